@@ -1,0 +1,12 @@
+/** Settles as the promise does, or rejects with the message once the time is over. Generous: it only bounds what hangs. */
+export async function withDeadline<T>(promise: Promise<T>, message: () => string, ms = 10_000): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`${message()} (after ${ms} ms)`)), ms);
+  });
+  try {
+    return await Promise.race([promise, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

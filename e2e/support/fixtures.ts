@@ -1,0 +1,115 @@
+import { test as base, expect, type Page } from "@playwright/test";
+import type { ConnectionOptions } from "nats";
+import { createConsoleGuard, type ConsoleGuard } from "./console-guard.ts";
+import { openLink, type Link } from "./link.ts";
+import { startNatsServer, type NatsServer, type NatsServerOptions } from "./nats-server.ts";
+import { startPageServer, type PageServer } from "./page-server.ts";
+import { openWire, type Wire } from "./wire.ts";
+
+export { expect };
+
+interface WorkerFixtures {
+  /** A running server, shared by the tests of a worker: a test that stops it or changes it starts its own with `startNats`. */
+  nats: NatsServer;
+  site: PageServer;
+}
+
+interface TestFixtures {
+  /** Unique for each run of each test. */
+  namespace: string;
+  /** Already on the e2e page, with the library as `globalThis.keystore`. */
+  page: Page;
+  /** One more page in the same context, likewise. */
+  openPage: () => Promise<Page>;
+  /** What `nats` delivers. */
+  wire: Wire;
+  /** A server for this test alone. */
+  startNats: (options?: NatsServerOptions) => Promise<NatsServer>;
+  /** What another server delivers, or what a certain user may see. */
+  openWire: (server: NatsServer, options?: ConnectionOptions) => Promise<Wire>;
+  /** A way to a server that can be cut, and mended, while the server stays. */
+  openLink: (server: NatsServer) => Promise<Link>;
+  consoleGuard: ConsoleGuard;
+}
+
+export const test = base.extend<TestFixtures, WorkerFixtures>({
+  nats: [
+    async ({}, use) => {
+      const server = await startNatsServer();
+      await use(server);
+      await server.dispose();
+    },
+    { scope: "worker" },
+  ],
+
+  site: [
+    async ({}, use) => {
+      const server = await startPageServer();
+      await use(server);
+      await server.stop();
+    },
+    { scope: "worker" },
+  ],
+
+  namespace: async ({}, use) => {
+    await use(`e2e-${crypto.randomUUID()}`);
+  },
+
+  consoleGuard: [
+    async ({ context }, use) => {
+      const guard = createConsoleGuard();
+      guard.watch(context);
+      await use(guard);
+      expect(guard.complaints(), "the browser's console").toEqual([]);
+    },
+    { auto: true },
+  ],
+
+  // Depends on the guard so that the guard listens first, and looks last.
+  openPage: async ({ context, site, consoleGuard: _guard }, use) => {
+    await use(async () => {
+      const page = await context.newPage();
+      await page.goto(site.url);
+      await page.locator("body[data-ready]").waitFor({ state: "attached" });
+      return page;
+    });
+  },
+
+  page: async ({ openPage }, use) => {
+    await use(await openPage());
+  },
+
+  startNats: async ({}, use) => {
+    const servers: NatsServer[] = [];
+    await use(async (options) => {
+      const server = await startNatsServer(options);
+      servers.push(server);
+      return server;
+    });
+    await Promise.all(servers.map((server) => server.dispose()));
+  },
+
+  openWire: async ({}, use) => {
+    const wires: Wire[] = [];
+    await use(async (server, options) => {
+      const wire = await openWire(server.tcpUrl, options);
+      wires.push(wire);
+      return wire;
+    });
+    await Promise.all(wires.map((wire) => wire.close()));
+  },
+
+  openLink: async ({}, use) => {
+    const links: Link[] = [];
+    await use(async (server) => {
+      const link = await openLink(server.wsUrl);
+      links.push(link);
+      return link;
+    });
+    await Promise.all(links.map((link) => link.close()));
+  },
+
+  wire: async ({ openWire: open, nats }, use) => {
+    await use(await open(nats));
+  },
+});

@@ -1,0 +1,191 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { findNatsServer, howToGetAServer } from "../../scripts/lib/nats-server.mjs";
+import { withDeadline } from "./deadline.ts";
+import { freePorts } from "./ports.ts";
+
+export interface NatsServerOptions {
+  /** More lines for the server's configuration: users, permissions, max_payload … */
+  config?: string;
+  /** Default false. What it stores lasts until `stop` or `kill` with no `restart` after it, that is: until `dispose`. */
+  jetstream?: boolean;
+}
+
+export interface Connections {
+  /** Open now, of every kind: a test's `wire` is one. */
+  open: number;
+  /** Ever opened since the server started, of every kind. */
+  total: number;
+  /** Open now, over WebSocket. */
+  openWebSockets: number;
+  /** Ever opened over WebSocket since the server started (the server remembers the last 10,000 closed ones). */
+  totalWebSockets: number;
+}
+
+/** A real nats-server on free loopback ports. */
+export interface NatsServer {
+  readonly wsUrl: string;
+  readonly tcpUrl: string;
+  readonly monitorUrl: string;
+  /** Of the process that runs, or ran last. */
+  readonly pid: number;
+  /** Ends it in good order; done when the process is gone. */
+  stop(): Promise<void>;
+  /** SIGKILL; done when the process is gone. */
+  kill(): Promise<void>;
+  /** Starts it again on the same ports (and ends it before, where it runs), with other options where any are given. */
+  restart(options?: NatsServerOptions): Promise<void>;
+  /** From now on it hangs: connections stay open, or are taken by the kernel, and nothing answers. */
+  suspend(): void;
+  resume(): void;
+  connections(): Promise<Connections>;
+  /** What it has printed since it was started last. */
+  log(): string;
+  /** Ends it and removes its files. */
+  dispose(): Promise<void>;
+}
+
+export async function startNatsServer(options: NatsServerOptions = {}): Promise<NatsServer> {
+  const folder = await mkdtemp(join(tmpdir(), "nas-keystore-nats-"));
+  for (let attempt = 1; ; attempt++) {
+    const [websocket = 0, client = 0, monitoring = 0] = await freePorts(3);
+    const ports: Ports = { websocket, client, monitoring };
+    try {
+      return running(folder, ports, options, await launch(folder, ports, options));
+    } catch (error) {
+      // Somebody else took the port between our look and the server's start.
+      if (attempt < 5 && String(error).includes("address already in use")) continue;
+      await rm(folder, { recursive: true, force: true });
+      throw error;
+    }
+  }
+}
+
+interface Ports {
+  websocket: number;
+  client: number;
+  monitoring: number;
+}
+
+interface Launched {
+  child: ChildProcess;
+  /** Settles when the process is gone. */
+  gone: Promise<unknown>;
+  log: () => string;
+}
+
+function running(folder: string, ports: Ports, first: NatsServerOptions, launched: Launched): NatsServer {
+  let options = first;
+  let current = launched;
+  const monitorUrl = `http://127.0.0.1:${ports.monitoring}`;
+
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    current.child.kill(signal);
+    current.child.kill("SIGCONT"); // a suspended process takes no SIGTERM
+    await withDeadline(current.gone, () => `nats-server did not end by ${signal}\n${current.log()}`);
+  };
+
+  return {
+    wsUrl: `ws://127.0.0.1:${ports.websocket}`,
+    tcpUrl: `nats://127.0.0.1:${ports.client}`,
+    monitorUrl,
+    get pid() {
+      return current.child.pid ?? 0;
+    },
+    stop: () => end("SIGTERM"),
+    kill: () => end("SIGKILL"),
+    restart: async (changed) => {
+      options = changed ?? options;
+      await end("SIGTERM");
+      current = await launch(folder, ports, options);
+    },
+    suspend: () => void current.child.kill("SIGSTOP"),
+    resume: () => void current.child.kill("SIGCONT"),
+    connections: () => countConnections(monitorUrl),
+    log: () => current.log(),
+    dispose: async () => {
+      await end("SIGKILL");
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+// Should the test process end without its teardowns, its servers must not outlive it.
+const alive = new Set<ChildProcess>();
+process.on("exit", () => alive.forEach((child) => child.kill("SIGKILL")));
+
+/** Resolves when the server takes connections; rejects with its log when it ends instead. */
+async function launch(folder: string, ports: Ports, options: NatsServerOptions): Promise<Launched> {
+  const binary = await findNatsServer();
+  if (binary === undefined) throw new Error(`No nats-server was found: ${howToGetAServer}`);
+  const configFile = join(folder, "nats-server.conf");
+  await writeFile(configFile, configuration(folder, ports, options));
+
+  const child = spawn(binary, ["-c", configFile], { stdio: ["ignore", "ignore", "pipe"] });
+  alive.add(child);
+  let output = "";
+  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
+  // Not "exit": what it printed last must have been read.
+  const gone = once(child, "close").finally(() => alive.delete(child));
+  const log = () => output;
+
+  const failed = gone.then(() => {
+    throw new Error(`nats-server ended at its start:\n${output}`);
+  });
+  const over = new AbortController();
+  const healthy = untilHealthy(`http://127.0.0.1:${ports.monitoring}/healthz`, over.signal);
+  try {
+    await withDeadline(Promise.race([healthy, failed]), () => `nats-server does not listen:\n${output}`);
+  } catch (error) {
+    child.kill("SIGKILL");
+    await gone.catch(() => {});
+    throw error;
+  } finally {
+    over.abort();
+    failed.catch(() => {}); // later it ends because a test wants it to
+  }
+  return { child, gone, log };
+}
+
+function configuration(folder: string, ports: Ports, { config = "", jetstream = false }: NatsServerOptions): string {
+  return [
+    `listen: "127.0.0.1:${ports.client}"`,
+    `http: "127.0.0.1:${ports.monitoring}"`,
+    `websocket { listen: "127.0.0.1:${ports.websocket}", no_tls: true }`,
+    jetstream ? `jetstream { store_dir: "${folder}", max_mem: 64M, max_file: 256M }` : "",
+    config,
+  ].join("\n");
+}
+
+/** The server is healthy once all of its listeners take connections; asking it makes no connection that it counts. */
+async function untilHealthy(url: string, over: AbortSignal): Promise<void> {
+  while (!over.aborted) {
+    const response = await fetch(url).catch(() => undefined);
+    if (response?.ok) return;
+    await sleep(20);
+  }
+}
+
+async function countConnections(monitorUrl: string): Promise<Connections> {
+  const [all, general] = await Promise.all([
+    monitor<{ connections: { type?: string; stop?: string }[] }>(`${monitorUrl}/connz?state=all&limit=100000`),
+    monitor<{ connections: number; total_connections: number }>(`${monitorUrl}/varz`),
+  ]);
+  const webSockets = all.connections.filter((connection) => connection.type === "websocket");
+  return {
+    open: general.connections,
+    total: general.total_connections,
+    openWebSockets: webSockets.filter((connection) => connection.stop === undefined).length,
+    totalWebSockets: webSockets.length,
+  };
+}
+
+async function monitor<T>(url: string): Promise<T> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url} answered ${response.status}`);
+  return (await response.json()) as T;
+}

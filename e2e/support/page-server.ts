@@ -1,0 +1,24 @@
+import type { AddressInfo } from "node:net";
+import { preview } from "vite";
+import { pageFolder } from "./build-page.ts";
+
+export interface PageServer {
+  /** With a slash at its end. `localhost` in place of `127.0.0.1` works too, and is another origin. */
+  url: string;
+  stop: () => Promise<void>;
+}
+
+/** Serves the built page on a free port: each server is an origin of its own. */
+export async function startPageServer(): Promise<PageServer> {
+  const server = await preview({
+    configFile: false,
+    root: pageFolder,
+    base: "./",
+    appType: "mpa",
+    logLevel: "warn",
+    build: { outDir: "dist" },
+    preview: { host: "127.0.0.1", port: 0 },
+  });
+  const { port } = server.httpServer.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}/`, stop: () => server.close() };
+}

@@ -1,0 +1,104 @@
+import { connect, type ConnectionOptions, type Msg } from "nats";
+import { withDeadline } from "./deadline.ts";
+
+/** The message format of the library, as far as it is JSON of the right kind. */
+export interface Envelope {
+  operation: string;
+  key: string;
+  value?: string;
+  metadata?: {
+    format: string;
+    ttl: number | null;
+    tags: string[];
+    checksum: string;
+    created_at: string;
+    updated_at: string;
+    version: number;
+    size: number;
+    origin: string;
+    encoding?: string;
+  };
+  timestamp?: string;
+  version?: number;
+  origin?: string;
+}
+
+export interface WireMessage {
+  subject: string;
+  headers: Record<string, string>;
+  /** The data parsed as JSON; undefined where it is none. Not checked: that is what tests do. */
+  envelope: Envelope | undefined;
+  text: string;
+  data: Uint8Array;
+}
+
+/** Everything that a server delivers, as another client of it sees it. */
+export interface Wire {
+  readonly messages: readonly WireMessage[];
+  /** Resolves to all messages once there are this many; rejects with those that came when they do not come in time. */
+  waitFor(count: number): Promise<readonly WireMessage[]>;
+  /** Resolves to all messages once everything is in that the server had read before this call. */
+  settled(): Promise<readonly WireMessage[]>;
+  close(): Promise<void>;
+}
+
+/**
+ * Subscribes to everything over TCP. A server that ends takes the wire with it (a new server gets a new wire): one that
+ * reconnected by itself would silently lack what was published meanwhile.
+ */
+export async function openWire(tcpUrl: string, options: ConnectionOptions = {}): Promise<Wire> {
+  const connection = await connect({ servers: tcpUrl, reconnect: false, ...options });
+  const messages: WireMessage[] = [];
+  const arrivals = new EventTarget();
+  let problem: Error | undefined;
+  connection.subscribe(">", {
+    callback: (error, message) => {
+      if (error) problem = error;
+      else messages.push(decode(message));
+      arrivals.dispatchEvent(new Event("arrival"));
+    },
+  });
+  await connection.flush(); // the server has the subscription
+
+  const reached = (count: number) =>
+    new Promise<void>((resolve, reject) => {
+      const look = () => {
+        if (problem) reject(problem);
+        else if (messages.length >= count) resolve();
+        else arrivals.addEventListener("arrival", look, { once: true });
+      };
+      look();
+    });
+
+  return {
+    messages,
+    waitFor: async (count) => {
+      await withDeadline(reached(count), () => `${messages.length} of ${count} messages came: ${summary(messages)}`);
+      return messages;
+    },
+    settled: async () => {
+      await withDeadline(connection.flush(), () => "The server does not answer the wire");
+      return messages;
+    },
+    close: () => connection.close(),
+  };
+}
+
+function decode(message: Msg): WireMessage {
+  const headers: Record<string, string> = {};
+  for (const [name, values] of message.headers ?? []) headers[name] = values.join(", ");
+  const text = new TextDecoder().decode(message.data);
+  return { subject: message.subject, headers, envelope: parse(text), text, data: message.data };
+}
+
+function parse(text: string): Envelope | undefined {
+  try {
+    return JSON.parse(text) as Envelope;
+  } catch {
+    return undefined;
+  }
+}
+
+function summary(messages: readonly WireMessage[]): string {
+  return messages.map(({ subject, text }) => `\n  ${subject} ${text.slice(0, 200)}`).join("") || "none";
+}

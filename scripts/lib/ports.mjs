@@ -1,0 +1,61 @@
+import { request } from "node:http";
+import { createServer } from "node:net";
+
+const HOST = "127.0.0.1";
+
+/**
+ * Whether nobody listens on this port of loopback.
+ * @param {number} port
+ * @returns {Promise<boolean>}
+ */
+export function isFree(port) {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once("error", () => resolve(false));
+    probe.listen(port, HOST, () => probe.close(() => resolve(true)));
+  });
+}
+
+/**
+ * The first free port from this one on.
+ * @param {number} port
+ * @returns {Promise<number>}
+ */
+export async function firstFree(port) {
+  return (await isFree(port)) ? port : firstFree(port + 1);
+}
+
+/**
+ * Whether what listens on this port is a NATS server's WebSocket: it alone greets with INFO.
+ * @param {number} port
+ * @returns {Promise<boolean>}
+ */
+export function speaksNats(port) {
+  return new Promise((resolve) => {
+    const upgrade = request({
+      host: HOST,
+      port,
+      timeout: 2000,
+      headers: {
+        connection: "Upgrade",
+        upgrade: "websocket",
+        "sec-websocket-version": "13",
+        "sec-websocket-key": Buffer.from("nas-keystore now").toString("base64"), // any 16 bytes
+      },
+    });
+    const answer = (/** @type {boolean} */ yes) => {
+      upgrade.destroy();
+      resolve(yes);
+    };
+    upgrade.on("upgrade", (_response, socket, head) => {
+      const seen = (/** @type {Buffer} */ bytes) => bytes.includes("INFO ");
+      if (seen(head)) return answer(true);
+      socket.once("data", (bytes) => answer(seen(bytes)));
+      socket.setTimeout(2000, () => answer(false));
+    });
+    upgrade.on("response", () => answer(false));
+    upgrade.on("timeout", () => answer(false));
+    upgrade.on("error", () => answer(false));
+    upgrade.end();
+  });
+}

@@ -1,0 +1,30 @@
+// Starts a NATS server and the demo, says where they are, and ends both on Ctrl-C.
+import { startDevServer } from "./lib/dev-server.mjs";
+import { ensurePackages } from "./lib/packages.mjs";
+import { root } from "./lib/root.mjs";
+import { onAskedToEnd } from "./lib/signals.mjs";
+
+if (!(await ensurePackages())) {
+  console.error("The npm packages could not be installed, see above.");
+  process.exit(1);
+}
+
+const server = await startDevServer();
+// Listened for before Vite is there: by a listener of its own it would end us while the server still runs.
+onAskedToEnd(() => void server.stop().then(() => process.exit(0)));
+const demo = await startDemo();
+
+console.log(`
+  Demo         ${demo}
+  NATS server  ${server.lines.join("\n").replaceAll("\n", `\n${" ".repeat(15)}`)}
+
+  Ctrl-C ends both.
+`);
+
+/** Resolves to its address. */
+async function startDemo() {
+  const { createServer } = await import("vite");
+  const vite = await createServer({ configFile: `${root}vite.config.ts` });
+  await vite.listen();
+  return vite.resolvedUrls?.local[0] ?? "";
+}

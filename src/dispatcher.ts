@@ -1,0 +1,204 @@
+import { messageFor, type Message } from "./entry/envelope.ts";
+import type { WriteId } from "./entry/metadata.ts";
+import { KeyStoreError, messageOf } from "./errors.ts";
+import type { Emit } from "./events.ts";
+import type { Batch, Courier, Outbox } from "./network/courier.ts";
+import type { Delivery } from "./network/publisher.ts";
+import type { Commit } from "./storage/commit-group.ts";
+import type { Committer } from "./storage/committer.ts";
+import type { Database } from "./storage/database.ts";
+import { outboxRows, readOutbox, type OutboxWrite, type Settlement } from "./storage/outbox-table.ts";
+import { ENTRIES, OUTBOX } from "./storage/schema.ts";
+import { exclusively, livingOwners } from "./tabs/leadership.ts";
+
+export interface DispatcherOptions {
+  readonly namespace: string;
+  readonly owner: string;
+  readonly timeoutMs: number;
+  /** The lock under which one tab at a time drains the outbox. */
+  readonly drainLock: string;
+  /** What the locks begin with by which owners show that they live. */
+  readonly lifeSigns: string;
+  readonly emit: Emit;
+  readonly publish: (messages: readonly Message[]) => Promise<Delivery[]>;
+}
+
+/** A write and where the outbox names it. */
+interface Sent {
+  readonly rowKey: WriteId;
+  readonly write: OutboxWrite;
+}
+
+/** A call that waits for a write which somebody else has to publish. */
+interface Waiter {
+  readonly version: number;
+  resolve(delivery: Delivery): void;
+}
+
+/** One batch of a drain, about. */
+const BATCH_WRITES = 256;
+
+/**
+ * The way from the outbox to the network: what has just been committed at once, what waits when the courier asks for it.
+ * Must publish first, see what the server says, and only then take a write out of the outbox.
+ */
+export class Dispatcher implements Outbox {
+  readonly #database: Database;
+  readonly #committer: Committer;
+  readonly #courier: () => Courier;
+  readonly #options: DispatcherOptions;
+  /** What became of the commits that are being published, for the calls that wait for it. */
+  readonly #underWay = new WeakMap<Commit, Promise<Delivery>>();
+  readonly #waiters = new Map<string, Set<Waiter>>();
+
+  constructor(database: Database, committer: Committer, courier: () => Courier, options: DispatcherOptions) {
+    this.#database = database;
+    this.#committer = committer;
+    this.#courier = courier;
+    this.#options = options;
+  }
+
+  /** Publishes a group's commits together, those that this store may publish itself. */
+  dispatch(commits: readonly Commit[]): void {
+    const sending = commits.filter(({ state }) => state === "sending");
+    if (sending.length > 0) {
+      const deliveries = this.#send(sending);
+      sending.forEach((commit, index) => this.#underWay.set(commit, deliveries.then((all) => all[index] as Delivery)));
+    }
+    const courier = this.#courier();
+    if (sending.length === commits.length || courier.isOffline) return;
+    for (const commit of commits) if (commit.state === "queued") this.#underWay.set(commit, this.#waitFor(commit));
+    courier.kick();
+  }
+
+  /**
+   * Whether the server has confirmed a commit; false: it is queued.
+   * @throws KeyStoreError PUBLISH_REJECTED
+   */
+  async outcome(commit: Commit): Promise<boolean> {
+    const delivery = await this.#underWay.get(commit);
+    if (delivery?.status === "rejected") throw rejection(commit.draft.key, delivery.error);
+    return delivery?.status === "confirmed";
+  }
+
+  async drain(send: (batch: Batch) => Promise<boolean>): Promise<void> {
+    const { drainLock, lifeSigns, owner: self, namespace, timeoutMs } = this.#options;
+    // What has just failed must be seen as queued.
+    await this.#committer.settled();
+    await exclusively(
+      drainLock,
+      async () => {
+        const living = await livingOwners(lifeSigns);
+        for (let after: WriteId | undefined, more = true; more; more = after !== undefined) {
+          const page = await this.#database.run([ENTRIES, OUTBOX], "readonly", async (transaction, generation) => ({
+            generation,
+            ...(await readOutbox(transaction, after, BATCH_WRITES, (owner, state) =>
+              state === "sending" ? owner !== self && !living.has(owner) : state === "queued",
+            )),
+          }));
+          this.#settle(page.superseded, () => ({ state: "superseded" }));
+          if (page.parcels.length > 0) {
+            const messages = page.parcels.map(({ write, row }) => messageFor(namespace, write.key, row, page.generation));
+            const goOn = await send({ messages, settle: (deliveries) => this.#conclude(page.parcels, deliveries) });
+            if (!goOn) break;
+          }
+          after = page.next;
+        }
+        // Before the next tab looks.
+        await this.#committer.settled();
+      },
+      AbortSignal.timeout(timeoutMs),
+    );
+  }
+
+  async pending(): Promise<number> {
+    return (await this.count()).pending;
+  }
+
+  /** How many writes wait, and how many were refused. */
+  count(): Promise<{ pending: number; rejected: number }> {
+    return this.#database.run([OUTBOX], "readonly", async (transaction) => {
+      const counts = { pending: 0, rejected: 0 };
+      for (const [, { state, writes }] of await outboxRows(transaction)) {
+        counts[state === "rejected" ? "rejected" : "pending"] += writes.length;
+      }
+      return counts;
+    });
+  }
+
+  async #send(commits: readonly Commit[]): Promise<Delivery[]> {
+    const messages = commits.map(({ draft, row, generation }) =>
+      messageFor(this.#options.namespace, draft.key, row, generation),
+    );
+    const deliveries = await this.#options.publish(messages);
+    this.#conclude(
+      commits.map(({ rowKey, draft: { key, operation }, row: { version, writeId } }) => ({
+        rowKey,
+        write: { n: writeId[1], key, version, operation },
+      })),
+      deliveries,
+    );
+    if (deliveries.some(({ status }) => status === "failed")) {
+      this.#courier().retryLater();
+      // The event that says why comes before the calls resolve false.
+      await this.#courier().reported;
+    }
+    return deliveries;
+  }
+
+  /** Writes down and tells what became of writes that were sent. */
+  #conclude(sent: readonly Sent[], deliveries: readonly Delivery[]): void {
+    const deliveryOf = new Map(sent.map(({ write }, index) => [write, deliveries[index] as Delivery]));
+    this.#settle(sent, (write) => settlementOf(deliveryOf.get(write) as Delivery));
+    for (const [{ key, version, operation }, delivery] of deliveryOf) {
+      if (delivery.status === "failed") continue;
+      if (delivery.status === "confirmed") this.#options.emit("published", { key, version, operation });
+      else this.#options.emit("rejected", { key, version, error: rejection(key, delivery.error) });
+      for (const waiter of this.#waiters.get(key) ?? []) if (waiter.version <= version) waiter.resolve(delivery);
+    }
+  }
+
+  #settle(sent: readonly Sent[], settlement: (write: OutboxWrite) => Settlement): void {
+    const byRow = new Map<string, { rowKey: WriteId; settlements: Map<number, Settlement> }>();
+    for (const { rowKey, write } of sent) {
+      const id = rowKey.join(" ");
+      const row = byRow.get(id) ?? { rowKey, settlements: new Map<number, Settlement>() };
+      row.settlements.set(write.n, settlement(write));
+      byRow.set(id, row);
+    }
+    for (const { rowKey, settlements } of byRow.values()) this.#committer.settle(rowKey, settlements);
+  }
+
+  /** What becomes of a write that has to wait its turn; or of a newer one of its key, which takes it along. */
+  #waitFor({ draft: { key }, row: { version } }: Commit): Promise<Delivery> {
+    return new Promise((resolve) => {
+      const waiters = this.#waiters.get(key) ?? new Set();
+      this.#waiters.set(key, waiters);
+      const end = (delivery: Delivery): void => {
+        clearTimeout(timer);
+        waiters.delete(waiter);
+        if (waiters.size === 0 && this.#waiters.get(key) === waiters) this.#waiters.delete(key);
+        resolve(delivery);
+      };
+      const waiter: Waiter = { version, resolve: end };
+      const timer = setTimeout(
+        () => end({ status: "failed", error: new Error("Another tab has not published its write of this key yet.") }),
+        this.#options.timeoutMs,
+      );
+      waiters.add(waiter);
+    });
+  }
+}
+
+function settlementOf(delivery: Delivery): Settlement {
+  if (delivery.status === "confirmed") return { state: "confirmed" };
+  return { state: delivery.status === "rejected" ? "rejected" : "queued", error: messageOf(delivery.error) };
+}
+
+function rejection(key: string, cause: Error): KeyStoreError {
+  return new KeyStoreError(
+    "PUBLISH_REJECTED",
+    `The server refused the message: ${messageOf(cause)} The entry is kept here; see pendingWrites().`,
+    { key, cause },
+  );
+}

@@ -1,0 +1,85 @@
+import { fromUint8Array } from "js-base64";
+
+import type { WriteId } from "./metadata.ts";
+import { subjectOf } from "./key.ts";
+import { isTombstone, type EntryRow, type Row } from "./row.ts";
+
+/** One message as it goes to the server. */
+export interface Message {
+  readonly subject: string;
+  /** The envelope's JSON as UTF-8. */
+  readonly data: Uint8Array;
+  /** `Nats-Msg-Id`: the same for every attempt to send the same write. */
+  readonly id: string;
+}
+
+/** The metadata of a store envelope; the first seven fields are the seed's. Times are ISO 8601 in UTC. */
+interface EnvelopeMetadata {
+  readonly format: string;
+  readonly ttl: number | null;
+  readonly tags: readonly string[];
+  readonly checksum: string;
+  readonly created_at: string;
+  readonly updated_at: string;
+  readonly version: number;
+  readonly size: number;
+  readonly origin: string;
+  readonly encoding?: string;
+}
+
+export type Envelope =
+  | { readonly operation: "store"; readonly key: string; readonly value: string; readonly metadata: EnvelopeMetadata }
+  | { readonly operation: "delete"; readonly key: string; readonly timestamp: string; readonly version: number; readonly origin: string };
+
+const utf8 = new TextEncoder();
+
+/**
+ * The message that tells of a row.
+ * @param origin the database the write was made in
+ */
+export function messageFor(namespace: string, key: string, row: Row, origin: string): Message {
+  return {
+    subject: subjectOf(namespace, key),
+    data: utf8.encode(JSON.stringify(envelopeOf(key, row, origin))),
+    id: messageId(row.writeId),
+  };
+}
+
+export function messageId([owner, n]: WriteId): string {
+  return `${owner}-${n}`;
+}
+
+/** The bytes by which a message with this id goes over the wire, headers included: what servers limit. */
+export function wireSize(message: Message): number {
+  return `NATS/1.0\r\nNats-Msg-Id: ${message.id}\r\n\r\n`.length + message.data.length;
+}
+
+export function envelopeOf(key: string, row: Row, origin: string): Envelope {
+  if (isTombstone(row)) {
+    return { operation: "delete", key, timestamp: isoTime(row.deletedAt), version: row.version, origin };
+  }
+  return { operation: "store", key, value: wirePayload(row), metadata: envelopeMetadata(row, origin) };
+}
+
+function envelopeMetadata(row: EntryRow, origin: string): EnvelopeMetadata {
+  return {
+    format: row.format,
+    ttl: row.ttl,
+    tags: row.tags ?? [],
+    checksum: row.checksum,
+    created_at: isoTime(row.createdAt),
+    updated_at: isoTime(row.updatedAt),
+    version: row.version,
+    size: row.size,
+    origin,
+    ...(row.encoding === undefined ? undefined : { encoding: row.encoding }),
+  };
+}
+
+function wirePayload({ payload }: EntryRow): string {
+  return typeof payload === "string" ? payload : fromUint8Array(payload);
+}
+
+function isoTime(ms: number): string {
+  return new Date(ms).toISOString();
+}

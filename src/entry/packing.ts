@@ -1,0 +1,52 @@
+import { KeyStoreError } from "../errors.ts";
+import { bytesOf, sha256 } from "./checksum.ts";
+import { gunzip, gzip } from "./compression.ts";
+import { KeyFormat, type Payload } from "./metadata.ts";
+import type { EntryRow } from "./row.ts";
+
+/** What an entry's row says of its payload: the payload as it is stored, and how to tell that it is whole. */
+export type Packed = Pick<EntryRow, "format" | "payload" | "encoding" | "packedChecksum" | "checksum" | "size">;
+
+/**
+ * Measures, hashes and, above the threshold, compresses a payload; compressed only when that makes it smaller.
+ * @param thresholdBytes Infinity: never
+ */
+export async function pack(format: KeyFormat, payload: Payload, thresholdBytes: number): Promise<Packed> {
+  const bytes = bytesOf(payload);
+  const size = bytes.length;
+  if (size <= thresholdBytes) return { format, payload, checksum: await sha256(bytes), size };
+
+  const packed = await gzip(bytes);
+  if (packed.length >= size) return { format, payload, checksum: await sha256(bytes), size };
+  const [checksum, packedChecksum] = await Promise.all([sha256(bytes), sha256(packed)]);
+  return { format, payload: packed, encoding: "gzip", packedChecksum, checksum, size };
+}
+
+/**
+ * The payload of a row that may be damaged, checked before anything is made of it.
+ * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED
+ */
+export async function unpack(key: string, row: EntryRow): Promise<Payload> {
+  const { payload, encoding, size } = row;
+  if (typeof payload !== "string" && !(payload instanceof Uint8Array)) throw damaged(key);
+  if (encoding === undefined) {
+    const bytes = bytesOf(payload);
+    if (bytes.length !== size || (await sha256(bytes)) !== row.checksum) throw damaged(key);
+    return payload;
+  }
+
+  if (typeof payload === "string" || (await sha256(payload)) !== row.packedChecksum) throw damaged(key);
+  const bytes = await gunzip(payload, size).catch((cause: unknown) => {
+    throw new KeyStoreError("DECODE_FAILED", "The stored payload cannot be unpacked: store the key anew.", { key, cause });
+  });
+  if ((await sha256(bytes)) !== row.checksum) throw damaged(key);
+  return row.format === KeyFormat.BINARY ? bytes : new TextDecoder().decode(bytes);
+}
+
+function damaged(key: string): KeyStoreError {
+  return new KeyStoreError(
+    "CHECKSUM_MISMATCH",
+    "What is stored under this key is damaged: its checksum does not match. Store it anew or delete it.",
+    { key },
+  );
+}

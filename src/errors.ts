@@ -1,0 +1,46 @@
+/** What went wrong, as a stable code: tell errors apart by this, never by their message. */
+export type KeyStoreErrorCode =
+  | "INVALID_KEY"
+  | "INVALID_VALUE"
+  | "INVALID_OPTION"
+  | "PAYLOAD_TOO_LARGE"
+  | "VERSION_CONFLICT"
+  | "CHECKSUM_MISMATCH"
+  | "DECODE_FAILED"
+  | "QUOTA_EXCEEDED"
+  | "STORAGE_UNAVAILABLE"
+  | "INSECURE_CONTEXT"
+  | "PUBLISH_REJECTED"
+  | "CLOSED";
+
+export interface KeyStoreErrorDetails {
+  key?: string | undefined;
+  cause?: unknown;
+  results?: ReadonlyMap<string, boolean>;
+}
+
+/**
+ * Every error that a call rejects with, but for the reason of an aborted signal.
+ * The message says what to do; `cause` is what the platform or the server said.
+ */
+export class KeyStoreError extends Error {
+  override readonly name = "KeyStoreError";
+  readonly code: KeyStoreErrorCode;
+  /** The key that the call was about, where there is one. */
+  readonly key?: string;
+  /** A bulk call that failed part-way: the keys committed before, with their results. */
+  readonly results?: ReadonlyMap<string, boolean>;
+
+  constructor(code: KeyStoreErrorCode, message: string, details: KeyStoreErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    if (details.key !== undefined) this.key = details.key;
+    if (details.results !== undefined) this.results = details.results;
+  }
+}
+
+/** What a thrown thing says, whatever it is. */
+export function messageOf(error: unknown): string {
+  if (error instanceof Error) return error.message || error.name;
+  return String(error);
+}

@@ -1,0 +1,297 @@
+import { unlessAborted } from "./abort.ts";
+import { assertKey, assertNamespace } from "./entry/key.ts";
+import type { KeyMetadata } from "./entry/metadata.ts";
+import { compilePattern } from "./entry/pattern.ts";
+import { KeyStoreError } from "./errors.ts";
+import type { KeyStoreEvents } from "./events.ts";
+import type { PendingWrite, StorageStats } from "./housekeeping.ts";
+import {
+  readDeleteOptions,
+  readKeyStoreOptions,
+  readListOptions,
+  readRetrieveOptions,
+  readSignalOptions,
+  readStoreOptions,
+  type DeleteOptions,
+  type KeyStoreOptions,
+  type RetrieveOptions,
+  type Settings,
+  type StoreOptions,
+} from "./options.ts";
+import { databaseName, openRooms, type Rooms } from "./rooms.ts";
+import { deleteDatabase } from "./storage/database.ts";
+import type { CacheStats } from "./storage/memory-cache.ts";
+
+/**
+ * A key-value store in the browser that publishes every write to NATS. Reads are answered from memory or IndexedDB,
+ * writes are committed to IndexedDB, then published over a connection that lives as long as something needs it.
+ */
+export class NASKeyStore extends EventTarget {
+  readonly #settings: Settings;
+  readonly #rooms: Rooms;
+  /** Operations under way; `close` waits for them. */
+  readonly #underWay = new Set<Promise<unknown>>();
+  /** Set once `close` was called: operations are refused from then on. */
+  #closing: Promise<void> | undefined;
+
+  /**
+   * Publishes what waits from an earlier page, with no operation needed. Throws nothing outside a browser, where
+   * operations then reject STORAGE_UNAVAILABLE.
+   * @throws KeyStoreError INVALID_OPTION
+   */
+  constructor(options?: KeyStoreOptions) {
+    super();
+    this.#settings = readKeyStoreOptions(options);
+    this.#rooms = openRooms(this.#settings, (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail })));
+  }
+
+  /**
+   * Stores a value under a key, and publishes it.
+   * @returns true: committed here and read by the server; false: committed here and queued, to be published as soon as
+   * the server answers, also after a reload
+   * @throws KeyStoreError PUBLISH_REJECTED: committed here, refused by the server. With any other code nothing changed:
+   * INVALID_KEY, INVALID_VALUE, INVALID_OPTION, PAYLOAD_TOO_LARGE, VERSION_CONFLICT, QUOTA_EXCEEDED,
+   * STORAGE_UNAVAILABLE, INSECURE_CONTEXT, CLOSED
+   */
+  store(key: string, value: unknown, options?: StoreOptions): Promise<boolean> {
+    return this.#operation(() => {
+      assertKey(key);
+      return this.#rooms.writer.store(key, value, readStoreOptions(options));
+    });
+  }
+
+  /**
+   * The value under a key, a fresh copy each time; undefined when there is none or it has expired. Never asks the network.
+   * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
+   */
+  retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined> {
+    return this.#operation(async () => {
+      assertKey(key);
+      const { useCache = true, signal } = readRetrieveOptions(options);
+      const found = await abortable(signal, () => this.#rooms.reader.retrieve(key, useCache));
+      return found?.value as T | undefined;
+    });
+  }
+
+  /**
+   * Deletes a key, and publishes that, also for a key that is not here: the network may have it.
+   * @returns whether the key existed; confirmed or queued alike, `pendingWrites()` tells which
+   * @throws KeyStoreError as `store` does
+   */
+  delete(key: string, options?: DeleteOptions): Promise<boolean> {
+    return this.#operation(() => {
+      assertKey(key);
+      return this.#rooms.writer.delete(key, readDeleteOptions(options));
+    });
+  }
+
+  /** Whether there is an entry under the key that has not expired. */
+  exists(key: string): Promise<boolean> {
+    return this.#operation(() => {
+      assertKey(key);
+      return this.#rooms.reader.exists(key);
+    });
+  }
+
+  /**
+   * Stores a new value and keeps the key's format, ttl (which starts anew) and tags unless they are given. Creates the
+   * key when it is absent.
+   * @returns as `store` does
+   * @throws KeyStoreError as `store` does
+   */
+  update(key: string, value: unknown, options?: StoreOptions): Promise<boolean> {
+    return this.#operation(() => {
+      assertKey(key);
+      return this.#rooms.writer.update(key, value, readStoreOptions(options));
+    });
+  }
+
+  /**
+   * Stores many values under the same options. One invalid item rejects the call before anything is written; a key given
+   * twice is written once, with its last value.
+   * @returns for each key: true, or false when it is queued or was refused by the server
+   * @throws KeyStoreError as `store` does; its `results` has the keys that were committed before a failure part-way
+   */
+  bulkStore(
+    items: Record<string, unknown> | Iterable<readonly [string, unknown]>,
+    options?: StoreOptions,
+  ): Promise<Map<string, boolean>> {
+    return this.#operation(() => this.#rooms.writer.bulkStore(readItems(items), readStoreOptions(options)));
+  }
+
+  /**
+   * The values under many keys: those found, in the order asked. One that is damaged is left out, with a `corrupt` event.
+   * @throws KeyStoreError STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
+   */
+  bulkRetrieve<T = unknown>(keys: Iterable<string>, options?: RetrieveOptions): Promise<Map<string, T>> {
+    return this.#operation(() => {
+      const { useCache = true, signal } = readRetrieveOptions(options);
+      const list = readKeys(keys);
+      return abortable(signal, () => this.#rooms.reader.bulkRetrieve(list, useCache) as Promise<Map<string, T>>);
+    });
+  }
+
+  /** What is known of a key besides its value; undefined when there is no such key. */
+  getMetadata(key: string): Promise<KeyMetadata | undefined> {
+    return this.#operation(() => {
+      assertKey(key);
+      return this.#rooms.reader.metadata(key);
+    });
+  }
+
+  /** The memory front's figures, at once. */
+  getCacheStats(): CacheStats {
+    return this.#rooms.memory.stats(Date.now());
+  }
+
+  /** Drops every local entry but those that are not confirmed; publishes nothing. */
+  clearCache(): Promise<void> {
+    return this.#operation(async () => {
+      await this.#rooms.housekeeping.clear();
+      this.#rooms.reader.forgetAll();
+      this.#rooms.channel.post({ type: "cleared" });
+    });
+  }
+
+  /**
+   * The keys that match a pattern as Python's fnmatch has it (`*`, `?`, `[seq]`, `[!seq]`), sorted by code unit.
+   * @param options.tag only entries with this tag
+   */
+  listKeys(pattern = "*", options?: { tag?: string }): Promise<string[]> {
+    return this.#operation(async () => {
+      if (typeof pattern !== "string") throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.");
+      const { tag } = readListOptions(options);
+      const { prefix, matches } = compilePattern(pattern);
+      return (await this.#rooms.entries.keys(Date.now(), prefix, tag)).filter(matches);
+    });
+  }
+
+  /** Whether a NATS server answers within `timeoutMs`. */
+  ping(): Promise<boolean> {
+    return this.#operation(() => this.#rooms.publisher.ping());
+  }
+
+  /**
+   * Publishes what waits, now.
+   * @returns how many writes it published, and how many still wait or were refused
+   */
+  flush(options?: { signal?: AbortSignal }): Promise<{ published: number; pending: number; rejected: number }> {
+    return this.#operation(async () => {
+      const { signal } = readSignalOptions(options);
+      return abortable(signal, async () => {
+        const { published } = await this.#rooms.courier.drain();
+        return { published, ...(await this.#rooms.dispatcher.count()) };
+      });
+    });
+  }
+
+  /** One row per key: its newest write that is not confirmed. */
+  pendingWrites(): Promise<PendingWrite[]> {
+    return this.#operation(() => this.#rooms.housekeeping.pendingWrites());
+  }
+
+  /** What IndexedDB holds. */
+  getStorageStats(): Promise<StorageStats> {
+    return this.#operation(() => this.#rooms.housekeeping.storageStats());
+  }
+
+  /**
+   * Removes what has expired now, but for what is not confirmed.
+   * @returns how many entries were removed
+   */
+  sweep(): Promise<number> {
+    return this.#operation(() => this.#rooms.housekeeping.sweep());
+  }
+
+  /** Waits for what is under way, then lets go of everything. Later operations reject CLOSED. */
+  close(): Promise<void> {
+    this.#closing ??= Promise.allSettled(this.#underWay).then(() => this.#rooms.close());
+    return this.#closing;
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Events are CustomEvents whose `detail` is the KeyStoreEvents type of that name. */
+  override addEventListener<E extends keyof KeyStoreEvents>(
+    type: E,
+    listener: (event: CustomEvent<KeyStoreEvents[E]>) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  override addEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | ((event: CustomEvent) => void) | null,
+    options?: boolean | AddEventListenerOptions,
+  ): void {
+    super.addEventListener(type, listener as EventListener, options);
+  }
+
+  /** Every operation: refused after `close`, waited for by it; what it throws becomes a rejection. */
+  async #operation<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#closing !== undefined) {
+      throw new KeyStoreError("CLOSED", "The store was closed: make a new one.");
+    }
+    const running = work();
+    this.#underWay.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#underWay.delete(running);
+    }
+  }
+}
+
+/**
+ * Deletes a namespace's IndexedDB database, pending writes included.
+ * @throws KeyStoreError INVALID_OPTION, STORAGE_UNAVAILABLE
+ */
+export async function destroyNamespace(namespace: string): Promise<void> {
+  assertNamespace(namespace);
+  await deleteDatabase(databaseName(namespace));
+}
+
+/** @throws the signal's reason as soon as it is aborted */
+function abortable<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+  signal?.throwIfAborted();
+  return unlessAborted(work(), signal, () => {
+    throw signal?.reason;
+  });
+}
+
+/** @throws KeyStoreError INVALID_VALUE, INVALID_KEY */
+function readItems(items: unknown): Map<string, unknown> {
+  const map = new Map<string, unknown>();
+  for (const pair of pairsOf(items)) {
+    if (!Array.isArray(pair) || pair.length !== 2) {
+      throw new KeyStoreError("INVALID_VALUE", "Each of the items must be a pair [key, value].");
+    }
+    const [key, value] = pair as [unknown, unknown];
+    assertKey(key);
+    map.set(key, value);
+  }
+  return map;
+}
+
+function pairsOf(items: unknown): Iterable<unknown> {
+  if (typeof items === "object" && items !== null) {
+    return Symbol.iterator in items ? (items as Iterable<unknown>) : Object.entries(items);
+  }
+  throw new KeyStoreError("INVALID_VALUE", "The items must be an object or an iterable of pairs [key, value].");
+}
+
+/** @throws KeyStoreError INVALID_KEY */
+function readKeys(keys: unknown): string[] {
+  if (typeof keys !== "object" || keys === null || !(Symbol.iterator in keys)) {
+    throw new KeyStoreError("INVALID_KEY", "The keys must be an array or another iterable of strings.");
+  }
+  return Array.from(keys as Iterable<unknown>, (key) => {
+    assertKey(key);
+    return key;
+  });
+}

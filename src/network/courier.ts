@@ -1,0 +1,144 @@
+import type { Message } from "../entry/envelope.ts";
+import { backoffMs } from "./backoff.ts";
+import type { Delivery } from "./publisher.ts";
+
+/** One bounded batch of what waits to be published. */
+export interface Batch {
+  readonly messages: readonly Message[];
+  /** Must write down, for each message, how it went. */
+  settle(deliveries: readonly Delivery[]): void;
+}
+
+/** What the courier needs of the outbox. */
+export interface Outbox {
+  /** What may be sent by this tab, batch by batch; nobody else sends it meanwhile. Ends when nothing is left. */
+  drain(send: (batch: Batch) => Promise<boolean>): Promise<void>;
+  /** How many writes wait. */
+  pending(): Promise<number>;
+}
+
+export interface CourierOptions {
+  /** Servers on loopback can be reached when the browser says that it is offline. */
+  readonly loopback: boolean;
+  readonly publish: (messages: readonly Message[]) => Promise<Delivery[]>;
+  readonly onOffline: (error: Error, pending: number) => void;
+  readonly onOnline: (pending: number) => void;
+}
+
+/** What a drain did. */
+export interface Drained {
+  readonly published: number;
+}
+
+/**
+ * Publishes what waits in the outbox: at start, when the network or the page comes back, and again and again after
+ * failures. Must make one attempt a backoff step, however many writes wait.
+ */
+export class Courier {
+  readonly #outbox: Outbox;
+  readonly #options: CourierOptions;
+  /** Failures since the last success. */
+  #failures = 0;
+  /** No attempt is due before, as `performance.now()` tells time. */
+  #dueAt = 0;
+  /** No connection could be opened: until the next attempt is due, writes do not wait for one. */
+  #unreachable = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #draining: Promise<Drained> | undefined;
+  /** Something came to wait during the drain. */
+  #again = false;
+  /** The `offline` event of the last failure, which is dispatched once the waiting writes are counted. */
+  #reported: Promise<void> = Promise.resolve();
+  #stopped = false;
+
+  constructor(outbox: Outbox, options: CourierOptions) {
+    this.#outbox = outbox;
+    this.#options = options;
+  }
+
+  /** Whether a write is to be queued without an attempt to publish it. */
+  get isOffline(): boolean {
+    return this.#browserIsOffline() || (this.#unreachable && performance.now() < this.#dueAt);
+  }
+
+  /** Resolves when the `offline` event of the last failure has been dispatched. */
+  get reported(): Promise<void> {
+    return this.#reported;
+  }
+
+  /** Publishes what waits, in the background. */
+  kick(): void {
+    if (this.#stopped) return;
+    // A drain that is under way may have passed by what waits now.
+    this.#again = this.#draining !== undefined;
+    void this.drain().catch(() => undefined);
+  }
+
+  /** Publishes what waits, now. Joins a drain that is under way. */
+  drain(): Promise<Drained> {
+    this.#draining ??= this.#drain().finally(() => (this.#draining = undefined));
+    return this.#draining;
+  }
+
+  /** The server has read what was sent. */
+  worked(): void {
+    this.#failures = 0;
+  }
+
+  /** A connection was opened. */
+  connected(): void {
+    if (!this.#unreachable) return;
+    this.#unreachable = false;
+    void this.#outbox.pending().then(this.#options.onOnline, () => undefined);
+    this.kick();
+  }
+
+  /**
+   * An attempt failed.
+   * @param unreachable no connection could be opened
+   */
+  failed(error: Error, unreachable: boolean): void {
+    this.#failures++;
+    this.#unreachable ||= unreachable;
+    this.#dueAt = performance.now() + backoffMs(this.#failures, Math.random());
+    this.#reported = this.#outbox.pending().then(
+      (pending) => this.#options.onOffline(error, pending),
+      () => undefined,
+    );
+    this.retryLater();
+  }
+
+  /** Makes sure that there is a next attempt while writes wait. */
+  retryLater(): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.kick(), Math.max(0, this.#dueAt - performance.now()));
+  }
+
+  /** Ends what goes on in the background; resolves when the drain under way has ended. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+    await this.#draining?.catch(() => undefined);
+  }
+
+  async #drain(): Promise<Drained> {
+    let published = 0;
+    let failed = false;
+    do {
+      this.#again = false;
+      await this.#outbox.drain(async ({ messages, settle }) => {
+        const deliveries = await this.#options.publish(messages);
+        settle(deliveries);
+        published += deliveries.filter(({ status }) => status === "confirmed").length;
+        failed = deliveries.some(({ status }) => status === "failed");
+        return !failed;
+      });
+    } while (this.#again && !failed && !this.#stopped);
+    return { published };
+  }
+
+  #browserIsOffline(): boolean {
+    return !this.#options.loopback && (globalThis.navigator as Navigator | undefined)?.onLine === false;
+  }
+}

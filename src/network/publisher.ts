@@ -1,0 +1,75 @@
+import { wireSize, type Message } from "../entry/envelope.ts";
+import { isSafeSubject } from "../entry/key.ts";
+import type { Connection, Receipt } from "./connection.ts";
+import { within, type Health, type Lease } from "./lease.ts";
+
+/** What became of one message. */
+export type Delivery =
+  /** The server has read it. */
+  | { readonly status: "confirmed" }
+  /** The server refuses this message, now and later. */
+  | { readonly status: "rejected"; readonly error: Error }
+  /** Nobody knows; it is to be sent again. */
+  | { readonly status: "failed"; readonly error: Error };
+
+/** Publishes messages on the shared connection, and finds out what the server says of each. */
+export class Publisher {
+  readonly #lease: Lease;
+  readonly #timeoutMs: number;
+  readonly #health: Pick<Health, "worked" | "broken">;
+
+  constructor(lease: Lease, health: Pick<Health, "worked" | "broken">, timeoutMs: number) {
+    this.#lease = lease;
+    this.#health = health;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** Publishes messages together, with one flush, by the deadline. Never rejects. */
+  async publish(messages: readonly Message[]): Promise<Delivery[]> {
+    const receipts: Receipt[] = [];
+    const failure = await this.#exchange(messages, receipts);
+    return messages.map((_, index) => {
+      const refusal = receipts[index]?.refusal;
+      if (refusal !== undefined) return { status: "rejected", error: refusal };
+      return failure === undefined ? { status: "confirmed" } : { status: "failed", error: failure };
+    });
+  }
+
+  /** Whether a server answers. Never rejects. */
+  async ping(): Promise<boolean> {
+    return (await this.#exchange([], [])) === undefined;
+  }
+
+  /** Fills in the receipts; returns why the server is not known to have read everything. */
+  async #exchange(messages: readonly Message[], receipts: Receipt[]): Promise<Error | undefined> {
+    const share = this.#lease.share();
+    let connected = false;
+    try {
+      const connection = await share.connect();
+      connected = true;
+      for (const message of messages) receipts.push(send(connection, message));
+      await within(share.deadline, connection.roundTrip(), this.#timeoutMs);
+      this.#health.worked();
+      return undefined;
+    } catch (thrown) {
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      if (connected) {
+        share.discard();
+        this.#health.broken(error);
+      }
+      return error;
+    } finally {
+      share.release();
+    }
+  }
+}
+
+/** Must check the subject here, whatever was checked before: clients send one with CRLF in it as protocol. */
+function send(connection: Connection, message: Message): Receipt {
+  if (!isSafeSubject(message.subject)) return { refusal: new Error("The key does not make a valid NATS subject.") };
+  const size = wireSize(message);
+  if (size > connection.maxPayloadBytes) {
+    return { refusal: new Error(`The message has ${size} bytes, the server takes at most ${connection.maxPayloadBytes}.`) };
+  }
+  return connection.publish(message);
+}

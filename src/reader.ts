@@ -1,0 +1,150 @@
+import { decode } from "./entry/codec.ts";
+import type { KeyMetadata, Payload } from "./entry/metadata.ts";
+import { unpack } from "./entry/packing.ts";
+import { liveEntry, LONG_AGO, metadataOf, type EntryRow, type Row } from "./entry/row.ts";
+import { KeyStoreError } from "./errors.ts";
+import type { Emit } from "./events.ts";
+import type { Committer } from "./storage/committer.ts";
+import type { Database } from "./storage/database.ts";
+import { rowOf, type EntryTable } from "./storage/entry-table.ts";
+import type { MemoryCache } from "./storage/memory-cache.ts";
+import { ENTRIES, OUTBOX } from "./storage/schema.ts";
+import { removeExpired } from "./storage/sweeper.ts";
+
+export interface Found {
+  readonly value: unknown;
+}
+
+export interface ReaderPorts {
+  readonly database: Database;
+  readonly entries: EntryTable;
+  readonly committer: Committer;
+  readonly memory: MemoryCache;
+  readonly emit: Emit;
+}
+
+/** The way of a read: from memory, else from IndexedDB; checked, then decoded to a fresh value. Never from the network. */
+export class Reader {
+  readonly #ports: ReaderPorts;
+  /** Reads from IndexedDB under way; one that a write overtakes is taken out, so that it does not fill memory with what was. */
+  readonly #reads = new Map<string, Promise<Row | undefined>>();
+  /** Keys to be read together, in the transaction that is about to start. */
+  #batch: { keys: string[]; rows: Promise<(Row | undefined)[]> } | undefined;
+
+  constructor(ports: ReaderPorts) {
+    this.#ports = ports;
+  }
+
+  /** The value under a key, in a box to tell one that is undefined from none. */
+  async retrieve(key: string, useCache: boolean): Promise<Found | undefined> {
+    const hit = useCache ? this.#ports.memory.get(key, Date.now()) : undefined;
+    if (hit === undefined) return this.#retrieveCold(key, useCache);
+    const value = decode(key, hit.payload, hit.row.format);
+    return { value: value instanceof Promise ? await value : value };
+  }
+
+  /** The keys found, in the order asked. What is damaged is left out, with its event. */
+  async bulkRetrieve(keys: Iterable<string>, useCache: boolean): Promise<Map<string, unknown>> {
+    const distinct = [...new Set(keys)];
+    const found = await Promise.all(
+      distinct.map((key) =>
+        this.retrieve(key, useCache).catch((error: unknown) => {
+          if (error instanceof KeyStoreError && isDamage(error)) return undefined;
+          throw error;
+        }),
+      ),
+    );
+    const values = new Map<string, unknown>();
+    found.forEach((box, index) => {
+      if (box !== undefined) values.set(distinct[index] as string, box.value);
+    });
+    return values;
+  }
+
+  async exists(key: string): Promise<boolean> {
+    return this.#live(key, await this.#read(key)) !== undefined;
+  }
+
+  async metadata(key: string): Promise<KeyMetadata | undefined> {
+    const { database, committer } = this.#ports;
+    const [row, state] = await database.run([ENTRIES, OUTBOX], "readonly", async (transaction) => {
+      const found = await rowOf(transaction, key);
+      return [found, found && (await committer.stateOf(transaction, found.writeId))] as const;
+    });
+    const entry = this.#live(key, row);
+    return entry && metadataOf(key, entry, state !== undefined);
+  }
+
+  /** Takes a committed write into memory; `entry` undefined: the key is deleted. */
+  remember(key: string, entry: { row: EntryRow; payload: Payload } | undefined): void {
+    this.forget(key);
+    if (entry !== undefined) this.#ports.memory.set(key, entry);
+  }
+
+  /** What is in memory of a key, or about to come there, may no longer be true. */
+  forget(key: string): void {
+    this.#reads.delete(key);
+    this.#ports.memory.delete(key);
+  }
+
+  forgetAll(): void {
+    this.#reads.clear();
+    this.#ports.memory.clear();
+  }
+
+  async #retrieveCold(key: string, fillMemory: boolean): Promise<Found | undefined> {
+    const reading = fillMemory ? this.#readOnce(key) : this.#read(key);
+    try {
+      const entry = this.#live(key, await reading);
+      if (entry === undefined) return undefined;
+      const payload = await unpack(key, entry);
+      const value = await decode(key, payload, entry.format);
+      if (this.#reads.get(key) === reading) this.#ports.memory.set(key, { row: entry, payload });
+      return { value };
+    } catch (error) {
+      if (error instanceof KeyStoreError && isDamage(error)) this.#ports.emit("corrupt", { key, error });
+      throw error;
+    } finally {
+      if (this.#reads.get(key) === reading) this.#reads.delete(key);
+    }
+  }
+
+  /** The entry if it lives. One that has expired is removed, off the caller's path. */
+  #live(key: string, row: Row | undefined): EntryRow | undefined {
+    const now = Date.now();
+    const entry = liveEntry(row, now);
+    if (entry === undefined && row !== undefined && row.expiresAt !== LONG_AGO) {
+      const { committer } = this.#ports;
+      committer.errand(async (transaction) => {
+        await removeExpired(transaction, (...args) => committer.stateOf(...args), key);
+      });
+    }
+    return entry;
+  }
+
+  #readOnce(key: string): Promise<Row | undefined> {
+    const reading = this.#reads.get(key) ?? this.#read(key);
+    this.#reads.set(key, reading);
+    return reading;
+  }
+
+  /** Reads that are asked for in the same turn share a transaction. */
+  async #read(key: string): Promise<Row | undefined> {
+    const batch = (this.#batch ??= this.#startBatch());
+    const index = batch.keys.push(key) - 1;
+    return (await batch.rows)[index];
+  }
+
+  #startBatch(): { keys: string[]; rows: Promise<(Row | undefined)[]> } {
+    const keys: string[] = [];
+    const rows = Promise.resolve().then(() => {
+      this.#batch = undefined;
+      return this.#ports.entries.getMany(keys);
+    });
+    return { keys, rows };
+  }
+}
+
+function isDamage({ code }: KeyStoreError): boolean {
+  return code === "CHECKSUM_MISMATCH" || code === "DECODE_FAILED";
+}

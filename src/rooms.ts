@@ -1,0 +1,172 @@
+import { Dispatcher } from "./dispatcher.ts";
+import { randomId } from "./entry/random-id.ts";
+import { isTombstone } from "./entry/row.ts";
+import type { Emit } from "./events.ts";
+import { Housekeeping } from "./housekeeping.ts";
+import { dial } from "./network/connection.ts";
+import { Courier } from "./network/courier.ts";
+import { Lease, type Health } from "./network/lease.ts";
+import { Publisher } from "./network/publisher.ts";
+import type { Settings } from "./options.ts";
+import { followPage } from "./page-lifecycle.ts";
+import { Reader } from "./reader.ts";
+import { Committer } from "./storage/committer.ts";
+import { Database } from "./storage/database.ts";
+import { EntryTable } from "./storage/entry-table.ts";
+import { MemoryCache } from "./storage/memory-cache.ts";
+import { Channel } from "./tabs/channel.ts";
+import { LifeSign } from "./tabs/leadership.ts";
+import { Writer } from "./writer.ts";
+
+/** An attempt to connect in the background may take longer: browsers hold handshakes back after failures. */
+const DIAL_TIMEOUT_MS = 6_000;
+
+/** The parts of a store, wired. */
+export interface Rooms {
+  readonly reader: Reader;
+  readonly writer: Writer;
+  readonly entries: EntryTable;
+  readonly memory: MemoryCache;
+  readonly housekeeping: Housekeeping;
+  readonly courier: Courier;
+  readonly dispatcher: Dispatcher;
+  readonly publisher: Publisher;
+  readonly channel: Channel;
+  /** Lets go of everything. Operations under way must have ended. */
+  close(): Promise<void>;
+}
+
+export function databaseName(namespace: string): string {
+  return `nas-keystore/${namespace}`;
+}
+
+/** Builds and connects the parts, and begins what goes on in the background. Must throw nothing outside a browser. */
+export function openRooms(settings: Settings, emit: Emit): Rooms {
+  const { namespace, timeoutMs, lingerMs } = settings;
+  const name = databaseName(namespace);
+  const owner = randomId();
+  const lifeSigns = `${name}/alive/`;
+  let serverMaxBytes = Infinity;
+
+  const memory = new MemoryCache(settings.cacheSize);
+  const database = new Database(name, {
+    onLost: () => reader.forgetAll(),
+    onReset: (reason) => {
+      reader.forgetAll();
+      committer.reset();
+      emit("reset", { reason });
+    },
+  });
+  const entries = new EntryTable(database);
+  const committer = new Committer(database, {
+    owner,
+    mayPublish: () => !courier.isOffline,
+    onCommitted: (commits) => {
+      for (const { draft, row } of commits) {
+        const { key, payload } = draft;
+        reader.remember(key, payload === undefined || isTombstone(row) ? undefined : { row, payload });
+      }
+      channel.post({ type: "written", keys: commits.map(({ draft }) => draft.key) });
+      dispatcher.dispatch(commits);
+    },
+  });
+  const reader = new Reader({ database, entries, committer, memory, emit });
+
+  const health: Health = {
+    connected: ({ maxPayloadBytes }) => {
+      serverMaxBytes = maxPayloadBytes;
+      courier.connected();
+    },
+    unreachable: (error) => courier.failed(error, true),
+    broken: (error) => courier.failed(error, false),
+    worked: () => courier.worked(),
+  };
+  const { servers, connection, connect } = settings;
+  const lease = new Lease(
+    () => dial({ servers, connection, connect, timeoutMs: Math.max(timeoutMs, DIAL_TIMEOUT_MS) }),
+    health,
+    { timeoutMs, lingerMs },
+  );
+  const publisher = new Publisher(lease, health, timeoutMs);
+  const dispatcher = new Dispatcher(database, committer, () => courier, {
+    namespace,
+    owner,
+    timeoutMs,
+    drainLock: `${name}/drain`,
+    lifeSigns,
+    emit,
+    publish: (messages) => publisher.publish(messages),
+  });
+  const courier = new Courier(dispatcher, {
+    loopback: servers.every(isLoopback),
+    publish: (messages) => publisher.publish(messages),
+    onOffline: (error, pending) => emit("offline", { error, pending }),
+    onOnline: (pending) => emit("online", { pending }),
+  });
+
+  const lifeSign = new LifeSign(lifeSigns, owner);
+  const writer = new Writer(settings, {
+    committer,
+    dispatcher,
+    connectAhead: () => {
+      lifeSign.give();
+      return courier.isOffline ? () => undefined : lease.share().release;
+    },
+    maxMessageBytes: () => Math.min(settings.maxPayloadBytes, serverMaxBytes),
+    formatOf: async (key) => (await reader.metadata(key))?.format,
+  });
+  const channel = new Channel(name, (notice) => {
+    if (notice.type === "cleared") reader.forgetAll();
+    else for (const key of notice.keys) reader.forget(key);
+  });
+  const housekeeping = new Housekeeping(database, entries, committer);
+
+  let unfollow = (): void => undefined;
+  // Outside a browser there is nothing to do in the background, and nothing to keep a server's process alive for.
+  if (typeof indexedDB !== "undefined") {
+    channel.open();
+    courier.kick();
+    housekeeping.startSweeping(`${name}/sweep`, settings.sweepIntervalMs);
+    unfollow = followPage({
+      onWake: () => courier.kick(),
+      onHide: () => {
+        channel.close();
+        lifeSign.withdraw();
+        void lease.close();
+        database.release();
+      },
+      onReturn: () => {
+        channel.open();
+        reader.forgetAll();
+        courier.kick();
+      },
+    });
+  }
+
+  return {
+    reader,
+    writer,
+    entries,
+    memory,
+    housekeeping,
+    courier,
+    dispatcher,
+    publisher,
+    channel,
+    async close() {
+      unfollow();
+      housekeeping.stopSweeping();
+      await courier.stop();
+      await committer.settled();
+      await lease.close();
+      channel.close();
+      lifeSign.withdraw();
+      database.release();
+    },
+  };
+}
+
+function isLoopback(server: string): boolean {
+  const { hostname } = new URL(server);
+  return /^(?:localhost|.*\.localhost|127(?:\.\d+){3}|\[::1\])$/i.test(hostname);
+}

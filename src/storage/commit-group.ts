@@ -1,0 +1,175 @@
+import type { Payload, WriteId } from "../entry/metadata.ts";
+import { liveEntry, type EntryRow, type Row } from "../entry/row.ts";
+import { putRow, rowOf } from "./entry-table.ts";
+import { addToOutbox, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
+
+/** A row before its write has an id. */
+export type Unsigned<R> = R extends Row ? Omit<R, "writeId"> : never;
+
+/** A write to be committed. What depends on the entry it replaces is decided inside the transaction. */
+export interface Draft {
+  readonly key: string;
+  readonly operation: OutboxWrite["operation"];
+  /** Bytes that the write puts into the database, about. */
+  readonly weight: number;
+  /** What is stored, whole and uncompressed, as the memory front keeps it; undefined for a delete. */
+  readonly payload?: Payload;
+  /**
+   * The row that takes the place of `current`.
+   * @throws KeyStoreError to refuse the write, and all that are to be committed with it
+   */
+  next(current: EntryRow | undefined, version: number, now: number): Unsigned<Row>;
+}
+
+/** A write that has been committed. */
+export interface Commit {
+  readonly draft: Draft;
+  readonly row: Row;
+  /** The entry that was there before. */
+  readonly replaced: EntryRow | undefined;
+  /** Whether this store publishes it now, or whoever drains the outbox does. */
+  readonly state: "sending" | "queued";
+  /** The outbox record that it shares with the group's other writes in the same state. */
+  readonly rowKey: WriteId;
+  /** The generation of the database that holds it. */
+  readonly generation: string;
+}
+
+/** What the rest of the group needs to know of this store. */
+export interface GroupContext {
+  readonly owner: string;
+  readonly generation: string;
+  /** Whether writes can be published at once, or have to wait in the outbox. */
+  readonly mayPublish: boolean;
+  stateOf(id: WriteId): Promise<WriteState | undefined>;
+  drawNumber(): number;
+}
+
+/** A key as the transaction leaves it. */
+interface Slot {
+  row: Unsigned<Row> | undefined;
+  /** The row's write waits for its confirmation. */
+  unconfirmed: boolean;
+  /** Somebody else may be publishing the row's write at this moment, so that a newer one has to wait its turn. */
+  mustWait: boolean;
+}
+
+interface Planned {
+  readonly draft: Draft;
+  readonly row: Unsigned<Row>;
+  readonly replaced: EntryRow | undefined;
+  readonly state: "sending" | "queued";
+}
+
+/**
+ * Puts a group of calls into one transaction, each call's drafts together or not at all.
+ * Must read everything first, decide without waiting, and only then write.
+ * @returns for each call its commits, or why it was refused
+ */
+export async function writeGroup(
+  transaction: IDBTransaction,
+  calls: readonly (readonly Draft[])[],
+  context: GroupContext,
+): Promise<(readonly Commit[] | Error)[]> {
+  const { slots, overtaken } = await readSlots(transaction, calls, context);
+  const now = Date.now();
+  const plans = calls.map((drafts) => planCall(drafts, slots, context.mayPublish, now));
+
+  const commits = sign(plans.flatMap((plan) => (plan instanceof Error ? [] : plan)), context);
+  putAll(transaction, commits, context.owner);
+  // What a newer version overtakes can no longer be sent: its message is made of the row.
+  const written = new Set(commits.map(({ draft }) => draft.key));
+  for (const [key, id] of overtaken) if (written.has(key)) await removeFromOutbox(transaction, id);
+
+  let at = 0;
+  return plans.map((plan) => (plan instanceof Error ? plan : commits.slice(at, (at += plan.length))));
+}
+
+async function readSlots(
+  transaction: IDBTransaction,
+  calls: readonly (readonly Draft[])[],
+  { owner, stateOf }: GroupContext,
+): Promise<{ slots: Map<string, Slot>; overtaken: Map<string, WriteId> }> {
+  const slots = new Map<string, Slot>();
+  const overtaken = new Map<string, WriteId>();
+  const keys = new Set(calls.flatMap((drafts) => drafts.map(({ key }) => key)));
+  await Promise.all(
+    Array.from(keys, async (key) => {
+      const row = await rowOf(transaction, key);
+      const state = row && (await stateOf(row.writeId));
+      const foreign = row !== undefined && row.writeId[0] !== owner;
+      slots.set(key, {
+        row,
+        unconfirmed: state !== undefined,
+        mustWait: state === "queued" || (state === "sending" && foreign),
+      });
+      if (row !== undefined && (state === "queued" || state === "rejected")) overtaken.set(key, row.writeId);
+    }),
+  );
+  return { slots, overtaken };
+}
+
+/** Decides a call's rows, and leaves the slots as they are when one of its drafts refuses. */
+function planCall(
+  drafts: readonly Draft[],
+  slots: Map<string, Slot>,
+  mayPublish: boolean,
+  now: number,
+): readonly Planned[] | Error {
+  const before = new Map<string, Slot>();
+  try {
+    return drafts.map((draft) => {
+      const { key, operation } = draft;
+      const slot = slots.get(key) ?? { row: undefined, unconfirmed: false, mustWait: false };
+      if (!before.has(key)) before.set(key, slot);
+
+      const replaced = liveEntry(slot.row as Row | undefined, now);
+      const goesOn = replaced !== undefined || slot.unconfirmed || operation === "delete";
+      const version = goesOn ? (slot.row?.version ?? 0) + 1 : 1;
+      const row = draft.next(replaced, version, now);
+      slots.set(key, { row, unconfirmed: true, mustWait: slot.mustWait });
+      return { draft, row, replaced, state: mayPublish && !slot.mustWait ? "sending" : "queued" };
+    });
+  } catch (error) {
+    for (const [key, slot] of before) slots.set(key, slot);
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** Gives each write its id. An outbox record's numbers must be drawn together, so that no other record's lie between. */
+function sign(planned: readonly Planned[], { owner, generation, drawNumber }: GroupContext): Commit[] {
+  const firstOf = { sending: 0, queued: 0 };
+  const numbers = new Map<Planned, number>();
+  for (const state of ["sending", "queued"] as const) {
+    for (const plan of planned) {
+      if (plan.state !== state) continue;
+      const n = drawNumber();
+      numbers.set(plan, n);
+      firstOf[state] ||= n;
+    }
+  }
+  return planned.map((plan) => ({
+    draft: plan.draft,
+    row: { ...plan.row, writeId: [owner, numbers.get(plan) ?? 0] } as Row,
+    replaced: plan.replaced,
+    state: plan.state,
+    rowKey: [owner, firstOf[plan.state]],
+    generation,
+  }));
+}
+
+function putAll(transaction: IDBTransaction, commits: readonly Commit[], owner: string): void {
+  const newest = new Map(commits.map(({ draft, row }) => [draft.key, row]));
+  for (const [key, row] of newest) putRow(transaction, key, row);
+  for (const state of ["sending", "queued"] as const) {
+    const writes = commits
+      .filter((commit) => commit.state === state)
+      .map(({ draft, row }) => ({
+        n: row.writeId[1],
+        key: draft.key,
+        version: row.version,
+        operation: draft.operation,
+      }));
+    if (writes.length > 0) addToOutbox(transaction, owner, { state, writes, attempts: 0 });
+  }
+}

@@ -1,0 +1,175 @@
+import type { WriteId } from "../entry/metadata.ts";
+import { writeGroup, type Commit, type Draft } from "./commit-group.ts";
+import type { Database } from "./database.ts";
+import { outboxState, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
+import { ENTRIES, OUTBOX } from "./schema.ts";
+
+export interface CommitterOptions {
+  /** Names this store among all that ever write to the database. */
+  readonly owner: string;
+  /** Whether writes can be published at once, or have to wait in the outbox. */
+  readonly mayPublish: () => boolean;
+  /** Called for every group in the order of the commits, before the calls learn of theirs. Must not wait. */
+  readonly onCommitted: (commits: readonly Commit[]) => void;
+}
+
+/** A call's drafts: committed together or not at all. */
+interface Call {
+  readonly drafts: readonly Draft[];
+  readonly signal: AbortSignal | undefined;
+  resolve(commits: readonly Commit[]): void;
+  reject(error: unknown): void;
+}
+
+/** What can go along in the next transaction, or wait a moment for one. */
+type Errand = (transaction: IDBTransaction) => Promise<void>;
+
+/** One transaction takes at most so much, that nobody waits for long behind it. */
+const MAX_GROUP_WRITES = 512;
+const MAX_GROUP_BYTES = 4 * 1024 * 1024;
+/** How long an errand waits for a write to go along with. */
+const ERRAND_DELAY_MS = 5;
+
+/**
+ * Group commit: what is waiting while a transaction runs goes into the next one together. A lone write waits for nobody.
+ * One transaction holds an entry and its outbox record: after a crash there are both or neither.
+ */
+export class Committer {
+  readonly #database: Database;
+  readonly #options: CommitterOptions;
+  #waiting: Call[] = [];
+  #errands: Errand[] = [];
+  #errandTimer: ReturnType<typeof setTimeout> | undefined;
+  /** The transactions under way, one after another; undefined when there is none. */
+  #running: Promise<void> | undefined;
+  /** The number of this store's last write. */
+  #lastNumber = 0;
+  /** Of this store's own writes, those that are not known to be confirmed. */
+  readonly #own = new Map<number, WriteState>();
+
+  constructor(database: Database, options: CommitterOptions) {
+    this.#database = database;
+    this.#options = options;
+  }
+
+  /**
+   * Commits drafts in one transaction, after those of earlier calls.
+   * @throws KeyStoreError what a draft throws, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE; then nothing has changed
+   */
+  commit(drafts: readonly Draft[], signal?: AbortSignal): Promise<readonly Commit[]> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ drafts, signal, resolve, reject });
+      this.#start();
+    });
+  }
+
+  /** Writes down, a moment later, how an attempt to publish ended. This store goes by it from now on. */
+  settle([owner, first]: WriteId, settlements: ReadonlyMap<number, Settlement>): void {
+    if (owner === this.#options.owner) {
+      for (const [n, { state }] of settlements) {
+        if (state === "queued" || state === "rejected") this.#own.set(n, state);
+        else this.#own.delete(n);
+      }
+    }
+    this.errand((transaction) => settleInOutbox(transaction, [owner, first], settlements));
+  }
+
+  /** Does something in the transaction of the next write, or in one of its own when none comes soon. */
+  errand(errand: Errand): void {
+    this.#errands.push(errand);
+    this.#errandTimer ??= setTimeout(() => this.#start(), ERRAND_DELAY_MS);
+  }
+
+  /** Resolves when everything asked for before is in the database. */
+  async settled(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#errands.length > 0 || this.#running !== undefined) {
+      this.#start();
+      await this.#running;
+    }
+  }
+
+  /** The state of a write; undefined: it is confirmed, or a newer one has taken its place. */
+  async stateOf(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined> {
+    const [owner, n] = id;
+    if (owner !== this.#options.owner) return outboxState(transaction, id);
+    const state = this.#own.get(n);
+    if (state === undefined || state === "sending") return state;
+    // What is queued may have been published by another tab.
+    const now = await outboxState(transaction, id);
+    if (now === undefined) this.#own.delete(n);
+    return now;
+  }
+
+  /** Forgets what it knew of a database that is gone. */
+  reset(): void {
+    this.#own.clear();
+  }
+
+  #start(): void {
+    clearTimeout(this.#errandTimer);
+    this.#errandTimer = undefined;
+    this.#running ??= this.#run().finally(() => (this.#running = undefined));
+  }
+
+  async #run(): Promise<void> {
+    while (this.#waiting.length > 0 || this.#errands.length > 0) {
+      // One turn later: what is called in the same turn goes together.
+      await Promise.resolve();
+      const calls = this.#takeCalls();
+      const errands = this.#errands;
+      this.#errands = [];
+      await this.#commitGroup(calls, errands);
+    }
+  }
+
+  #takeCalls(): Call[] {
+    let writes = 0;
+    let bytes = 0;
+    let count = 0;
+    for (const { drafts } of this.#waiting) {
+      writes += drafts.length;
+      for (const { weight } of drafts) bytes += weight;
+      if (count > 0 && (writes > MAX_GROUP_WRITES || bytes > MAX_GROUP_BYTES)) break;
+      count++;
+    }
+    const taken = this.#waiting.splice(0, count);
+    for (const { signal, reject } of taken) if (signal?.aborted === true) reject(signal.reason);
+    return taken.filter(({ signal }) => signal?.aborted !== true);
+  }
+
+  async #commitGroup(calls: readonly Call[], errands: readonly Errand[]): Promise<void> {
+    try {
+      const results = await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction, generation) => {
+        for (const errand of errands) await errand(transaction);
+        return writeGroup(
+          transaction,
+          calls.map(({ drafts }) => drafts),
+          {
+            owner: this.#options.owner,
+            generation,
+            mayPublish: this.#options.mayPublish(),
+            stateOf: (id) => this.stateOf(transaction, id),
+            drawNumber: () => ++this.#lastNumber,
+          },
+        );
+      });
+      const commits = results.flatMap((result) => (result instanceof Error ? [] : result));
+      for (const { row, state } of commits) this.#own.set(row.writeId[1], state);
+      if (commits.length > 0) this.#options.onCommitted(commits);
+      calls.forEach(({ resolve, reject }, index) => {
+        const result = results[index];
+        if (result === undefined || result instanceof Error) reject(result);
+        else resolve(result);
+      });
+    } catch (error) {
+      if (calls.length + errands.length > 1) {
+        // What one of them wanted may be what does not fit: each for itself.
+        for (const call of calls) await this.#commitGroup([call], []);
+        for (const errand of errands) await this.#commitGroup([], [errand]);
+      } else {
+        // An errand that fails is made good by the next start: what is confirmed is then sent again, under the same id.
+        for (const { reject } of calls) reject(error);
+      }
+    }
+  }
+}

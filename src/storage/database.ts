@@ -1,0 +1,218 @@
+import { promisifyRequest } from "idb-keyval";
+
+import { KeyStoreError, messageOf } from "../errors.ts";
+import { GENERATION, META, SCHEMA_VERSION, upgrade, type Table } from "./schema.ts";
+
+/** Safari's open may hang for ever, and another tab may not let go of an older schema. */
+const OPEN_TIMEOUT_MS = 5_000;
+
+interface Handle {
+  readonly database: IDBDatabase;
+  readonly generation: string;
+}
+
+/** What is done in one transaction. `generation` names the database that it happens in. */
+export type Work<T> = (transaction: IDBTransaction, generation: string) => T | Promise<T>;
+
+export interface DatabaseListener {
+  /** The connection is gone, with whatever was known of the data: another tab may delete or upgrade it now. */
+  onLost(): void;
+  /** The database that was opened is not the one of before: its entries are gone. */
+  onReset(reason: string): void;
+}
+
+/**
+ * The connection to one namespace's database: opened at the first transaction, let go when the platform wants it back,
+ * opened again at the next. A transaction that a lost connection took down is tried once more, on a new connection.
+ */
+export class Database {
+  readonly #name: string;
+  readonly #listener: DatabaseListener;
+  /** The connection that transactions are started on; undefined when there is none. A failed open is not kept. */
+  #handle: Promise<Handle> | undefined;
+  /** The generation last seen. */
+  #generation: string | undefined;
+
+  constructor(name: string, listener: DatabaseListener) {
+    this.#name = name;
+    this.#listener = listener;
+  }
+
+  /**
+   * Runs `work` in one transaction. Must not await anything but the transaction's own requests. A readwrite one resolves
+   * when the transaction has completed, and leaves nothing behind when `work` throws.
+   * @throws KeyStoreError STORAGE_UNAVAILABLE, QUOTA_EXCEEDED
+   */
+  async run<T>(tables: readonly Table[], mode: IDBTransactionMode, work: Work<T>): Promise<T> {
+    for (let retried = false; ; retried = true) {
+      const opening = (this.#handle ??= this.#open());
+      const { database, generation } = await opening;
+      try {
+        return await transact(database, tables, mode, (transaction) => work(transaction, generation));
+      } catch (error) {
+        if (retried || !(this.#handle !== opening || isLost(error))) throw asKeyStoreError(error);
+        this.#letGo(opening);
+      }
+    }
+  }
+
+  /** Lets go of the connection once its transactions are done; the next transaction opens another. */
+  release(): void {
+    if (this.#handle !== undefined) this.#letGo(this.#handle);
+  }
+
+  async #open(): Promise<Handle> {
+    // One turn later, so that #handle holds this promise before anything can fail.
+    await Promise.resolve();
+    const opening = this.#handle;
+    try {
+      const database = await openDatabase(this.#name);
+      const lost = (): void => {
+        if (opening !== undefined) this.#letGo(opening);
+      };
+      database.onclose = lost;
+      database.onversionchange = lost;
+      const generation = await transact(database, [META], "readonly", (transaction) =>
+        promisifyRequest(transaction.objectStore(META).get(GENERATION) as IDBRequest<string>),
+      );
+      const before = this.#generation;
+      this.#generation = generation;
+      if (before !== undefined && before !== generation) {
+        this.#listener.onReset("The database was deleted, or the site's data cleared, while the page was running.");
+      }
+      return { database, generation };
+    } catch (error) {
+      if (this.#handle === opening) this.#handle = undefined;
+      throw asKeyStoreError(error);
+    }
+  }
+
+  #letGo(opening: Promise<Handle>): void {
+    if (this.#handle === opening) {
+      this.#handle = undefined;
+      this.#listener.onLost();
+    }
+    opening.then(
+      ({ database }) => database.close(),
+      () => undefined,
+    );
+  }
+}
+
+/**
+ * Deletes a database. Open connections let go of it at `versionchange`.
+ * @throws KeyStoreError STORAGE_UNAVAILABLE when one does not
+ */
+export function deleteDatabase(name: string): Promise<void> {
+  return settled((factory) => factory.deleteDatabase(name)).then(() => undefined, (error: unknown) => {
+    throw asKeyStoreError(error);
+  });
+}
+
+async function openDatabase(name: string): Promise<IDBDatabase> {
+  return settled(
+    (factory) => {
+      const request = factory.open(name, SCHEMA_VERSION);
+      request.onupgradeneeded = (event) => {
+        if (request.transaction !== null) upgrade(request.result, request.transaction, event.oldVersion);
+      };
+      return request;
+    },
+    (database) => database.close(),
+  );
+}
+
+/** An open or delete request's result within a bounded time; one that comes later is handed to `tooLate`. */
+function settled<T>(ask: (factory: IDBFactory) => IDBRequest<T>, tooLate?: (result: T) => void): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const factory = globalThis.indexedDB as IDBFactory | undefined;
+    if (factory === undefined) {
+      throw new KeyStoreError(
+        "STORAGE_UNAVAILABLE",
+        "There is no IndexedDB here: use the store in a browser, with storage allowed for the site.",
+      );
+    }
+    const request = ask(factory) as IDBOpenDBRequest & IDBRequest<T>;
+    let blocked = false;
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      const why = blocked ? "another tab holds it: close the site's other tabs" : "it does not answer: reload the page";
+      reject(new KeyStoreError("STORAGE_UNAVAILABLE", `IndexedDB cannot be opened or deleted, ${why}.`));
+    }, OPEN_TIMEOUT_MS);
+    request.onblocked = () => (blocked = true);
+    request.onsuccess = () => {
+      clearTimeout(timer);
+      if (late) tooLate?.(request.result);
+      else resolve(request.result);
+    };
+    request.onerror = () => {
+      clearTimeout(timer);
+      reject(request.error);
+    };
+  });
+}
+
+async function transact<T>(
+  database: IDBDatabase,
+  tables: readonly Table[],
+  mode: IDBTransactionMode,
+  work: (transaction: IDBTransaction) => T | Promise<T>,
+): Promise<T> {
+  // Strict: on the disk before `complete`, where the platform keeps its word.
+  const transaction = database.transaction([...tables], mode, mode === "readwrite" ? { durability: "strict" } : {});
+  if (mode === "readonly") return work(transaction);
+
+  const working = (async () => work(transaction))().catch((error: unknown) => {
+    abort(transaction);
+    throw error;
+  });
+  const [worked, ended] = await Promise.allSettled([working, completed(transaction)]);
+  // An aborted transaction fails its requests with AbortError: the transaction's own error says why.
+  if (worked.status === "rejected" && !isNamed(worked.reason, "AbortError")) throw worked.reason;
+  if (ended.status === "rejected") throw ended.reason;
+  if (worked.status === "rejected") throw worked.reason;
+  return worked.value;
+}
+
+/** A write has happened when its transaction completes, never earlier. */
+function completed(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    // A full disk may arrive as an abort without an error.
+    transaction.onabort = () =>
+      reject(transaction.error ?? new DOMException("The browser aborted the transaction.", "QuotaExceededError"));
+  });
+}
+
+function abort(transaction: IDBTransaction): void {
+  try {
+    transaction.abort();
+  } catch {
+    // It has ended already.
+  }
+}
+
+/** Errors that say that the connection, not the request, is at fault: closed by the platform, Safari's lost server. */
+function isLost(error: unknown): boolean {
+  return isNamed(error, "InvalidStateError") || isNamed(error, "UnknownError");
+}
+
+function isNamed(error: unknown, name: string): boolean {
+  return error instanceof Error && error.name === name;
+}
+
+function asKeyStoreError(error: unknown): KeyStoreError {
+  if (error instanceof KeyStoreError) return error;
+  if (isNamed(error, "QuotaExceededError")) {
+    return new KeyStoreError(
+      "QUOTA_EXCEEDED",
+      "The browser's storage for this site is full: delete entries, or give them a ttl. Nothing was changed.",
+      { cause: error },
+    );
+  }
+  const advice = isNamed(error, "VersionError")
+    ? "the database was written by a newer version of nas-keystore: reload the page"
+    : `${messageOf(error)}: allow storage for this site (private windows may have none)`;
+  return new KeyStoreError("STORAGE_UNAVAILABLE", `IndexedDB cannot be used, ${advice}.`, { cause: error });
+}

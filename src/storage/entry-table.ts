@@ -1,0 +1,112 @@
+import { get, getMany, promisifyRequest, type UseStore } from "idb-keyval";
+
+import type { Row } from "../entry/row.ts";
+import type { Database } from "./database.ts";
+import { ENTRIES } from "./schema.ts";
+
+/** How entries lie in the database: one record each, under its key. Payloads are loaded only where a row is asked for. */
+export class EntryTable {
+  readonly #database: Database;
+  readonly #store: UseStore;
+
+  constructor(database: Database) {
+    this.#database = database;
+    this.#store = (mode, work) =>
+      database.run([ENTRIES], mode, async (transaction) => work(transaction.objectStore(ENTRIES)));
+  }
+
+  get(key: string): Promise<Row | undefined> {
+    return get<Row>(key, this.#store);
+  }
+
+  getMany(keys: string[]): Promise<(Row | undefined)[]> {
+    return getMany<Row | undefined>(keys, this.#store);
+  }
+
+  /**
+   * Keys that live at `now`, sorted by code unit, from the key range and indexes alone.
+   * @param prefix what the keys begin with
+   */
+  keys(now: number, prefix: string, tag?: string): Promise<string[]> {
+    return this.#database.run([ENTRIES], "readonly", async (transaction) => {
+      const entries = transaction.objectStore(ENTRIES);
+      const [keys, expired] = await Promise.all([
+        promisifyRequest(
+          tag === undefined ? entries.getAllKeys(prefixRange(prefix)) : entries.index("tags").getAllKeys(tag),
+        ) as Promise<string[]>,
+        expiredKeys(transaction, now),
+      ]);
+      const gone = new Set(expired);
+      return keys.filter((key) => !gone.has(key) && key.startsWith(prefix));
+    });
+  }
+
+  /** How many entries live at `now`, and the bytes of their payloads before compression. */
+  measure(now: number): Promise<{ entries: number; bytes: number }> {
+    return this.#database.run([ENTRIES], "readonly", async (transaction) => {
+      const gone = new Set(await expiredKeys(transaction, now));
+      const figures = { entries: 0, bytes: 0 };
+      await eachKey(transaction.objectStore(ENTRIES).index("use").openKeyCursor(), (cursor) => {
+        if (gone.has(cursor.primaryKey as string)) return;
+        figures.entries++;
+        figures.bytes += (cursor.key as [lastUsed: number, size: number])[1];
+      });
+      return figures;
+    });
+  }
+}
+
+/** In an open transaction: the row under a key. */
+export function rowOf(transaction: IDBTransaction, key: string): Promise<Row | undefined> {
+  return promisifyRequest(transaction.objectStore(ENTRIES).get(key) as IDBRequest<Row | undefined>);
+}
+
+export function putRow(transaction: IDBTransaction, key: string, row: Row): void {
+  transaction.objectStore(ENTRIES).put(row, key);
+}
+
+export function removeRow(transaction: IDBTransaction, key: string): void {
+  transaction.objectStore(ENTRIES).delete(key);
+}
+
+/** Removes every row but those of `kept`, which must be sorted; by ranges between them, so that no payload is loaded. */
+export function removeAllBut(transaction: IDBTransaction, kept: readonly string[]): void {
+  const entries = transaction.objectStore(ENTRIES);
+  if (kept.length === 0) {
+    entries.clear();
+    return;
+  }
+  let after: string | undefined;
+  for (const key of kept) {
+    if (after === undefined) entries.delete(IDBKeyRange.upperBound(key, true));
+    else if (after < key) entries.delete(IDBKeyRange.bound(after, key, true, true));
+    after = key;
+  }
+  if (after !== undefined) entries.delete(IDBKeyRange.lowerBound(after, true));
+}
+
+/** Keys whose row is absent at `now`: expired entries and tombstones. */
+export function expiredKeys(transaction: IDBTransaction, now: number): Promise<string[]> {
+  const expiry = transaction.objectStore(ENTRIES).index("expiresAt");
+  return promisifyRequest(expiry.getAllKeys(IDBKeyRange.upperBound(now))) as Promise<string[]>;
+}
+
+function prefixRange(prefix: string): IDBKeyRange | null {
+  if (prefix === "") return null;
+  // The keys of a prefix are those before the first string that sorts after all of them.
+  const last = prefix.charCodeAt(prefix.length - 1);
+  if (last === 0xffff) return IDBKeyRange.lowerBound(prefix);
+  return IDBKeyRange.bound(prefix, prefix.slice(0, -1) + String.fromCharCode(last + 1), false, true);
+}
+
+function eachKey(request: IDBRequest<IDBCursor | null>, visit: (cursor: IDBCursor) => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      const cursor = request.result;
+      if (cursor === null) return resolve();
+      visit(cursor);
+      cursor.continue();
+    };
+  });
+}

@@ -1,0 +1,44 @@
+import type { WriteId } from "../entry/metadata.ts";
+import { isExpired, isTombstone, LONG_AGO } from "../entry/row.ts";
+import type { Database } from "./database.ts";
+import { expiredKeys, putRow, removeRow, rowOf } from "./entry-table.ts";
+import type { WriteState } from "./outbox-table.ts";
+import { ENTRIES, OUTBOX } from "./schema.ts";
+
+type StateOf = (transaction: IDBTransaction, id: WriteId) => Promise<WriteState | undefined>;
+
+/** One transaction looks at so many expired entries, that nobody waits for long behind it. */
+const BATCH = 200;
+
+/**
+ * Removes what has expired, in bounded batches.
+ * @returns how many entries were removed
+ */
+export async function sweep(database: Database, stateOf: StateOf): Promise<number> {
+  const keys = await database.run([ENTRIES], "readonly", (transaction) => expiredKeys(transaction, Date.now()));
+  let removed = 0;
+  for (let at = 0; at < keys.length; at += BATCH) {
+    removed += await database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
+      let count = 0;
+      for (const key of keys.slice(at, at + BATCH)) if (await removeExpired(transaction, stateOf, key)) count++;
+      return count;
+    });
+  }
+  return removed;
+}
+
+/**
+ * Removes the row under a key if it has expired. Must keep one that is not confirmed, since its message is made of it,
+ * but so that no clock that jumps back can revive it.
+ * @returns whether an entry was removed
+ */
+export async function removeExpired(transaction: IDBTransaction, stateOf: StateOf, key: string): Promise<boolean> {
+  const row = await rowOf(transaction, key);
+  if (row === undefined || !isExpired(row, Date.now())) return false;
+  if ((await stateOf(transaction, row.writeId)) === undefined) {
+    removeRow(transaction, key);
+    return !isTombstone(row);
+  }
+  if (row.expiresAt !== LONG_AGO) putRow(transaction, key, { ...row, expiresAt: LONG_AGO });
+  return false;
+}

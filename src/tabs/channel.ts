@@ -1,0 +1,31 @@
+/** What tabs tell each other: never a value, only what is no longer as it was. */
+export type Notice =
+  | { readonly type: "written"; readonly keys: readonly string[] }
+  | { readonly type: "cleared" };
+
+/** The tabs that have the same namespace open. Without BroadcastChannel (old browsers) a tab hears nothing. */
+export class Channel {
+  readonly #name: string;
+  readonly #onNotice: (notice: Notice) => void;
+  #channel: BroadcastChannel | undefined;
+
+  constructor(name: string, onNotice: (notice: Notice) => void) {
+    this.#name = name;
+    this.#onNotice = onNotice;
+  }
+
+  open(): void {
+    if (this.#channel !== undefined || typeof BroadcastChannel === "undefined") return;
+    this.#channel = new BroadcastChannel(this.#name);
+    this.#channel.onmessage = ({ data }: MessageEvent<Notice>) => this.#onNotice(data);
+  }
+
+  post(notice: Notice): void {
+    this.#channel?.postMessage(notice);
+  }
+
+  close(): void {
+    this.#channel?.close();
+    this.#channel = undefined;
+  }
+}

@@ -1,0 +1,251 @@
+import { encode } from "./entry/codec.ts";
+import { messageFor, wireSize } from "./entry/envelope.ts";
+import { KeyFormat, type Payload } from "./entry/metadata.ts";
+import { pack, type Packed } from "./entry/packing.ts";
+import { LONG_AGO, type EntryRow } from "./entry/row.ts";
+import { snapshot } from "./entry/snapshot.ts";
+import { KeyStoreError } from "./errors.ts";
+import type { DeleteOptions, Settings, StoreOptions } from "./options.ts";
+import { unlessAborted } from "./abort.ts";
+import type { Dispatcher } from "./dispatcher.ts";
+import type { Commit, Draft, Unsigned } from "./storage/commit-group.ts";
+import type { Committer } from "./storage/committer.ts";
+import { WriteOrder } from "./write-order.ts";
+
+/** A bulk call commits so much in one transaction, which holds others up for less than 50 ms. */
+const SLICE_WRITES = 256;
+const SLICE_BYTES = 2 * 1024 * 1024;
+
+/** What of a message is not payload or key has fewer bytes than this, tags left out. */
+const ENVELOPE_BYTES = 2048;
+
+export interface WriterPorts {
+  readonly committer: Committer;
+  readonly dispatcher: Dispatcher;
+  /** Begins to connect, so that this goes on during hashing and commit; returns what to call when the write is done. */
+  readonly connectAhead: () => () => void;
+  /** The largest message that can be sent. */
+  readonly maxMessageBytes: () => number;
+  /** The format in which a key is stored now. */
+  readonly formatOf: (key: string) => Promise<KeyFormat | undefined>;
+}
+
+/** The way of a write: checked and encoded in the call itself, then hashed, committed in its turn, and published. */
+export class Writer {
+  readonly #settings: Settings;
+  readonly #ports: WriterPorts;
+  readonly #order = new WriteOrder();
+
+  constructor(settings: Settings, ports: WriterPorts) {
+    this.#settings = settings;
+    this.#ports = ports;
+  }
+
+  async store(key: string, value: unknown, options: StoreOptions): Promise<boolean> {
+    const format = options.format ?? KeyFormat.JSON;
+    const encoding = encode(key, value, format);
+    return this.#write(key, options.signal, async () => [await this.#storeDraft(key, encoding, format, options)]);
+  }
+
+  /** Stores in the format, with the ttl and the tags that the key has, unless given. */
+  async update(key: string, value: unknown, options: StoreOptions): Promise<boolean> {
+    if (options.format !== undefined) {
+      const { format } = options;
+      const encoding = encode(key, value, format);
+      return this.#write(key, options.signal, async () => [await this.#storeDraft(key, encoding, format, options, true)]);
+    }
+    // Which format it is encoded in is known only when earlier writes of the key are done.
+    const copy = snapshot(value);
+    for (;;) {
+      try {
+        return await this.#write(key, options.signal, async (clear) => {
+          await clear;
+          const format = (await this.#ports.formatOf(key)) ?? KeyFormat.JSON;
+          return [await this.#storeDraft(key, encode(key, copy, format), format, options, true)];
+        });
+      } catch (error) {
+        if (!(error instanceof FormatChanged)) throw error;
+      }
+    }
+  }
+
+  async delete(key: string, { ifVersion, signal }: DeleteOptions): Promise<boolean> {
+    const draft: Draft = {
+      key,
+      operation: "delete",
+      weight: 0,
+      next: (current, version, now) => {
+        checkVersion(key, current, ifVersion);
+        return { deletedAt: now, version, expiresAt: LONG_AGO };
+      },
+    };
+    let existed = false;
+    await this.#write(key, signal, async () => [draft], (commit) => (existed = commit.replaced !== undefined));
+    return existed;
+  }
+
+  /** Stores many under the same options. A slice that cannot be committed ends the call; its error tells what was before. */
+  async bulkStore(items: ReadonlyMap<string, unknown>, options: StoreOptions): Promise<Map<string, boolean>> {
+    const format = options.format ?? KeyFormat.JSON;
+    const { signal } = options;
+    const keys = [...items.keys()];
+    const encodings = Array.from(items, ([key, value]) => encode(key, value, format));
+    for (const encoding of encodings) if (encoding instanceof Promise) encoding.catch(() => undefined);
+
+    const results = new Map<string, boolean>();
+    if (keys.length === 0) return results;
+    const done = this.#ports.connectAhead();
+    const place = this.#order.enter(keys);
+    const outcomes: Promise<void>[] = [];
+    try {
+      const drafts = await Promise.all(
+        keys.map((key, index) => this.#storeDraft(key, encodings[index] as Payload, format, options)),
+      );
+      await place.turn;
+      for (const slice of slices(drafts)) {
+        // Once something is committed the signal can only end the wait for the network.
+        const commits = await this.#ports.committer.commit(slice, outcomes.length === 0 ? signal : undefined);
+        outcomes.push(
+          ...commits.map(async (commit) => {
+            results.set(commit.draft.key, await unlessAborted(this.#ports.dispatcher.outcome(commit), signal, () => false).catch(() => false));
+          }),
+        );
+      }
+      await Promise.all(outcomes);
+      return new Map(keys.map((key) => [key, results.get(key) ?? false]));
+    } catch (error) {
+      await Promise.all(outcomes);
+      if (results.size === 0 || !(error instanceof KeyStoreError)) throw error;
+      const { code, message, key } = error;
+      throw new KeyStoreError(code, `${message} ${results.size} entries were committed before: see "results".`, {
+        key,
+        cause: error,
+        results,
+      });
+    } finally {
+      place.leave();
+      done();
+    }
+  }
+
+  /**
+   * @param prepare makes the drafts; `clear` resolves when earlier writes of the key are committed
+   * @returns whether the server has confirmed it
+   */
+  async #write(
+    key: string,
+    signal: AbortSignal | undefined,
+    prepare: (clear: Promise<unknown>) => Promise<Draft[]>,
+    onCommitted: (commit: Commit) => void = () => undefined,
+  ): Promise<boolean> {
+    signal?.throwIfAborted();
+    const done = this.#ports.connectAhead();
+    const place = this.#order.enter([key]);
+    try {
+      const drafts = await prepare(place.clear);
+      await place.turn;
+      const committing = this.#ports.committer.commit(drafts, signal);
+      place.handedOver();
+      const [commit] = (await committing) as [Commit];
+      place.leave();
+      onCommitted(commit);
+      return await unlessAborted(this.#ports.dispatcher.outcome(commit), signal, () => false);
+    } finally {
+      place.leave();
+      done();
+    }
+  }
+
+  async #storeDraft(
+    key: string,
+    encoding: Payload | Promise<Payload>,
+    format: KeyFormat,
+    options: StoreOptions,
+    keepsRest = false,
+  ): Promise<Draft> {
+    const payload = await encoding;
+    const packed = await pack(format, payload, this.#settings.compressAboveBytes);
+    return {
+      key,
+      operation: "store",
+      weight: packed.payload.length,
+      payload,
+      next: (current, version, now) => {
+        checkVersion(key, current, options.ifVersion);
+        const kept = keepsRest ? current : undefined;
+        if (kept !== undefined && options.format === undefined && kept.format !== format) throw new FormatChanged();
+        const row = rowOf(packed, {
+          version,
+          now,
+          createdAt: current?.createdAt ?? now,
+          ttl: options.ttl !== undefined ? options.ttl : (kept ?? { ttl: this.#settings.defaultTtl }).ttl,
+          tags: options.tags ?? kept?.tags ?? [],
+        });
+        this.#checkSize(key, row);
+        return row;
+      },
+    };
+  }
+
+  /** @throws KeyStoreError PAYLOAD_TOO_LARGE */
+  #checkSize(key: string, row: Unsigned<EntryRow>): void {
+    const max = this.#ports.maxMessageBytes();
+    // JSON makes at most six bytes of a UTF-16 unit; only what may be too large is worth measuring.
+    const units = row.payload.length + 2 * key.length + (row.tags ?? []).reduce((sum, tag) => sum + tag.length + 1, 0);
+    if (units * 6 + ENVELOPE_BYTES <= max) return;
+    const writeId = ["0".repeat(32), Number.MAX_SAFE_INTEGER] as const;
+    const size = wireSize(messageFor(this.#settings.namespace, key, { ...row, writeId }, "0".repeat(32)));
+    if (size <= max) return;
+    throw new KeyStoreError(
+      "PAYLOAD_TOO_LARGE",
+      `The message would have ${size} bytes, at most ${max} are allowed (maxPayloadBytes, or the server's max_payload): ` +
+        "store less under one key, or turn compression on.",
+      { key },
+    );
+  }
+}
+
+/** Another tab stored the key in another format between the look and the commit. */
+class FormatChanged extends Error {}
+
+function rowOf(
+  packed: Packed,
+  { version, now, createdAt, ttl, tags }: { version: number; now: number; createdAt: number; ttl: number | null; tags: readonly string[] },
+): Unsigned<EntryRow> {
+  return {
+    ...packed,
+    version,
+    createdAt,
+    updatedAt: now,
+    ttl,
+    // Left out, not undefined or empty: an index costs for every entry that is in it.
+    ...(ttl === null ? undefined : { expiresAt: now + ttl * 1000 }),
+    ...(tags.length === 0 ? undefined : { tags: [...tags] }),
+    lastUsed: now,
+  };
+}
+
+function checkVersion(key: string, current: EntryRow | undefined, ifVersion: number | undefined): void {
+  const version = current?.version ?? 0;
+  if (ifVersion === undefined || ifVersion === version) return;
+  throw new KeyStoreError(
+    "VERSION_CONFLICT",
+    `The key is at version ${version}, not ${ifVersion}${version === 0 ? " (it does not exist)" : ""}: read it again, then retry.`,
+    { key },
+  );
+}
+
+function* slices(drafts: readonly Draft[]): Generator<Draft[]> {
+  let slice: Draft[] = [];
+  let bytes = 0;
+  for (const draft of drafts) {
+    if (slice.length === SLICE_WRITES || (slice.length > 0 && bytes + draft.weight > SLICE_BYTES)) {
+      yield slice;
+      slice = [];
+      bytes = 0;
+    }
+    slice.push(draft);
+    bytes += draft.weight;
+  }
+  yield slice;
+}
