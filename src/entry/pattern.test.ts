@@ -90,9 +90,9 @@ describe("the prefix", () => {
       fc.property(text, text, (pattern, key) => {
         const prefix = prefixOf(pattern);
         expect(pattern.startsWith(prefix)).toBe(true);
-        // The second candidate is the likelier to match.
-        const candidates = [key, pattern.replaceAll("*", key)].filter((candidate) => matches(pattern, candidate));
-        expect(candidates.filter((candidate) => !candidate.startsWith(prefix))).toEqual([]);
+        // The second of the keys is the likelier to match.
+        const keys = [key, pattern.replaceAll("*", key)].filter((key) => matches(pattern, key));
+        expect(keys.filter((key) => !key.startsWith(prefix))).toEqual([]);
       }),
       { numRuns: 2000 },
     );

@@ -77,8 +77,8 @@ function parseSet(members: string[]): CharacterSet {
 }
 
 /**
- * Retries only the last star. The earlier ones can stay as they are: what stands between two stars is best matched
- * where it first can be, as that leaves most to the rest.
+ * Retries only the last star. The earlier ones can stay as they are: what stands between two stars is best
+ * matched where it first can be, as that leaves most to the rest.
  */
 function matchesAll(tokens: readonly Token[], key: string): boolean {
   let at = 0;

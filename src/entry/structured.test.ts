@@ -199,6 +199,24 @@ describe("errors", () => {
     expectUndecodable('[["Error",1],{"type":2,"name":2,"message":2,"cause":0},"Error"]');
   });
 
+  it("keeps an AggregateError in its own list of errors", () => {
+    const list: unknown[] = [];
+    list.push(Object.assign(new AggregateError([]), { errors: list }));
+    const copy = roundTrip(list) as AggregateError[];
+    expect(copy[0]?.errors).toBe(copy);
+    expect(refusedAt([Object.assign(new AggregateError([]), { errors: 1 })])).toBe("value[0]");
+  });
+
+  it("makes many from the same parts without a copy each", () => {
+    const many = 100_000;
+    const indexes = oneTo(many).map((i) => i + 4);
+    const parts = { type: 3, name: 3, message: 3, errors: 2 };
+    const head = [indexes, parts, Array.from({ length: many }, () => 3), "AggregateError", 0];
+    const started = performance.now();
+    decode(JSON.stringify([...head, ...indexes.map(() => ["Error", 1])]));
+    expect(performance.now() - started).toBeLessThan(5000);
+  });
+
   it("makes none but the listed ones", () => {
     class HttpError extends Error {}
     expect(failureOf(() => encode(new HttpError("m"))).message).toContain("HttpError");
@@ -210,6 +228,7 @@ describe("errors", () => {
     expectUndecodable('[["Error",1],{"type":2,"name":2,"message":3},"Error",5]');
     expectUndecodable('[["Error",1],{"type":2,"name":2,"message":2,"errors":2},"AggregateError"]');
     expectUndecodable('[["Error",1],"Error"]');
+    expectUndecodable('[["Error",1],{"type":2,"name":2,"message":2},"AggregateError"]');
     expectUndecodable('[["Error",-1]]');
     expectUndecodable('[["Error",{"type":"Error"}]]');
   });
@@ -397,10 +416,12 @@ describe("decoding refuses with DECODE_FAILED", () => {
     ["a BigInt of nothing", '[["BigInt",""]]'],
     ["a BigInt of very many digits", `[["BigInt","${"9".repeat(1_000_000)}"]]`],
     ["a RegExp without a source", '[["RegExp",1]]'],
+    ["a RegExp of nothing", '[["RegExp"]]'],
     ["a RegExp that is none", '[["RegExp","("]]'],
     ["a RegExp with flags that are none", '[["RegExp","a","xyz"]]'],
     ["a RegExp with flags in an array", '[["RegExp","a",["g"]]]'],
     ["a URL that is a number", '[["URL",1]]'],
+    ["search parameters of nothing", '[["URLSearchParams"]]'],
     ["a URL that is none", '[["URL","no url"]]'],
     ["search parameters in an object", '[["URLSearchParams",{"a":"b"}]]'],
     ["base64 with white space", '[["ArrayBuffer","YW\\n=="]]'],
@@ -460,7 +481,7 @@ describe("decoding refuses with DECODE_FAILED", () => {
     const texts = [
       encode({ shared, again: [shared, shared.a], map: new Map([[shared, new Set<unknown>([1n, /x/g])]]) }),
       encode([new Uint8Array([1, 2, 3]), new Float64Array(2), new DataView(new ArrayBuffer(3)), Object(5)]),
-      encode(new AggregateError([new TypeError("a", { cause: shared }), new DOMException("b", "AbortError")])),
+      encode(new AggregateError([new TypeError("a", { cause: shared }), new DOMException("b", "c")], "d")),
       encode(Object.assign([], { 1: 0, 900: Object.assign(Object.create(null), { url: new URL("a:b") }) })),
     ];
     interface Mutation {
@@ -473,7 +494,7 @@ describe("decoding refuses with DECODE_FAILED", () => {
       at: fc.nat(),
       what: fc.constantFrom("insert", "replace", "delete", "number", "number"),
       character: fc.constantFrom(...Array.from("[]{},:\"\\-0179.eE _=Aa\u0000")),
-      number: fc.oneof(fc.integer({ min: -9, max: 30 }), fc.constantFrom(-0.5, 1e9, 2 ** 32 - 1, 2 ** 53, -1e300)),
+      number: fc.oneof(fc.integer({ min: -9, max: 30 }), fc.constantFrom(-0.5, 1e9, 2 ** 32 - 1, -1e300)),
     });
     const mutations = fc.array(mutation, { minLength: 1, maxLength: 3 });
     const mutate = (text: string, { at, what, character, number }: Mutation): string => {

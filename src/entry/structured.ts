@@ -22,7 +22,7 @@ const MAX_DIGITS = 10_000;
 export function encodeStructured(key: string, value: unknown): string {
   const errors = new Map<unknown, ErrorParts>();
   const invalid = (cause: unknown, path: string): KeyStoreError => {
-    const what = `value${clip(path)} (${messageOf(cause)})`;
+    const what = `value${clip(path)} (${clip(messageOf(cause))})`;
     const message = `The structured format cannot keep ${what}: convert it, split it or leave it out.`;
     return new KeyStoreError("INVALID_VALUE", message, { key, cause });
   };
@@ -38,27 +38,27 @@ export function encodeStructured(key: string, value: unknown): string {
 }
 
 /**
- * A fresh value from text that may come from anyone: no type outside devalue's list and `ERRORS` is made, nothing
- * is assigned to `__proto__`, and what the text claims is bounded before devalue believes it.
+ * A fresh value from text that may come from anyone: no type outside devalue's list and `ERRORS` is made,
+ * nothing is assigned to `__proto__`, and what the text claims is bounded before devalue believes it.
  * What stays are values that are dangerous to use: a RegExp that takes for ever, a `javascript:` URL.
  * @throws KeyStoreError DECODE_FAILED
  */
 export function decodeStructured(key: string, text: string): unknown {
   const failed = (cause: unknown, path = ""): KeyStoreError => {
-    const why = `${messageOf(cause)}${path && ` at value${clip(path)}`}`;
+    const why = `${clip(messageOf(cause))}${path && ` at value${clip(path)}`}`;
     const message = `The stored payload is no structured value (${why}): store the key anew.`;
     return new KeyStoreError("DECODE_FAILED", message, { key, cause });
   };
 
   try {
     if (text.length > MAX_TEXT) refuse(`more than ${MAX_TEXT} characters`);
-    const entries = JSON.parse(text) as unknown;
-    if (Array.isArray(entries)) {
-      const isError = (index: unknown): boolean => entries[index as number]?.[0] === "Error";
-      survey(0, (index) => referencesOf(index, entries), isError, failed);
-    }
+    const entries = JSON.parse(text) as number | unknown[];
     // A number alone is undefined, NaN …; devalue refuses what is neither.
-    return unflatten(entries as number | unknown[], { Error: reviveError });
+    if (Array.isArray(entries)) {
+      const typeOf = (index: unknown): unknown => (entries[index as number] as unknown[] | null)?.[0];
+      survey(0, (index) => referencesOf(index, entries), (index) => typeOf(index) === "Error", failed);
+    }
+    return unflatten(entries, { Error: reviveError });
   } catch (cause) {
     throw cause instanceof KeyStoreError ? cause : failed(cause);
   }
@@ -95,8 +95,8 @@ function survey(
       if (++places > MAX_PLACES) refuse(`more than ${MAX_PLACES} values`);
       if (seen.has(node)) {
         // An error is made after its parts, so that it cannot be one of them.
-        const isOpen = trail.some((visit) => visit.node === node);
-        if (isOpen && isError(node)) refuse("an error that contains itself");
+        const isOpen = (): boolean => trail.some((visit) => visit.node === node);
+        if (isError(node) && isOpen()) refuse("an error that contains itself");
         continue;
       }
       seen.add(node);
@@ -140,8 +140,8 @@ function format(step: Step | undefined): string {
   return /^[a-z_$][\w$]*$/i.test(step) ? `.${step}` : `[${JSON.stringify(step)}]`;
 }
 
-function clip(path: string): string {
-  return path.length > 200 ? `${path.slice(0, 200)}…` : path;
+function clip(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
 
 function refuse(why: string): never {
@@ -258,12 +258,13 @@ function referencesOf(index: unknown, entries: readonly unknown[]): Contents | u
   if (typeof entry !== "object" || entry === null) return undefined;
   if (!Array.isArray(entry)) return propertiesOf(entry);
 
-  const [type, content] = entry as unknown[];
+  const [type, content, flags] = entry as unknown[];
   if (type === SPARSE) return sparseReferencesOf(entry);
   if (typeof type !== "string") return denseReferencesOf(entry);
   if (Object.hasOwn(WRITTEN_OUT, type)) {
-    const areStrings = entry.every((part) => typeof part === "string"); // A RegExp has its flags there too.
-    if (!areStrings || !WRITTEN_OUT[type]!(content as string)) refuse(`a malformed ${type}`);
+    const isWellFormed = typeof content === "string" && WRITTEN_OUT[type]!(content);
+    // A RegExp may have flags.
+    if (!isWellFormed || typeof (flags ?? "") !== "string") refuse(`a malformed ${type}`);
     return undefined;
   }
   switch (type) {
@@ -313,7 +314,7 @@ interface ErrorParts {
   name: string;
   message: string;
   cause?: unknown;
-  errors?: unknown[];
+  errors?: unknown;
 }
 
 /** The only constructors that data can name. The parts double as the options, for their `cause`. */
@@ -325,14 +326,17 @@ const ERRORS: Record<string, (parts: ErrorParts) => Error> = {
   SyntaxError: (parts) => new SyntaxError(parts.message, parts),
   TypeError: (parts) => new TypeError(parts.message, parts),
   URIError: (parts) => new URIError(parts.message, parts),
-  AggregateError: (parts) => new AggregateError(parts.errors ?? [], parts.message, parts),
+  // Must not copy its errors: text can claim the same million of them for each of a million AggregateErrors.
+  AggregateError: (parts) =>
+    Object.assign(new AggregateError([], parts.message, parts), { errors: parts.errors }),
   DOMException: (parts) => new DOMException(parts.message, parts.name),
 };
 
 function partsOf(error: Error, type: string): ErrorParts {
   const parts: ErrorParts = { type, name: String(error.name), message: String(error.message) };
   if (Object.hasOwn(error, "cause")) parts.cause = error.cause;
-  if (type === "AggregateError") parts.errors = Array.from((error as AggregateError).errors as unknown[]);
+  if (type === "AggregateError") parts.errors = (error as AggregateError).errors;
+  if (!isErrorParts(parts)) refuse("an AggregateError without a list of errors");
   return parts;
 }
 
@@ -344,7 +348,7 @@ function reviveError(parts: unknown): Error {
 }
 
 function isErrorParts(parts: unknown): parts is ErrorParts {
-  const { type, name, message, errors = [] } = Object(parts) as Partial<Record<keyof ErrorParts, unknown>>;
-  const areStrings = [type, name, message].every((part) => typeof part === "string");
-  return areStrings && Object.hasOwn(ERRORS, type as string) && Array.isArray(errors);
+  const { type, name, message, errors } = Object(parts) as Partial<Record<keyof ErrorParts, unknown>>;
+  if (typeof type !== "string" || typeof name !== "string" || typeof message !== "string") return false;
+  return Object.hasOwn(ERRORS, type) && Array.isArray(errors) === (type === "AggregateError");
 }
