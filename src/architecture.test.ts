@@ -8,9 +8,10 @@ const src = fileURLToPath(new URL(".", import.meta.url));
 /** What a room may import of ours, beside its own files. Rooms that are not named here stand on top and may import all. */
 const allowed: Record<string, readonly string[]> = {
   "errors.ts": ["entry"],
-  entry: ["errors.ts"],
+  "lazy.ts": ["entry"],
+  entry: ["errors.ts", "lazy.ts"],
   storage: ["entry", "errors.ts", "events.ts"],
-  network: ["entry", "errors.ts", "events.ts"],
+  network: ["entry", "errors.ts", "lazy.ts", "events.ts"],
   tabs: ["entry", "errors.ts", "events.ts"],
 };
 

@@ -7,9 +7,9 @@ import type { Delivery } from "./network/publisher.ts";
 import type { Commit } from "./storage/commit-group.ts";
 import type { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
-import { outboxRows, readOutbox, type OutboxWrite, type Settlement } from "./storage/outbox-table.ts";
+import { outboxRows, readOutbox, settleRejected, type OutboxWrite, type Settlement } from "./storage/outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
-import { exclusively, livingOwners } from "./tabs/leadership.ts";
+import { exclusively } from "./tabs/leadership.ts";
 
 export interface DispatcherOptions {
   readonly namespace: string;
@@ -17,10 +17,19 @@ export interface DispatcherOptions {
   readonly timeoutMs: number;
   /** The lock under which one tab at a time drains the outbox. */
   readonly drainLock: string;
-  /** What the locks begin with by which owners show that they live. */
-  readonly lifeSigns: string;
+  /** The stores that live, and send their own writes. */
+  readonly livingOwners: () => Promise<ReadonlySet<string>>;
   readonly emit: Emit;
   readonly publish: (messages: readonly Message[]) => Promise<Delivery[]>;
+  /** Told when writes have left the outbox, or are to be tried again by whoever wants to. */
+  readonly onSettled: (writes: readonly SettledWrite[]) => void;
+}
+
+/** What other tabs are told of a write that was sent. */
+export interface SettledWrite {
+  readonly key: string;
+  readonly version: number;
+  readonly confirmed: boolean;
 }
 
 /** A write and where the outbox names it. */
@@ -81,22 +90,49 @@ export class Dispatcher implements Outbox {
     return delivery?.status === "confirmed";
   }
 
+  /** Another tab has settled writes: what waited for one of them can go on. */
+  onSettledElsewhere(writes: readonly SettledWrite[]): void {
+    for (const { key, version, confirmed } of writes) {
+      if (confirmed) this.#tellWaiters(key, version, { status: "confirmed" });
+    }
+    if (this.#waiters.size > 0) this.#courier().kick();
+  }
+
+  /** Queues the refused writes anew, or those of one key. @returns how many there were */
+  async retryRejected(key: string | undefined): Promise<number> {
+    const count = await this.#settleRejected(key, "retried");
+    if (count > 0) this.#courier().kick();
+    return count;
+  }
+
+  /** Gives up the refused writes, or those of one key; the entries stay. @returns how many there were */
+  discardRejected(key: string | undefined): Promise<number> {
+    return this.#settleRejected(key, "discarded");
+  }
+
+  async #settleRejected(key: string | undefined, state: "retried" | "discarded"): Promise<number> {
+    await this.#committer.settled();
+    return this.#database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => settleRejected(transaction, key, state));
+  }
+
   async drain(send: (batch: Batch) => Promise<boolean>): Promise<void> {
-    const { drainLock, lifeSigns, owner: self, namespace, timeoutMs } = this.#options;
+    const { drainLock, livingOwners, owner: self, namespace, timeoutMs } = this.#options;
     // What has just failed must be seen as queued.
     await this.#committer.settled();
     await exclusively(
       drainLock,
       async () => {
-        const living = await livingOwners(lifeSigns);
+        const living = await livingOwners();
+        const isSending = (owner: string, writes: readonly OutboxWrite[]): boolean =>
+          owner === self ? writes.some(({ n }) => this.#committer.isSending(n)) : living.has(owner);
         for (let after: WriteId | undefined, more = true; more; more = after !== undefined) {
           const page = await this.#database.run([ENTRIES, OUTBOX], "readonly", async (transaction, generation) => ({
             generation,
-            ...(await readOutbox(transaction, after, BATCH_WRITES, (owner, state) =>
-              state === "sending" ? owner !== self && !living.has(owner) : state === "queued",
+            ...(await readOutbox(transaction, after, BATCH_WRITES, (owner, { state, writes }) =>
+              state === "queued" || (state === "sending" && !isSending(owner, writes)),
             )),
           }));
-          this.#settle(page.superseded, () => ({ state: "superseded" }));
+          void this.#settle(page.superseded, () => ({ state: "superseded" }));
           if (page.parcels.length > 0) {
             const messages = page.parcels.map(({ write, row }) => messageFor(namespace, write.key, row, page.generation));
             const goOn = await send({ messages, settle: (deliveries) => this.#conclude(page.parcels, deliveries) });
@@ -149,16 +185,20 @@ export class Dispatcher implements Outbox {
   /** Writes down and tells what became of writes that were sent. */
   #conclude(sent: readonly Sent[], deliveries: readonly Delivery[]): void {
     const deliveryOf = new Map(sent.map(({ write }, index) => [write, deliveries[index] as Delivery]));
-    this.#settle(sent, (write) => settlementOf(deliveryOf.get(write) as Delivery));
+    const settled = this.#settle(sent, (write) => settlementOf(deliveryOf.get(write) as Delivery));
+    void settled.then(() => {
+      const writes = Array.from(deliveryOf, ([{ key, version }, { status }]) => ({ key, version, confirmed: status === "confirmed" }));
+      this.#options.onSettled(writes);
+    });
     for (const [{ key, version, operation }, delivery] of deliveryOf) {
       if (delivery.status === "failed") continue;
       if (delivery.status === "confirmed") this.#options.emit("published", { key, version, operation });
       else this.#options.emit("rejected", { key, version, error: rejection(key, delivery.error) });
-      for (const waiter of this.#waiters.get(key) ?? []) if (waiter.version <= version) waiter.resolve(delivery);
+      this.#tellWaiters(key, version, delivery);
     }
   }
 
-  #settle(sent: readonly Sent[], settlement: (write: OutboxWrite) => Settlement): void {
+  async #settle(sent: readonly Sent[], settlement: (write: OutboxWrite) => Settlement): Promise<void> {
     const byRow = new Map<string, { rowKey: WriteId; settlements: Map<number, Settlement> }>();
     for (const { rowKey, write } of sent) {
       const id = rowKey.join(" ");
@@ -166,7 +206,11 @@ export class Dispatcher implements Outbox {
       row.settlements.set(write.n, settlement(write));
       byRow.set(id, row);
     }
-    for (const { rowKey, settlements } of byRow.values()) this.#committer.settle(rowKey, settlements);
+    await Promise.all(Array.from(byRow.values(), ({ rowKey, settlements }) => this.#committer.settle(rowKey, settlements)));
+  }
+
+  #tellWaiters(key: string, version: number, delivery: Delivery): void {
+    for (const waiter of this.#waiters.get(key) ?? []) if (waiter.version <= version) waiter.resolve(delivery);
   }
 
   /** What becomes of a write that has to wait its turn; or of a newer one of its key, which takes it along. */

@@ -1,6 +1,7 @@
 import type { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
 import { removeAllBut, type EntryTable } from "./storage/entry-table.ts";
+import type { Evictor } from "./storage/evictor.ts";
 import { outboxRows } from "./storage/outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
 import { sweep } from "./storage/sweeper.ts";
@@ -34,12 +35,14 @@ export class Housekeeping {
   readonly #database: Database;
   readonly #entries: EntryTable;
   readonly #committer: Committer;
+  readonly #evictor: Evictor;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(database: Database, entries: EntryTable, committer: Committer) {
+  constructor(database: Database, entries: EntryTable, committer: Committer, evictor: Evictor) {
     this.#database = database;
     this.#entries = entries;
     this.#committer = committer;
+    this.#evictor = evictor;
   }
 
   /** Sweeps now and then, in one tab at a time. */
@@ -47,7 +50,10 @@ export class Housekeeping {
     if (intervalMs === 0) return;
     this.#timer = setInterval(() => {
       // What cannot be swept now is absent all the same, and swept next time.
-      unlessElsewhere(lock, async () => void (await this.sweep())).catch(() => undefined);
+      unlessElsewhere(lock, async () => {
+        await this.sweep();
+        await this.#evictor.writeUses();
+      }).catch(() => undefined);
     }, intervalMs);
   }
 
@@ -57,7 +63,9 @@ export class Housekeeping {
 
   async sweep(): Promise<number> {
     await this.#committer.settled();
-    return sweep(this.#database, (transaction, id) => this.#committer.stateOf(transaction, id));
+    const removed = await sweep(this.#database, (transaction, id) => this.#committer.stateOf(transaction, id));
+    if (removed > 0) this.#evictor.remeasure();
+    return removed;
   }
 
   /** Removes everything but what is not confirmed: its messages are made of the entries. */
@@ -68,6 +76,7 @@ export class Housekeeping {
       const kept = new Set(rows.flatMap(([, { writes }]) => writes.map(({ key }) => key)));
       removeAllBut(transaction, [...kept].toSorted());
     });
+    this.#evictor.remeasure();
   }
 
   async storageStats(): Promise<StorageStats> {

@@ -190,6 +190,28 @@ export class NASKeyStore extends EventTarget {
     return this.#operation(() => this.#rooms.housekeeping.pendingWrites());
   }
 
+  /**
+   * Queues writes that the server refused anew, all or those of one key, and publishes them in the background.
+   * @returns how many there were
+   */
+  retryRejected(key?: string): Promise<number> {
+    return this.#operation(() => {
+      if (key !== undefined) assertKey(key);
+      return this.#rooms.dispatcher.retryRejected(key);
+    });
+  }
+
+  /**
+   * Gives up publishing what the server refused, all or what is of one key; the entries stay here.
+   * @returns how many writes there were
+   */
+  discardRejected(key?: string): Promise<number> {
+    return this.#operation(() => {
+      if (key !== undefined) assertKey(key);
+      return this.#rooms.dispatcher.discardRejected(key);
+    });
+  }
+
   /** What IndexedDB holds. */
   getStorageStats(): Promise<StorageStats> {
     return this.#operation(() => this.#rooms.housekeeping.storageStats());

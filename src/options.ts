@@ -19,6 +19,16 @@ export interface KeyStoreOptions {
    */
   cacheSize?: number;
   /**
+   * Entries held in IndexedDB; beyond, those used least recently are evicted.
+   * @default no limit
+   */
+  maxEntries?: number;
+  /**
+   * Bytes of payload, before compression, held in IndexedDB; beyond, the entries used least recently are evicted.
+   * @default no limit
+   */
+  maxBytes?: number;
+  /**
    * A larger message is refused before anything is written.
    * @default 1_048_576
    */
@@ -55,6 +65,11 @@ export interface KeyStoreOptions {
    * @default connect of nats.ws
    */
   connect?: (options: object) => Promise<unknown>;
+  /**
+   * Ask the browser at the first write not to clear the site's storage by itself (`navigator.storage.persist()`).
+   * @default false
+   */
+  persist?: boolean;
 }
 
 export interface StoreOptions {
@@ -88,6 +103,10 @@ export interface Settings {
   readonly servers: readonly string[];
   readonly namespace: string;
   readonly cacheSize: number;
+  /** Infinity: no limit. */
+  readonly maxEntries: number;
+  /** Infinity: no limit. */
+  readonly maxBytes: number;
   readonly maxPayloadBytes: number;
   readonly defaultTtl: number | null;
   readonly sweepIntervalMs: number;
@@ -97,6 +116,7 @@ export interface Settings {
   readonly compressAboveBytes: number;
   readonly connection: object;
   readonly connect: ((options: object) => Promise<unknown>) | undefined;
+  readonly persist: boolean;
 }
 
 const DEFAULT_COMPRESSION_THRESHOLD_BYTES = 1024;
@@ -114,6 +134,8 @@ export function readKeyStoreOptions(options: unknown = {}): Settings {
     servers: typeof servers === "string" ? [servers] : [...servers],
     namespace: o.namespace ?? "default",
     cacheSize: o.cacheSize ?? 100,
+    maxEntries: o.maxEntries ?? Infinity,
+    maxBytes: o.maxBytes ?? Infinity,
     maxPayloadBytes: o.maxPayloadBytes ?? 1024 * 1024,
     defaultTtl: o.defaultTtl ?? null,
     sweepIntervalMs: o.sweepIntervalMs ?? 60_000,
@@ -125,6 +147,7 @@ export function readKeyStoreOptions(options: unknown = {}): Settings {
       : compression.thresholdBytes,
     connection: { ...o.connection },
     connect: o.connect,
+    persist: o.persist ?? false,
   };
 }
 
@@ -166,6 +189,8 @@ const KEY_STORE_OPTIONS: Record<keyof KeyStoreOptions, Check> = {
     return undefined;
   },
   cacheSize: wholeNumber(0),
+  maxEntries: wholeNumber(1),
+  maxBytes: wholeNumber(1),
   maxPayloadBytes: wholeNumber(1),
   defaultTtl: (value) => (isTtl(value) ? undefined : "a number of seconds above 0 and at most 1e12"),
   sweepIntervalMs: milliseconds(0),
@@ -183,6 +208,7 @@ const KEY_STORE_OPTIONS: Record<keyof KeyStoreOptions, Check> = {
     return ours === undefined ? undefined : `without "${ours}", which the store sets itself (from servers and timeoutMs)`;
   },
   connect: (value) => (typeof value === "function" ? undefined : "a function"),
+  persist: trueOrFalse,
 };
 
 const signalCheck: Check = (value) => (value instanceof AbortSignal ? undefined : "an AbortSignal");
@@ -203,7 +229,7 @@ const STORE_OPTIONS: Record<keyof StoreOptions, Check> = {
 };
 
 const RETRIEVE_OPTIONS: Record<keyof RetrieveOptions, Check> = {
-  useCache: (value) => (typeof value === "boolean" ? undefined : "true or false"),
+  useCache: trueOrFalse,
   signal: signalCheck,
 };
 
@@ -230,6 +256,10 @@ function checked<T extends object>(options: unknown, checks: Record<string, Chec
 
 function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function trueOrFalse(value: unknown): string | undefined {
+  return typeof value === "boolean" ? undefined : "true or false";
 }
 
 function isTtl(value: unknown): boolean {

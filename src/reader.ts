@@ -21,6 +21,8 @@ export interface ReaderPorts {
   readonly committer: Committer;
   readonly memory: MemoryCache;
   readonly emit: Emit;
+  /** Told of every entry that is retrieved. */
+  readonly onUse: (key: string) => void;
 }
 
 /** The way of a read: from memory, else from IndexedDB; checked, then decoded to a fresh value. Never from the network. */
@@ -39,6 +41,7 @@ export class Reader {
   async retrieve(key: string, useCache: boolean): Promise<Found | undefined> {
     const hit = useCache ? this.#ports.memory.get(key, Date.now()) : undefined;
     if (hit === undefined) return this.#retrieveCold(key, useCache);
+    this.#ports.onUse(key);
     const value = decode(key, hit.payload, hit.row.format);
     return { value: value instanceof Promise ? await value : value };
   }
@@ -97,6 +100,7 @@ export class Reader {
     try {
       const entry = this.#live(key, await reading);
       if (entry === undefined) return undefined;
+      this.#ports.onUse(key);
       const payload = await unpack(key, entry);
       const value = await decode(key, payload, entry.format);
       if (this.#reads.get(key) === reading) this.#ports.memory.set(key, { row: entry, payload });
@@ -115,7 +119,7 @@ export class Reader {
     const entry = liveEntry(row, now);
     if (entry === undefined && row !== undefined && row.expiresAt !== LONG_AGO) {
       const { committer } = this.#ports;
-      committer.errand(async (transaction) => {
+      void committer.errand(async (transaction) => {
         await removeExpired(transaction, (...args) => committer.stateOf(...args), key);
       });
     }

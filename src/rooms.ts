@@ -13,9 +13,11 @@ import { Reader } from "./reader.ts";
 import { Committer } from "./storage/committer.ts";
 import { Database } from "./storage/database.ts";
 import { EntryTable } from "./storage/entry-table.ts";
+import { Evictor } from "./storage/evictor.ts";
 import { MemoryCache } from "./storage/memory-cache.ts";
+import { UseLog } from "./storage/use-log.ts";
 import { Channel } from "./tabs/channel.ts";
-import { LifeSign } from "./tabs/leadership.ts";
+import { LifeSigns } from "./tabs/leadership.ts";
 import { Writer } from "./writer.ts";
 
 /** An attempt to connect in the background may take longer: browsers hold handshakes back after failures. */
@@ -45,7 +47,6 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
   const { namespace, timeoutMs, lingerMs } = settings;
   const name = databaseName(namespace);
   const owner = randomId();
-  const lifeSigns = `${name}/alive/`;
   let serverMaxBytes = Infinity;
 
   const memory = new MemoryCache(settings.cacheSize);
@@ -54,6 +55,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     onReset: (reason) => {
       reader.forgetAll();
       committer.reset();
+      evictor.remeasure();
       emit("reset", { reason });
     },
   });
@@ -66,11 +68,36 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
         const { key, payload } = draft;
         reader.remember(key, payload === undefined || isTombstone(row) ? undefined : { row, payload });
       }
-      channel.post({ type: "written", keys: commits.map(({ draft }) => draft.key) });
+      const grew = {
+        entries: commits.reduce((sum, commit) => sum + commit.grew.entries, 0),
+        bytes: commits.reduce((sum, commit) => sum + commit.grew.bytes, 0),
+      };
+      channel.post({ type: "written", owner, keys: commits.map(({ draft }) => draft.key), grew });
       dispatcher.dispatch(commits);
+      evictor.grew(grew);
+    },
+    makeRoom: (bytes) => evictor.makeRoom(bytes),
+  });
+  const uses = new UseLog();
+  const evictor = new Evictor(database, uses, {
+    maxEntries: settings.maxEntries,
+    maxBytes: settings.maxBytes,
+    stateOf: (transaction, id) => committer.stateOf(transaction, id),
+    onEvicted: (keys) => {
+      for (const key of keys) reader.forget(key);
+      channel.post({ type: "dropped", keys });
     },
   });
-  const reader = new Reader({ database, entries, committer, memory, emit });
+  const reader = new Reader({
+    database,
+    entries,
+    committer,
+    memory,
+    emit,
+    onUse: (key) => {
+      if (evictor.isLimited) uses.note(key);
+    },
+  });
 
   const health: Health = {
     connected: ({ maxPayloadBytes }) => {
@@ -93,9 +120,14 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     owner,
     timeoutMs,
     drainLock: `${name}/drain`,
-    lifeSigns,
+    livingOwners: () => lifeSigns.living(),
     emit,
     publish: (messages) => publisher.publish(messages),
+    onSettled: (writes) => {
+      channel.post({ type: "settled", writes });
+      // What is confirmed may be evicted.
+      evictor.enforce();
+    },
   });
   const courier = new Courier(dispatcher, {
     loopback: servers.every(isLoopback),
@@ -104,41 +136,63 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     onOnline: (pending) => emit("online", { pending }),
   });
 
-  const lifeSign = new LifeSign(lifeSigns, owner);
+  const lifeSigns = new LifeSigns(`${name}/alive/`, owner, () => courier.kick());
+  let askToPersist = settings.persist;
   const writer = new Writer(settings, {
     committer,
     dispatcher,
     connectAhead: () => {
-      lifeSign.give();
+      if (askToPersist) void (globalThis.navigator as Navigator | undefined)?.storage?.persist().catch(() => false);
+      askToPersist = false;
       return courier.isOffline ? () => undefined : lease.share().release;
     },
     maxMessageBytes: () => Math.min(settings.maxPayloadBytes, serverMaxBytes),
+    useTime: () => uses.now(),
     formatOf: async (key) => (await reader.metadata(key))?.format,
   });
   const channel = new Channel(name, (notice) => {
-    if (notice.type === "cleared") reader.forgetAll();
-    else for (const key of notice.keys) reader.forget(key);
+    switch (notice.type) {
+      case "written":
+        for (const key of notice.keys) reader.forget(key);
+        evictor.grew(notice.grew);
+        lifeSigns.watch(notice.owner);
+        return;
+      case "dropped":
+        for (const key of notice.keys) reader.forget(key);
+        return evictor.remeasure();
+      case "cleared":
+        reader.forgetAll();
+        return evictor.remeasure();
+      case "settled":
+        return dispatcher.onSettledElsewhere(notice.writes);
+    }
   });
-  const housekeeping = new Housekeeping(database, entries, committer);
+  const housekeeping = new Housekeeping(database, entries, committer, evictor);
 
+  const appear = (): void => {
+    channel.open();
+    void lifeSigns.begin().catch(() => undefined);
+    courier.kick();
+    evictor.enforce();
+  };
+  const disappear = (): void => {
+    void evictor.writeUses().catch(() => undefined);
+    channel.close();
+    lifeSigns.end();
+    void lease.close();
+    database.release();
+  };
   let unfollow = (): void => undefined;
   // Outside a browser there is nothing to do in the background, and nothing to keep a server's process alive for.
   if (typeof indexedDB !== "undefined") {
-    channel.open();
-    courier.kick();
+    appear();
     housekeeping.startSweeping(`${name}/sweep`, settings.sweepIntervalMs);
     unfollow = followPage({
       onWake: () => courier.kick(),
-      onHide: () => {
-        channel.close();
-        lifeSign.withdraw();
-        void lease.close();
-        database.release();
-      },
+      onHide: disappear,
       onReturn: () => {
-        channel.open();
         reader.forgetAll();
-        courier.kick();
+        appear();
       },
     });
   }
@@ -158,9 +212,11 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
       housekeeping.stopSweeping();
       await courier.stop();
       await committer.settled();
+      await evictor.settled();
+      await evictor.writeUses().catch(() => undefined);
       await lease.close();
       channel.close();
-      lifeSign.withdraw();
+      lifeSigns.end();
       database.release();
     },
   };

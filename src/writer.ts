@@ -26,6 +26,8 @@ export interface WriterPorts {
   readonly connectAhead: () => () => void;
   /** The largest message that can be sent. */
   readonly maxMessageBytes: () => number;
+  /** The present, as a time of use. */
+  readonly useTime: () => number;
   /** The format in which a key is stored now. */
   readonly formatOf: (key: string) => Promise<KeyFormat | undefined>;
 }
@@ -88,6 +90,7 @@ export class Writer {
   async bulkStore(items: ReadonlyMap<string, unknown>, options: StoreOptions): Promise<Map<string, boolean>> {
     const format = options.format ?? KeyFormat.JSON;
     const { signal } = options;
+    signal?.throwIfAborted();
     const keys = [...items.keys()];
     const encodings = Array.from(items, ([key, value]) => encode(key, value, format));
     for (const encoding of encodings) if (encoding instanceof Promise) encoding.catch(() => undefined);
@@ -177,6 +180,7 @@ export class Writer {
         const row = rowOf(packed, {
           version,
           now,
+          lastUsed: this.#ports.useTime(),
           createdAt: current?.createdAt ?? now,
           ttl: options.ttl !== undefined ? options.ttl : (kept ?? { ttl: this.#settings.defaultTtl }).ttl,
           tags: options.tags ?? kept?.tags ?? [],
@@ -210,8 +214,9 @@ class FormatChanged extends Error {}
 
 function rowOf(
   packed: Packed,
-  { version, now, createdAt, ttl, tags }: { version: number; now: number; createdAt: number; ttl: number | null; tags: readonly string[] },
+  facts: Pick<EntryRow, "version" | "createdAt" | "ttl" | "lastUsed"> & { now: number; tags: readonly string[] },
 ): Unsigned<EntryRow> {
+  const { version, now, createdAt, ttl, tags, lastUsed } = facts;
   return {
     ...packed,
     version,
@@ -221,7 +226,7 @@ function rowOf(
     // Left out, not undefined or empty: an index costs for every entry that is in it.
     ...(ttl === null ? undefined : { expiresAt: now + ttl * 1000 }),
     ...(tags.length === 0 ? undefined : { tags: [...tags] }),
-    lastUsed: now,
+    lastUsed,
   };
 }
 

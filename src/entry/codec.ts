@@ -1,4 +1,5 @@
 import { KeyStoreError, messageOf } from "../errors.ts";
+import { lazy } from "../lazy.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 import { isWellFormed } from "./key.ts";
 import { KeyFormat, type Payload } from "./metadata.ts";
@@ -49,7 +50,7 @@ export function decode(key: string, payload: Payload, format: KeyFormat): unknow
 }
 
 async function loadStructured(): Promise<Structured> {
-  return (structured ??= await import("./structured.ts"));
+  return (structured ??= await lazy.structured());
 }
 
 function encodeText(key: string, value: unknown): string {

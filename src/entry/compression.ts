@@ -1,9 +1,11 @@
+import { lazy } from "../lazy.ts";
+
 /** Compressed input is unpacked in pieces of this size: deflate expands at most 1,032 times, so a piece stays below 9 MB. */
 const CHUNK_BYTES = 8192;
 
 /** Gzip, the same bytes for the same input: no time stamp. */
 export async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const { gzipSync } = await import("fflate");
+  const { gzipSync } = await lazy.fflate();
   return gzipSync(bytes, { mtime: 0 });
 }
 
@@ -12,7 +14,7 @@ export async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<A
  * @throws RangeError when it is not exactly `size` bytes, or whatever fflate says of malformed input
  */
 export async function gunzip(packed: Uint8Array, size: number): Promise<Uint8Array<ArrayBuffer>> {
-  const { Gunzip } = await import("fflate");
+  const { Gunzip } = await lazy.fflate();
   const pieces: Uint8Array[] = [];
   let length = 0;
   const stream = new Gunzip((piece) => {

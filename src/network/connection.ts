@@ -1,5 +1,6 @@
 import type { Message } from "../entry/envelope.ts";
 import { messageOf } from "../errors.ts";
+import { lazy } from "../lazy.ts";
 
 /** One connection to a NATS server, as narrow as publishing needs it. */
 export interface Connection {
@@ -58,7 +59,7 @@ const CLOSE_TIMEOUT_MS = 1_000;
  * @throws Error that says why not; never with credentials in it
  */
 export async function dial({ servers, connection, timeoutMs, connect }: DialOptions): Promise<Connection> {
-  const connectWith: (options: object) => Promise<unknown> = connect ?? (await import("nats.ws")).connect;
+  const connectWith: (options: object) => Promise<unknown> = connect ?? (await lazy.nats()).connect;
   const sockets = new SocketKeeper((connection as { wsFactory?: SocketFactory }).wsFactory);
   try {
     const client = (await connectWith({

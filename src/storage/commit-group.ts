@@ -1,6 +1,6 @@
 import type { Payload, WriteId } from "../entry/metadata.ts";
 import { liveEntry, type EntryRow, type Row } from "../entry/row.ts";
-import { putRow, rowOf } from "./entry-table.ts";
+import { putRow, rowOf, type Usage } from "./entry-table.ts";
 import { addToOutbox, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
 
 /** A row before its write has an id. */
@@ -33,6 +33,8 @@ export interface Commit {
   readonly rowKey: WriteId;
   /** The generation of the database that holds it. */
   readonly generation: string;
+  /** By how much the entries grew. */
+  readonly grew: Usage;
 }
 
 /** What the rest of the group needs to know of this store. */
@@ -59,6 +61,7 @@ interface Planned {
   readonly row: Unsigned<Row>;
   readonly replaced: EntryRow | undefined;
   readonly state: "sending" | "queued";
+  readonly grew: Usage;
 }
 
 /**
@@ -128,12 +131,21 @@ function planCall(
       const version = goesOn ? (slot.row?.version ?? 0) + 1 : 1;
       const row = draft.next(replaced, version, now);
       slots.set(key, { row, unconfirmed: true, mustWait: slot.mustWait });
-      return { draft, row, replaced, state: mayPublish && !slot.mustWait ? "sending" : "queued" };
+      const state = mayPublish && !slot.mustWait ? "sending" : "queued";
+      return { draft, row, replaced, state, grew: growth(slot.row, row) };
     });
   } catch (error) {
     for (const [key, slot] of before) slots.set(key, slot);
     return error instanceof Error ? error : new Error(String(error));
   }
+}
+
+function growth(from: Unsigned<Row> | undefined, to: Unsigned<Row>): Usage {
+  const [before, after] = [from, to].map((row) => (row !== undefined && "size" in row ? row.size : undefined));
+  return {
+    entries: Number(after !== undefined) - Number(before !== undefined),
+    bytes: (after ?? 0) - (before ?? 0),
+  };
 }
 
 /** Gives each write its id. An outbox record's numbers must be drawn together, so that no other record's lie between. */
@@ -153,6 +165,7 @@ function sign(planned: readonly Planned[], { owner, generation, drawNumber }: Gr
     row: { ...plan.row, writeId: [owner, numbers.get(plan) ?? 0] } as Row,
     replaced: plan.replaced,
     state: plan.state,
+    grew: plan.grew,
     rowKey: [owner, firstOf[plan.state]],
     generation,
   }));

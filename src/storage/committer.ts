@@ -1,4 +1,5 @@
 import type { WriteId } from "../entry/metadata.ts";
+import { KeyStoreError } from "../errors.ts";
 import { writeGroup, type Commit, type Draft } from "./commit-group.ts";
 import type { Database } from "./database.ts";
 import { outboxState, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
@@ -11,6 +12,8 @@ export interface CommitterOptions {
   readonly mayPublish: () => boolean;
   /** Called for every group in the order of the commits, before the calls learn of theirs. Must not wait. */
   readonly onCommitted: (commits: readonly Commit[]) => void;
+  /** Frees so many bytes when the browser's storage is full; false: there is nothing to free. */
+  readonly makeRoom: (bytes: number) => Promise<boolean>;
 }
 
 /** A call's drafts: committed together or not at all. */
@@ -22,7 +25,10 @@ interface Call {
 }
 
 /** What can go along in the next transaction, or wait a moment for one. */
-type Errand = (transaction: IDBTransaction) => Promise<void>;
+interface Errand {
+  work(transaction: IDBTransaction): Promise<void>;
+  done(): void;
+}
 
 /** One transaction takes at most so much, that nobody waits for long behind it. */
 const MAX_GROUP_WRITES = 512;
@@ -64,20 +70,26 @@ export class Committer {
   }
 
   /** Writes down, a moment later, how an attempt to publish ended. This store goes by it from now on. */
-  settle([owner, first]: WriteId, settlements: ReadonlyMap<number, Settlement>): void {
+  settle([owner, first]: WriteId, settlements: ReadonlyMap<number, Settlement>): Promise<void> {
     if (owner === this.#options.owner) {
       for (const [n, { state }] of settlements) {
         if (state === "queued" || state === "rejected") this.#own.set(n, state);
         else this.#own.delete(n);
       }
     }
-    this.errand((transaction) => settleInOutbox(transaction, [owner, first], settlements));
+    return this.errand((transaction) => settleInOutbox(transaction, [owner, first], settlements));
   }
 
-  /** Does something in the transaction of the next write, or in one of its own when none comes soon. */
-  errand(errand: Errand): void {
-    this.#errands.push(errand);
-    this.#errandTimer ??= setTimeout(() => this.#start(), ERRAND_DELAY_MS);
+  /**
+   * Does something in the transaction of the next write, or in one of its own when none comes soon. Never rejects: what
+   * fails is made good by the next start. What is confirmed is then sent again, under the same id.
+   * @returns when it is done, or has failed
+   */
+  errand(work: Errand["work"]): Promise<void> {
+    return new Promise((done) => {
+      this.#errands.push({ work, done });
+      this.#errandTimer ??= setTimeout(() => this.#start(), ERRAND_DELAY_MS);
+    });
   }
 
   /** Resolves when everything asked for before is in the database. */
@@ -98,6 +110,11 @@ export class Committer {
     const now = await outboxState(transaction, id);
     if (now === undefined) this.#own.delete(n);
     return now;
+  }
+
+  /** Whether this store is publishing its n-th write at this moment. */
+  isSending(n: number): boolean {
+    return this.#own.get(n) === "sending";
   }
 
   /** Forgets what it knew of a database that is gone. */
@@ -137,10 +154,16 @@ export class Committer {
     return taken.filter(({ signal }) => signal?.aborted !== true);
   }
 
-  async #commitGroup(calls: readonly Call[], errands: readonly Errand[]): Promise<void> {
+  /** Twice as much as the calls want: the browser counts more than the payloads. */
+  #makeRoom(calls: readonly Call[]): Promise<boolean> {
+    const bytes = calls.flatMap(({ drafts }) => drafts).reduce((sum, { weight }) => sum + weight, 0);
+    return this.#options.makeRoom(2 * bytes).catch(() => false);
+  }
+
+  async #commitGroup(calls: readonly Call[], errands: readonly Errand[], roomMade = false): Promise<void> {
     try {
       const results = await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction, generation) => {
-        for (const errand of errands) await errand(transaction);
+        for (const { work } of errands) await work(transaction);
         return writeGroup(
           transaction,
           calls.map(({ drafts }) => drafts),
@@ -156,6 +179,7 @@ export class Committer {
       const commits = results.flatMap((result) => (result instanceof Error ? [] : result));
       for (const { row, state } of commits) this.#own.set(row.writeId[1], state);
       if (commits.length > 0) this.#options.onCommitted(commits);
+      for (const { done } of errands) done();
       calls.forEach(({ resolve, reject }, index) => {
         const result = results[index];
         if (result === undefined || result instanceof Error) reject(result);
@@ -166,10 +190,16 @@ export class Committer {
         // What one of them wanted may be what does not fit: each for itself.
         for (const call of calls) await this.#commitGroup([call], []);
         for (const errand of errands) await this.#commitGroup([], [errand]);
+      } else if (!roomMade && isQuotaExceeded(error) && (await this.#makeRoom(calls))) {
+        await this.#commitGroup(calls, errands, true);
       } else {
-        // An errand that fails is made good by the next start: what is confirmed is then sent again, under the same id.
+        for (const { done } of errands) done();
         for (const { reject } of calls) reject(error);
       }
     }
   }
+}
+
+function isQuotaExceeded(error: unknown): boolean {
+  return error instanceof KeyStoreError && error.code === "QUOTA_EXCEEDED";
 }

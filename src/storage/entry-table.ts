@@ -42,16 +42,10 @@ export class EntryTable {
   }
 
   /** How many entries live at `now`, and the bytes of their payloads before compression. */
-  measure(now: number): Promise<{ entries: number; bytes: number }> {
+  measure(now: number): Promise<Usage> {
     return this.#database.run([ENTRIES], "readonly", async (transaction) => {
       const gone = new Set(await expiredKeys(transaction, now));
-      const figures = { entries: 0, bytes: 0 };
-      await eachKey(transaction.objectStore(ENTRIES).index("use").openKeyCursor(), (cursor) => {
-        if (gone.has(cursor.primaryKey as string)) return;
-        figures.entries++;
-        figures.bytes += (cursor.key as [lastUsed: number, size: number])[1];
-      });
-      return figures;
+      return measureUse(transaction, (key) => !gone.has(key));
     });
   }
 }
@@ -91,22 +85,62 @@ export function expiredKeys(transaction: IDBTransaction, now: number): Promise<s
   return promisifyRequest(expiry.getAllKeys(IDBKeyRange.upperBound(now))) as Promise<string[]>;
 }
 
+/** A number of entries and the bytes of their payloads. */
+export interface Usage {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+/** What the entries come to that count, expired ones included; from an index, without loading payloads. */
+export async function measureUse(
+  transaction: IDBTransaction,
+  counts: (key: string) => boolean = () => true,
+): Promise<Usage> {
+  const usage = { entries: 0, bytes: 0 };
+  await eachUse(transaction, null, ({ key, primaryKey }) => {
+    if (counts(primaryKey as string)) {
+      usage.entries++;
+      usage.bytes += (key as UseKey)[1];
+    }
+    return true;
+  });
+  return usage;
+}
+
+/** The entries that were used longest ago, a bounded number of them, from a position on. */
+export async function leastRecentlyUsed(
+  transaction: IDBTransaction,
+  after: IDBValidKey | undefined,
+  limit: number,
+): Promise<{ key: string; position: IDBValidKey }[]> {
+  const found: { key: string; position: IDBValidKey }[] = [];
+  await eachUse(transaction, after === undefined ? null : IDBKeyRange.lowerBound(after, true), ({ key, primaryKey }) => {
+    found.push({ key: primaryKey as string, position: key });
+    return found.length < limit;
+  });
+  return found;
+}
+
+/** A key of the index `use`. */
+type UseKey = [lastUsed: number, size: number];
+
+/** Visits the index `use` in the order of use, as long as `visit` says true. */
+function eachUse(transaction: IDBTransaction, range: IDBKeyRange | null, visit: (cursor: IDBCursor) => boolean): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const request = transaction.objectStore(ENTRIES).index("use").openKeyCursor(range);
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      const cursor = request.result;
+      if (cursor !== null && visit(cursor)) cursor.continue();
+      else resolve();
+    };
+  });
+}
+
 function prefixRange(prefix: string): IDBKeyRange | null {
   if (prefix === "") return null;
   // The keys of a prefix are those before the first string that sorts after all of them.
   const last = prefix.charCodeAt(prefix.length - 1);
   if (last === 0xffff) return IDBKeyRange.lowerBound(prefix);
   return IDBKeyRange.bound(prefix, prefix.slice(0, -1) + String.fromCharCode(last + 1), false, true);
-}
-
-function eachKey(request: IDBRequest<IDBCursor | null>, visit: (cursor: IDBCursor) => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    request.onerror = () => reject(request.error);
-    request.onsuccess = () => {
-      const cursor = request.result;
-      if (cursor === null) return resolve();
-      visit(cursor);
-      cursor.continue();
-    };
-  });
 }

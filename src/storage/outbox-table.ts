@@ -29,9 +29,12 @@ export interface OutboxRow {
   readonly lastError?: string;
 }
 
-/** How an attempt to publish a write ended; `superseded`: a newer version of its key has taken its place. */
+/**
+ * What becomes of a write. Out of the outbox: `confirmed`; `superseded`, a newer version of its key has taken its place;
+ * `discarded` by the caller. In it: `queued` or `rejected` after an attempt in vain; `retried`, queued by the caller.
+ */
 export type Settlement =
-  | { readonly state: "confirmed" | "superseded" }
+  | { readonly state: "confirmed" | "superseded" | "discarded" | "retried" }
   | { readonly state: "queued" | "rejected"; readonly error: string };
 
 /** A write that can be sent: where its record lies, and the row that its message is made of. */
@@ -73,7 +76,7 @@ export async function removeFromOutbox(transaction: IDBTransaction, id: WriteId)
 
 /**
  * Writes down how an attempt ended. Must remove by write id, never by key: the key may have a newer write by now.
- * A confirmed delete takes its tombstone with it.
+ * A delete that is done with takes its tombstone with it.
  */
 export async function settleInOutbox(
   transaction: IDBTransaction,
@@ -89,7 +92,7 @@ export async function settleInOutbox(
   for (const part of splitByFate(row, settlements)) addToOutbox(transaction, owner, part);
   await Promise.all(
     row.writes
-      .filter(({ n, operation }) => operation === "delete" && settlements.get(n)?.state === "confirmed")
+      .filter(({ n, operation }) => operation === "delete" && isOver(settlements.get(n)))
       .map(({ n, key }) => removeTombstone(transaction, key, [owner, n])),
   );
 }
@@ -106,28 +109,58 @@ async function recordOf(
   return { rowKey: cursor.key as unknown as WriteId, row };
 }
 
+/** Gives the refused writes, or those of one key, another fate. @returns how many there were */
+export async function settleRejected(
+  transaction: IDBTransaction,
+  key: string | undefined,
+  state: "retried" | "discarded",
+): Promise<number> {
+  let count = 0;
+  for (const [rowKey, row] of await outboxRows(transaction)) {
+    if (row.state !== "rejected") continue;
+    const writes = row.writes.filter((write) => key === undefined || write.key === key);
+    if (writes.length === 0) continue;
+    count += writes.length;
+    await settleInOutbox(transaction, rowKey, new Map(writes.map(({ n }) => [n, { state }])));
+  }
+  return count;
+}
+
 /** What is left of a record: runs of writes that share a fate, each to be a record of its own, in the order of their numbers. */
 export function splitByFate(row: OutboxRow, settlements: ReadonlyMap<number, Settlement>): OutboxRow[] {
-  const parts: { state: WriteState; lastError?: string; attempts: number; writes: OutboxWrite[] }[] = [];
+  const parts: (Omit<OutboxRow, "writes"> & { writes: OutboxWrite[] })[] = [];
   let broken = true;
   for (const write of row.writes) {
-    const settlement = settlements.get(write.n);
-    const fate =
-      settlement === undefined
-        ? { state: row.state, attempts: row.attempts, ...(row.lastError === undefined ? {} : { lastError: row.lastError }) }
-      : settlement.state === "queued" || settlement.state === "rejected"
-        ? { state: settlement.state, attempts: row.attempts + 1, lastError: settlement.error }
-      : undefined;
-    if (fate === undefined) {
-      broken = true;
-      continue;
-    }
+    const fate = fateOf(row, settlements.get(write.n));
     const last = parts.at(-1);
-    if (!broken && last?.state === fate.state && last.lastError === fate.lastError) last.writes.push(write);
-    else parts.push({ ...fate, writes: [write] });
-    broken = false;
+    if (fate === undefined) broken = true;
+    else if (!broken && last?.state === fate.state && last.lastError === fate.lastError) last.writes.push(write);
+    else {
+      parts.push({ ...fate, writes: [write] });
+      broken = false;
+    }
   }
   return parts;
+}
+
+/** Undefined: the write leaves the outbox. */
+function fateOf(row: OutboxRow, settlement: Settlement | undefined): Omit<OutboxRow, "writes"> | undefined {
+  const { writes: _, ...present } = row;
+  switch (settlement?.state) {
+    case undefined:
+      return present;
+    case "retried":
+      return { ...present, state: "queued" };
+    case "queued":
+    case "rejected":
+      return { state: settlement.state, attempts: row.attempts + 1, lastError: settlement.error };
+    default:
+      return undefined;
+  }
+}
+
+function isOver(settlement: Settlement | undefined): boolean {
+  return settlement?.state === "confirmed" || settlement?.state === "discarded";
 }
 
 async function removeTombstone(transaction: IDBTransaction, key: string, [owner, n]: WriteId): Promise<void> {
@@ -147,13 +180,13 @@ export interface OutboxPage {
 
 /**
  * The next writes that may be sent, a bounded number of them.
- * @param mayTake whether a record of this owner and state may be sent by whoever asks
+ * @param mayTake whether a record of this owner may be sent by whoever asks
  */
 export async function readOutbox(
   transaction: IDBTransaction,
   after: WriteId | undefined,
   limit: number,
-  mayTake: (owner: string, state: WriteState) => boolean,
+  mayTake: (owner: string, record: OutboxRow) => boolean,
 ): Promise<OutboxPage> {
   const outbox = transaction.objectStore(OUTBOX);
   const entries = transaction.objectStore(ENTRIES);
@@ -165,7 +198,7 @@ export async function readOutbox(
   for (const rowKey of keys) {
     const [owner] = rowKey;
     const record = await promisifyRequest(outbox.get([...rowKey]) as IDBRequest<OutboxRow>);
-    if (mayTake(owner, record.state)) {
+    if (mayTake(owner, record)) {
       const rows = await Promise.all(
         record.writes.map(({ key }) => promisifyRequest(entries.get(key) as IDBRequest<Row | undefined>)),
       );

@@ -1,7 +1,19 @@
 /** What tabs tell each other: never a value, only what is no longer as it was. */
 export type Notice =
-  | { readonly type: "written"; readonly keys: readonly string[] }
-  | { readonly type: "cleared" };
+  /** `owner` has committed writes; by `grew` there is more in the database. */
+  | {
+      readonly type: "written";
+      readonly owner: string;
+      readonly keys: readonly string[];
+      readonly grew: { readonly entries: number; readonly bytes: number };
+    }
+  /** Entries are gone without a write. */
+  | { readonly type: "dropped"; readonly keys: readonly string[] }
+  | { readonly type: "cleared" }
+  | {
+      readonly type: "settled";
+      readonly writes: readonly { readonly key: string; readonly version: number; readonly confirmed: boolean }[];
+    };
 
 /** The tabs that have the same namespace open. Without BroadcastChannel (old browsers) a tab hears nothing. */
 export class Channel {

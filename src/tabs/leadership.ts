@@ -23,34 +23,59 @@ export async function unlessElsewhere(name: string, work: () => Promise<void>): 
   });
 }
 
-/** A lock that says that its holder lives: the browser lets go of it when the tab dies. */
-export class LifeSign {
-  readonly #name: string;
-  #letGo: (() => void) | undefined;
+/**
+ * A lock that each store holds to say that it lives: the browser lets go of it when the tab dies. The others wait for it,
+ * so that they learn of that at once, however slow a hidden tab's timers are.
+ */
+export class LifeSigns {
+  readonly #prefix: string;
+  readonly #self: string;
+  readonly #onDeath: () => void;
+  /** Ends this store's sign, and its waiting for the others' end. */
+  #ending: AbortController | undefined;
+  readonly #watched = new Set<string>();
 
-  constructor(prefix: string, owner: string) {
-    this.#name = prefix + owner;
+  /** @param onDeath called when a store that was watched has ended */
+  constructor(prefix: string, self: string, onDeath: () => void) {
+    this.#prefix = prefix;
+    this.#self = self;
+    this.#onDeath = onDeath;
   }
 
-  /** Must be called again after `withdraw`, when the page comes back. */
-  give(): void {
+  /** Gives the sign, and watches those that give one now. */
+  async begin(): Promise<void> {
     const locks = lockManager();
-    if (locks === undefined || this.#letGo !== undefined) return;
-    const held = new Promise<void>((resolve) => (this.#letGo = resolve));
-    // A page that goes away takes the request with it.
-    locks.request(this.#name, { mode: "shared" }, () => held).catch(() => undefined);
+    if (locks === undefined || this.#ending !== undefined) return;
+    const ending = (this.#ending = new AbortController());
+    const { signal } = ending;
+    const held = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    locks.request(this.#prefix + this.#self, { signal }, () => held).catch(() => undefined);
+    for (const owner of await this.living()) this.watch(owner);
   }
 
-  withdraw(): void {
-    this.#letGo?.();
-    this.#letGo = undefined;
+  /** Learns of the end of a store that has something in the outbox. */
+  watch(owner: string): void {
+    const signal = this.#ending?.signal;
+    if (signal === undefined || signal.aborted || owner === this.#self || this.#watched.has(owner)) return;
+    this.#watched.add(owner);
+    lockManager()
+      ?.request(this.#prefix + owner, { signal }, () => undefined)
+      .then(this.#onDeath)
+      .catch(() => undefined)
+      .finally(() => this.#watched.delete(owner));
   }
-}
 
-/** The owners that give a life sign. */
-export async function livingOwners(prefix: string): Promise<Set<string>> {
-  const { held = [] } = (await lockManager()?.query()) ?? {};
-  return new Set(
-    held.flatMap(({ name = "" }) => (name.startsWith(prefix) ? [name.slice(prefix.length)] : [])),
-  );
+  /** The stores that give a sign. */
+  async living(): Promise<Set<string>> {
+    const { held = [] } = (await lockManager()?.query()) ?? {};
+    return new Set(
+      held.flatMap(({ name = "" }) => (name.startsWith(this.#prefix) ? [name.slice(this.#prefix.length)] : [])),
+    );
+  }
+
+  /** Others may take over now. `begin` starts anew, when the page comes back. */
+  end(): void {
+    this.#ending?.abort();
+    this.#ending = undefined;
+  }
 }
