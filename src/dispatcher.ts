@@ -1,5 +1,7 @@
 import { messageFor, type Message } from "./entry/envelope.ts";
 import type { WriteId } from "./entry/metadata.ts";
+import { unpack } from "./entry/packing.ts";
+import { isTombstone } from "./entry/row.ts";
 import { KeyStoreError, messageOf } from "./errors.ts";
 import type { Emit } from "./events.ts";
 import type { Batch, Courier, Outbox } from "./network/courier.ts";
@@ -7,7 +9,7 @@ import type { Delivery } from "./network/publisher.ts";
 import type { Commit } from "./storage/commit-group.ts";
 import type { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
-import { outboxRows, readOutbox, settleRejected, type OutboxWrite, type Settlement } from "./storage/outbox-table.ts";
+import { outboxRows, readOutbox, settleRejected, type OutboxWrite, type Parcel, type Settlement } from "./storage/outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
 import { exclusively } from "./tabs/leadership.ts";
 
@@ -116,7 +118,7 @@ export class Dispatcher implements Outbox {
   }
 
   async drain(send: (batch: Batch) => Promise<boolean>): Promise<void> {
-    const { drainLock, livingOwners, owner: self, namespace, timeoutMs } = this.#options;
+    const { drainLock, livingOwners, owner: self, timeoutMs } = this.#options;
     // What has just failed must be seen as queued.
     await this.#committer.settled();
     await exclusively(
@@ -133,9 +135,9 @@ export class Dispatcher implements Outbox {
             )),
           }));
           void this.#settle(page.superseded, () => ({ state: "superseded" }));
-          if (page.parcels.length > 0) {
-            const messages = page.parcels.map(({ write, row }) => messageFor(namespace, write.key, row, page.generation));
-            const goOn = await send({ messages, settle: (deliveries) => this.#conclude(page.parcels, deliveries) });
+          const { sendable, messages } = await this.#prepare(page.parcels, page.generation);
+          if (sendable.length > 0) {
+            const goOn = await send({ messages, settle: (deliveries) => this.#conclude(sendable, deliveries) });
             if (!goOn) break;
           }
           after = page.next;
@@ -180,6 +182,24 @@ export class Dispatcher implements Outbox {
       await this.#courier().reported;
     }
     return deliveries;
+  }
+
+  /** Makes the messages of what waits. What is damaged is refused here: it must not be told to others, nor hold them up. */
+  async #prepare(parcels: readonly Parcel[], generation: string): Promise<{ sendable: Parcel[]; messages: Message[] }> {
+    const sendable: Parcel[] = [];
+    const messages: Message[] = [];
+    for (const parcel of parcels) {
+      const { write, row } = parcel;
+      try {
+        if (!isTombstone(row)) await unpack(write.key, row);
+        messages.push(messageFor(this.#options.namespace, write.key, row, generation));
+        sendable.push(parcel);
+      } catch (thrown) {
+        const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+        this.#conclude([parcel], [{ status: "rejected", error }]);
+      }
+    }
+    return { sendable, messages };
   }
 
   /** Writes down and tells what became of writes that were sent. */
@@ -242,7 +262,7 @@ function settlementOf(delivery: Delivery): Settlement {
 function rejection(key: string, cause: Error): KeyStoreError {
   return new KeyStoreError(
     "PUBLISH_REJECTED",
-    `The server refused the message: ${messageOf(cause)} The entry is kept here; see pendingWrites().`,
+    `The message was refused: ${messageOf(cause)} The entry is kept here: see pendingWrites(), retryRejected(), discardRejected().`,
     { key, cause },
   );
 }

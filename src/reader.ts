@@ -1,7 +1,7 @@
 import { decode } from "./entry/codec.ts";
 import type { KeyMetadata, Payload } from "./entry/metadata.ts";
 import { unpack } from "./entry/packing.ts";
-import { liveEntry, LONG_AGO, metadataOf, type EntryRow, type Row } from "./entry/row.ts";
+import { isDamaged, liveEntry, LONG_AGO, metadataOf, type EntryRow, type Row } from "./entry/row.ts";
 import { KeyStoreError } from "./errors.ts";
 import type { Emit } from "./events.ts";
 import type { Committer } from "./storage/committer.ts";
@@ -75,7 +75,9 @@ export class Reader {
       return [found, found && (await committer.stateOf(transaction, found.writeId))] as const;
     });
     const entry = this.#live(key, row);
-    return entry && metadataOf(key, entry, state !== undefined);
+    if (entry === undefined) return undefined;
+    if (isDamaged(entry)) await unpack(key, entry);
+    return metadataOf(key, entry, state !== undefined);
   }
 
   /** Takes a committed write into memory; `entry` undefined: the key is deleted. */

@@ -189,6 +189,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     housekeeping.startSweeping(`${name}/sweep`, settings.sweepIntervalMs);
     unfollow = followPage({
       onWake: () => courier.kick(),
+      onOffline: () => courier.browserOffline(),
       onHide: disappear,
       onReturn: () => {
         reader.forgetAll();

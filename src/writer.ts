@@ -118,13 +118,9 @@ export class Writer {
       return new Map(keys.map((key) => [key, results.get(key) ?? false]));
     } catch (error) {
       await Promise.all(outcomes);
-      if (results.size === 0 || !(error instanceof KeyStoreError)) throw error;
-      const { code, message, key } = error;
-      throw new KeyStoreError(code, `${message} ${results.size} entries were committed before: see "results".`, {
-        key,
-        cause: error,
-        results,
-      });
+      if (!(error instanceof KeyStoreError)) throw error;
+      const { code, message, key, cause } = error;
+      throw new KeyStoreError(code, `${message} Entries committed before: ${results.size}, see "results".`, { key, cause, results });
     } finally {
       place.leave();
       done();

@@ -1,4 +1,4 @@
-import type { KeyFormat, KeyMetadata, Payload, WriteId } from "./metadata.ts";
+import { KeyFormat, type KeyMetadata, type Payload, type WriteId } from "./metadata.ts";
 
 /** The record of an entry as IndexedDB holds it, under its key. Times are milliseconds since the epoch. */
 export interface EntryRow {
@@ -33,6 +33,34 @@ export type Row = EntryRow | Tombstone;
 /** The expiry of what no clock may bring back: a tombstone, and an expired entry that still waits to be published. */
 export const LONG_AGO = 0;
 
+/**
+ * What the database gave, if it is a row at all: it may be damaged, or written by whoever got to run code in the page.
+ * Anything else becomes an entry that never passes its check, and is replaced or deleted like any other.
+ */
+export function asRow(value: unknown): Row | undefined {
+  if (value === undefined || isRow(value)) return value;
+  const { version } = Object(value) as Partial<Row>;
+  return { ...DAMAGED, version: isCount(version) ? version : 0 };
+}
+
+/** Whether a row is what `asRow` makes of something else. */
+export function isDamaged(row: EntryRow): boolean {
+  return row.size === DAMAGED.size;
+}
+
+const DAMAGED: EntryRow = {
+  format: KeyFormat.JSON,
+  payload: "",
+  checksum: "",
+  size: -1,
+  version: 0,
+  createdAt: 0,
+  updatedAt: 0,
+  ttl: null,
+  writeId: ["", 0],
+  lastUsed: 0,
+};
+
 export function isTombstone(row: Row): row is Tombstone {
   return "deletedAt" in row;
 }
@@ -61,4 +89,37 @@ export function metadataOf(key: string, row: EntryRow, pending: boolean): KeyMet
     checksum: row.checksum,
     pending,
   };
+}
+
+function isRow(value: unknown): value is Row {
+  if (typeof value !== "object" || value === null) return false;
+  const row = value as Record<keyof EntryRow | keyof Tombstone, unknown>;
+  const { writeId } = row;
+  const isSigned = Array.isArray(writeId) && writeId.length === 2 && typeof writeId[0] === "string" && isCount(writeId[1]);
+  if (!isSigned || !isCount(row.version)) return false;
+  if (row.deletedAt !== undefined) return isTime(row.deletedAt) && row.expiresAt === LONG_AGO;
+  return (
+    FORMATS.includes(row.format) &&
+    (typeof row.payload === "string" || row.payload instanceof Uint8Array) &&
+    (row.encoding === undefined || row.encoding === "gzip") &&
+    typeof row.checksum === "string" &&
+    isCount(row.size) &&
+    isTime(row.createdAt) &&
+    isTime(row.updatedAt) &&
+    (row.ttl === null || typeof row.ttl === "number") &&
+    (row.expiresAt === undefined || isTime(row.expiresAt)) &&
+    (row.tags === undefined || (Array.isArray(row.tags) && row.tags.every((tag) => typeof tag === "string"))) &&
+    typeof row.lastUsed === "number"
+  );
+}
+
+const FORMATS: readonly unknown[] = Object.values(KeyFormat);
+
+function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+/** What a Date can hold. */
+function isTime(value: unknown): boolean {
+  return typeof value === "number" && Math.abs(value) <= 8.64e15;
 }

@@ -43,6 +43,8 @@ export class Courier {
   #dueAt = 0;
   /** No connection could be opened: until the next attempt is due, writes do not wait for one. */
   #unreachable = false;
+  /** What the last event said. */
+  #isOnline = true;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #draining: Promise<Drained> | undefined;
   /** Something came to wait during the drain. */
@@ -83,14 +85,20 @@ export class Courier {
   /** The server has read what was sent. */
   worked(): void {
     this.#failures = 0;
+    this.#announceOnline();
   }
 
   /** A connection was opened. */
   connected(): void {
     if (!this.#unreachable) return;
     this.#unreachable = false;
-    void this.#outbox.pending().then(this.#options.onOnline, () => undefined);
+    this.#announceOnline();
     this.kick();
+  }
+
+  /** The browser says that it has no network. */
+  browserOffline(): void {
+    if (this.#browserIsOffline()) this.#announceOffline(new Error("The browser is offline."));
   }
 
   /**
@@ -101,10 +109,7 @@ export class Courier {
     this.#failures++;
     this.#unreachable ||= unreachable;
     this.#dueAt = performance.now() + backoffMs(this.#failures, Math.random());
-    this.#reported = this.#outbox.pending().then(
-      (pending) => this.#options.onOffline(error, pending),
-      () => undefined,
-    );
+    this.#announceOffline(error);
     this.retryLater();
   }
 
@@ -132,10 +137,24 @@ export class Courier {
         settle(deliveries);
         published += deliveries.filter(({ status }) => status === "confirmed").length;
         failed = deliveries.some(({ status }) => status === "failed");
-        return !failed;
+        return !failed && !this.#stopped;
       });
     } while (this.#again && !failed && !this.#stopped);
     return { published };
+  }
+
+  #announceOffline(error: Error): void {
+    this.#isOnline = false;
+    this.#reported = this.#outbox.pending().then(
+      (pending) => this.#options.onOffline(error, pending),
+      () => undefined,
+    );
+  }
+
+  #announceOnline(): void {
+    if (this.#isOnline) return;
+    this.#isOnline = true;
+    void this.#outbox.pending().then(this.#options.onOnline, () => undefined);
   }
 
   #browserIsOffline(): boolean {

@@ -136,7 +136,8 @@ export class Lease {
       .then((connection) => connection.close())
       .catch(() => undefined)
       .finally(() => this.#closing.delete(closing));
-    this.#closing.add(closing);
+    // Nobody waits for an attempt that may go on for long; what it opens is closed at once.
+    if (line.isOpen) this.#closing.add(closing);
   }
 }
 

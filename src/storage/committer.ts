@@ -154,15 +154,10 @@ export class Committer {
     return taken.filter(({ signal }) => signal?.aborted !== true);
   }
 
-  /** Twice as much as the calls want: the browser counts more than the payloads. */
-  #makeRoom(calls: readonly Call[]): Promise<boolean> {
-    const bytes = calls.flatMap(({ drafts }) => drafts).reduce((sum, { weight }) => sum + weight, 0);
-    return this.#options.makeRoom(2 * bytes).catch(() => false);
-  }
-
   async #commitGroup(calls: readonly Call[], errands: readonly Errand[], roomMade = false): Promise<void> {
+    let results: (readonly Commit[] | Error)[];
     try {
-      const results = await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction, generation) => {
+      results = await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction, generation) => {
         for (const { work } of errands) await work(transaction);
         return writeGroup(
           transaction,
@@ -176,27 +171,37 @@ export class Committer {
           },
         );
       });
-      const commits = results.flatMap((result) => (result instanceof Error ? [] : result));
-      for (const { row, state } of commits) this.#own.set(row.writeId[1], state);
-      if (commits.length > 0) this.#options.onCommitted(commits);
-      for (const { done } of errands) done();
-      calls.forEach(({ resolve, reject }, index) => {
-        const result = results[index];
-        if (result === undefined || result instanceof Error) reject(result);
-        else resolve(result);
-      });
     } catch (error) {
-      if (calls.length + errands.length > 1) {
-        // What one of them wanted may be what does not fit: each for itself.
-        for (const call of calls) await this.#commitGroup([call], []);
-        for (const errand of errands) await this.#commitGroup([], [errand]);
-      } else if (!roomMade && isQuotaExceeded(error) && (await this.#makeRoom(calls))) {
-        await this.#commitGroup(calls, errands, true);
-      } else {
-        for (const { done } of errands) done();
-        for (const { reject } of calls) reject(error);
-      }
+      return this.#afterFailure(error, calls, errands, roomMade);
     }
+    const commits = results.flatMap((result) => (result instanceof Error ? [] : result));
+    for (const { row, state } of commits) this.#own.set(row.writeId[1], state);
+    if (commits.length > 0) this.#options.onCommitted(commits);
+    for (const { done } of errands) done();
+    calls.forEach(({ resolve, reject }, index) => {
+      const result = results[index];
+      if (result === undefined || result instanceof Error) reject(result);
+      else resolve(result);
+    });
+  }
+
+  async #afterFailure(error: unknown, calls: readonly Call[], errands: readonly Errand[], roomMade: boolean): Promise<void> {
+    if (calls.length + errands.length > 1) {
+      // What one of them wanted may be what does not fit: each for itself.
+      for (const call of calls) await this.#commitGroup([call], []);
+      for (const errand of errands) await this.#commitGroup([], [errand]);
+    } else if (!roomMade && isQuotaExceeded(error) && (await this.#makeRoom(calls))) {
+      await this.#commitGroup(calls, errands, true);
+    } else {
+      for (const { done } of errands) done();
+      for (const { reject } of calls) reject(error);
+    }
+  }
+
+  /** Twice as much as the calls want: the browser counts more than the payloads. */
+  #makeRoom(calls: readonly Call[]): Promise<boolean> {
+    const bytes = calls.flatMap(({ drafts }) => drafts).reduce((sum, { weight }) => sum + weight, 0);
+    return this.#options.makeRoom(2 * bytes).catch(() => false);
   }
 }
 

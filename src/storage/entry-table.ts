@@ -1,6 +1,6 @@
-import { get, getMany, promisifyRequest, type UseStore } from "idb-keyval";
+import { getMany, promisifyRequest, type UseStore } from "idb-keyval";
 
-import type { Row } from "../entry/row.ts";
+import { asRow, type Row } from "../entry/row.ts";
 import type { Database } from "./database.ts";
 import { ENTRIES } from "./schema.ts";
 
@@ -15,12 +15,8 @@ export class EntryTable {
       database.run([ENTRIES], mode, async (transaction) => work(transaction.objectStore(ENTRIES)));
   }
 
-  get(key: string): Promise<Row | undefined> {
-    return get<Row>(key, this.#store);
-  }
-
-  getMany(keys: string[]): Promise<(Row | undefined)[]> {
-    return getMany<Row | undefined>(keys, this.#store);
+  async getMany(keys: string[]): Promise<(Row | undefined)[]> {
+    return (await getMany<unknown>(keys, this.#store)).map(asRow);
   }
 
   /**
@@ -51,8 +47,8 @@ export class EntryTable {
 }
 
 /** In an open transaction: the row under a key. */
-export function rowOf(transaction: IDBTransaction, key: string): Promise<Row | undefined> {
-  return promisifyRequest(transaction.objectStore(ENTRIES).get(key) as IDBRequest<Row | undefined>);
+export async function rowOf(transaction: IDBTransaction, key: string): Promise<Row | undefined> {
+  return asRow(await promisifyRequest<unknown>(transaction.objectStore(ENTRIES).get(key)));
 }
 
 export function putRow(transaction: IDBTransaction, key: string, row: Row): void {

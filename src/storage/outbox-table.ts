@@ -2,7 +2,8 @@ import { promisifyRequest } from "idb-keyval";
 
 import { isTombstone, type Row } from "../entry/row.ts";
 import type { WriteId } from "../entry/metadata.ts";
-import { ENTRIES, OUTBOX } from "./schema.ts";
+import { removeRow, rowOf } from "./entry-table.ts";
+import { OUTBOX } from "./schema.ts";
 
 /**
  * `sending`: its store is publishing it now; nobody else may, unless that store has died.
@@ -54,11 +55,11 @@ export async function outboxRows(transaction: IDBTransaction): Promise<[WriteId,
   const outbox = transaction.objectStore(OUTBOX);
   const [keys, rows] = await Promise.all([
     promisifyRequest(outbox.getAllKeys() as IDBRequest<unknown> as IDBRequest<[string, number][]>),
-    promisifyRequest(outbox.getAll() as IDBRequest<OutboxRow[]>),
+    promisifyRequest<unknown[]>(outbox.getAll()),
   ]);
   return keys.flatMap((key, index) => {
     const row = rows[index];
-    return row === undefined ? [] : [[key, row] as [WriteId, OutboxRow]];
+    return isOutboxRow(row) ? [[key, row] as [WriteId, OutboxRow]] : [];
   });
 }
 
@@ -84,8 +85,8 @@ export async function settleInOutbox(
   settlements: ReadonlyMap<number, Settlement>,
 ): Promise<void> {
   const outbox = transaction.objectStore(OUTBOX);
-  const row = await promisifyRequest(outbox.get([...rowKey]) as IDBRequest<OutboxRow | undefined>);
-  if (row === undefined) return;
+  const row = await promisifyRequest<unknown>(outbox.get([...rowKey]));
+  if (!isOutboxRow(row)) return;
 
   const [owner] = rowKey;
   outbox.delete([...rowKey]);
@@ -104,8 +105,8 @@ async function recordOf(
 ): Promise<{ rowKey: WriteId; row: OutboxRow } | undefined> {
   const outbox = transaction.objectStore(OUTBOX);
   const cursor = await promisifyRequest(outbox.openCursor(IDBKeyRange.bound([owner, 0], [owner, n]), "prev"));
-  const row = cursor?.value as OutboxRow | undefined;
-  if (cursor === null || !row?.writes.some((write) => write.n === n)) return undefined;
+  const row: unknown = cursor?.value;
+  if (cursor === null || !isOutboxRow(row) || !row.writes.some((write) => write.n === n)) return undefined;
   return { rowKey: cursor.key as unknown as WriteId, row };
 }
 
@@ -164,9 +165,8 @@ function isOver(settlement: Settlement | undefined): boolean {
 }
 
 async function removeTombstone(transaction: IDBTransaction, key: string, [owner, n]: WriteId): Promise<void> {
-  const entries = transaction.objectStore(ENTRIES);
-  const row = await promisifyRequest(entries.get(key) as IDBRequest<Row | undefined>);
-  if (row !== undefined && isTombstone(row) && row.writeId[0] === owner && row.writeId[1] === n) entries.delete(key);
+  const row = await rowOf(transaction, key);
+  if (row !== undefined && isTombstone(row) && row.writeId[0] === owner && row.writeId[1] === n) removeRow(transaction, key);
 }
 
 /** Where to go on reading the outbox, and what was found. */
@@ -189,7 +189,6 @@ export async function readOutbox(
   mayTake: (owner: string, record: OutboxRow) => boolean,
 ): Promise<OutboxPage> {
   const outbox = transaction.objectStore(OUTBOX);
-  const entries = transaction.objectStore(ENTRIES);
   const range = after === undefined ? null : IDBKeyRange.lowerBound([...after], true);
   const keys = (await promisifyRequest(outbox.getAllKeys(range, limit))) as unknown as WriteId[];
 
@@ -197,11 +196,9 @@ export async function readOutbox(
   const superseded: Omit<Parcel, "row">[] = [];
   for (const rowKey of keys) {
     const [owner] = rowKey;
-    const record = await promisifyRequest(outbox.get([...rowKey]) as IDBRequest<OutboxRow>);
-    if (mayTake(owner, record)) {
-      const rows = await Promise.all(
-        record.writes.map(({ key }) => promisifyRequest(entries.get(key) as IDBRequest<Row | undefined>)),
-      );
+    const record = await promisifyRequest<unknown>(outbox.get([...rowKey]));
+    if (isOutboxRow(record) && mayTake(owner, record)) {
+      const rows = await Promise.all(record.writes.map(({ key }) => rowOf(transaction, key)));
       record.writes.forEach((write, index) => {
         const row = rows[index];
         if (row?.writeId[0] === owner && row.writeId[1] === write.n) parcels.push({ rowKey, write, row });
@@ -213,3 +210,19 @@ export async function readOutbox(
   return { parcels, superseded, next: keys.length === limit ? keys.at(-1) : undefined };
 }
 
+
+/** What is no record, by damage or worse, is passed over: nothing can be made of it. */
+function isOutboxRow(value: unknown): value is OutboxRow {
+  const row = value as Partial<OutboxRow> | undefined | null;
+  return (
+    STATES.includes(row?.state) &&
+    typeof row?.attempts === "number" &&
+    Array.isArray(row.writes) &&
+    row.writes.every(({ n, key, version, operation }: Partial<OutboxWrite>) =>
+      Number.isSafeInteger(n) && typeof key === "string" && Number.isSafeInteger(version) && OPERATIONS.includes(operation),
+    )
+  );
+}
+
+const STATES: readonly unknown[] = ["sending", "queued", "rejected"] satisfies WriteState[];
+const OPERATIONS: readonly unknown[] = ["store", "delete"] satisfies OutboxWrite["operation"][];
