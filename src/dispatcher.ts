@@ -117,11 +117,11 @@ export class Dispatcher implements Outbox {
     return this.#database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => settleRejected(transaction, key, state));
   }
 
-  async drain(send: (batch: Batch) => Promise<boolean>): Promise<void> {
+  async drain(send: (batch: Batch) => Promise<boolean>): Promise<boolean> {
     const { drainLock, livingOwners, owner: self, timeoutMs } = this.#options;
     // What has just failed must be seen as queued.
     await this.#committer.settled();
-    await exclusively(
+    return exclusively(
       drainLock,
       async () => {
         const living = await livingOwners();
@@ -145,7 +145,7 @@ export class Dispatcher implements Outbox {
         // Before the next tab looks.
         await this.#committer.settled();
       },
-      AbortSignal.timeout(timeoutMs),
+      timeoutMs,
     );
   }
 

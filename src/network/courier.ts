@@ -11,8 +11,11 @@ export interface Batch {
 
 /** What the courier needs of the outbox. */
 export interface Outbox {
-  /** What may be sent by this tab, batch by batch; nobody else sends it meanwhile. Ends when nothing is left. */
-  drain(send: (batch: Batch) => Promise<boolean>): Promise<void>;
+  /**
+   * What may be sent by this tab, batch by batch, as long as `send` says true; nobody else sends it meanwhile.
+   * @returns false: another tab is at it
+   */
+  drain(send: (batch: Batch) => Promise<boolean>): Promise<boolean>;
   /** How many writes wait. */
   pending(): Promise<number>;
 }
@@ -132,13 +135,14 @@ export class Courier {
     let failed = false;
     do {
       this.#again = false;
-      await this.#outbox.drain(async ({ messages, settle }) => {
+      const hadItsTurn = await this.#outbox.drain(async ({ messages, settle }) => {
         const deliveries = await this.#options.publish(messages);
         settle(deliveries);
         published += deliveries.filter(({ status }) => status === "confirmed").length;
         failed = deliveries.some(({ status }) => status === "failed");
         return !failed && !this.#stopped;
       });
+      if (!hadItsTurn) this.retryLater();
     } while (this.#again && !failed && !this.#stopped);
     return { published };
   }

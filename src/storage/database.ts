@@ -111,9 +111,10 @@ export function deleteDatabase(name: string): Promise<void> {
 
 async function openDatabase(name: string): Promise<IDBDatabase> {
   return settled(
-    (factory) => {
+    (factory, inProgress) => {
       const request = factory.open(name, SCHEMA_VERSION);
       request.onupgradeneeded = (event) => {
+        inProgress();
         if (request.transaction !== null) upgrade(request.result, request.transaction, event.oldVersion);
       };
       return request;
@@ -122,8 +123,14 @@ async function openDatabase(name: string): Promise<IDBDatabase> {
   );
 }
 
-/** An open or delete request's result within a bounded time; one that comes later is handed to `tooLate`. */
-function settled<T>(ask: (factory: IDBFactory) => IDBRequest<T>, tooLate?: (result: T) => void): Promise<T> {
+/**
+ * An open or delete request's result within a bounded time, unless it is in progress; one that comes later is handed to
+ * `tooLate`.
+ */
+function settled<T>(
+  ask: (factory: IDBFactory, inProgress: () => void) => IDBRequest<T>,
+  tooLate?: (result: T) => void,
+): Promise<T> {
   return new Promise((resolve, reject) => {
     const factory = globalThis.indexedDB as IDBFactory | undefined;
     if (factory === undefined) {
@@ -132,7 +139,7 @@ function settled<T>(ask: (factory: IDBFactory) => IDBRequest<T>, tooLate?: (resu
         "There is no IndexedDB here: use the store in a browser, with storage allowed for the site.",
       );
     }
-    const request = ask(factory) as IDBOpenDBRequest & IDBRequest<T>;
+    const request = ask(factory, () => clearTimeout(timer)) as IDBOpenDBRequest & IDBRequest<T>;
     let blocked = false;
     let late = false;
     const timer = setTimeout(() => {

@@ -5,13 +5,23 @@ function lockManager(): LockManager | undefined {
 }
 
 /**
- * Does something while no other tab does, waiting for its turn.
- * @throws the signal's reason when it aborts the wait
+ * Does something while no other tab does.
+ * @returns false: its turn did not come in time, and nothing was done
  */
-export async function exclusively<T>(name: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
+export async function exclusively(name: string, work: () => Promise<void>, waitMs: number): Promise<boolean> {
   const locks = lockManager();
-  if (locks === undefined) return work();
-  return (await locks.request(name, { signal }, work)) as T;
+  const signal = AbortSignal.timeout(waitMs);
+  let begun = false;
+  const run = async (): Promise<void> => {
+    begun = true;
+    await work();
+  };
+  try {
+    await (locks === undefined ? run() : locks.request(name, { signal }, run));
+  } catch (error) {
+    if (begun || !signal.aborted) throw error;
+  }
+  return begun;
 }
 
 /** Does something unless another tab is doing it. */

@@ -1,0 +1,85 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { gunzipSync, gzipSync } from "node:zlib";
+import { caught } from "../testing/errors.ts";
+import { gunzip, gzip } from "./compression.ts";
+
+const bytes = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
+const text = bytes("the same words again and again ".repeat(100));
+
+describe("gzip", () => {
+  it("is undone by gunzip", async () => {
+    const repeated = fc.tuple(fc.uint8Array({ maxLength: 200 }), fc.integer({ min: 1, max: 300 }));
+    await fc.assert(
+      fc.asyncProperty(repeated, async ([unit, times]) => {
+        const input = new Uint8Array(unit.length * times);
+        for (let at = 0; at < times; at++) input.set(unit, at * unit.length);
+        const output = await gunzip(await gzip(input), input.length);
+        expect(Buffer.compare(output, input)).toBe(0);
+      }),
+    );
+  });
+
+  it("is what every other gzip reads", async () => {
+    expect(new Uint8Array(gunzipSync(await gzip(text)))).toEqual(text);
+    expect(await gunzip(new Uint8Array(gzipSync(text)), text.length)).toEqual(text);
+  });
+
+  it("gives the same bytes for the same input", async () => {
+    expect(await gzip(text)).toEqual(await gzip(text.slice()));
+  });
+
+  it("gives a result that lies on a buffer of its own", async () => {
+    const packed = await gzip(text);
+    const output = await gunzip(packed, text.length);
+    expect(output.buffer.byteLength).toBe(text.length);
+  });
+});
+
+describe("gunzip refuses", () => {
+  it("a bomb, as soon as it is larger than declared", async () => {
+    const bomb = new Uint8Array(gzipSync(new Uint8Array(60_000_000)));
+    expect(await caught(() => gunzip(bomb, 1000))).toBeInstanceOf(RangeError);
+  });
+
+  it.each([-1, 1, 1000])("a size that is wrong by %i", async (wrong) => {
+    const packed = await gzip(text);
+    expect(await caught(() => gunzip(packed, text.length + wrong))).toBeInstanceOf(RangeError);
+  });
+
+  it("a size that is no number of bytes", async () => {
+    const packed = await gzip(text);
+    for (const size of [Number.NaN, -1, Infinity, 2 ** 53]) expect(await caught(() => gunzip(packed, size))).toBeInstanceOf(Error);
+  });
+
+  it("what is cut off anywhere in its data", async () => {
+    const packed = await gzip(text);
+    for (let length = 0; length < packed.length - 8; length++) {
+      expect(await caught(() => gunzip(packed.subarray(0, length), text.length))).toBeInstanceOf(Error);
+    }
+  });
+
+  it("what is followed by a second member", async () => {
+    const packed = await gzip(text);
+    const twice = new Uint8Array([...packed, ...packed]);
+    expect(await caught(() => gunzip(twice, text.length))).toBeInstanceOf(Error);
+  });
+
+  it("what is no gzip at all", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 64 }), async (noise) => {
+        expect(await caught(() => gunzip(noise, 1_000_000))).toBeInstanceOf(Error);
+      }),
+    );
+  });
+});
+
+it("gunzip never gives more or less than what is declared, whatever stands behind the data", async () => {
+  const packed = await gzip(text);
+  await fc.assert(
+    fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 40 }), async (garbage) => {
+      const result = await gunzip(new Uint8Array([...packed, ...garbage]), text.length).catch(() => undefined);
+      if (result !== undefined) expect(result).toEqual(text);
+    }),
+  );
+});
