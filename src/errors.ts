@@ -41,6 +41,9 @@ export class KeyStoreError extends Error {
 
 /** What a thrown thing says, whatever it is. */
 export function messageOf(error: unknown): string {
-  if (error instanceof Error) return error.message || error.name;
-  return String(error);
+  try {
+    return error instanceof Error ? error.message || error.name : String(error);
+  } catch {
+    return "something that says nothing";
+  }
 }

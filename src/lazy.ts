@@ -7,7 +7,8 @@ export const lazy: {
   fflate: () => Promise<Pick<typeof import("fflate"), "gzipSync" | "Gunzip">>;
   structured: () => Promise<typeof import("./entry/structured.ts")>;
 } = {
-  nats: () => import("nats.ws"),
-  fflate: () => import("fflate"),
+  // Taken apart, so that bundlers can leave out the rest.
+  nats: () => import("nats.ws").then(({ connect }) => ({ connect })),
+  fflate: () => import("fflate").then(({ gzipSync, Gunzip }) => ({ gzipSync, Gunzip })),
   structured: () => import("./entry/structured.ts"),
 };

@@ -181,7 +181,8 @@ type Check = (value: unknown) => string | undefined;
 
 const KEY_STORE_OPTIONS: Record<keyof KeyStoreOptions, Check> = {
   servers: (value) => {
-    const list = Array.isArray(value) ? (value as unknown[]) : [value];
+    // Array.from makes undefined of holes, which every() would pass over.
+    const list: unknown[] = Array.isArray(value) ? Array.from(value as unknown[]) : [value];
     return list.length > 0 && list.every(isWebSocketUrl) ? undefined : "a WebSocket URL (ws:// or wss://) or a list of them";
   },
   namespace: (value) => {
@@ -225,7 +226,7 @@ const STORE_OPTIONS: Record<keyof StoreOptions, Check> = {
     return formats.includes(value) ? undefined : `one of "${formats.join('", "')}"`;
   },
   ttl: (value) => (value === null || isTtl(value) ? undefined : "null or a number of seconds above 0 and at most 1e12"),
-  tags: (value) => (Array.isArray(value) && value.every(isTag) ? undefined : "an array of well-formed strings"),
+  tags: (value) => (Array.isArray(value) && Array.from(value as unknown[]).every(isTag) ? undefined : "an array of well-formed strings"),
 };
 
 const RETRIEVE_OPTIONS: Record<keyof RetrieveOptions, Check> = {

@@ -68,19 +68,18 @@ function encodeText(key: string, value: unknown): string {
 }
 
 function encodeBinary(key: string, value: unknown): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> {
-  if (value instanceof Blob) {
-    return value.arrayBuffer().then(
-      (buffer) => new Uint8Array(buffer),
-      (cause: unknown) => {
-        throw new KeyStoreError("INVALID_VALUE", `The Blob cannot be read: ${messageOf(cause)}`, { key, cause });
-      },
-    );
-  }
-  if (ArrayBuffer.isView(value)) {
-    return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice();
-  }
-  if (Object.prototype.toString.call(value) === "[object ArrayBuffer]") {
-    return new Uint8Array((value as ArrayBuffer).slice(0));
+  const unreadable = (cause: unknown): never => {
+    throw new KeyStoreError("INVALID_VALUE", `The bytes cannot be read: ${messageOf(cause)}`, { key, cause });
+  };
+  if (value instanceof Blob) return value.arrayBuffer().then((buffer) => new Uint8Array(buffer), unreadable);
+  try {
+    if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice();
+    if (Object.prototype.toString.call(value) === "[object ArrayBuffer]") {
+      return new Uint8Array((value as ArrayBuffer).slice(0));
+    }
+  } catch (cause) {
+    // Transferred to a worker.
+    return unreadable(cause);
   }
   throw new KeyStoreError(
     "INVALID_VALUE",

@@ -2,6 +2,8 @@ import { KeyStoreError } from "../errors.ts";
 
 const MAX_KEY_BYTES = 1024;
 const MAX_NAMESPACE_BYTES = 255;
+/** Servers hang up at a control line of more than 4,096 bytes; what else is in one has less than a hundred. */
+const MAX_SUBJECT_BYTES = 4_000;
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 /** What may not stand in a subject token as itself: control characters, white space, `.`, `*`, `>`, and `%`, the escape. */
@@ -63,7 +65,7 @@ export function keyOfSubject(namespace: string, subject: string): string | undef
 
 /** Whether a subject can be handed to a NATS client, which checks nothing itself (nats.ws 1.30.3). */
 export function isSafeSubject(subject: string): boolean {
-  return SUBJECT.test(subject);
+  return SUBJECT.test(subject) && byteLength(subject) <= MAX_SUBJECT_BYTES;
 }
 
 function percentEncode(character: string): string {

@@ -7,6 +7,9 @@ import type { EntryRow } from "./row.ts";
 /** What an entry's row says of its payload: the payload as it is stored, and how to tell that it is whole. */
 export type Packed = Pick<EntryRow, "format" | "payload" | "encoding" | "packedChecksum" | "checksum" | "size">;
 
+/** A decoder would drop a byte order mark that the text begins with. */
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /**
  * Measures, hashes and, above the threshold, compresses a payload; compressed only when that makes it smaller.
  * @param thresholdBytes Infinity: never
@@ -40,7 +43,7 @@ export async function unpack(key: string, row: EntryRow): Promise<Payload> {
     throw new KeyStoreError("DECODE_FAILED", "The stored payload cannot be unpacked: store the key anew.", { key, cause });
   });
   if ((await sha256(bytes)) !== row.checksum) throw damaged(key);
-  return row.format === KeyFormat.BINARY ? bytes : new TextDecoder().decode(bytes);
+  return row.format === KeyFormat.BINARY ? bytes : utf8.decode(bytes);
 }
 
 function damaged(key: string): KeyStoreError {

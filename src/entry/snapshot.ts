@@ -4,6 +4,15 @@
  * it either cannot change or is refused later, with the same words as without the wait.
  */
 export function snapshot<T>(value: T): T {
+  try {
+    return copyAll(value);
+  } catch {
+    // A getter that throws, bytes that were transferred: cannot be stored either, which is said where that is tried.
+    return value;
+  }
+}
+
+function copyAll<T>(value: T): T {
   const copies = new Map<unknown, unknown>();
   // Filled from a list instead of by recursion: depth costs no stack.
   const unfilled: [source: object, copy: object][] = [];

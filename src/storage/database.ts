@@ -202,7 +202,7 @@ function abort(transaction: IDBTransaction): void {
 
 /** Errors that say that the connection, not the request, is at fault: closed by the platform, Safari's lost server. */
 function isLost(error: unknown): boolean {
-  return isNamed(error, "InvalidStateError") || isNamed(error, "UnknownError");
+  return ["InvalidStateError", "UnknownError", "AbortError"].some((name) => isNamed(error, name));
 }
 
 function isNamed(error: unknown, name: string): boolean {
