@@ -40,14 +40,21 @@ interface Sent {
   readonly write: OutboxWrite;
 }
 
+/** A parcel, ready to be sent. */
+interface Letter {
+  readonly parcel: Parcel;
+  readonly message: Message;
+}
+
 /** A call that waits for a write which somebody else has to publish. */
 interface Waiter {
   readonly version: number;
   resolve(delivery: Delivery): void;
 }
 
-/** One batch of a drain, about. */
+/** One batch of a drain has at most so much, and less on a network that is too slow for it. */
 const BATCH_WRITES = 256;
+const BATCH_BYTES = 1024 * 1024;
 
 /**
  * The way from the outbox to the network: what has just been committed at once, what waits when the courier asks for it.
@@ -61,6 +68,8 @@ export class Dispatcher implements Outbox {
   /** What became of the commits that are being published, for the calls that wait for it. */
   readonly #underWay = new WeakMap<Commit, Promise<Delivery>>();
   readonly #waiters = new Map<string, Set<Waiter>>();
+  /** How many writes of a drain go in one batch: quartered when one fails, doubled when one succeeds. */
+  #batchWrites = BATCH_WRITES;
 
   constructor(database: Database, committer: Committer, courier: () => Courier, options: DispatcherOptions) {
     this.#database = database;
@@ -113,14 +122,14 @@ export class Dispatcher implements Outbox {
   }
 
   async #settleRejected(key: string | undefined, state: "retried" | "discarded"): Promise<number> {
-    await this.#committer.settled();
+    await this.#committer.caughtUp();
     return this.#database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => settleRejected(transaction, key, state));
   }
 
   async drain(send: (batch: Batch) => Promise<boolean>): Promise<boolean> {
     const { drainLock, livingOwners, owner: self, timeoutMs } = this.#options;
     // What has just failed must be seen as queued.
-    await this.#committer.settled();
+    await this.#committer.caughtUp();
     return exclusively(
       drainLock,
       async () => {
@@ -135,15 +144,11 @@ export class Dispatcher implements Outbox {
             )),
           }));
           void this.#settle(page.superseded, () => ({ state: "superseded" }));
-          const { sendable, messages } = await this.#prepare(page.parcels, page.generation);
-          if (sendable.length > 0) {
-            const goOn = await send({ messages, settle: (deliveries) => this.#conclude(sendable, deliveries) });
-            if (!goOn) break;
-          }
+          if (!(await this.#sendAll(await this.#prepare(page.parcels, page.generation), send))) break;
           after = page.next;
         }
         // Before the next tab looks.
-        await this.#committer.settled();
+        await this.#committer.caughtUp();
       },
       timeoutMs,
     );
@@ -185,21 +190,37 @@ export class Dispatcher implements Outbox {
   }
 
   /** Makes the messages of what waits. What is damaged is refused here: it must not be told to others, nor hold them up. */
-  async #prepare(parcels: readonly Parcel[], generation: string): Promise<{ sendable: Parcel[]; messages: Message[] }> {
-    const sendable: Parcel[] = [];
-    const messages: Message[] = [];
+  async #prepare(parcels: readonly Parcel[], generation: string): Promise<Letter[]> {
+    const letters: Letter[] = [];
     for (const parcel of parcels) {
       const { write, row } = parcel;
       try {
         if (!isTombstone(row)) await unpack(write.key, row);
-        messages.push(messageFor(this.#options.namespace, write.key, row, generation));
-        sendable.push(parcel);
+        letters.push({ parcel, message: messageFor(this.#options.namespace, write.key, row, generation) });
       } catch (thrown) {
         const error = thrown instanceof Error ? thrown : new Error(String(thrown));
         this.#conclude([parcel], [{ status: "rejected", error }]);
       }
     }
-    return { sendable, messages };
+    return letters;
+  }
+
+  /** @returns whether to go on */
+  async #sendAll(letters: readonly Letter[], send: (batch: Batch) => Promise<boolean>): Promise<boolean> {
+    for (let at = 0; at < letters.length; ) {
+      let bytes = 0;
+      const rest = letters.slice(at, at + this.#batchWrites);
+      const tooMany = rest.findIndex(({ message }, index) => (bytes += message.data.length) > BATCH_BYTES && index > 0);
+      const batch = tooMany === -1 ? rest : rest.slice(0, tooMany);
+      const goOn = await send({
+        messages: batch.map(({ message }) => message),
+        settle: (deliveries) => this.#conclude(batch.map(({ parcel }) => parcel), deliveries),
+      });
+      this.#batchWrites = goOn ? Math.min(BATCH_WRITES, this.#batchWrites * 2) : Math.ceil(this.#batchWrites / 4);
+      if (!goOn) return false;
+      at += batch.length;
+    }
+    return true;
   }
 
   /** Writes down and tells what became of writes that were sent. */

@@ -62,7 +62,7 @@ export class Housekeeping {
   }
 
   async sweep(): Promise<number> {
-    await this.#committer.settled();
+    await this.#committer.caughtUp();
     const removed = await sweep(this.#database, (transaction, id) => this.#committer.stateOf(transaction, id));
     if (removed > 0) this.#evictor.remeasure();
     return removed;
@@ -70,7 +70,7 @@ export class Housekeeping {
 
   /** Removes everything but what is not confirmed: its messages are made of the entries. */
   async clear(): Promise<void> {
-    await this.#committer.settled();
+    await this.#committer.caughtUp();
     await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
       const rows = await outboxRows(transaction);
       const kept = new Set(rows.flatMap(([, { writes }]) => writes.map(({ key }) => key)));
@@ -97,7 +97,7 @@ export class Housekeeping {
   }
 
   async pendingWrites(): Promise<PendingWrite[]> {
-    await this.#committer.settled();
+    await this.#committer.caughtUp();
     const rows = await this.#database.run([OUTBOX], "readonly", outboxRows);
     const newest = new Map<string, PendingWrite>();
     for (const [, { state, writes, attempts, lastError }] of rows) {

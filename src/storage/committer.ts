@@ -92,7 +92,15 @@ export class Committer {
     });
   }
 
-  /** Resolves when everything asked for before is in the database. */
+  /** Resolves when what was settled before is in the database. */
+  async caughtUp(): Promise<void> {
+    if (this.#errands.length === 0 && this.#running === undefined) return;
+    const done = this.errand(async () => undefined);
+    this.#start();
+    await done;
+  }
+
+  /** Resolves when there is nothing more to do. */
   async settled(): Promise<void> {
     while (this.#waiting.length > 0 || this.#errands.length > 0 || this.#running !== undefined) {
       this.#start();
@@ -109,7 +117,7 @@ export class Committer {
     // What is queued may have been published by another tab.
     const now = await outboxState(transaction, id);
     if (now === undefined) this.#own.delete(n);
-    return now;
+    return now === "sending" ? state : now;
   }
 
   /** Whether this store is publishing its n-th write at this moment. */
