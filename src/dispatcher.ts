@@ -34,11 +34,8 @@ export interface SettledWrite {
   readonly confirmed: boolean;
 }
 
-/** A write and where the outbox names it. */
-interface Sent {
-  readonly rowKey: WriteId;
-  readonly write: OutboxWrite;
-}
+/** A write and whose it is. */
+type Sent = Omit<Parcel, "row">;
 
 /** A parcel, ready to be sent. */
 interface Letter {
@@ -175,9 +172,9 @@ export class Dispatcher implements Outbox {
     );
     const deliveries = await this.#options.publish(messages);
     this.#conclude(
-      commits.map(({ rowKey, draft: { key, operation }, row: { version, writeId } }) => ({
-        rowKey,
-        write: { n: writeId[1], key, version, operation },
+      commits.map(({ draft: { key, operation }, row: { version, writeId: [owner, n] } }) => ({
+        owner,
+        write: { n, key, version, operation },
       })),
       deliveries,
     );
@@ -240,14 +237,12 @@ export class Dispatcher implements Outbox {
   }
 
   async #settle(sent: readonly Sent[], settlement: (write: OutboxWrite) => Settlement): Promise<void> {
-    const byRow = new Map<string, { rowKey: WriteId; settlements: Map<number, Settlement> }>();
-    for (const { rowKey, write } of sent) {
-      const id = rowKey.join(" ");
-      const row = byRow.get(id) ?? { rowKey, settlements: new Map<number, Settlement>() };
-      row.settlements.set(write.n, settlement(write));
-      byRow.set(id, row);
+    const byOwner = new Map<string, Map<number, Settlement>>();
+    for (const { owner, write } of sent) {
+      const settlements = byOwner.get(owner) ?? new Map<number, Settlement>();
+      byOwner.set(owner, settlements.set(write.n, settlement(write)));
     }
-    await Promise.all(Array.from(byRow.values(), ({ rowKey, settlements }) => this.#committer.settle(rowKey, settlements)));
+    await Promise.all(Array.from(byOwner, ([owner, settlements]) => this.#committer.settle(owner, settlements)));
   }
 
   #tellWaiters(key: string, version: number, delivery: Delivery): void {
@@ -283,7 +278,7 @@ function settlementOf(delivery: Delivery): Settlement {
 function rejection(key: string, cause: Error): KeyStoreError {
   return new KeyStoreError(
     "PUBLISH_REJECTED",
-    `The message was refused: ${messageOf(cause)} The entry is kept here: see pendingWrites(), retryRejected(), discardRejected().`,
+    `The message was refused (${messageOf(cause)}). The entry is kept here: see pendingWrites(), retryRejected(), discardRejected().`,
     { key, cause },
   );
 }

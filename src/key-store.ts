@@ -162,7 +162,7 @@ export class NASKeyStore extends EventTarget {
       if (typeof pattern !== "string") throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.");
       const { tag } = readListOptions(options);
       const { prefix, matches } = compilePattern(pattern);
-      return (await this.#rooms.entries.keys(Date.now(), prefix, tag)).filter(matches);
+      return (await this.#rooms.reader.keys(prefix, tag)).filter(matches);
     });
   }
 

@@ -14,6 +14,8 @@ export function followPage({ onWake, onOffline, onHide, onReturn }: PageListener
   const following = new AbortController();
   const { signal } = following;
   const scope = globalThis as unknown as EventTarget;
+  // In Node, with an IndexedDB made for tests, there is nothing to follow.
+  if (typeof scope.addEventListener !== "function") return () => undefined;
   scope.addEventListener("online", onWake, { signal });
   scope.addEventListener("offline", onOffline, { signal });
   scope.addEventListener("pagehide", onHide, { signal });

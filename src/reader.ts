@@ -15,6 +15,9 @@ export interface Found {
   readonly value: unknown;
 }
 
+/** One transaction removes so many expired entries, that nobody waits for long behind it. */
+const BURIALS = 100;
+
 export interface ReaderPorts {
   readonly database: Database;
   readonly entries: EntryTable;
@@ -30,6 +33,8 @@ export class Reader {
   readonly #ports: ReaderPorts;
   /** Reads from IndexedDB under way; one that a write overtakes is taken out, so that it does not fill memory with what was. */
   readonly #reads = new Map<string, Promise<Row | undefined>>();
+  /** Keys seen to have expired whose rows may still be there. */
+  readonly #buried = new Set<string>();
   /** Keys to be read together, in the transaction that is about to start. */
   #batch: { keys: string[]; rows: Promise<(Row | undefined)[]> } | undefined;
 
@@ -80,6 +85,14 @@ export class Reader {
     return metadataOf(key, entry, state !== undefined);
   }
 
+  /** The keys that live, sorted by code unit. */
+  async keys(prefix: string, tag: string | undefined): Promise<string[]> {
+    const now = Date.now();
+    const { living, expired } = await this.#ports.entries.keys(now, prefix, tag);
+    this.#bury(expired, now);
+    return living.filter((key) => !this.#buried.has(key));
+  }
+
   /** Takes a committed write into memory; `entry` undefined: the key is deleted. */
   remember(key: string, entry: { row: EntryRow; payload: Payload } | undefined): void {
     this.forget(key);
@@ -88,6 +101,7 @@ export class Reader {
 
   /** What is in memory of a key, or about to come there, may no longer be true. */
   forget(key: string): void {
+    this.#buried.delete(key);
     this.#reads.delete(key);
     this.#ports.memory.delete(key);
   }
@@ -118,14 +132,26 @@ export class Reader {
   /** The entry if it lives. One that has expired is removed, off the caller's path. */
   #live(key: string, row: Row | undefined): EntryRow | undefined {
     const now = Date.now();
-    const entry = liveEntry(row, now);
-    if (entry === undefined && row !== undefined && row.expiresAt !== LONG_AGO) {
-      const { committer } = this.#ports;
-      void committer.errand(async (transaction) => {
-        await removeExpired(transaction, (...args) => committer.stateOf(...args), key);
-      });
-    }
+    const entry = this.#buried.has(key) ? undefined : liveEntry(row, now);
+    if (entry === undefined && row !== undefined && row.expiresAt !== LONG_AGO) this.#bury([key], now);
     return entry;
+  }
+
+  /** What was once seen to have expired is absent from then on, wherever the clock goes. */
+  #bury(keys: readonly string[], now: number): void {
+    const { committer } = this.#ports;
+    const unburied = keys.filter((key) => !this.#buried.has(key));
+    for (let at = 0; at < unburied.length; at += BURIALS) {
+      const batch = unburied.slice(at, at + BURIALS);
+      for (const key of batch) this.#buried.add(key);
+      void committer
+        .errand(async (transaction) => {
+          for (const key of batch) await removeExpired(transaction, (...args) => committer.stateOf(...args), key, now);
+        })
+        .then(() => {
+          for (const key of batch) this.#buried.delete(key);
+        });
+    }
   }
 
   #readOnce(key: string): Promise<Row | undefined> {

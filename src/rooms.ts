@@ -27,7 +27,6 @@ const DIAL_TIMEOUT_MS = 6_000;
 export interface Rooms {
   readonly reader: Reader;
   readonly writer: Writer;
-  readonly entries: EntryTable;
   readonly memory: MemoryCache;
   readonly housekeeping: Housekeeping;
   readonly courier: Courier;
@@ -201,7 +200,6 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
   return {
     reader,
     writer,
-    entries,
     memory,
     housekeeping,
     courier,

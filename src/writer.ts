@@ -56,14 +56,16 @@ export class Writer {
       const encoding = encode(key, value, format);
       return this.#write(key, options.signal, async () => [await this.#storeDraft(key, encoding, format, options, true)]);
     }
-    // Which format it is encoded in is known only when earlier writes of the key are done.
+    // Which format it is encoded in is known only when earlier writes of the key are done. Most likely it is the default.
     const copy = snapshot(value);
+    const asJson = attempt(() => encode(key, value, KeyFormat.JSON));
     for (;;) {
       try {
         return await this.#write(key, options.signal, async (clear) => {
           await clear;
           const format = (await this.#ports.formatOf(key)) ?? KeyFormat.JSON;
-          return [await this.#storeDraft(key, encode(key, copy, format), format, options, true)];
+          const encoding = format === KeyFormat.JSON ? asJson() : encode(key, copy, format);
+          return [await this.#storeDraft(key, encoding, format, options, true)];
         });
       } catch (error) {
         if (!(error instanceof FormatChanged)) throw error;
@@ -207,6 +209,18 @@ export class Writer {
 
 /** Another tab stored the key in another format between the look and the commit. */
 class FormatChanged extends Error {}
+
+/** Does something now, and gives or throws later what came of it. */
+function attempt<T>(work: () => T): () => T {
+  try {
+    const result = work();
+    return () => result;
+  } catch (error) {
+    return () => {
+      throw error;
+    };
+  }
+}
 
 function rowOf(
   packed: Packed,

@@ -1,5 +1,4 @@
 import type { Message } from "../entry/envelope.ts";
-import { messageOf } from "../errors.ts";
 import { lazy } from "../lazy.ts";
 
 /** One connection to a NATS server, as narrow as publishing needs it. */
@@ -53,6 +52,8 @@ type SocketFactory = (url: string, options: object) => Promise<{ socket: WebSock
 
 /** nats.ws waits without limit for a socket's buffer to empty before it closes it. */
 const CLOSE_TIMEOUT_MS = 1_000;
+/** A client has so much longer to keep its own timeout. */
+const GRACE_MS = 500;
 
 /**
  * Connects to the first server that answers.
@@ -62,7 +63,7 @@ export async function dial({ servers, connection, timeoutMs, connect }: DialOpti
   const connectWith: (options: object) => Promise<unknown> = connect ?? (await lazy.nats()).connect;
   const sockets = new SocketKeeper((connection as { wsFactory?: SocketFactory }).wsFactory);
   try {
-    const client = (await connectWith({
+    const connecting = connectWith({
       ...connection,
       servers: [...servers],
       timeout: timeoutMs,
@@ -70,8 +71,8 @@ export async function dial({ servers, connection, timeoutMs, connect }: DialOpti
       reconnect: false,
       ignoreClusterUpdates: true,
       wsFactory: sockets.open,
-    })) as NatsClient;
-    return new NatsConnection(client, sockets);
+    }) as Promise<NatsClient>;
+    return new NatsConnection(await givenUpAfter(timeoutMs + GRACE_MS, connecting), sockets);
   } catch (error) {
     sockets.closeAll();
     throw describe(error, servers);
@@ -166,6 +167,17 @@ class SocketKeeper {
   }
 }
 
+/** The client, unless it comes too late; then it is closed. */
+function givenUpAfter(ms: number, connecting: Promise<NatsClient>): Promise<NatsClient> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      reject(new Error(`No connection within ${ms} ms.`));
+      connecting.then((client) => client.close()).catch(() => undefined);
+    }, ms);
+    connecting.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
+}
+
 /** The only header there is; what nats.ws and nats-core ask of headers when they publish. */
 function messageIdHeader(id: string): { encode(): Uint8Array } {
   return { encode: () => new TextEncoder().encode(`NATS/1.0\r\nNats-Msg-Id: ${id}\r\n\r\n`) };
@@ -174,7 +186,7 @@ function messageIdHeader(id: string): { encode(): Uint8Array } {
 /** Undoes Go's `%q`, in which the server quotes a subject. */
 function unquote(quoted: string): string {
   return quoted.replace(
-    /\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))/gi,
+    /\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))/g,
     (_, x?: string, u?: string, U?: string, character?: string) =>
       character ?? String.fromCodePoint(Number.parseInt(x ?? u ?? U ?? "fffd", 16)),
   );
@@ -194,9 +206,7 @@ function macrotask(): Promise<void> {
 
 /** A client's error as one that says something: a dead port rejects with a code and no message in nats.ws 1.30.3. */
 function describe(error: unknown, servers: readonly string[]): Error {
-  const code = (error as { code?: unknown } | undefined)?.code;
-  const said = messageOf(error);
-  if (said !== "" && said !== "NatsError" && said !== "undefined") return error as Error;
+  if (error instanceof Error && error.message !== "" && error.message !== "undefined") return error;
   const hosts = servers.map((server) => new URL(server).host).join(", ");
-  return new Error(`No NATS server answers at ${hosts}${typeof code === "string" ? ` (${code})` : ""}.`, { cause: error });
+  return new Error(`No NATS server answers at ${hosts}.`, { cause: error });
 }

@@ -74,14 +74,17 @@ export class Courier {
   /** Publishes what waits, in the background. */
   kick(): void {
     if (this.#stopped) return;
-    // A drain that is under way may have passed by what waits now.
-    this.#again = this.#draining !== undefined;
-    void this.drain().catch(() => undefined);
+    this.drain().catch(() => {
+      // The storage failed; perhaps it heals.
+      this.#backOff();
+      this.retryLater();
+    });
   }
 
-  /** Publishes what waits, now. Joins a drain that is under way. */
+  /** Publishes what waits, now. Joins a drain that is under way, and has it look again for what it has passed by. */
   drain(): Promise<Drained> {
-    this.#draining ??= this.#drain().finally(() => (this.#draining = undefined));
+    this.#again = this.#draining !== undefined;
+    this.#draining ??= this.#drain();
     return this.#draining;
   }
 
@@ -109,9 +112,8 @@ export class Courier {
    * @param unreachable no connection could be opened
    */
   failed(error: Error, unreachable: boolean): void {
-    this.#failures++;
     this.#unreachable ||= unreachable;
-    this.#dueAt = performance.now() + backoffMs(this.#failures, Math.random());
+    this.#backOff();
     this.#announceOffline(error);
     this.retryLater();
   }
@@ -131,20 +133,32 @@ export class Courier {
   }
 
   async #drain(): Promise<Drained> {
+    // One turn later, so that #draining holds this promise before it can end.
+    await Promise.resolve();
     let published = 0;
-    let failed = false;
-    do {
-      this.#again = false;
-      const hadItsTurn = await this.#outbox.drain(async ({ messages, settle }) => {
-        const deliveries = await this.#options.publish(messages);
-        settle(deliveries);
-        published += deliveries.filter(({ status }) => status === "confirmed").length;
-        failed = deliveries.some(({ status }) => status === "failed");
-        return !failed && !this.#stopped;
-      });
-      if (!hadItsTurn) this.retryLater();
-    } while (this.#again && !failed && !this.#stopped);
-    return { published };
+    try {
+      for (;;) {
+        let goOn = true;
+        const hadItsTurn = await this.#outbox.drain(async ({ messages, settle }) => {
+          const deliveries = await this.#options.publish(messages);
+          settle(deliveries);
+          published += deliveries.filter(({ status }) => status === "confirmed").length;
+          goOn = !this.#stopped && deliveries.every(({ status }) => status !== "failed");
+          return goOn;
+        });
+        if (!hadItsTurn) this.retryLater();
+        if (!hadItsTurn || !goOn || !this.#again) return { published };
+        this.#again = false;
+      }
+    } finally {
+      // Must follow the last look at #again without a turn between, in which a kick could come and be lost.
+      this.#draining = undefined;
+    }
+  }
+
+  #backOff(): void {
+    this.#failures++;
+    this.#dueAt = performance.now() + backoffMs(this.#failures, Math.random());
   }
 
   #announceOffline(error: Error): void {

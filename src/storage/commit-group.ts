@@ -29,8 +29,6 @@ export interface Commit {
   readonly replaced: EntryRow | undefined;
   /** Whether this store publishes it now, or whoever drains the outbox does. */
   readonly state: "sending" | "queued";
-  /** The outbox record that it shares with the group's other writes in the same state. */
-  readonly rowKey: WriteId;
   /** The generation of the database that holds it. */
   readonly generation: string;
   /** By how much the entries grew. */
@@ -150,15 +148,9 @@ function growth(from: Unsigned<Row> | undefined, to: Unsigned<Row>): Usage {
 
 /** Gives each write its id. An outbox record's numbers must be drawn together, so that no other record's lie between. */
 function sign(planned: readonly Planned[], { owner, generation, drawNumber }: GroupContext): Commit[] {
-  const firstOf = { sending: 0, queued: 0 };
   const numbers = new Map<Planned, number>();
   for (const state of ["sending", "queued"] as const) {
-    for (const plan of planned) {
-      if (plan.state !== state) continue;
-      const n = drawNumber();
-      numbers.set(plan, n);
-      firstOf[state] ||= n;
-    }
+    for (const plan of planned) if (plan.state === state) numbers.set(plan, drawNumber());
   }
   return planned.map((plan) => ({
     draft: plan.draft,
@@ -166,7 +158,6 @@ function sign(planned: readonly Planned[], { owner, generation, drawNumber }: Gr
     replaced: plan.replaced,
     state: plan.state,
     grew: plan.grew,
-    rowKey: [owner, firstOf[plan.state]],
     generation,
   }));
 }

@@ -70,14 +70,14 @@ export class Committer {
   }
 
   /** Writes down, a moment later, how an attempt to publish ended. This store goes by it from now on. */
-  settle([owner, first]: WriteId, settlements: ReadonlyMap<number, Settlement>): Promise<void> {
+  settle(owner: string, settlements: ReadonlyMap<number, Settlement>): Promise<void> {
     if (owner === this.#options.owner) {
       for (const [n, { state }] of settlements) {
         if (state === "queued" || state === "rejected") this.#own.set(n, state);
         else this.#own.delete(n);
       }
     }
-    return this.errand((transaction) => settleInOutbox(transaction, [owner, first], settlements));
+    return this.errand((transaction) => settleInOutbox(transaction, owner, settlements));
   }
 
   /**
@@ -133,18 +133,20 @@ export class Committer {
   #start(): void {
     clearTimeout(this.#errandTimer);
     this.#errandTimer = undefined;
-    this.#running ??= this.#run().finally(() => (this.#running = undefined));
+    this.#running ??= this.#run();
   }
 
   async #run(): Promise<void> {
+    // One turn later: what is called in the same turn goes together.
+    await Promise.resolve();
     while (this.#waiting.length > 0 || this.#errands.length > 0) {
-      // One turn later: what is called in the same turn goes together.
-      await Promise.resolve();
       const calls = this.#takeCalls();
       const errands = this.#errands;
       this.#errands = [];
       await this.#commitGroup(calls, errands);
     }
+    // Must follow the last look at what waits without a turn between, in which something could come and be left.
+    this.#running = undefined;
   }
 
   #takeCalls(): Call[] {

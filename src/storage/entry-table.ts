@@ -1,6 +1,6 @@
 import { getMany, promisifyRequest, type UseStore } from "idb-keyval";
 
-import { asRow, type Row } from "../entry/row.ts";
+import { asRow, LONG_AGO, type Row } from "../entry/row.ts";
 import type { Database } from "./database.ts";
 import { ENTRIES } from "./schema.ts";
 
@@ -20,10 +20,11 @@ export class EntryTable {
   }
 
   /**
-   * Keys that live at `now`, sorted by code unit, from the key range and indexes alone.
-   * @param prefix what the keys begin with
+   * Keys that live at `now`, sorted by code unit, and those that have expired but are not marked so; from the key range
+   * and indexes alone.
+   * @param prefix what the living keys begin with
    */
-  keys(now: number, prefix: string, tag?: string): Promise<string[]> {
+  keys(now: number, prefix: string, tag?: string): Promise<{ living: string[]; expired: string[] }> {
     return this.#database.run([ENTRIES], "readonly", async (transaction) => {
       const entries = transaction.objectStore(ENTRIES);
       const [keys, expired] = await Promise.all([
@@ -33,7 +34,10 @@ export class EntryTable {
         expiredKeys(transaction, now),
       ]);
       const gone = new Set(expired);
-      return keys.filter((key) => !gone.has(key) && key.startsWith(prefix));
+      return {
+        living: keys.filter((key) => !gone.has(key) && key.startsWith(prefix)),
+        expired: expired.length === 0 ? [] : await expiredKeys(transaction, now, LONG_AGO),
+      };
     });
   }
 
@@ -75,10 +79,11 @@ export function removeAllBut(transaction: IDBTransaction, kept: readonly string[
   if (after !== undefined) entries.delete(IDBKeyRange.lowerBound(after, true));
 }
 
-/** Keys whose row is absent at `now`: expired entries and tombstones. */
-export function expiredKeys(transaction: IDBTransaction, now: number): Promise<string[]> {
+/** Keys whose row is absent at `now`: expired entries and tombstones; with `after`, only what expired after that. */
+export async function expiredKeys(transaction: IDBTransaction, now: number, after = -Infinity): Promise<string[]> {
+  if (after >= now) return [];
   const expiry = transaction.objectStore(ENTRIES).index("expiresAt");
-  return promisifyRequest(expiry.getAllKeys(IDBKeyRange.upperBound(now))) as Promise<string[]>;
+  return promisifyRequest(expiry.getAllKeys(IDBKeyRange.bound(after, now, true))) as Promise<string[]>;
 }
 
 /** A number of entries and the bytes of their payloads. */

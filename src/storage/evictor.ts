@@ -57,9 +57,7 @@ export class Evictor {
   /** Evicts down to the limits, in the background. What fails is made good after the next write. */
   enforce(): void {
     if (!this.isLimited || (this.#usage !== undefined && this.#excess(this.#usage) === undefined)) return;
-    this.#running ??= this.#enforce()
-      .catch(() => undefined)
-      .finally(() => (this.#running = undefined));
+    this.#running ??= this.#enforce().catch(() => undefined);
   }
 
   /** Resolves when nothing is being evicted. */
@@ -85,13 +83,20 @@ export class Evictor {
   }
 
   async #enforce(): Promise<void> {
-    for (let gone = 1; gone > 0; ) {
-      this.#usage ??= await this.#database.run([ENTRIES], "readonly", (transaction) => measureUse(transaction));
-      const excess = this.#excess(this.#usage);
-      if (excess === undefined) return;
-      gone = await sweep(this.#database, this.#options.stateOf);
-      if (gone > 0) this.#usage = undefined;
-      else gone = await this.#evict(excess);
+    // One turn later, so that #running holds this promise before it can end.
+    await Promise.resolve();
+    try {
+      for (let gone = 1; gone > 0; ) {
+        this.#usage ??= await this.#database.run([ENTRIES], "readonly", (transaction) => measureUse(transaction));
+        const excess = this.#excess(this.#usage);
+        if (excess === undefined) return;
+        gone = await sweep(this.#database, this.#options.stateOf);
+        if (gone > 0) this.#usage = undefined;
+        else gone = await this.#evict(excess);
+      }
+    } finally {
+      // Must follow the last look at the usage without a turn between, in which it could grow unseen.
+      this.#running = undefined;
     }
   }
 

@@ -38,9 +38,9 @@ export type Settlement =
   | { readonly state: "confirmed" | "superseded" | "discarded" | "retried" }
   | { readonly state: "queued" | "rejected"; readonly error: string };
 
-/** A write that can be sent: where its record lies, and the row that its message is made of. */
+/** A write that can be sent: whose it is, and the row that its message is made of. */
 export interface Parcel {
-  readonly rowKey: WriteId;
+  readonly owner: string;
   readonly write: OutboxWrite;
   readonly row: Row;
 }
@@ -54,12 +54,12 @@ export function addToOutbox(transaction: IDBTransaction, owner: string, row: Out
 export async function outboxRows(transaction: IDBTransaction): Promise<[WriteId, OutboxRow][]> {
   const outbox = transaction.objectStore(OUTBOX);
   const [keys, rows] = await Promise.all([
-    promisifyRequest(outbox.getAllKeys() as IDBRequest<unknown> as IDBRequest<[string, number][]>),
+    promisifyRequest<unknown[]>(outbox.getAllKeys()),
     promisifyRequest<unknown[]>(outbox.getAll()),
   ]);
   return keys.flatMap((key, index) => {
     const row = rows[index];
-    return isOutboxRow(row) ? [[key, row] as [WriteId, OutboxRow]] : [];
+    return isWriteId(key) && isOutboxRow(row) ? [[key, row] as [WriteId, OutboxRow]] : [];
   });
 }
 
@@ -69,33 +69,33 @@ export async function outboxState(transaction: IDBTransaction, id: WriteId): Pro
 }
 
 /** Takes one write out of the outbox, by its id: what it says can no longer be sent. */
-export async function removeFromOutbox(transaction: IDBTransaction, id: WriteId): Promise<void> {
-  const record = await recordOf(transaction, id);
-  if (record === undefined) return;
-  await settleInOutbox(transaction, record.rowKey, new Map([[id[1], { state: "superseded" }]]));
+export function removeFromOutbox(transaction: IDBTransaction, [owner, n]: WriteId): Promise<void> {
+  return settleInOutbox(transaction, owner, new Map([[n, { state: "superseded" }]]));
 }
 
 /**
- * Writes down how an attempt ended. Must remove by write id, never by key: the key may have a newer write by now.
- * A delete that is done with takes its tombstone with it.
+ * Writes down how attempts to publish an owner's writes ended, by their numbers. Must find each write by its id: its key
+ * may have a newer write by now, and its record may have been split. A delete that is done with takes its tombstone along.
  */
 export async function settleInOutbox(
   transaction: IDBTransaction,
-  rowKey: WriteId,
+  owner: string,
   settlements: ReadonlyMap<number, Settlement>,
 ): Promise<void> {
-  const outbox = transaction.objectStore(OUTBOX);
-  const row = await promisifyRequest<unknown>(outbox.get([...rowKey]));
-  if (!isOutboxRow(row)) return;
-
-  const [owner] = rowKey;
-  outbox.delete([...rowKey]);
-  for (const part of splitByFate(row, settlements)) addToOutbox(transaction, owner, part);
-  await Promise.all(
-    row.writes
-      .filter(({ n, operation }) => operation === "delete" && isOver(settlements.get(n)))
-      .map(({ n, key }) => removeTombstone(transaction, key, [owner, n])),
-  );
+  const left = new Set(settlements.keys());
+  for (const n of left) {
+    const record = await recordOf(transaction, [owner, n]);
+    if (record === undefined) continue;
+    const { rowKey, row } = record;
+    transaction.objectStore(OUTBOX).delete([...rowKey]);
+    for (const part of splitByFate(row, settlements)) addToOutbox(transaction, owner, part);
+    for (const write of row.writes) {
+      left.delete(write.n);
+      if (write.operation === "delete" && isOver(settlements.get(write.n))) {
+        await removeTombstone(transaction, write.key, [owner, write.n]);
+      }
+    }
+  }
 }
 
 /** The record that holds a write, if it is still in the outbox. */
@@ -117,12 +117,12 @@ export async function settleRejected(
   state: "retried" | "discarded",
 ): Promise<number> {
   let count = 0;
-  for (const [rowKey, row] of await outboxRows(transaction)) {
+  for (const [[owner], row] of await outboxRows(transaction)) {
     if (row.state !== "rejected") continue;
     const writes = row.writes.filter((write) => key === undefined || write.key === key);
     if (writes.length === 0) continue;
     count += writes.length;
-    await settleInOutbox(transaction, rowKey, new Map(writes.map(({ n }) => [n, { state }])));
+    await settleInOutbox(transaction, owner, new Map(writes.map(({ n }) => [n, { state }])));
   }
   return count;
 }
@@ -190,7 +190,8 @@ export async function readOutbox(
 ): Promise<OutboxPage> {
   const outbox = transaction.objectStore(OUTBOX);
   const range = after === undefined ? null : IDBKeyRange.lowerBound([...after], true);
-  const keys = (await promisifyRequest(outbox.getAllKeys(range, limit))) as unknown as WriteId[];
+  const found = await promisifyRequest<unknown[]>(outbox.getAllKeys(range, limit));
+  const keys = found.filter(isWriteId);
 
   const parcels: Parcel[] = [];
   const superseded: Omit<Parcel, "row">[] = [];
@@ -201,13 +202,13 @@ export async function readOutbox(
       const rows = await Promise.all(record.writes.map(({ key }) => rowOf(transaction, key)));
       record.writes.forEach((write, index) => {
         const row = rows[index];
-        if (row?.writeId[0] === owner && row.writeId[1] === write.n) parcels.push({ rowKey, write, row });
-        else superseded.push({ rowKey, write });
+        if (row?.writeId[0] === owner && row.writeId[1] === write.n) parcels.push({ owner, write, row });
+        else superseded.push({ owner, write });
       });
     }
     if (parcels.length >= limit) return { parcels, superseded, next: rowKey };
   }
-  return { parcels, superseded, next: keys.length === limit ? keys.at(-1) : undefined };
+  return { parcels, superseded, next: found.length === limit ? keys.at(-1) : undefined };
 }
 
 
@@ -218,10 +219,17 @@ function isOutboxRow(value: unknown): value is OutboxRow {
     STATES.includes(row?.state) &&
     typeof row?.attempts === "number" &&
     Array.isArray(row.writes) &&
-    row.writes.every(({ n, key, version, operation }: Partial<OutboxWrite>) =>
-      Number.isSafeInteger(n) && typeof key === "string" && Number.isSafeInteger(version) && OPERATIONS.includes(operation),
+    row.writes.every((write: Partial<OutboxWrite> | null) =>
+      Number.isSafeInteger(write?.n) &&
+      typeof write?.key === "string" &&
+      Number.isSafeInteger(write.version) &&
+      OPERATIONS.includes(write.operation),
     )
   );
+}
+
+function isWriteId(key: unknown): key is WriteId {
+  return Array.isArray(key) && key.length === 2 && typeof key[0] === "string" && Number.isSafeInteger(key[1]);
 }
 
 const STATES: readonly unknown[] = ["sending", "queued", "rejected"] satisfies WriteState[];

@@ -15,12 +15,13 @@ const BATCH = 200;
  * @returns how many entries were removed
  */
 export async function sweep(database: Database, stateOf: StateOf): Promise<number> {
-  const keys = await database.run([ENTRIES], "readonly", (transaction) => expiredKeys(transaction, Date.now()));
+  const now = Date.now();
+  const keys = await database.run([ENTRIES], "readonly", (transaction) => expiredKeys(transaction, now));
   let removed = 0;
   for (let at = 0; at < keys.length; at += BATCH) {
     removed += await database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
       let count = 0;
-      for (const key of keys.slice(at, at + BATCH)) if (await removeExpired(transaction, stateOf, key)) count++;
+      for (const key of keys.slice(at, at + BATCH)) if (await removeExpired(transaction, stateOf, key, now)) count++;
       return count;
     });
   }
@@ -28,13 +29,18 @@ export async function sweep(database: Database, stateOf: StateOf): Promise<numbe
 }
 
 /**
- * Removes the row under a key if it has expired. Must keep one that is not confirmed, since its message is made of it,
+ * Removes the row under a key if it had expired at `now`. Must keep one that is not confirmed, since its message is made of it,
  * but so that no clock that jumps back can revive it.
  * @returns whether an entry was removed
  */
-export async function removeExpired(transaction: IDBTransaction, stateOf: StateOf, key: string): Promise<boolean> {
+export async function removeExpired(
+  transaction: IDBTransaction,
+  stateOf: StateOf,
+  key: string,
+  now: number,
+): Promise<boolean> {
   const row = await rowOf(transaction, key);
-  if (row === undefined || !isExpired(row, Date.now())) return false;
+  if (row === undefined || !isExpired(row, now)) return false;
   if ((await stateOf(transaction, row.writeId)) === undefined) {
     removeRow(transaction, key);
     return !isTombstone(row);

@@ -1,0 +1,249 @@
+import { describe, expect, it, vi } from "vitest";
+import { destroyNamespace, NASKeyStore } from "./key-store.ts";
+import { codeOf, errorOf } from "./testing/errors.ts";
+import { elapse, listen, NAMESPACE, stopTime, turns, until, usePage } from "./testing/stores.ts";
+
+const page = usePage();
+
+describe("outside a browser", () => {
+  it("a store can be made, and operations reject STORAGE_UNAVAILABLE", async () => {
+    vi.stubGlobal("indexedDB", undefined);
+    const store = page.open();
+    expect(await codeOf(() => store.store("k", 1))).toBe("STORAGE_UNAVAILABLE");
+    expect(await codeOf(() => store.retrieve("k"))).toBe("STORAGE_UNAVAILABLE");
+    expect(store.getCacheStats().size).toBe(0);
+  });
+
+  it("a store can be made where only IndexedDB is provided, as unit tests of apps do", async () => {
+    vi.stubGlobal("addEventListener", undefined);
+    vi.stubGlobal("navigator", undefined);
+    const store = page.open();
+    expect(await store.store("k", 1)).toBe(true);
+  });
+});
+
+describe("close", () => {
+  it("waits for the operations under way, and lets go of the connection", async () => {
+    const store = page.open({ lingerMs: 60_000 });
+    const writing = store.store("k", 1);
+    const closing = store.close();
+    expect(await writing).toBe(true);
+    await closing;
+    expect(page.nats.open).toBe(0);
+  });
+
+  it("can be called twice, and by `await using`", async () => {
+    const store = page.open();
+    expect(store.close()).toBe(store.close());
+    await store[Symbol.asyncDispose]();
+  });
+
+  it("makes every later operation reject CLOSED", async () => {
+    const store = page.open();
+    await store.close();
+    const operations: (() => Promise<unknown>)[] = [
+      () => store.store("k", 1),
+      () => store.retrieve("k"),
+      () => store.delete("k"),
+      () => store.exists("k"),
+      () => store.update("k", 1),
+      () => store.bulkStore({ k: 1 }),
+      () => store.bulkRetrieve(["k"]),
+      () => store.getMetadata("k"),
+      () => store.clearCache(),
+      () => store.listKeys(),
+      () => store.ping(),
+      () => store.flush(),
+      () => store.pendingWrites(),
+      () => store.getStorageStats(),
+      () => store.sweep(),
+    ];
+    for (const operation of operations) expect(await codeOf(operation)).toBe("CLOSED");
+  });
+
+  it("leaves what is not confirmed in the outbox, for the next store to publish", async () => {
+    page.nats.dialling = "refuses";
+    const store = page.open();
+    await store.store("k", 1);
+    await store.close();
+    page.nats.dialling = "answers";
+    const next = page.open();
+    await until(async () => (await next.pendingWrites()).length === 0);
+    expect(page.nats.log).toEqual(["k@1"]);
+  });
+
+  it("ends all background work", async () => {
+    stopTime();
+    page.nats.dialling = "refuses";
+    const store = page.open({ sweepIntervalMs: 1_000 });
+    const writing = store.store("k", 1);
+    await turns();
+    await elapse(100);
+    expect(await writing).toBe(false);
+    const closing = store.close();
+    await elapse(100);
+    await closing;
+    const { dials } = page.nats;
+    page.events.dispatchEvent(new Event("online"));
+    await elapse(5_000, 500);
+    expect(page.nats.dials).toBe(dials);
+  });
+});
+
+describe("what waits", () => {
+  it("is published with exponential backoff once the server answers, with its events", async () => {
+    stopTime();
+    vi.spyOn(Math, "random").mockReturnValue(1);
+    page.nats.dialling = "refuses";
+    const store = page.open();
+    const events = listen(store);
+    const writing = store.store("k", 1);
+    await until(() => page.nats.dials > 0);
+    await elapse(100);
+    expect(await writing).toBe(false);
+    page.nats.dialling = "answers";
+    await elapse(1_500);
+    expect(page.nats.log).toEqual(["k@1"]);
+    expect(events.map(({ type }) => type)).toEqual(expect.arrayContaining(["offline", "online", "published"]));
+  });
+
+  it.each([
+    ["never answers at all, then does", "hangs"],
+    ["refuses", "refuses"],
+  ] as const)("is published in the end when the server %s", async (_, dialling) => {
+    stopTime();
+    vi.spyOn(Math, "random").mockReturnValue(1);
+    page.nats.dialling = dialling;
+    const store = page.open();
+    const writing = store.store("k", 1);
+    await until(() => page.nats.dials > 0);
+    await elapse(2_200);
+    expect(await writing).toBe(false);
+    await elapse(3_800);
+    // As nats.ws does after the 6 s that it was given.
+    page.nats.cut();
+    await elapse(200);
+    page.nats.dialling = "answers";
+    await elapse(70_000, 250);
+    expect(page.nats.log).toEqual(["k@1"]);
+  });
+
+  it("is published when the network comes back", async () => {
+    page.nats.dialling = "refuses";
+    const store = page.open();
+    await store.store("k", 1);
+    page.nats.dialling = "answers";
+    page.events.dispatchEvent(new Event("online"));
+    await until(() => page.nats.log.length > 0);
+    expect(page.nats.log).toEqual(["k@1"]);
+  });
+
+  it("is published by flush, which tells what is left", async () => {
+    page.nats.dialling = "refuses";
+    const store = page.open();
+    await store.bulkStore({ a: 1, b: 2, c: 3 });
+    expect(await store.flush()).toEqual({ published: 0, pending: 3, rejected: 0 });
+    page.nats.dialling = "answers";
+    page.nats.denies = (subject) => subject.endsWith(".b");
+    expect(await store.flush()).toEqual({ published: 2, pending: 0, rejected: 1 });
+  });
+
+  it("is told by flush while another tab has its turn, instead of an error", async () => {
+    page.nats.dialling = "refuses";
+    const store = page.open({ timeoutMs: 30 });
+    await store.store("k", 1);
+    const letGo = await page.locks.take(`nas-keystore/${NAMESPACE}/drain`);
+    expect(await store.flush()).toEqual({ published: 0, pending: 1, rejected: 0 });
+    letGo();
+  });
+
+  it("is left alone by clearCache and sweep, expired or not", async () => {
+    const store = page.open();
+    await store.store("confirmed", 1);
+    page.nats.dialling = "refuses";
+    await store.store("waits", 2);
+    await store.store("expires", 3, { ttl: 60 });
+    await store.clearCache();
+    expect(await store.listKeys()).toEqual(["expires", "waits"]);
+    const { now } = Date;
+    Date.now = () => now() + 61_000;
+    try {
+      expect(await store.sweep()).toBe(0);
+      expect(await store.listKeys()).toEqual(["waits"]);
+      page.nats.dialling = "answers";
+      page.events.dispatchEvent(new Event("online"));
+      await until(async () => (await store.pendingWrites()).length === 0);
+    } finally {
+      Date.now = now;
+    }
+    expect(page.nats.log.toSorted()).toEqual(["confirmed@1", "expires@1", "waits@1"]);
+  });
+
+  it("in a browser that is offline is queued at once, without an attempt", async () => {
+    page.navigator.onLine = false;
+    const store = page.open({ servers: "wss://nats.example" });
+    expect(await store.store("k", 1)).toBe(false);
+    expect(page.nats.dials).toBe(0);
+    page.navigator.onLine = true;
+    page.events.dispatchEvent(new Event("online"));
+    await until(() => page.nats.log.length > 0);
+  });
+});
+
+describe("a page", () => {
+  it("that goes into the back/forward cache lets go of the connection, and comes back with an empty memory", async () => {
+    const store = page.open({ lingerMs: 60_000 });
+    await store.store("k", 1);
+    page.events.dispatchEvent(new Event("pagehide"));
+    await until(() => page.nats.open === 0);
+    page.events.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+    expect(store.getCacheStats().size).toBe(0);
+    expect(await store.retrieve("k")).toBe(1);
+  });
+
+  it("whose database is deleted under it says so, and goes on with an empty store", async () => {
+    const store = page.open();
+    const events = listen(store);
+    await store.store("k", 1);
+    await until(async () => (await store.pendingWrites()).length === 0);
+    await destroyNamespace(NAMESPACE);
+    expect(await store.retrieve("k")).toBeUndefined();
+    expect(events.filter(({ type }) => type === "reset")).toHaveLength(1);
+    expect(await store.store("k", 2)).toBe(true);
+    expect(await store.getMetadata("k")).toMatchObject({ version: 1 });
+  });
+});
+
+it("a page without crypto.subtle is told so", async () => {
+  const store = page.open();
+  vi.stubGlobal("crypto", { getRandomValues: (bytes: Uint8Array) => bytes });
+  expect((await errorOf(() => store.store("k", 1))).code).toBe("INSECURE_CONTEXT");
+});
+
+it("listKeys matches as fnmatch does, sorted by code unit", async () => {
+  const store = page.open();
+  await store.bulkStore({ "user:2": 1, "user:1": 1, "User:3": 1, "user:10": 1, other: 1, "[x]": 1 });
+  expect(await store.listKeys("user:*")).toEqual(["user:1", "user:10", "user:2"]);
+  expect(await store.listKeys("user:[!1]")).toEqual(["user:2"]);
+  expect(await store.listKeys("[[]x]")).toEqual(["[x]"]);
+  expect(await store.listKeys()).toHaveLength(6);
+});
+
+it("getStorageStats counts entries, bytes and what waits", async () => {
+  const store = page.open();
+  await store.store("a", "12345", { format: "text" });
+  page.nats.denies = () => true;
+  await store.bulkStore({ b: 1, c: 2 });
+  expect(await store.getStorageStats()).toMatchObject({ entries: 3, bytes: 7, pendingWrites: 0, rejectedWrites: 2 });
+});
+
+it("ping says whether a server answers", async () => {
+  const store = page.open();
+  expect(await store.ping()).toBe(true);
+  page.nats.dialling = "refuses";
+  expect(await store.ping()).toBe(false);
+});
+
+it("a constructor option that is wrong throws at once", async () => {
+  expect(await codeOf(() => new NASKeyStore({ namespace: "a b" }))).toBe("INVALID_OPTION");
+});

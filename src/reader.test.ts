@@ -1,0 +1,190 @@
+import { describe, expect, it } from "vitest";
+import type { EntryRow } from "./entry/row.ts";
+import { codeOf, errorOf } from "./testing/errors.ts";
+import { allRows, openDatabase, putRows, watchTransactions } from "./testing/indexeddb.ts";
+import { entryRow } from "./testing/rows.ts";
+import { DATABASE, listen, turns, usePage } from "./testing/stores.ts";
+
+const page = usePage();
+
+/** Changes what lies in the database behind the store's back. */
+async function damage(key: string, change: Partial<Record<keyof EntryRow, unknown>>): Promise<void> {
+  const database = openDatabase(DATABASE);
+  const row = (await allRows(database))[key];
+  await putRows(database, { [key]: { ...row, ...change } });
+  database.release();
+}
+
+describe("a read", () => {
+  it("is answered from memory after a write, without a transaction", async () => {
+    const store = page.open();
+    await store.store("k", 1);
+    await turns();
+    const transactions = watchTransactions();
+    expect(await store.retrieve("k")).toBe(1);
+    expect(transactions).not.toHaveBeenCalled();
+    expect(store.getCacheStats()).toMatchObject({ hits: 1, misses: 0, size: 1, keys: ["k"] });
+  });
+
+  it("past memory is checked against the checksum", async () => {
+    const store = page.open();
+    await store.store("k", 1);
+    await damage("k", { payload: "2" });
+    expect(await store.retrieve("k")).toBe(1);
+    expect(await codeOf(() => store.retrieve("k", { useCache: false }))).toBe("CHECKSUM_MISMATCH");
+  });
+
+  it("never asks the network", async () => {
+    const store = page.open();
+    await Promise.all([store.retrieve("a"), store.bulkRetrieve(["a", "b"]), store.exists("a"), store.getMetadata("a"), store.listKeys()]);
+    expect(page.nats.dials).toBe(0);
+  });
+
+  it("tells null, false, 0 and the empty string from nothing", async () => {
+    const store = page.open({ cacheSize: 0 });
+    await store.bulkStore({ a: null, b: false, c: 0, d: "" });
+    expect(await store.bulkRetrieve(["d", "c", "x", "b", "a"])).toEqual(new Map<string, unknown>([["d", ""], ["c", 0], ["b", false], ["a", null]]));
+    expect(await store.retrieve("x")).toBeUndefined();
+  });
+
+  it("keeps the order asked, each key once", async () => {
+    const store = page.open();
+    await store.bulkStore({ a: 1, b: 2, c: 3 });
+    expect([...(await store.bulkRetrieve(["c", "a", "c", "b"])).keys()]).toEqual(["c", "a", "b"]);
+  });
+});
+
+describe("cold reads", () => {
+  it("that are asked for in one turn share a transaction", async () => {
+    await page.open().bulkStore({ a: 1, b: 2, c: 3 });
+    const store = page.open();
+    await store.exists("x");
+    await turns();
+    const transactions = watchTransactions();
+    expect(await Promise.all([store.retrieve("a"), store.retrieve("b"), store.bulkRetrieve(["c", "a"]), store.exists("b")])).toEqual([1, 2, new Map([["c", 3], ["a", 1]]), true]);
+    expect(transactions).toHaveBeenCalledTimes(1);
+  });
+
+  it("fill memory, those past it do not", async () => {
+    await page.open().bulkStore({ a: 1, b: 2 });
+    const store = page.open();
+    await store.retrieve("a", { useCache: false });
+    expect(store.getCacheStats().keys).toEqual([]);
+    await store.exists("a");
+    await store.getMetadata("a");
+    expect(store.getCacheStats()).toMatchObject({ keys: [], hits: 0, misses: 0 });
+    await store.retrieve("a");
+    expect(store.getCacheStats()).toMatchObject({ keys: ["a"], hits: 0, misses: 1 });
+  });
+
+  it.each<[string, (store: ReturnType<typeof page.open>) => Promise<unknown>, unknown]>([
+    ["a store", (store) => store.store("k", "new"), "new"],
+    ["a delete", (store) => store.delete("k"), undefined],
+    ["a bulk store", (store) => store.bulkStore({ k: "new" }), "new"],
+  ])("do not fill memory with what %s has overtaken", async (_, write, expected) => {
+    await page.open().store("k", "old");
+    const store = page.open();
+    // However the two interleave: the read is begun a bit later each time.
+    for (let delay = 0; delay < 12; delay++) {
+      const writing = write(store);
+      await turns(delay);
+      await Promise.all([store.retrieve("k"), writing]);
+      expect(await store.retrieve("k")).toBe(expected);
+      await page.open().store("k", "old");
+      await turns();
+    }
+  });
+});
+
+describe("another tab's write", () => {
+  it("is what is read next", async () => {
+    const [one, other] = [page.open(), page.open()];
+    await one.store("k", 1);
+    expect(await other.retrieve("k")).toBe(1);
+    await one.store("k", 2);
+    // Tabs are told by messages, which take a moment.
+    for (let waited = 0; waited < 1000 && other.getCacheStats().size > 0; waited++) await turns(1);
+    expect(await other.retrieve("k")).toBe(2);
+    await one.delete("k");
+    for (let waited = 0; waited < 1000 && other.getCacheStats().size > 0; waited++) await turns(1);
+    expect(await other.retrieve("k")).toBeUndefined();
+  });
+});
+
+describe("what is damaged", () => {
+  it("is CHECKSUM_MISMATCH with an event at every read, until the key is stored anew", async () => {
+    await page.open().store("k", "value");
+    await damage("k", { payload: '"evil!"' });
+    const store = page.open();
+    const events = listen(store);
+    for (let read = 1; read <= 2; read++) {
+      expect(await errorOf(() => store.retrieve("k"))).toMatchObject({ code: "CHECKSUM_MISMATCH", key: "k" });
+      expect(events.filter(({ type }) => type === "corrupt")).toHaveLength(read);
+    }
+    await store.store("k", "anew");
+    expect(await page.open().retrieve("k")).toBe("anew");
+  });
+
+  it("is left out by bulkRetrieve, with its event", async () => {
+    await page.open().bulkStore({ a: 1, b: 2 });
+    await damage("a", { checksum: "0".repeat(64) });
+    const store = page.open();
+    const events = listen(store);
+    expect(await store.bulkRetrieve(["a", "b"])).toEqual(new Map([["b", 2]]));
+    expect(events).toMatchObject([{ type: "corrupt", detail: { key: "a" } }]);
+  });
+
+  it.each<[string, unknown]>([
+    ["no object", 5],
+    ["an empty object", {}],
+    ["an entry of an unknown format", { ...entryRow(), format: "pickle" }],
+    ["an entry without write id", { ...entryRow(), writeId: undefined }],
+    ["an entry with a time that is none", { ...entryRow(), createdAt: Number.NaN }],
+    ["an entry with tags that are none", { ...entryRow(), tags: [5] }],
+  ])("is no reason to reject with anything but that: %s", async (_, row) => {
+    await putRows(openDatabase(DATABASE), { k: row });
+    const store = page.open();
+    expect(await codeOf(() => store.retrieve("k"))).toBe("CHECKSUM_MISMATCH");
+    expect(await store.bulkRetrieve(["k"])).toEqual(new Map());
+    expect(await store.store("k", 1)).toBe(true);
+    expect(await store.retrieve("k", { useCache: false })).toBe(1);
+  });
+});
+
+describe("an entry that has expired", () => {
+  it("is absent for every operation from that moment, in memory and out of it", async () => {
+    const store = page.open();
+    await store.store("k", 1, { ttl: 60, tags: ["t"] });
+    const { expiresAt } = (await store.getMetadata("k")) ?? {};
+    expect(expiresAt).toBeInstanceOf(Date);
+    const { now } = Date;
+    Date.now = () => Number(expiresAt);
+    try {
+      for (const reader of [store, page.open()]) {
+        expect(await reader.retrieve("k")).toBeUndefined();
+        expect(await reader.exists("k")).toBe(false);
+        expect(await reader.getMetadata("k")).toBeUndefined();
+        expect(await reader.listKeys()).toEqual([]);
+        expect(await reader.listKeys("*", { tag: "t" })).toEqual([]);
+        expect(await reader.bulkRetrieve(["k"])).toEqual(new Map());
+      }
+      expect(await store.delete("k")).toBe(false);
+    } finally {
+      Date.now = now;
+    }
+  });
+
+  it("is not revived by a clock that jumps back after it was read as absent", async () => {
+    const store = page.open();
+    await store.store("k", 1, { ttl: 60 });
+    const { now } = Date;
+    Date.now = () => now() + 61_000;
+    try {
+      expect(await store.retrieve("k")).toBeUndefined();
+      await store.sweep();
+    } finally {
+      Date.now = now;
+    }
+    expect(await store.retrieve("k")).toBeUndefined();
+  });
+});

@@ -1,0 +1,119 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { allRows, openDatabase, putRows, useFreshIndexedDB } from "../testing/indexeddb.ts";
+import { entryRow, NOW, tombstone } from "../testing/rows.ts";
+import { LONG_AGO } from "../entry/row.ts";
+import { EntryTable, expiredKeys, removeAllBut, removeRow } from "./entry-table.ts";
+import { ENTRIES } from "./schema.ts";
+
+useFreshIndexedDB();
+
+const anyKey = fc.oneof(
+  fc.string({ unit: fc.constantFrom("a", "b", "\uFFFF", "\uFFFE", "\0", "😀", "\uE000"), minLength: 1, maxLength: 4 }),
+  fc.string({ unit: "binary", minLength: 1, maxLength: 3 }),
+);
+
+describe("the entry table", () => {
+  it("lists the keys that live, sorted by code unit", async () => {
+    const database = openDatabase();
+    await putRows(database, { b: entryRow(), "😀": entryRow(), "\uFFFF": entryRow(), a: entryRow(), B: entryRow(), "": entryRow() });
+    expect((await new EntryTable(database).keys(NOW, "")).living).toEqual(["", "B", "a", "b", "😀", "\uFFFF"]);
+  });
+
+  it("lists neither what has expired nor what is deleted", async () => {
+    const database = openDatabase();
+    await putRows(database, {
+      lives: entryRow({ expiresAt: NOW + 1 }),
+      expires: entryRow({ expiresAt: NOW }),
+      deleted: tombstone(2),
+      tagged: entryRow({ tags: ["t"], expiresAt: NOW }),
+    });
+    const table = new EntryTable(database);
+    expect((await table.keys(NOW, "")).living).toEqual(["lives"]);
+    expect((await table.keys(NOW, "", "t")).living).toEqual([]);
+    expect((await table.keys(NOW - 1, "", "t")).living).toEqual(["tagged"]);
+  });
+
+  it("lists what has expired beside it, but for what is marked so already", async () => {
+    const database = openDatabase();
+    await putRows(database, { lives: entryRow({ expiresAt: NOW + 1 }), expires: entryRow({ expiresAt: NOW }), marked: entryRow({ expiresAt: LONG_AGO }), deleted: tombstone(2) });
+    const table = new EntryTable(database);
+    expect(await table.keys(NOW, "")).toEqual({ living: ["lives"], expired: ["expires"] });
+    expect(await table.keys(NOW - 1, "")).toEqual({ living: ["expires", "lives"], expired: [] });
+  });
+
+  it("lists by tag and prefix", async () => {
+    const database = openDatabase();
+    await putRows(database, {
+      "user:1": entryRow({ tags: ["x", "y"] }),
+      "user:2": entryRow({ tags: ["y"] }),
+      "cart:1": entryRow({ tags: ["x", "x"] }),
+      other: entryRow(),
+    });
+    const table = new EntryTable(database);
+    expect((await table.keys(NOW, "", "x")).living).toEqual(["cart:1", "user:1"]);
+    expect((await table.keys(NOW, "user:", "x")).living).toEqual(["user:1"]);
+    expect((await table.keys(NOW, "", "z")).living).toEqual([]);
+  });
+
+  it("finds the keys of every prefix, U+FFFF at its end or not, as startsWith does", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(anyKey, { maxLength: 12 }), fc.string({ unit: fc.constantFrom("a", "\uFFFF", "\uFFFE", "😀", "\uD83D"), maxLength: 3 }), async (keys, prefix) => {
+        const database = openDatabase(`prefix/${Math.random()}`);
+        await putRows(database, Object.fromEntries(keys.map((key) => [key, entryRow()])));
+        const expected = keys.filter((key) => key.startsWith(prefix)).toSorted();
+        expect((await new EntryTable(database).keys(NOW, prefix)).living).toEqual(expected);
+        database.release();
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it("reads many rows, each where it was asked for", async () => {
+    const database = openDatabase();
+    const row = entryRow({ version: 7 });
+    await putRows(database, { a: row });
+    expect(await new EntryTable(database).getMany(["x", "a", "a"])).toEqual([undefined, row, row]);
+  });
+
+  it("measures what lives, from the sizes before compression", async () => {
+    const database = openDatabase();
+    await putRows(database, {
+      a: entryRow({ size: 10 }),
+      b: entryRow({ size: 5, expiresAt: NOW + 1 }),
+      expired: entryRow({ size: 100, expiresAt: NOW }),
+      deleted: tombstone(2),
+    });
+    expect(await new EntryTable(database).measure(NOW)).toEqual({ entries: 2, bytes: 15 });
+  });
+});
+
+it("expiredKeys are those of what is absent: expired entries and tombstones", async () => {
+  const database = openDatabase();
+  await putRows(database, { a: entryRow(), b: entryRow({ expiresAt: NOW }), c: tombstone(2), d: entryRow({ expiresAt: NOW + 1 }) });
+  const keys = await database.run([ENTRIES], "readonly", (transaction) => expiredKeys(transaction, NOW));
+  expect(keys.toSorted()).toEqual(["b", "c"]);
+});
+
+describe("removeAllBut", () => {
+  it("removes what a set difference removes", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(anyKey, { maxLength: 12 }), fc.array(anyKey, { maxLength: 4 }), fc.infiniteStream(fc.boolean()), async (keys, strangers, picks) => {
+        const database = openDatabase(`all-but/${Math.random()}`);
+        await putRows(database, Object.fromEntries(keys.map((key) => [key, entryRow()])));
+        const kept = new Set([...keys.filter(() => picks.next().value as boolean), ...strangers]);
+        await database.run([ENTRIES], "readwrite", (transaction) => removeAllBut(transaction, [...kept].toSorted()));
+        expect(Object.keys(await allRows(database)).toSorted()).toEqual(keys.filter((key) => kept.has(key)).toSorted());
+        database.release();
+      }),
+      { numRuns: 60 },
+    );
+  });
+});
+
+it("removing a row that is not there changes nothing", async () => {
+  const database = openDatabase();
+  await putRows(database, { a: entryRow() });
+  await database.run([ENTRIES], "readwrite", (transaction) => removeRow(transaction, "b"));
+  expect(Object.keys(await allRows(database))).toEqual(["a"]);
+});

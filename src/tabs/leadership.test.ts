@@ -1,0 +1,122 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { caught } from "../testing/errors.ts";
+import { FakeLocks } from "../testing/fake-locks.ts";
+import { exclusively, LifeSigns, unlessElsewhere } from "./leadership.ts";
+
+let locks: FakeLocks;
+beforeEach(() => {
+  locks = new FakeLocks();
+  vi.stubGlobal("navigator", { locks });
+});
+afterEach(() => vi.unstubAllGlobals());
+
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+}
+
+describe("what is done exclusively", () => {
+  it("waits for its turn", async () => {
+    const letGo = await locks.take("l");
+    const work = vi.fn<() => Promise<void>>().mockResolvedValue();
+    const doing = exclusively("l", work, 60_000);
+    await turns();
+    expect(work).not.toHaveBeenCalled();
+    letGo();
+    expect(await doing).toBe(true);
+    expect(work).toHaveBeenCalledTimes(1);
+  });
+
+  it("is not done when its turn does not come in time", async () => {
+    await locks.take("l");
+    const work = vi.fn<() => Promise<void>>().mockResolvedValue();
+    expect(await exclusively("l", work, 1)).toBe(false);
+    expect(work).not.toHaveBeenCalled();
+  });
+
+  it("rejects with what it throws, and lets the next have its turn", async () => {
+    expect(await caught(() => exclusively("l", () => Promise.reject(new Error("no")), 60_000))).toEqual(new Error("no"));
+    expect(await exclusively("l", async () => undefined, 60_000)).toBe(true);
+  });
+
+  it("is done at once where there are no Web Locks", async () => {
+    vi.stubGlobal("navigator", undefined);
+    expect(await exclusively("l", async () => undefined, 60_000)).toBe(true);
+  });
+});
+
+it("what another tab is doing is left to it", async () => {
+  const work = vi.fn<() => Promise<void>>().mockResolvedValue();
+  const letGo = await locks.take("l");
+  await unlessElsewhere("l", work);
+  expect(work).not.toHaveBeenCalled();
+  letGo();
+  await turns();
+  await unlessElsewhere("l", work);
+  expect(work).toHaveBeenCalledTimes(1);
+});
+
+describe("life signs", () => {
+  it("tell who lives", async () => {
+    const signs = new LifeSigns("alive/", "me", () => undefined);
+    await signs.begin();
+    await locks.take("alive/other");
+    await locks.take("something/else");
+    expect([...(await signs.living())].toSorted()).toEqual(["me", "other"]);
+    signs.end();
+    await turns();
+    expect([...(await signs.living())]).toEqual(["other"]);
+  });
+
+  it("tell when a store that was watched has ended, those of the beginning and later ones", async () => {
+    const onDeath = vi.fn<() => void>();
+    const early = await locks.take("alive/early");
+    const signs = new LifeSigns("alive/", "me", onDeath);
+    await signs.begin();
+    await turns();
+    early();
+    await turns();
+    expect(onDeath).toHaveBeenCalledTimes(1);
+    const late = await locks.take("alive/late");
+    signs.watch("late");
+    signs.watch("late");
+    await turns();
+    expect(onDeath).toHaveBeenCalledTimes(1);
+    late();
+    await turns();
+    expect(onDeath).toHaveBeenCalledTimes(2);
+  });
+
+  it("end with the page, and begin anew when it comes back", async () => {
+    const onDeath = vi.fn<() => void>();
+    const other = await locks.take("alive/other");
+    const signs = new LifeSigns("alive/", "me", onDeath);
+    await signs.begin();
+    signs.end();
+    other();
+    await turns();
+    expect(onDeath).not.toHaveBeenCalled();
+    await signs.begin();
+    await turns();
+    expect([...(await signs.living())]).toEqual(["me"]);
+  });
+
+  it("that somebody watches do not count the watcher as the one watched", async () => {
+    const one = new LifeSigns("alive/", "one", () => undefined);
+    const other = new LifeSigns("alive/", "other", () => undefined);
+    await one.begin();
+    await turns();
+    await other.begin();
+    await turns();
+    one.end();
+    await turns();
+    expect([...(await other.living())]).toEqual(["other"]);
+  });
+
+  it("are not needed where there are no Web Locks", async () => {
+    vi.stubGlobal("navigator", undefined);
+    const signs = new LifeSigns("alive/", "me", () => undefined);
+    await signs.begin();
+    signs.watch("other");
+    expect((await signs.living()).size).toBe(0);
+  });
+});

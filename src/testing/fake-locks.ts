@@ -1,0 +1,70 @@
+type Granted = (lock: Lock | null) => unknown;
+interface Request {
+  readonly lock: Lock;
+  readonly grant: () => void;
+}
+
+/** Web Locks in memory, as far as they are used here. */
+export class FakeLocks {
+  readonly #held = new Set<Lock>();
+  readonly #waiting: Request[] = [];
+
+  async request(name: string, options: LockOptions | Granted, work?: Granted): Promise<unknown> {
+    const granted = (typeof options === "function" ? options : work) as Granted;
+    const { mode = "exclusive", ifAvailable = false, signal } = typeof options === "function" ? {} : options;
+    const lock: Lock = { name, mode };
+    if (ifAvailable && !this.#isFree(lock)) return granted(null);
+    signal?.throwIfAborted();
+    await new Promise<void>((resolve, reject) => {
+      const request: Request = { lock, grant: () => resolve(this.#hold(lock)) };
+      this.#waiting.push(request);
+      signal?.addEventListener("abort", () => {
+        const at = this.#waiting.indexOf(request);
+        if (at < 0) return;
+        this.#waiting.splice(at, 1);
+        reject(signal.reason);
+        this.#grantNext();
+      });
+      this.#grantNext();
+    });
+    try {
+      return await granted(lock);
+    } finally {
+      this.#held.delete(lock);
+      this.#grantNext();
+    }
+  }
+
+  async query(): Promise<LockManagerSnapshot> {
+    return { held: Array.from(this.#held, ({ name, mode }) => ({ name, mode, clientId: "" })), pending: [] };
+  }
+
+  /** Holds a lock as another tab does; what is returned lets go of it. */
+  async take(name: string): Promise<() => void> {
+    return new Promise((resolve) => {
+      void this.request(name, () => new Promise<void>((letGo) => resolve(letGo)));
+    });
+  }
+
+  #hold(lock: Lock): void {
+    this.#held.add(lock);
+  }
+
+  #isFree({ name, mode }: Lock): boolean {
+    return ![...this.#held].some((held) => held.name === name && (mode === "exclusive" || held.mode === "exclusive"));
+  }
+
+  #grantNext(): void {
+    const blocked = new Set<string>();
+    for (let at = 0; at < this.#waiting.length; ) {
+      const { lock, grant } = this.#waiting[at] as Request;
+      if (blocked.has(lock.name) || !this.#isFree(lock)) {
+        blocked.add(lock.name);
+        at++;
+      } else {
+        this.#waiting.splice(at, 1);
+        grant();
+      }
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import { IDBFactory, IDBDatabase, IDBKeyRange, forceCloseDatabase } from "fake-indexeddb";
+import { afterEach, beforeEach, vi, type MockInstance } from "vitest";
+
+import { asRow, type Row } from "../entry/row.ts";
+import type { WriteId } from "../entry/metadata.ts";
+import { Database } from "../storage/database.ts";
+import { putRow } from "../storage/entry-table.ts";
+import { addToOutbox, outboxRows, type OutboxRow } from "../storage/outbox-table.ts";
+import { ENTRIES, OUTBOX } from "../storage/schema.ts";
+
+/** Every test of the file gets an IndexedDB of its own, with nothing in it. */
+export function useFreshIndexedDB(): void {
+  beforeEach(() => {
+    vi.stubGlobal("indexedDB", new IDBFactory());
+    vi.stubGlobal("IDBKeyRange", IDBKeyRange);
+  });
+  afterEach(() => {
+    vi.restoreAllMocks();
+    vi.unstubAllGlobals();
+  });
+}
+
+/** A database that tells nobody of what happens to it. */
+export function openDatabase(name = "nas-keystore/test"): Database {
+  return new Database(name, { onLost: () => undefined, onReset: () => undefined });
+}
+
+/** The transactions begun from now on. */
+export function watchTransactions(): MockInstance<IDBDatabase["transaction"]> {
+  return vi.spyOn(IDBDatabase.prototype, "transaction");
+}
+
+/** How many of them write. */
+export function writesAmong(transactions: MockInstance<IDBDatabase["transaction"]>): number {
+  return transactions.mock.calls.filter(([, mode]) => mode === "readwrite").length;
+}
+
+/** The connections opened from now on; the platform can take each of them away. */
+export function watchConnections(): { database: IDBDatabase; lose(): void }[] {
+  const connections: { database: IDBDatabase; lose(): void }[] = [];
+  const { indexedDB } = globalThis;
+  const open = indexedDB.open.bind(indexedDB);
+  vi.spyOn(indexedDB, "open").mockImplementation((name, version) => {
+    const request = open(name, version);
+    request.addEventListener("success", () => {
+      const database = request.result;
+      connections.push({ database, lose: () => forceCloseDatabase(database as unknown as typeof IDBDatabase) });
+    });
+    return request;
+  });
+  return connections;
+}
+
+export async function putRows(database: Database, rows: Readonly<Record<string, unknown>>): Promise<void> {
+  await database.run([ENTRIES], "readwrite", (transaction) => {
+    for (const [key, row] of Object.entries(rows)) putRow(transaction, key, row as Row);
+  });
+}
+
+/** All entries, as the database holds them. */
+export async function allRows(database: Database): Promise<Record<string, Row | undefined>> {
+  return database.run([ENTRIES], "readonly", async (transaction) => {
+    const entries = transaction.objectStore(ENTRIES);
+    const [keys, rows] = await Promise.all([resultOf(entries.getAllKeys()), resultOf<unknown[]>(entries.getAll())]);
+    return Object.fromEntries(keys.map((key, index) => [key as string, asRow(rows[index])]));
+  });
+}
+
+export async function putOutbox(database: Database, owner: string, ...rows: OutboxRow[]): Promise<void> {
+  await database.run([OUTBOX], "readwrite", (transaction) => {
+    for (const row of rows) addToOutbox(transaction, owner, row);
+  });
+}
+
+/** All of the outbox. */
+export function allOutbox(database: Database): Promise<[WriteId, OutboxRow][]> {
+  return database.run([OUTBOX], "readonly", outboxRows);
+}
+
+export function resultOf<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
