@@ -6,6 +6,7 @@ if (executablePath === undefined) throw new Error(`No Chromium was found: ${howT
 
 export default defineConfig({
   testDir: "e2e",
+  testIgnore: "faults/**", // a suite of its own: playwright.faults.config.ts
   globalSetup: "./e2e/support/build-page.ts",
   outputDir: "test-results",
   fullyParallel: true,

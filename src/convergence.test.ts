@@ -32,8 +32,8 @@ async function converge(tabs: number, script: readonly Step[], round: number): P
     else if (step.do === "cut") page.nats.cut();
     else if (step.do === "refuse") page.nats.dialling = "refuses";
     else if (step.do === "accept") page.nats.dialling = "answers";
-    else if (step.do === "pass") await turns(step.turns);
-    else {
+    else if ("turns" in step) await turns(step.turns);
+    else if ("key" in step) {
       const store = stores[step.tab % tabs];
       value++;
       if (step.do === "store") calls.push(store?.store(step.key, value) ?? Promise.resolve());

@@ -9,7 +9,7 @@ import type { Delivery } from "./network/publisher.ts";
 import type { Commit } from "./storage/commit-group.ts";
 import type { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
-import { outboxRows, readOutbox, settleRejected, type OutboxWrite, type Parcel, type Settlement } from "./storage/outbox-table.ts";
+import { outboxRows, readOutbox, settleRejected, type OutboxWrite, type Parcel, type Settlement, type WriteState } from "./storage/outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
 import { exclusively } from "./tabs/leadership.ts";
 
@@ -65,6 +65,8 @@ export class Dispatcher implements Outbox {
   /** What became of the commits that are being published, for the calls that wait for it. */
   readonly #underWay = new WeakMap<Commit, Promise<Delivery>>();
   readonly #waiters = new Map<string, Set<Waiter>>();
+  /** The last drain left writes that have to wait for one that another tab is sending. */
+  #held = false;
   /** How many writes of a drain go in one batch: quartered when one fails, doubled when one succeeds. */
   #batchWrites = BATCH_WRITES;
 
@@ -103,7 +105,7 @@ export class Dispatcher implements Outbox {
     for (const { key, version, confirmed } of writes) {
       if (confirmed) this.#tellWaiters(key, version, { status: "confirmed" });
     }
-    if (this.#waiters.size > 0) this.#courier().kick();
+    if (this.#waiters.size > 0 || this.#held) this.#courier().kick();
   }
 
   /** Queues the refused writes anew, or those of one key. @returns how many there were */
@@ -127,19 +129,21 @@ export class Dispatcher implements Outbox {
     const { drainLock, livingOwners, owner: self, timeoutMs } = this.#options;
     // What has just failed must be seen as queued.
     await this.#committer.caughtUp();
-    return exclusively(
+    this.#held = false;
+    const hadItsTurn = await exclusively(
       drainLock,
       async () => {
         const living = await livingOwners();
-        const isSending = (owner: string, writes: readonly OutboxWrite[]): boolean =>
-          owner === self ? writes.some(({ n }) => this.#committer.isSending(n)) : living.has(owner);
+        const mayTake = ([owner, n]: WriteId, state: WriteState): boolean =>
+          owner === self ? this.#committer.mayResend(n, state)
+          : state === "sending" ? !living.has(owner)
+          : state === "queued";
         for (let after: WriteId | undefined, more = true; more; more = after !== undefined) {
           const page = await this.#database.run([ENTRIES, OUTBOX], "readonly", async (transaction, generation) => ({
             generation,
-            ...(await readOutbox(transaction, after, BATCH_WRITES, (owner, { state, writes }) =>
-              state === "queued" || (state === "sending" && !isSending(owner, writes)),
-            )),
+            ...(await readOutbox(transaction, after, BATCH_WRITES, mayTake)),
           }));
+          this.#held ||= page.held;
           void this.#settle(page.superseded, () => ({ state: "superseded" }));
           if (!(await this.#sendAll(await this.#prepare(page.parcels, page.generation), send))) break;
           after = page.next;
@@ -149,6 +153,7 @@ export class Dispatcher implements Outbox {
       },
       timeoutMs,
     );
+    return hadItsTurn && !this.#held;
   }
 
   async pending(): Promise<number> {

@@ -4,7 +4,7 @@ import { removeAllBut, type EntryTable } from "./storage/entry-table.ts";
 import type { Evictor } from "./storage/evictor.ts";
 import { outboxRows } from "./storage/outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
-import { sweep } from "./storage/sweeper.ts";
+import { sweep, type SweepPorts } from "./storage/sweeper.ts";
 import { unlessElsewhere } from "./tabs/leadership.ts";
 
 /** What IndexedDB holds of a namespace, and what the browser says of the site's storage. */
@@ -36,13 +36,15 @@ export class Housekeeping {
   readonly #entries: EntryTable;
   readonly #committer: Committer;
   readonly #evictor: Evictor;
+  readonly #sweepPorts: SweepPorts;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(database: Database, entries: EntryTable, committer: Committer, evictor: Evictor) {
+  constructor(database: Database, entries: EntryTable, committer: Committer, evictor: Evictor, sweepPorts: SweepPorts) {
     this.#database = database;
     this.#entries = entries;
     this.#committer = committer;
     this.#evictor = evictor;
+    this.#sweepPorts = sweepPorts;
   }
 
   /** Sweeps now and then, in one tab at a time. */
@@ -63,7 +65,7 @@ export class Housekeeping {
 
   async sweep(): Promise<number> {
     await this.#committer.caughtUp();
-    const removed = await sweep(this.#database, (transaction, id) => this.#committer.stateOf(transaction, id));
+    const removed = await sweep(this.#database, this.#sweepPorts);
     if (removed > 0) this.#evictor.remeasure();
     return removed;
   }

@@ -153,7 +153,9 @@ export function readKeyStoreOptions(options: unknown = {}): Settings {
 
 /** @throws KeyStoreError INVALID_OPTION naming the option */
 export function readStoreOptions(options: unknown = {}): StoreOptions {
-  return checked<StoreOptions>(options, STORE_OPTIONS);
+  const { tags, ...rest } = checked<StoreOptions>(options, STORE_OPTIONS);
+  // The caller may change the array while the write waits.
+  return tags === undefined ? rest : { ...rest, tags: [...tags] };
 }
 
 /** @throws KeyStoreError INVALID_OPTION naming the option */
@@ -206,7 +208,8 @@ const KEY_STORE_OPTIONS: Record<keyof KeyStoreOptions, Check> = {
   connection: (value) => {
     if (!isRecord(value)) return "an object";
     const ours = ["servers", "port", "timeout", "reconnect"].find((name) => name in value);
-    return ours === undefined ? undefined : `without "${ours}", which the store sets itself (from servers and timeoutMs)`;
+    if (ours !== undefined) return `without "${ours}", which the store sets itself (from servers and timeoutMs)`;
+    return "debug" in value ? 'without "debug", which prints the credentials on the console' : undefined;
   },
   connect: (value) => (typeof value === "function" ? undefined : "a function"),
   persist: trueOrFalse,

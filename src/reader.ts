@@ -143,7 +143,10 @@ export class Reader {
     const unburied = keys.filter((key) => !this.#buried.has(key));
     for (let at = 0; at < unburied.length; at += BURIALS) {
       const batch = unburied.slice(at, at + BURIALS);
-      for (const key of batch) this.#buried.add(key);
+      for (const key of batch) {
+        this.forget(key);
+        this.#buried.add(key);
+      }
       void committer
         .errand(async (transaction) => {
           for (const key of batch) await removeExpired(transaction, (...args) => committer.stateOf(...args), key, now);

@@ -11,10 +11,11 @@ import type { Settings } from "./options.ts";
 import { followPage } from "./page-lifecycle.ts";
 import { Reader } from "./reader.ts";
 import { Committer } from "./storage/committer.ts";
-import { Database } from "./storage/database.ts";
+import { Database, hasIndexedDB } from "./storage/database.ts";
 import { EntryTable } from "./storage/entry-table.ts";
 import { Evictor } from "./storage/evictor.ts";
 import { MemoryCache } from "./storage/memory-cache.ts";
+import type { SweepPorts } from "./storage/sweeper.ts";
 import { UseLog } from "./storage/use-log.ts";
 import { Channel } from "./tabs/channel.ts";
 import { LifeSigns } from "./tabs/leadership.ts";
@@ -46,6 +47,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
   const { namespace, timeoutMs, lingerMs } = settings;
   const name = databaseName(namespace);
   const owner = randomId();
+  const inBrowser = hasIndexedDB();
   let serverMaxBytes = Infinity;
 
   const memory = new MemoryCache(settings.cacheSize);
@@ -78,15 +80,13 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     makeRoom: (bytes) => evictor.makeRoom(bytes),
   });
   const uses = new UseLog();
-  const evictor = new Evictor(database, uses, {
-    maxEntries: settings.maxEntries,
-    maxBytes: settings.maxBytes,
-    stateOf: (transaction, id) => committer.stateOf(transaction, id),
-    onEvicted: (keys) => {
-      for (const key of keys) reader.forget(key);
-      channel.post({ type: "dropped", keys });
-    },
-  });
+  const drop = (keys: readonly string[]): void => {
+    for (const key of keys) reader.forget(key);
+    channel.post({ type: "dropped", keys });
+  };
+  const sweepPorts: SweepPorts = { stateOf: (transaction, id) => committer.stateOf(transaction, id), onExpired: drop };
+  const { maxEntries, maxBytes } = settings;
+  const evictor = new Evictor(database, uses, { ...sweepPorts, maxEntries, maxBytes, onEvicted: drop });
   const reader = new Reader({
     database,
     entries,
@@ -129,6 +129,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     },
   });
   const courier = new Courier(dispatcher, {
+    background: inBrowser,
     loopback: servers.every(isLoopback),
     publish: (messages) => publisher.publish(messages),
     onOffline: (error, pending) => emit("offline", { error, pending }),
@@ -143,7 +144,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     connectAhead: () => {
       if (askToPersist) void (globalThis.navigator as Navigator | undefined)?.storage?.persist().catch(() => false);
       askToPersist = false;
-      return courier.isOffline ? () => undefined : lease.share().release;
+      return !inBrowser || courier.isOffline ? () => undefined : lease.share().release;
     },
     maxMessageBytes: () => Math.min(settings.maxPayloadBytes, serverMaxBytes),
     useTime: () => uses.now(),
@@ -166,7 +167,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
         return dispatcher.onSettledElsewhere(notice.writes);
     }
   });
-  const housekeeping = new Housekeeping(database, entries, committer, evictor);
+  const housekeeping = new Housekeeping(database, entries, committer, evictor, sweepPorts);
 
   const appear = (): void => {
     channel.open();
@@ -183,7 +184,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
   };
   let unfollow = (): void => undefined;
   // Outside a browser there is nothing to do in the background, and nothing to keep a server's process alive for.
-  if (typeof indexedDB !== "undefined") {
+  if (inBrowser) {
     appear();
     housekeeping.startSweeping(`${name}/sweep`, settings.sweepIntervalMs);
     unfollow = followPage({

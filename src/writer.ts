@@ -166,6 +166,7 @@ export class Writer {
   ): Promise<Draft> {
     const payload = await encoding;
     const packed = await pack(format, payload, this.#settings.compressAboveBytes);
+    this.#checkSize(key, packed, options.tags ?? []);
     return {
       key,
       operation: "store",
@@ -175,7 +176,8 @@ export class Writer {
         checkVersion(key, current, options.ifVersion);
         const kept = keepsRest ? current : undefined;
         if (kept !== undefined && options.format === undefined && kept.format !== format) throw new FormatChanged();
-        const row = rowOf(packed, {
+        if (options.tags === undefined && kept?.tags !== undefined) this.#checkSize(key, packed, kept.tags);
+        return rowOf(packed, {
           version,
           now,
           lastUsed: this.#ports.useTime(),
@@ -183,20 +185,23 @@ export class Writer {
           ttl: options.ttl !== undefined ? options.ttl : (kept ?? { ttl: this.#settings.defaultTtl }).ttl,
           tags: options.tags ?? kept?.tags ?? [],
         });
-        this.#checkSize(key, row);
-        return row;
       },
     };
   }
 
-  /** @throws KeyStoreError PAYLOAD_TOO_LARGE */
-  #checkSize(key: string, row: Unsigned<EntryRow>): void {
+  /**
+   * Measures the message as it may become: with the longest numbers.
+   * @throws KeyStoreError PAYLOAD_TOO_LARGE
+   */
+  #checkSize(key: string, packed: Packed, tags: readonly string[]): void {
     const max = this.#ports.maxMessageBytes();
     // JSON makes at most six bytes of a UTF-16 unit; only what may be too large is worth measuring.
-    const units = row.payload.length + 2 * key.length + (row.tags ?? []).reduce((sum, tag) => sum + tag.length + 1, 0);
+    const units = packed.payload.length + 2 * key.length + tags.reduce((sum, tag) => sum + tag.length + 1, 0);
     if (units * 6 + ENVELOPE_BYTES <= max) return;
-    const writeId = ["0".repeat(32), Number.MAX_SAFE_INTEGER] as const;
-    const size = wireSize(messageFor(this.#settings.namespace, key, { ...row, writeId }, "0".repeat(32)));
+    const most = Number.MAX_SAFE_INTEGER;
+    const row = rowOf(packed, { version: most, now: 0, lastUsed: 0, createdAt: 0, ttl: this.#settings.defaultTtl, tags });
+    const id = "0".repeat(32);
+    const size = wireSize(messageFor(this.#settings.namespace, key, { ...row, writeId: [id, most] }, id));
     if (size <= max) return;
     throw new KeyStoreError(
       "PAYLOAD_TOO_LARGE",

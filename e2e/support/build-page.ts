@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { build, createLogger } from "vite";
+import { build, createLogger, type InlineConfig } from "vite";
 import { emptyCrypto } from "../../scripts/lib/empty-crypto.mjs";
 
 const library = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
+const eagerLibrary = fileURLToPath(new URL("../../dist/eager.js", import.meta.url));
 export const pageFolder: string = fileURLToPath(new URL("../page", import.meta.url));
 
 /**
@@ -14,17 +15,37 @@ export default async function buildPage(): Promise<void> {
   if (!existsSync(library)) throw new Error("dist/ is missing: run `npm run build` first.");
   const warnings: string[] = [];
   const warn = (message: string): void => void warnings.push(message);
-  await build({
+  const common: InlineConfig = {
     configFile: false,
     root: pageFolder,
     base: "./",
     logLevel: "warn",
     customLogger: { ...createLogger("warn"), warn, warnOnce: warn },
     plugins: [emptyCrypto()],
-    resolve: { alias: [{ find: /^nas-keystore$/, replacement: library }] },
-    // As it is written, so that stacks in test reports can be read.
-    build: { outDir: "dist", emptyOutDir: true, minify: false, modulePreload: { polyfill: false } },
-  });
+    resolve: {
+      alias: [
+        { find: /^nas-keystore$/, replacement: library },
+        { find: /^nas-keystore\/eager$/, replacement: eagerLibrary },
+      ],
+    },
+  };
+  // As it is written, so that stacks in test reports can be read.
+  const output = { outDir: "dist", minify: false, modulePreload: { polyfill: false } } as const;
+  await build({ ...common, build: { ...output, emptyOutDir: true } });
+  // Workers under names that tests know: a module that loads parts as it needs them, and one classic script without import().
+  for (const [name, format] of [
+    ["worker", "es"],
+    ["service-worker", "iife"],
+  ] as const) {
+    await build({
+      ...common,
+      build: {
+        ...output,
+        emptyOutDir: false,
+        lib: { entry: `${pageFolder}/${name}.ts`, formats: [format], name: "worker", fileName: () => `${name}.js` },
+      },
+    });
+  }
   // What Vite warns of here, it would warn every user of.
   if (warnings.length > 0) throw new Error(`The library does not build without warnings:\n${warnings.join("\n")}`);
 }

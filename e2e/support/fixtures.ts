@@ -1,4 +1,5 @@
 import { test as base, expect, type Page } from "@playwright/test";
+import type { KeyStoreOptions } from "nas-keystore";
 import type { ConnectionOptions } from "nats";
 import { createConsoleGuard, type ConsoleGuard } from "./console-guard.ts";
 import { openLink, type Link } from "./link.ts";
@@ -21,6 +22,8 @@ interface TestFixtures {
   page: Page;
   /** One more page in the same context, likewise. */
   openPage: () => Promise<Page>;
+  /** Makes a store in `page`, to be used there as `store`; on `nats` and in `namespace` unless told otherwise. */
+  openStore: (options?: KeyStoreOptions) => Promise<void>;
   /** What `nats` delivers. */
   wire: Wire;
   /** A server for this test alone. */
@@ -79,6 +82,10 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     await use(await openPage());
   },
 
+  openStore: async ({ page, nats, namespace }, use) => {
+    await use((options) => openStoreIn(page, { servers: nats.wsUrl, namespace, ...options }));
+  },
+
   startNats: async ({}, use) => {
     const servers: NatsServer[] = [];
     await use(async (options) => {
@@ -113,3 +120,14 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     await use(await open(nats));
   },
 });
+
+/** Makes a store in a page, to be used there as `store`. */
+export async function openStoreIn(page: Page, options: KeyStoreOptions): Promise<void> {
+  await page.evaluate((options) => aids.openStore(options), options);
+}
+
+/** Loads a page anew, as a user would. */
+export async function reload(page: Page): Promise<void> {
+  await page.reload();
+  await page.locator("body[data-ready]").waitFor({ state: "attached" });
+}

@@ -12,7 +12,9 @@ export interface Link {
   cut(): Promise<void>;
   /** From now on nothing passes, either way, on connections old and new; they stay open. */
   hang(): void;
-  /** Undoes `cut` and `hang`. What was held up by `hang` passes now. */
+  /** From now on what the server says does not arrive, while it hears everything. */
+  muffle(): void;
+  /** Undoes `cut`, `hang` and `muffle`. What was held up passes now. */
   mend(): Promise<void>;
   close(): Promise<void>;
 }
@@ -21,7 +23,9 @@ export async function openLink(serverUrl: string): Promise<Link> {
   const target = Number(new URL(serverUrl).port);
   const [port = 0] = await freePorts(1);
   const sockets = new Set<Socket>();
+  const serverEnds = new Set<Socket>();
   let hanging = false;
+  let muffled = false;
 
   const server = createServer((near) => {
     const far = connect(target, "127.0.0.1");
@@ -40,6 +44,9 @@ export async function openLink(serverUrl: string): Promise<Link> {
       });
       if (hanging) from.pause();
     }
+    serverEnds.add(far);
+    far.on("close", () => serverEnds.delete(far));
+    if (muffled) far.pause();
   });
   const listen = async (): Promise<void> => {
     server.listen(port, "127.0.0.1");
@@ -61,8 +68,13 @@ export async function openLink(serverUrl: string): Promise<Link> {
       hanging = true;
       for (const socket of sockets) socket.pause();
     },
+    muffle: () => {
+      muffled = true;
+      for (const socket of serverEnds) socket.pause();
+    },
     mend: async () => {
       hanging = false;
+      muffled = false;
       for (const socket of sockets) socket.resume();
       if (!server.listening) await listen();
     },

@@ -3,7 +3,7 @@ import { preview } from "vite";
 import { pageFolder } from "./build-page.ts";
 
 export interface PageServer {
-  /** With a slash at its end. `localhost` in place of `127.0.0.1` works too, and is another origin. */
+  /** With a slash at its end. Another name in place of `127.0.0.1` works too, where it leads here, and is another origin. */
   url: string;
   stop: () => Promise<void>;
 }
@@ -17,7 +17,7 @@ export async function startPageServer(): Promise<PageServer> {
     appType: "mpa",
     logLevel: "warn",
     build: { outDir: "dist" },
-    preview: { host: "127.0.0.1", port: 0 },
+    preview: { host: "127.0.0.1", port: 0, allowedHosts: true },
   });
   const { port } = server.httpServer.address() as AddressInfo;
   return { url: `http://127.0.0.1:${port}/`, stop: () => server.close() };

@@ -65,9 +65,9 @@ function unkeepable(item: unknown, inArray: boolean): string | undefined {
       return `a ${typeof item}`;
     case "object": {
       if (item === null || Array.isArray(item)) return undefined;
-      if (item instanceof Number) return unkeepable(item.valueOf(), inArray);
       if (ArrayBuffer.isView(item)) return "a typed array or DataView";
       const tag = Object.prototype.toString.call(item);
+      if (tag === "[object Number]") return unkeepable(Number(item), inArray);
       return CHANGED_BY_JSON.test(tag) ? `a ${tag.slice(8, -1)}` : undefined;
     }
     default:

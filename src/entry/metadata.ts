@@ -32,6 +32,9 @@ export interface KeyMetadata {
   readonly tags: readonly string[];
   /** SHA-256 of the encoded payload, before compression: 64 hex digits. */
   readonly checksum: string;
-  /** True until the server has confirmed this version. */
+  /** True until the server has confirmed this version, or the caller has discarded it as refused. */
   readonly pending: boolean;
+  /** Readable, but due to be loaded anew. */
+  readonly stale: boolean;
+  readonly encrypted: boolean;
 }

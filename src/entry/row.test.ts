@@ -38,6 +38,8 @@ describe("metadata", () => {
       tags: ["a", "b"],
       checksum: row.checksum,
       pending: true,
+      stale: false,
+      encrypted: false,
     });
   });
 

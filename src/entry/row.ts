@@ -88,6 +88,8 @@ export function metadataOf(key: string, row: EntryRow, pending: boolean): KeyMet
     tags: [...(row.tags ?? [])],
     checksum: row.checksum,
     pending,
+    stale: false,
+    encrypted: false,
   };
 }
 

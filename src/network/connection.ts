@@ -91,7 +91,7 @@ class NatsConnection implements Connection {
     this.#client = client;
     this.#sockets = sockets;
     this.#gone = client.closed().then((reason) => {
-      throw reason instanceof Error && reason.message !== "" ? reason : new Error("The connection to the server was lost.");
+      throw reason instanceof Error && Boolean(reason.message) ? reason : new Error("The connection to the server was lost.");
     });
     this.#gone.catch(() => undefined);
     this.ending = Promise.race([this.#gone, this.#followStatus()]).catch(() => undefined);
@@ -153,7 +153,12 @@ class SocketKeeper {
   constructor(factory: SocketFactory = async (url) => ({ socket: new WebSocket(url), encrypted: url.startsWith("wss:") })) {
     this.open = async (url, options) => {
       const opened = await factory(url, options);
-      this.#sockets.push(opened.socket);
+      const { socket } = opened;
+      // Without a code nats-server 2.9 answers with a broken frame, of which Chromium complains on the console; and of
+      // the code that nats.ws gives after an error browsers make an exception, and leave the socket open.
+      const close = socket.close.bind(socket);
+      socket.close = () => close(1000);
+      this.#sockets.push(socket);
       return opened;
     };
   }
@@ -206,7 +211,8 @@ function macrotask(): Promise<void> {
 
 /** A client's error as one that says something: a dead port rejects with a code and no message in nats.ws 1.30.3. */
 function describe(error: unknown, servers: readonly string[]): Error {
-  if (error instanceof Error && error.message !== "" && error.message !== "undefined") return error;
+  // nats.ws makes errors whose message is undefined, whatever their type says.
+  if (error instanceof Error && Boolean(error.message) && error.message !== "undefined") return error;
   const hosts = servers.map((server) => new URL(server).host).join(", ");
   return new Error(`No NATS server answers at ${hosts}.`, { cause: error });
 }

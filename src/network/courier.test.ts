@@ -42,6 +42,7 @@ function setUp(given: Partial<CourierOptions> = {}) {
       pending: async () => waiting.length,
     },
     {
+      background: true,
       loopback: true,
       publish: async (messages): Promise<Delivery[]> => {
         attempts.push(messages.map(({ id }) => id.slice(3)));
@@ -113,7 +114,7 @@ describe("a drain", () => {
         },
         pending: async () => outbox.length,
       },
-      { loopback: true, publish: async (messages) => messages.map(() => ({ status: "confirmed" })), onOffline: () => undefined, onOnline: () => undefined },
+      { background: true, loopback: true, publish: async (messages) => messages.map(() => ({ status: "confirmed" })), onOffline: () => undefined, onOnline: () => undefined },
     );
     courier.kick();
     outbox.push("a");

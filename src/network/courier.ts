@@ -13,7 +13,7 @@ export interface Batch {
 export interface Outbox {
   /**
    * What may be sent by this tab, batch by batch, as long as `send` says true; nobody else sends it meanwhile.
-   * @returns false: another tab is at it
+   * @returns false: something is left that another tab is sending at this moment
    */
   drain(send: (batch: Batch) => Promise<boolean>): Promise<boolean>;
   /** How many writes wait. */
@@ -21,6 +21,8 @@ export interface Outbox {
 }
 
 export interface CourierOptions {
+  /** Whether to do anything that is not asked for: timers would keep a server's process alive. */
+  readonly background: boolean;
   /** Servers on loopback can be reached when the browser says that it is offline. */
   readonly loopback: boolean;
   readonly publish: (messages: readonly Message[]) => Promise<Delivery[]>;
@@ -54,7 +56,7 @@ export class Courier {
   #again = false;
   /** The `offline` event of the last failure, which is dispatched once the waiting writes are counted. */
   #reported: Promise<void> = Promise.resolve();
-  #stopped = false;
+  #isStopped = false;
 
   constructor(outbox: Outbox, options: CourierOptions) {
     this.#outbox = outbox;
@@ -73,11 +75,10 @@ export class Courier {
 
   /** Publishes what waits, in the background. */
   kick(): void {
-    if (this.#stopped) return;
+    if (this.#isStopped || !this.#options.background) return;
     this.drain().catch(() => {
       // The storage failed; perhaps it heals.
-      this.#backOff();
-      this.retryLater();
+      this.#retryNotAtOnce();
     });
   }
 
@@ -120,14 +121,14 @@ export class Courier {
 
   /** Makes sure that there is a next attempt while writes wait. */
   retryLater(): void {
-    if (this.#stopped) return;
+    if (this.#isStopped || !this.#options.background) return;
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => this.kick(), Math.max(0, this.#dueAt - performance.now()));
   }
 
   /** Ends what goes on in the background; resolves when the drain under way has ended. */
   async stop(): Promise<void> {
-    this.#stopped = true;
+    this.#isStopped = true;
     clearTimeout(this.#timer);
     await this.#draining?.catch(() => undefined);
   }
@@ -139,21 +140,27 @@ export class Courier {
     try {
       for (;;) {
         let goOn = true;
-        const hadItsTurn = await this.#outbox.drain(async ({ messages, settle }) => {
+        const isComplete = await this.#outbox.drain(async ({ messages, settle }) => {
           const deliveries = await this.#options.publish(messages);
           settle(deliveries);
           published += deliveries.filter(({ status }) => status === "confirmed").length;
-          goOn = !this.#stopped && deliveries.every(({ status }) => status !== "failed");
+          goOn = !this.#isStopped && deliveries.every(({ status }) => status !== "failed");
           return goOn;
         });
-        if (!hadItsTurn) this.retryLater();
-        if (!hadItsTurn || !goOn || !this.#again) return { published };
+        if (!isComplete || !goOn) this.#retryNotAtOnce();
+        if (!goOn || !this.#again) return { published };
         this.#again = false;
       }
     } finally {
       // Must follow the last look at #again without a turn between, in which a kick could come and be lost.
       this.#draining = undefined;
     }
+  }
+
+  /** What could not be sent now is tried again, though nobody says when that makes sense. */
+  #retryNotAtOnce(): void {
+    if (performance.now() >= this.#dueAt) this.#backOff();
+    this.retryLater();
   }
 
   #backOff(): void {

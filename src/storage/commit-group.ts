@@ -1,7 +1,7 @@
 import type { Payload, WriteId } from "../entry/metadata.ts";
 import { liveEntry, type EntryRow, type Row } from "../entry/row.ts";
 import { putRow, rowOf, type Usage } from "./entry-table.ts";
-import { addToOutbox, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
+import { addToOutbox, behindOf, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
 
 /** A row before its write has an id. */
 export type Unsigned<R> = R extends Row ? Omit<R, "writeId"> : never;
@@ -31,6 +31,8 @@ export interface Commit {
   readonly state: "sending" | "queued";
   /** The generation of the database that holds it. */
   readonly generation: string;
+  /** Of a queued one: the write of its key that must arrive first. */
+  readonly behind: WriteId | undefined;
   /** By how much the entries grew. */
   readonly grew: Usage;
 }
@@ -52,6 +54,8 @@ interface Slot {
   unconfirmed: boolean;
   /** Somebody else may be publishing the row's write at this moment, so that a newer one has to wait its turn. */
   mustWait: boolean;
+  /** The write that is being sent, which a newer one that is queued must not overtake on the way. */
+  behind: WriteId | undefined;
 }
 
 interface Planned {
@@ -59,6 +63,7 @@ interface Planned {
   readonly row: Unsigned<Row>;
   readonly replaced: EntryRow | undefined;
   readonly state: "sending" | "queued";
+  readonly behind: WriteId | undefined;
   readonly grew: Usage;
 }
 
@@ -103,6 +108,10 @@ async function readSlots(
         row,
         unconfirmed: state !== undefined,
         mustWait: state === "queued" || (state === "sending" && foreign),
+        behind:
+          state === "sending" ? row?.writeId
+          : state === "queued" && row !== undefined ? await behindOf(transaction, row.writeId)
+          : undefined,
       });
       if (row !== undefined && (state === "queued" || state === "rejected")) overtaken.set(key, row.writeId);
     }),
@@ -121,16 +130,16 @@ function planCall(
   try {
     return drafts.map((draft) => {
       const { key, operation } = draft;
-      const slot = slots.get(key) ?? { row: undefined, unconfirmed: false, mustWait: false };
+      const slot = slots.get(key) ?? { row: undefined, unconfirmed: false, mustWait: false, behind: undefined };
       if (!before.has(key)) before.set(key, slot);
 
       const replaced = liveEntry(slot.row as Row | undefined, now);
       const goesOn = replaced !== undefined || slot.unconfirmed || operation === "delete";
       const version = goesOn ? (slot.row?.version ?? 0) + 1 : 1;
       const row = draft.next(replaced, version, now);
-      slots.set(key, { row, unconfirmed: true, mustWait: slot.mustWait });
+      slots.set(key, { ...slot, row, unconfirmed: true });
       const state = mayPublish && !slot.mustWait ? "sending" : "queued";
-      return { draft, row, replaced, state, grew: growth(slot.row, row) };
+      return { draft, row, replaced, state, behind: slot.behind, grew: growth(slot.row, row) };
     });
   } catch (error) {
     for (const [key, slot] of before) slots.set(key, slot);
@@ -157,6 +166,7 @@ function sign(planned: readonly Planned[], { owner, generation, drawNumber }: Gr
     row: { ...plan.row, writeId: [owner, numbers.get(plan) ?? 0] } as Row,
     replaced: plan.replaced,
     state: plan.state,
+    behind: plan.state === "queued" ? plan.behind : undefined,
     grew: plan.grew,
     generation,
   }));
@@ -168,11 +178,12 @@ function putAll(transaction: IDBTransaction, commits: readonly Commit[], owner: 
   for (const state of ["sending", "queued"] as const) {
     const writes = commits
       .filter((commit) => commit.state === state)
-      .map(({ draft, row }) => ({
+      .map(({ draft, row, behind }) => ({
         n: row.writeId[1],
         key: draft.key,
         version: row.version,
         operation: draft.operation,
+        ...(behind === undefined ? undefined : { behind }),
       }));
     if (writes.length > 0) addToOutbox(transaction, owner, { state, writes, attempts: 0 });
   }

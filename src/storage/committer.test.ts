@@ -363,11 +363,25 @@ describe("the state of a write", () => {
     const written = await commit(storeDraft("a"));
     const stateOf = (): Promise<unknown> => database.run([ENTRIES, "outbox"], "readonly", (transaction) => committer.stateOf(transaction, written.row.writeId));
     expect(await stateOf()).toBe("sending");
-    expect(committer.isSending(1)).toBe(true);
+    expect(committer.mayResend(1, "sending")).toBe(false);
     const settling = committer.settle(written.row.writeId[0], new Map([[1, CONFIRMED]]));
-    expect(committer.isSending(1)).toBe(false);
+    // The outbox still says that it is being sent: it must not be sent again.
+    expect(committer.mayResend(1, "sending")).toBe(false);
     expect(await stateOf()).toBeUndefined();
     await settling;
+  });
+
+  it("says whether it is to be sent again, whatever the outbox still says", async () => {
+    const { committer, commit } = setUp();
+    await commit(storeDraft("a"));
+    const settled = committer.settle("me", new Map([[1, FAILED]]));
+    expect(committer.mayResend(1, "sending")).toBe(true);
+    expect(committer.mayResend(1, "queued")).toBe(true);
+    await settled;
+    await committer.settle("me", new Map([[1, { state: "rejected", error: "no" }]]));
+    expect(committer.mayResend(1, "rejected")).toBe(false);
+    // The caller has it retried.
+    expect(committer.mayResend(1, "queued")).toBe(true);
   });
 
   it("that was queued and published by another tab is confirmed", async () => {

@@ -120,9 +120,13 @@ export class Committer {
     return now === "sending" ? state : now;
   }
 
-  /** Whether this store is publishing its n-th write at this moment. */
-  isSending(n: number): boolean {
-    return this.#own.get(n) === "sending";
+  /**
+   * Whether this store's n-th write, which the outbox has in `state`, is to be sent again. What is not known here is
+   * confirmed, though the outbox may not say so yet.
+   */
+  mayResend(n: number, state: WriteState): boolean {
+    const known = this.#own.get(n);
+    return known === "queued" ? state !== "rejected" : known === "rejected" && state === "queued";
   }
 
   /** Forgets what it knew of a database that is gone. */

@@ -99,6 +99,15 @@ export class Database {
   }
 }
 
+/** Whether there is an IndexedDB here; false also where the browser forbids to ask. */
+export function hasIndexedDB(): boolean {
+  try {
+    return (globalThis.indexedDB as IDBFactory | undefined) !== undefined;
+  } catch {
+    return false;
+  }
+}
+
 /**
  * Deletes a database. Open connections let go of it at `versionchange`.
  * @throws KeyStoreError STORAGE_UNAVAILABLE when one does not

@@ -1,19 +1,16 @@
-import type { WriteId } from "../entry/metadata.ts";
 import { isTombstone } from "../entry/row.ts";
 import type { Database } from "./database.ts";
 import { leastRecentlyUsed, measureUse, putRow, removeRow, rowOf, type Usage } from "./entry-table.ts";
-import type { WriteState } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
-import { sweep } from "./sweeper.ts";
+import { sweep, type SweepPorts } from "./sweeper.ts";
 import type { UseLog } from "./use-log.ts";
 
 /** One transaction evicts so many entries, that nobody waits for long behind it. */
 const BATCH = 100;
 
-export interface EvictorOptions {
+export interface EvictorOptions extends SweepPorts {
   readonly maxEntries: number;
   readonly maxBytes: number;
-  readonly stateOf: (transaction: IDBTransaction, id: WriteId) => Promise<WriteState | undefined>;
   readonly onEvicted: (keys: readonly string[]) => void;
 }
 
@@ -76,7 +73,7 @@ export class Evictor {
    * @returns whether anything went
    */
   async makeRoom(bytes: number): Promise<boolean> {
-    const swept = await sweep(this.#database, this.#options.stateOf);
+    const swept = await sweep(this.#database, this.#options);
     const evicted = await this.#evict({ entries: 0, bytes });
     this.#usage = undefined;
     return swept + evicted > 0;
@@ -90,7 +87,7 @@ export class Evictor {
         this.#usage ??= await this.#database.run([ENTRIES], "readonly", (transaction) => measureUse(transaction));
         const excess = this.#excess(this.#usage);
         if (excess === undefined) return;
-        gone = await sweep(this.#database, this.#options.stateOf);
+        gone = await sweep(this.#database, this.#options);
         if (gone > 0) this.#usage = undefined;
         else gone = await this.#evict(excess);
       }

@@ -4,6 +4,7 @@ import { allOutbox, allRows, openDatabase, putOutbox, putRows, useFreshIndexedDB
 import { entryRow, tombstone } from "../testing/rows.ts";
 import type { Database } from "./database.ts";
 import { outboxState, readOutbox, removeFromOutbox, settleInOutbox, splitByFate, type OutboxPage, type OutboxRow, type OutboxWrite, type Settlement, type WriteState } from "./outbox-table.ts";
+import type { WriteId } from "../entry/metadata.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
 
 useFreshIndexedDB();
@@ -15,7 +16,7 @@ const settle = (database: Database, owner: string, _first: number, settlements: 
   database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => settleInOutbox(transaction, owner, new Map(settlements)));
 const state = (database: Database, owner: string, n: number): Promise<WriteState | undefined> =>
   database.run([OUTBOX], "readonly", (transaction) => outboxState(transaction, [owner, n]));
-const read = (database: Database, mayTake: (owner: string, row: OutboxRow) => boolean = () => true, after?: [string, number], limit = 100): Promise<OutboxPage> =>
+const read = (database: Database, mayTake: (id: WriteId, state: WriteState) => boolean = () => true, after?: [string, number], limit = 100): Promise<OutboxPage> =>
   database.run([ENTRIES, OUTBOX], "readonly", (transaction) => readOutbox(transaction, after, limit, mayTake));
 
 describe("splitByFate", () => {
@@ -172,7 +173,7 @@ describe("reading the outbox", () => {
     await putRows(database, { k1: entryRow({ writeId: ["a", 1] }), k2: entryRow({ writeId: ["b", 2] }) });
     await putOutbox(database, "a", record("sending", write(1)));
     await putOutbox(database, "b", record("queued", write(2)));
-    const { parcels, superseded } = await read(database, (_, { state: s }) => s === "queued");
+    const { parcels, superseded } = await read(database, (_, s) => s === "queued");
     expect([parcels.map(({ write: { key } }) => key), superseded]).toEqual([["k2"], []]);
   });
 

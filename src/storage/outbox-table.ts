@@ -17,6 +17,8 @@ export interface OutboxWrite {
   readonly key: string;
   readonly version: number;
   readonly operation: "store" | "delete";
+  /** A write of the same key that was being sent when this one was queued: this one must not leave before it is settled. */
+  readonly behind?: WriteId;
 }
 
 /**
@@ -54,7 +56,7 @@ export function addToOutbox(transaction: IDBTransaction, owner: string, row: Out
 export async function outboxRows(transaction: IDBTransaction): Promise<[WriteId, OutboxRow][]> {
   const outbox = transaction.objectStore(OUTBOX);
   const [keys, rows] = await Promise.all([
-    promisifyRequest<unknown[]>(outbox.getAllKeys()),
+    promisifyRequest(outbox.getAllKeys()) as Promise<unknown[]>,
     promisifyRequest<unknown[]>(outbox.getAll()),
   ]);
   return keys.flatMap((key, index) => {
@@ -66,6 +68,12 @@ export async function outboxRows(transaction: IDBTransaction): Promise<[WriteId,
 /** The state of a write in the outbox; undefined: confirmed, or overtaken by a newer version. */
 export async function outboxState(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined> {
   return (await recordOf(transaction, id))?.row.state;
+}
+
+/** The write that a queued one has to wait for. */
+export async function behindOf(transaction: IDBTransaction, id: WriteId): Promise<WriteId | undefined> {
+  const record = await recordOf(transaction, id);
+  return record?.row.writes.find(({ n }) => n === id[1])?.behind;
 }
 
 /** Takes one write out of the outbox, by its id: what it says can no longer be sent. */
@@ -174,43 +182,53 @@ export interface OutboxPage {
   readonly parcels: readonly Parcel[];
   /** Writes whose key has a newer one; their own message can no longer be made. */
   readonly superseded: readonly Omit<Parcel, "row">[];
+  /** There are writes that have to wait for one that is being sent. */
+  readonly held: boolean;
   /** The last record read; undefined: there is no more. */
   readonly next: WriteId | undefined;
 }
 
 /**
  * The next writes that may be sent, a bounded number of them.
- * @param mayTake whether a record of this owner may be sent by whoever asks
+ * @param mayTake whether a write in this state may be sent by whoever asks
  */
 export async function readOutbox(
   transaction: IDBTransaction,
   after: WriteId | undefined,
   limit: number,
-  mayTake: (owner: string, record: OutboxRow) => boolean,
+  mayTake: (id: WriteId, state: WriteState) => boolean,
 ): Promise<OutboxPage> {
   const outbox = transaction.objectStore(OUTBOX);
   const range = after === undefined ? null : IDBKeyRange.lowerBound([...after], true);
-  const found = await promisifyRequest<unknown[]>(outbox.getAllKeys(range, limit));
-  const keys = found.filter(isWriteId);
+  const found: unknown[] = await promisifyRequest(outbox.getAllKeys(range, limit));
 
   const parcels: Parcel[] = [];
   const superseded: Omit<Parcel, "row">[] = [];
+  let held = false;
+  const keys = found.filter(isWriteId);
   for (const rowKey of keys) {
     const [owner] = rowKey;
     const record = await promisifyRequest<unknown>(outbox.get([...rowKey]));
-    if (isOutboxRow(record) && mayTake(owner, record)) {
-      const rows = await Promise.all(record.writes.map(({ key }) => rowOf(transaction, key)));
-      record.writes.forEach((write, index) => {
-        const row = rows[index];
-        if (row?.writeId[0] === owner && row.writeId[1] === write.n) parcels.push({ owner, write, row });
-        else superseded.push({ owner, write });
-      });
+    const writes = isOutboxRow(record) ? record.writes.filter(({ n }) => mayTake([owner, n], record.state)) : [];
+    const rows = await Promise.all(writes.map(({ key }) => rowOf(transaction, key)));
+    for (const [index, write] of writes.entries()) {
+      const row = rows[index];
+      if (row?.writeId[0] !== owner || row.writeId[1] !== write.n) superseded.push({ owner, write });
+      else if (await isBeingSent(transaction, write.behind, mayTake)) held = true;
+      else parcels.push({ owner, write, row });
     }
-    if (parcels.length >= limit) return { parcels, superseded, next: rowKey };
+    if (parcels.length >= limit) return { parcels, superseded, held, next: rowKey };
   }
-  return { parcels, superseded, next: found.length === limit ? keys.at(-1) : undefined };
+  return { parcels, superseded, held, next: found.length === limit ? keys.at(-1) : undefined };
 }
 
+async function isBeingSent(
+  transaction: IDBTransaction,
+  id: WriteId | undefined,
+  mayTake: (id: WriteId, state: WriteState) => boolean,
+): Promise<boolean> {
+  return id !== undefined && (await outboxState(transaction, id)) === "sending" && !mayTake(id, "sending");
+}
 
 /** What is no record, by damage or worse, is passed over: nothing can be made of it. */
 function isOutboxRow(value: unknown): value is OutboxRow {
@@ -223,7 +241,8 @@ function isOutboxRow(value: unknown): value is OutboxRow {
       Number.isSafeInteger(write?.n) &&
       typeof write?.key === "string" &&
       Number.isSafeInteger(write.version) &&
-      OPERATIONS.includes(write.operation),
+      OPERATIONS.includes(write.operation) &&
+      (write.behind === undefined || isWriteId(write.behind)),
     )
   );
 }

@@ -3,11 +3,12 @@ import { LONG_AGO } from "../entry/row.ts";
 import { allRows, openDatabase, putRows, useFreshIndexedDB, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
 import type { WriteState } from "./outbox-table.ts";
-import { sweep } from "./sweeper.ts";
+import { sweep, type SweepPorts } from "./sweeper.ts";
 
 useFreshIndexedDB();
 
-const confirmed = async (): Promise<WriteState | undefined> => undefined;
+const ports = (stateOf: SweepPorts["stateOf"]): SweepPorts => ({ stateOf, onExpired: () => undefined });
+const confirmed = ports(async () => undefined);
 
 describe("a sweep", () => {
   it("removes what has expired now, and says how many", async () => {
@@ -30,7 +31,7 @@ describe("a sweep", () => {
     const database = openDatabase();
     const now = vi.spyOn(Date, "now").mockReturnValue(NOW);
     await putRows(database, { a: entryRow({ expiresAt: NOW }), t: tombstone(2) });
-    expect(await sweep(database, async () => state)).toBe(0);
+    expect(await sweep(database, ports(async () => state))).toBe(0);
     const rows = await allRows(database);
     expect(rows["a"]).toEqual({ ...entryRow({ expiresAt: NOW }), expiresAt: LONG_AGO });
     expect(rows["t"]).toEqual(tombstone(2));
@@ -42,7 +43,7 @@ describe("a sweep", () => {
   it("asks for each entry by the id of its write", async () => {
     const database = openDatabase();
     await putRows(database, { a: entryRow({ expiresAt: 1, writeId: ["x", 5] }), b: entryRow({ expiresAt: 1, writeId: ["y", 6] }) });
-    expect(await sweep(database, async (_, [owner]) => (owner === "x" ? "queued" : undefined))).toBe(1);
+    expect(await sweep(database, ports(async (_, [owner]) => (owner === "x" ? "queued" : undefined)))).toBe(1);
     expect(Object.keys(await allRows(database))).toEqual(["a"]);
   });
 

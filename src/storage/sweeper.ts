@@ -10,13 +10,20 @@ type StateOf = (transaction: IDBTransaction, id: WriteId) => Promise<WriteState 
 /** One transaction looks at so many expired entries, that nobody waits for long behind it. */
 const BATCH = 200;
 
+export interface SweepPorts {
+  readonly stateOf: StateOf;
+  /** Told of what has expired, before it is removed: memory may hold it still. */
+  readonly onExpired: (keys: readonly string[]) => void;
+}
+
 /**
  * Removes what has expired, in bounded batches.
  * @returns how many entries were removed
  */
-export async function sweep(database: Database, stateOf: StateOf): Promise<number> {
+export async function sweep(database: Database, { stateOf, onExpired }: SweepPorts): Promise<number> {
   const now = Date.now();
   const keys = await database.run([ENTRIES], "readonly", (transaction) => expiredKeys(transaction, now));
+  if (keys.length > 0) onExpired(keys);
   let removed = 0;
   for (let at = 0; at < keys.length; at += BATCH) {
     removed += await database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {

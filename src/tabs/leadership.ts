@@ -10,16 +10,18 @@ function lockManager(): LockManager | undefined {
  */
 export async function exclusively(name: string, work: () => Promise<void>, waitMs: number): Promise<boolean> {
   const locks = lockManager();
-  const signal = AbortSignal.timeout(waitMs);
+  const waiting = new AbortController();
+  const timer = setTimeout(() => waiting.abort(), waitMs);
   let begun = false;
   const run = async (): Promise<void> => {
     begun = true;
+    clearTimeout(timer);
     await work();
   };
   try {
-    await (locks === undefined ? run() : locks.request(name, { signal }, run));
+    await (locks === undefined ? run() : locks.request(name, { signal: waiting.signal }, run));
   } catch (error) {
-    if (begun || !signal.aborted) throw error;
+    if (begun || !waiting.signal.aborted) throw error;
   }
   return begun;
 }

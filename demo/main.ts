@@ -1,0 +1,43 @@
+import { find, onClick } from "./dom.ts";
+import { run } from "./notice.ts";
+import { Screen } from "./screen.ts";
+import { keepSettings, readSettings, type DemoSettings } from "./settings.ts";
+import { wireUpkeep } from "./upkeep.ts";
+import { wireWriting } from "./writing.ts";
+
+const screen = new Screen();
+const { notices } = screen;
+const form = find("settings", HTMLFormElement);
+const server = find("server", HTMLInputElement);
+const namespace = find("namespace", HTMLInputElement);
+
+wireWriting(screen);
+wireUpkeep(screen);
+
+form.addEventListener("submit", (event) => {
+  event.preventDefault();
+  void run(form, notices.settings, async () => {
+    await open({ server: server.value.trim(), namespace: namespace.value });
+    notices.settings.say(`Opened “${namespace.value}”.`, "success");
+  });
+});
+
+onClick("ping", (button) =>
+  void run(button, notices.settings, async () => {
+    const began = performance.now();
+    const answered = await screen.ping();
+    const ms = Math.round(performance.now() - began);
+    if (answered) notices.settings.say(`The server answered within ${ms} ms.`, "success");
+    else notices.settings.say(`No server answered within ${ms} ms.`, "error");
+  }),
+);
+
+const settings = readSettings();
+server.value = settings.server;
+namespace.value = settings.namespace;
+void run(form, notices.settings, () => open(settings));
+
+async function open(settings: DemoSettings): Promise<void> {
+  await screen.open(settings);
+  keepSettings(settings);
+}

@@ -1,0 +1,144 @@
+import type { KeyMetadata, NASKeyStore } from "nas-keystore";
+import { coalesce } from "./coalesce.ts";
+import { ConnectionIndicator } from "./connection.ts";
+import { Details } from "./details.ts";
+import { EntryList } from "./entry-list.ts";
+import { EventLog } from "./event-log.ts";
+import { Figures } from "./figures.ts";
+import { Notice } from "./notice.ts";
+import { Outbox } from "./outbox.ts";
+import { Session, type StoreEvent } from "./session.ts";
+import type { DemoSettings } from "./settings.ts";
+
+const MAX_ROWS = 200;
+const TICK_MS = 250;
+
+/** All that the page shows of the store, and the one way to bring it up to date. */
+export class Screen {
+  readonly details = new Details();
+  readonly #list = new EntryList((key) => void this.show(key), () => void this.refresh());
+  readonly #outbox = new Outbox();
+  readonly #figures = new Figures();
+  readonly #log = new EventLog();
+  readonly #connection = new ConnectionIndicator();
+  readonly #session = new Session((event) => this.#onEvent(event), () => void this.refresh());
+  readonly notices = {
+    settings: new Notice("settings-notice"),
+    write: new Notice("write-notice"),
+    keys: new Notice("keys-notice"),
+    details: new Notice("details-notice"),
+    outbox: new Notice("outbox-notice"),
+    figures: new Notice("figures-notice"),
+  };
+  /** When the next of the shown entries expires. */
+  #nextExpiry = Infinity;
+  /** The last refresh failed, and said so beside the keys. */
+  #refreshFailed = false;
+
+  /** Shows what the store holds now. */
+  readonly refresh = coalesce(() => this.#refresh());
+
+  constructor() {
+    // Another tab may have written while this one was hidden.
+    document.addEventListener("visibilitychange", () => {
+      if (document.visibilityState === "visible") void this.refresh();
+    });
+    addEventListener("focus", () => void this.refresh());
+    setInterval(() => this.#tick(Date.now()), TICK_MS);
+  }
+
+  /** @throws Error while no store is open, because the settings were refused */
+  get store(): NASKeyStore {
+    return this.#session.store;
+  }
+
+  /** @throws KeyStoreError INVALID_OPTION, and nothing has changed */
+  async open(settings: DemoSettings): Promise<void> {
+    await this.#session.open(settings);
+    this.#deselect();
+    this.#connection.unknown();
+    await this.refresh();
+    // Its outcome shows in the indicator, and need not be waited for.
+    void this.ping().catch(() => undefined);
+  }
+
+  /** Deletes the namespace and opens it anew. */
+  async destroy(): Promise<void> {
+    this.#deselect();
+    await this.#session.destroy();
+    await this.refresh();
+  }
+
+  async ping(): Promise<boolean> {
+    const answered = await this.store.ping();
+    if (answered) this.#connection.online();
+    else this.#connection.offline();
+    return answered;
+  }
+
+  /** Chooses a key and shows its value. */
+  async show(key: string): Promise<void> {
+    this.notices.details.clear();
+    this.#list.select(key);
+    try {
+      await this.details.select(this.store, key);
+    } catch (error) {
+      this.notices.details.fail(error);
+    }
+    await this.refresh();
+  }
+
+  /** A write was made: brings this tab and the others up to date. */
+  async afterWrite(key?: string): Promise<void> {
+    this.#session.tellOtherTabs();
+    await (key === undefined ? this.refresh() : this.show(key));
+  }
+
+  async #refresh(): Promise<void> {
+    let opened: NASKeyStore | undefined;
+    try {
+      const store = (opened = this.store);
+      const { pattern, tag } = this.#list.filter;
+      const keys = await store.listKeys(pattern, tag === "" ? {} : { tag });
+      const found = await Promise.all(keys.slice(0, MAX_ROWS).map((key) => store.getMetadata(key)));
+      const rows = found.filter((metadata): metadata is KeyMetadata => metadata !== undefined);
+      await this.details.refresh(store);
+      const [storage, pending] = await Promise.all([store.getStorageStats(), store.pendingWrites()]);
+      if (!this.#session.isCurrent(store)) return;
+      this.#list.show(rows, keys.length > MAX_ROWS ? keys.length : rows.length);
+      this.#figures.show(store.getCacheStats(), storage);
+      this.#outbox.show(pending);
+      const { entry } = this.details;
+      const shown = entry === undefined ? rows : [...rows, entry.metadata];
+      this.#nextExpiry = Math.min(...shown.map(({ expiresAt }) => expiresAt?.getTime() ?? Infinity));
+      if (this.#refreshFailed) this.notices.keys.clear();
+      this.#refreshFailed = false;
+    } catch (error) {
+      // Reopened meanwhile: the next refresh shows the new store.
+      if (opened !== undefined && !this.#session.isCurrent(opened)) return;
+      this.#refreshFailed = true;
+      this.notices.keys.fail(error);
+    }
+  }
+
+  #onEvent(event: StoreEvent): void {
+    this.#log.add(event);
+    if (event.type === "published" || event.type === "online") this.#connection.online();
+    if (event.type === "offline") this.#connection.offline();
+    if (event.type === "published") this.#session.tellOtherTabs();
+    void this.refresh();
+  }
+
+  #tick(now: number): void {
+    this.#list.tick(now);
+    this.details.tick(now);
+    if (now < this.#nextExpiry) return;
+    this.#nextExpiry = Infinity;
+    void this.refresh();
+  }
+
+  #deselect(): void {
+    this.details.deselect();
+    this.#list.select(undefined);
+  }
+}

@@ -1,0 +1,20 @@
+/** What the page was opened with; kept in the query string, so that it survives a reload and can be passed on. */
+export interface DemoSettings {
+  readonly server: string;
+  readonly namespace: string;
+}
+
+export function readSettings(): DemoSettings {
+  const query = new URLSearchParams(location.search);
+  return {
+    server: query.get("server") ?? `ws://${location.hostname || "127.0.0.1"}:9222`,
+    namespace: query.get("namespace") ?? "demo",
+  };
+}
+
+export function keepSettings({ server, namespace }: DemoSettings): void {
+  const query = new URLSearchParams(location.search);
+  query.set("server", server);
+  query.set("namespace", namespace);
+  history.replaceState(null, "", `?${query}${location.hash}`);
+}

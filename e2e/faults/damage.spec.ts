@@ -1,0 +1,230 @@
+import { byForm } from "../support/fault-run.ts";
+import { expect, test } from "../support/faults.ts";
+import { freePorts } from "../support/ports.ts";
+import { installProbe, type Dump } from "../support/probe.ts";
+
+const FLIPS = byForm(200, 2_000);
+/** So many in one call into the page. */
+const CHUNK = 50;
+
+test(`one bit flipped anywhere in what is stored, ${FLIPS} times, never makes a wrong value`, async ({ page, nats, namespace, wire, consoleGuard, random }) => {
+  consoleGuard.allowFailedSockets();
+  await installProbe(page);
+  const [nobody] = await freePorts(1);
+  await page.evaluate(fillDatabase, { servers: nats.wsUrl, nobody: `ws://127.0.0.1:${nobody}`, namespace });
+
+  const failures: string[] = [];
+  const places = new Set<string>();
+  for (let done = 0; done < FLIPS; done += CHUNK) {
+    const report = await page.evaluate(flipAndLook, {
+      servers: nats.wsUrl,
+      namespace,
+      seed: random.int(0, 2 ** 31),
+      count: Math.min(CHUNK, FLIPS - done),
+    });
+    failures.push(...report.failures);
+    for (const place of report.places) places.add(place);
+  }
+  console.log(`${FLIPS} flips in ${places.size} kinds of places`);
+  expect(failures).toEqual([]);
+
+  // Others may be told what is right, or something that they can tell is damaged.
+  const wrong: string[] = [];
+  const right = await page.evaluate(() => damaged.wire);
+  for (const { envelope, text } of await wire.settled()) {
+    if (envelope?.operation !== "store") continue;
+    const { key, value = "", metadata } = envelope;
+    const isRight = (right[key] ?? []).includes(value) || value.startsWith('"anew');
+    if (!isRight && metadata?.checksum === (await sha256(value))) wrong.push(text);
+  }
+  expect(wrong).toEqual([]);
+});
+
+declare global {
+  /** What `fillDatabase` leaves in the page. */
+  var damaged: { values: Map<string, unknown>; dump: Dump; wire: Record<string, string[]> };
+}
+
+async function sha256(text: string): Promise<string> {
+  return Buffer.from(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toString("hex");
+}
+
+/** In the page: entries of every format, confirmed, queued, refused and deleted, as the library itself writes them. */
+async function fillDatabase({ servers, nobody, namespace }: { servers: string; nobody: string; namespace: string }): Promise<void> {
+  const values = new Map<string, unknown>();
+  const sweepIntervalMs = 0;
+  const compression = { thresholdBytes: 200 };
+  const put = async (store: typeof globalThis.store, key: string, value: unknown, options = {}): Promise<void> => {
+    await store.store(key, value, options);
+    values.set(key, value);
+  };
+
+  const online = new keystore.NASKeyStore({ servers, namespace, sweepIntervalMs, compression });
+  // Keys that are one bit apart.
+  await put(online, "k0", { text: "naught", list: [1, 2, 3] }, { tags: ["even", "number"] });
+  await put(online, "k1", "one", { format: "text" });
+  await put(online, "k2", { two: 2 }, { ttl: 100_000 });
+  await put(online, "k3", new Uint8Array([3, 1, 4, 1, 5, 9]), { format: "binary" });
+  await put(online, "k4", new Map<unknown, unknown>([["four", new Date(4)], [4n, -0]]), { format: "structured" });
+  await put(online, "k5", "five ".repeat(100), { format: "text", tags: ["gzipped"] });
+  await put(online, "k6", new Uint8Array(500).fill(6), { format: "binary" });
+  await put(online, "k7", { seven: "7".repeat(500) }, { ttl: 50_000 });
+  await put(online, "gone", "deleted below");
+  await online.close();
+
+  const offline = new keystore.NASKeyStore({ servers: nobody, namespace, sweepIntervalMs, compression });
+  await put(offline, "p0", { waits: true }, { tags: ["waiting"] });
+  await put(offline, "p1", "waits too", { format: "text", ttl: 100_000 });
+  await put(offline, "p2", new Uint8Array([1, 2]), { format: "binary" });
+  await offline.bulkStore({ p3: 3, p4: "four", p5: [5] });
+  for (const [key, value] of [["p3", 3], ["p4", "four"], ["p5", [5]]] as const) values.set(key, value);
+  await offline.delete("gone");
+  values.delete("gone");
+  await put(offline, "refused", "by the server");
+  await offline.close();
+
+  const dump = await probe.dump(namespace);
+  for (const [, row] of dump.outbox as [IDBValidKey, { state: string; writes: { key: string }[] }][]) {
+    if (row.writes.some(({ key }) => key === "refused")) row.state = "rejected";
+  }
+  const wire: Record<string, string[]> = {};
+  for (const [key, row] of dump.entries as [string, { payload?: string | Uint8Array }][]) {
+    const { payload } = row;
+    if (payload === undefined) continue;
+    wire[key] = [typeof payload === "string" ? payload : btoa(String.fromCharCode(...payload))];
+  }
+  globalThis.damaged = { values, dump, wire };
+}
+
+/** In the page: flips a bit, asks everything of a new store, and makes the damage good; again and again. */
+async function flipAndLook({ servers, namespace, seed, count }: { servers: string; namespace: string; seed: number; count: number }) {
+  const random = probe.random(seed);
+  const below = (limit: number): number => Math.floor(random() * limit);
+  const { values, dump } = damaged;
+  const failures: string[] = [];
+  const places = new Set<string>();
+
+  type Leaf = { path: string; flip: () => string };
+  const flipNumber = (value: number): number => {
+    const view = new DataView(new ArrayBuffer(8));
+    view.setFloat64(0, value);
+    const bit = below(64);
+    view.setUint8(bit >> 3, view.getUint8(bit >> 3) ^ (1 << (bit & 7)));
+    return view.getFloat64(0);
+  };
+  const flipText = (text: string): string => {
+    if (text === "") return "\u0001";
+    const at = below(text.length);
+    return text.slice(0, at) + String.fromCharCode(text.charCodeAt(at) ^ (1 << below(16))) + text.slice(at + 1);
+  };
+  /** Every place in a record where a bit can flip: values, names of fields, bytes. */
+  const leavesOf = (holder: Record<string, unknown>, name: string, path: string, leaves: Leaf[]): void => {
+    const value = holder[name];
+    const set = (changed: unknown): string => {
+      holder[name] = changed;
+      return `${path}: ${String(value).slice(0, 60)} → ${String(changed).slice(0, 60)}`;
+    };
+    if (typeof value === "number") leaves.push({ path, flip: () => set(flipNumber(value)) });
+    else if (typeof value === "string") leaves.push({ path, flip: () => set(flipText(value)) });
+    else if (value instanceof Uint8Array) {
+      leaves.push({
+        path,
+        flip: () => {
+          const at = below(value.length);
+          value[at]! ^= 1 << below(8);
+          return `${path}[${at}]`;
+        },
+      });
+    } else if (typeof value === "object" && value !== null) {
+      const inner = value as Record<string, unknown>;
+      for (const field of Object.keys(inner)) {
+        leavesOf(inner, field, Array.isArray(value) ? `${path}[]` : `${path}.${field}`, leaves);
+        if (Array.isArray(value)) continue;
+        leaves.push({
+          path: `${path}.${field} (name)`,
+          flip: () => {
+            const renamed = flipText(field);
+            inner[renamed] = inner[field];
+            delete inner[field];
+            return `${path}.${field} is called ${renamed}`;
+          },
+        });
+      }
+    }
+  };
+
+  for (let n = 0; n < count; n++) {
+    const copy = structuredClone(dump);
+    const table = random() < 0.65 ? "entries" : "outbox";
+    const record = copy[table][below(copy[table].length)] as [IDBValidKey, unknown];
+    const isEntry = table === "entries";
+    const key = JSON.stringify(record[0]);
+    const hurt = new Set<string>(
+      isEntry ? [record[0] as string] : (record[1] as { writes: { key: string }[] }).writes.map((write) => write.key),
+    );
+    const leaves: Leaf[] = [];
+    leavesOf(record as unknown as Record<string, unknown>, "0", `${table} key`, leaves);
+    leavesOf(record as unknown as Record<string, unknown>, "1", table, leaves);
+    const leaf = leaves[below(leaves.length)] as Leaf;
+    const what = `${key} ${leaf.flip()}`;
+    places.add(leaf.path);
+    if (isEntry) hurt.add(record[0] as string);
+    const complain = (said: string): void => void failures.push(`${what}: ${said}`);
+
+    /** What a call gives; an error has to be a typed one. */
+    const ask = async <T>(call: string, work: () => Promise<T>): Promise<T | undefined> => {
+      try {
+        return await work();
+      } catch (error) {
+        const code = (error as { code?: string }).code;
+        if (!(error instanceof keystore.KeyStoreError) || code === "CLOSED") complain(`${call} rejects with ${String(error)}`);
+        return undefined;
+      }
+    };
+    const mustBeRight = (call: string, at: string, value: unknown): void => {
+      if (value !== undefined && !(values.has(at) && probe.same(value, values.get(at)))) {
+        complain(`${call} of ${JSON.stringify(at)} gives ${String(JSON.stringify(value)).slice(0, 80)}`);
+      }
+    };
+
+    await probe.restore(namespace, copy);
+    const store = new keystore.NASKeyStore({ servers, namespace, sweepIntervalMs: 0, lingerMs: 1_000, cacheSize: random() < 0.5 ? 0 : 100 });
+    const isKey = (at: string): boolean => at !== "" && !/\p{Surrogate}/u.test(at);
+    const keys = [...new Set([...values.keys(), "gone", ...hurt])].filter(isKey);
+
+    for (const at of keys) {
+      const value = await ask("retrieve", () => store.retrieve(at));
+      mustBeRight("retrieve", at, value);
+      if (value === undefined && !hurt.has(at) && values.has(at)) complain(`nothing is left of ${at}`);
+      mustBeRight("retrieve past memory", at, await ask("retrieve past memory", () => store.retrieve(at, { useCache: false })));
+    }
+    for (const [at, value] of (await ask("bulkRetrieve", () => store.bulkRetrieve(keys))) ?? []) mustBeRight("bulkRetrieve", at, value);
+    for (const at of hurt) {
+      if (!isKey(at)) continue;
+      await ask("exists", () => store.exists(at));
+      await ask("getMetadata", () => store.getMetadata(at));
+    }
+    await ask("listKeys", () => store.listKeys());
+    await ask("getStorageStats", () => store.getStorageStats());
+    await ask("sweep", () => store.sweep());
+    await ask("flush", () => store.flush());
+    // What is whole has been published, whatever stands beside it.
+    for (const { key: at, rejected } of (await ask("pendingWrites", () => store.pendingWrites())) ?? []) {
+      if (!rejected && !hurt.has(at)) complain(`${at} still waits after a flush`);
+    }
+
+    // The store goes on: what is damaged can be stored anew, updated and deleted.
+    for (const at of ["fresh", ...hurt]) {
+      if (!isKey(at)) continue;
+      const anew = `anew ${n}`;
+      if ((await ask(`store anew ${at}`, () => store.store(at, anew))) === undefined) complain(`${at} cannot be stored anew`);
+      const read = await ask("retrieve anew", () => store.retrieve(at, { useCache: false }));
+      if (read !== anew) complain(`${at}, stored anew, gives ${JSON.stringify(read)}`);
+      await ask("update", () => store.update(at, `${anew} again`));
+      if ((await ask("delete", () => store.delete(at))) !== true) complain(`${at}, stored anew, cannot be deleted`);
+      if ((await ask("exists", () => store.exists(at))) !== false) complain(`${at}, deleted, exists`);
+    }
+    await ask("close", () => store.close());
+  }
+  return { failures, places: [...places] };
+}

@@ -1,0 +1,273 @@
+import type { Page } from "@playwright/test";
+import type { NASKeyStore } from "nas-keystore";
+import { withDeadline } from "../support/deadline.ts";
+import type { Fault, FaultServer, Stage } from "../support/fault-server.ts";
+import { expect, test } from "../support/faults.ts";
+import { expectInTime, type Timed, type Timing } from "../support/stopwatch.ts";
+import type { Wire } from "../support/wire.ts";
+
+/** Short where calls wait for it; where the conversation goes well up to the close, nothing does. */
+const timeoutAt = (stage: Stage): number => (stage === "close" ? 5_000 : 400);
+const CALLS = ["store", "delete", "bulkStore", "ping", "flush", "close", "idle close"] as const;
+type Call = (typeof CALLS)[number];
+
+/** What the page says of a call that met the fault. */
+interface Outcome {
+  call: Timed<unknown>;
+  /** `key operation` of what waits afterwards, sorted; not after a close. */
+  pending?: string[];
+  close: Timing;
+}
+
+/** Waits whether this comes to pass; generous, since it only bounds what would hang. */
+const BOUND_MS = 15_000;
+/** An attempt to connect, which no call waits for, goes on for 6 s at most (DESIGN 4); by then its socket is closed. */
+const ATTEMPT_MS = 8_000;
+
+const silences: Stage[] = ["accept", "open", "info", "publish", "flush", "close"];
+const stagesOfClosing: Stage[] = ["open", "info", "publish", "flush", "close"];
+const codes = [1001, 1002, 1008, 1009, 1011];
+
+for (const at of silences) {
+  test(`every call settles when the server falls silent at "${at}"`, async ({ page, nats, wire, namespace, startFaultServer, consoleGuard }) => {
+    consoleGuard.allowFailedSockets();
+    await meetFault({ page, wire, namespace, server: await startFaultServer(nats), fault: { at, how: "silence" } });
+  });
+}
+
+for (const code of codes) {
+  test(`every call settles when the server closes with ${code} at any moment`, async ({
+    page,
+    nats,
+    wire,
+    namespace,
+    startFaultServer,
+    consoleGuard,
+  }) => {
+    consoleGuard.allowFailedSockets();
+    const server = await startFaultServer(nats);
+    for (const at of stagesOfClosing) {
+      await meetFault({ page, wire, namespace: `${namespace}-${at}`, server, fault: { at, how: code } });
+    }
+  });
+}
+
+test("a server that hangs up at once is retried, and found when it is well", async ({ page, nats, wire, namespace, startFaultServer, consoleGuard }) => {
+  consoleGuard.allowFailedSockets();
+  await meetFault({ page, wire, namespace, server: await startFaultServer(nats), fault: { at: "accept", how: "hang-up" } });
+});
+
+test("finds a server that is well again past a handshake that still hangs", async ({ page, nats, wire, namespace, startFaultServer, consoleGuard }) => {
+  consoleGuard.allowFailedSockets();
+  const server = await startFaultServer(nats);
+  server.fault = { at: "accept", how: "silence" };
+  expect(
+    await page.evaluate(
+      ([servers, namespace]) => {
+        globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 400 });
+        return store.store("a", 1);
+      },
+      [server.wsUrl, namespace] as const,
+    ),
+  ).toBe(false);
+  expect(server.open, "the handshake hangs").toBe(1);
+
+  // Half-open, as when a network drops what belongs to old connections: nothing tells the browser.
+  server.fault = undefined;
+  await expect.poll(() => wire.messages.length, { message: "published in the background", timeout: 30_000 }).toBe(1);
+});
+
+test("an attempt that the server closed before INFO holds up nobody", async ({ page, nats, wire, namespace, startFaultServer, consoleGuard }) => {
+  consoleGuard.allowFailedSockets();
+  const server = await startFaultServer(nats);
+  server.fault = { at: "open", how: 1001 };
+  const stored = await page.evaluate(
+    ([servers, namespace]) => {
+      globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 2_000 });
+      return stopwatch.time(() => store.store("a", 1));
+    },
+    [server.wsUrl, namespace] as const,
+  );
+  expect(stored.value).toBe(false);
+  expect(stored.elapsedMs, "the server has hung up: there is nothing to wait for").toBeLessThan(1_500);
+
+  server.fault = undefined;
+  const flushed = await page.evaluate(() => stopwatch.time(() => store.flush()));
+  expect(flushed.value, "flush() tries at once").toEqual({ published: 1, pending: 0, rejected: 0 });
+  await wire.waitFor(1);
+});
+
+/** Makes each call with a store that has met no failure yet, on a key that exists; then sees that all is published. */
+async function meetFault({
+  page,
+  wire,
+  namespace,
+  server,
+  fault,
+}: {
+  page: Page;
+  wire: Wire;
+  namespace: string;
+  server: FaultServer;
+  fault: Fault;
+}): Promise<void> {
+  const problems: string[] = [];
+  const note = (error: unknown): void => void problems.push((error as Error).message);
+  const check = (work: () => void): void => {
+    try {
+      work();
+    } catch (error) {
+      note(error);
+    }
+  };
+
+  for (const call of CALLS) {
+    const space = `${namespace}-${call.replace(" ", "-")}`;
+    const what = `${fault.how} at ${fault.at}, ${call}`;
+    server.fault = undefined;
+    await prepare(page, server, space, call);
+    server.fault = fault;
+    const timeoutMs = timeoutAt(fault.at);
+    const outcome = await meet(page, { servers: server.wsUrl, namespace: space, timeoutMs }, call);
+
+    // A server that goes wrong when the client closes has read everything before.
+    const reads = fault.at === "close";
+    const queued = reads ? [] : pendingAfter(call);
+    check(() => expect(outcome.call.error, what).toBeUndefined());
+    check(() => expect(outcome.call.value, what).toEqual(expectedValue(call, fault.at)));
+    check(() => expectInTime(outcome.call, timeoutMs, what));
+    if (outcome.pending !== undefined) check(() => expect(outcome.pending, `${what}: what waits`).toEqual(queued));
+    check(() => expectInTime(outcome.close, timeoutMs, `${what}: close()`));
+    if (call === CALLS[0]) {
+      const sockets = (): Promise<unknown> => page.evaluate(() => stopwatch.openSockets());
+      await expect.poll(sockets, { message: `${what}: sockets left`, timeout: ATTEMPT_MS }).toEqual({ connecting: 0, open: 0 }).catch(note);
+    }
+    // As when the process dies: the next call must not wait behind a handshake that hangs; that is a test of its own.
+    server.hangUp();
+    await withDeadline(server.idle(), () => `${what}: ${server.open} connections are left`, BOUND_MS);
+    server.fault = undefined;
+    await makeGood(page, server, space);
+    await wire.settled();
+    for (const [key, operation] of reads ? [] : writesOf(call)) {
+      const messages = wire.messages.filter(({ subject }) => subject === `_kv.${space}.key.${key}`);
+      check(() => expect(messages.at(-1)?.envelope?.operation, `${what}: last of ${key}`).toBe(operation));
+    }
+  }
+  expect(problems.join("\n\n"), `${problems.length} problems`).toBe("");
+}
+
+/** Something to delete, and where the call is to publish what waits, something that does. */
+async function prepare(page: Page, server: FaultServer, namespace: string, call: Call): Promise<void> {
+  await page.evaluate(
+    async ([servers, namespace, call]) => {
+      const well = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 10_000 });
+      if (!(await well.store("there", 1))) throw new Error("The server is not well");
+      await well.close();
+      if (call !== "flush") return;
+      // A client that reaches no server, without a socket.
+      const connect = (): Promise<never> => Promise.reject(new Error("Not now"));
+      const away = new keystore.NASKeyStore({ servers, namespace, connect });
+      await away.store("waiting", 1);
+      await away.close();
+    },
+    [server.wsUrl, namespace, call] as const,
+  );
+}
+
+function meet(page: Page, options: { servers: string; namespace: string; timeoutMs: number }, call: Call): Promise<Outcome> {
+  return page.evaluate(
+    async ([options, call]): Promise<Outcome> => {
+      const calls: Record<typeof call, () => Promise<unknown>> = {
+        store: () => store.store("a", 1),
+        delete: () => store.delete("there"),
+        bulkStore: async () =>
+          Object.fromEntries(
+            await store.bulkStore([
+              ["a", 1],
+              ["b", 2],
+            ]),
+          ),
+        ping: () => store.ping(),
+        flush: async () => (await store.flush()).pending,
+        close: async () => {
+          const stored = store.store("a", 1);
+          await store.close();
+          return stored;
+        },
+        "idle close": async () => {
+          await store.ping();
+          const closing = await stopwatch.time(() => store.close());
+          idleClose = closing;
+          return "closed";
+        },
+      };
+      let idleClose: Timed<void> | undefined;
+      const store: NASKeyStore = new keystore.NASKeyStore({ ...options, lingerMs: call === "idle close" ? 60_000 : 0 });
+      const timed = await stopwatch.time(calls[call]);
+      const open = !call.endsWith("close");
+      const waiting = open ? (await store.pendingWrites()).map(({ key, operation }) => `${key} ${operation}`).toSorted() : undefined;
+      const close = idleClose ?? (await stopwatch.time(() => store.close()));
+      return {
+        call: timed,
+        close: { elapsedMs: close.elapsedMs, localMs: close.localMs },
+        ...(waiting === undefined ? undefined : { pending: waiting }),
+      };
+    },
+    [options, call] as const,
+  );
+}
+
+async function makeGood(page: Page, server: FaultServer, namespace: string): Promise<void> {
+  const left = await page.evaluate(
+    async ([servers, namespace]) => {
+      const well = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 10_000 });
+      const { pending } = await well.flush();
+      await well.close();
+      return pending;
+    },
+    [server.wsUrl, namespace] as const,
+  );
+  expect(left, `${namespace}: waits though the server is well`).toBe(0);
+}
+
+function expectedValue(call: Call, at: Stage): unknown {
+  const reads = at === "close";
+  switch (call) {
+    case "store":
+    case "close":
+      return reads;
+    case "delete":
+      return true;
+    case "bulkStore":
+      return { a: reads, b: reads };
+    case "ping":
+      return reads || at === "publish"; // it publishes nothing
+    case "flush":
+      return reads ? 0 : 1;
+    case "idle close":
+      return "closed";
+  }
+}
+
+function writesOf(call: Call): [key: string, operation: string][] {
+  switch (call) {
+    case "store":
+    case "close":
+      return [["a", "store"]];
+    case "delete":
+      return [["there", "delete"]];
+    case "bulkStore":
+      return [
+        ["a", "store"],
+        ["b", "store"],
+      ];
+    case "flush":
+      return [["waiting", "store"]];
+    default:
+      return [];
+  }
+}
+
+function pendingAfter(call: Call): string[] {
+  return writesOf(call).map((write) => write.join(" "));
+}

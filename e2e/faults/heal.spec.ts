@@ -1,0 +1,383 @@
+import type { BrowserContext, LaunchOptions, Page } from "@playwright/test";
+import { chromium } from "@playwright/test";
+import { expect, test, visit } from "../support/faults.ts";
+import { installStopwatch, type Timed } from "../support/stopwatch.ts";
+
+/** Local, so no `timeoutMs` bounds them; but something must. */
+const BOUNDED_MS = 10_000;
+
+function openStore(page: Page, servers: string, namespace: string, more: object = {}): Promise<void> {
+  return page.evaluate(
+    ([servers, namespace, more]) => {
+      globalThis.resets = [];
+      globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 5_000, ...more });
+      store.addEventListener("reset", ({ detail }) => resets.push(detail.reason));
+    },
+    [servers, namespace, more] as const,
+  );
+}
+
+test.describe("versionchange", () => {
+  test("closes at once, and reopens unseen by the caller", async ({ page, openPage, nats, namespace, wire }) => {
+    await openStore(page, nats.wsUrl, namespace);
+    expect(await page.evaluate(() => store.store("a", 1))).toBe(true);
+
+    // A newer release that wants to upgrade, and gives it up again.
+    const other = await openPage();
+    const outcomes = await other.evaluate(
+      (name) =>
+        new Promise<string[]>((resolve) => {
+          const seen: string[] = [];
+          const request = indexedDB.open(name, 1_000_000);
+          request.onblocked = () => seen.push("blocked");
+          request.onupgradeneeded = () => {
+            seen.push("upgrade");
+            request.transaction?.abort();
+          };
+          request.onerror = () => resolve(seen);
+        }),
+      `nas-keystore/${namespace}`,
+    );
+    expect(outcomes, "the store let go at once").toEqual(["upgrade"]);
+
+    expect(
+      await page.evaluate(async () => [
+        await store.retrieve("a", { useCache: false }),
+        await store.store("a", 2),
+        await store.update("a", 3),
+        await store.exists("a"),
+        await store.delete("a"),
+        await store.pendingWrites(),
+        resets,
+      ]),
+    ).toEqual([1, true, true, true, true, [], []]);
+    expect((await wire.settled()).map(({ envelope }) => envelope?.value ?? envelope?.operation)).toEqual(["1", "2", "3", "delete"]);
+  });
+
+  test("lets a writer that is in the middle of a load upgrade too, and loses nothing", async ({ page, openPage, nats, namespace, wire }) => {
+    await openStore(page, nats.wsUrl, namespace);
+    await page.evaluate(() => store.store("a", 0));
+    const other = await openPage();
+    const load = page.evaluate(() => Promise.all(Array.from({ length: 200 }, async (_, n) => store.store(`key-${n}`, n))));
+    await other.evaluate(
+      (name) =>
+        new Promise<void>((resolve) => {
+          const request = indexedDB.open(name, 1_000_000);
+          request.onupgradeneeded = () => request.transaction?.abort();
+          request.onerror = () => resolve();
+        }),
+      `nas-keystore/${namespace}`,
+    );
+    expect(new Set(await load)).toEqual(new Set([true]));
+    expect(await page.evaluate(async () => (await store.listKeys("key-*")).length)).toBe(200);
+    await wire.waitFor(201);
+  });
+
+  test("a database deleted under the page is one `reset`, an empty memory, and a store that works", async ({ page, openPage, nats, namespace }) => {
+    await openStore(page, nats.wsUrl, namespace);
+    await page.evaluate(() => store.store("a", 1));
+    const other = await openPage();
+    await other.evaluate((namespace) => keystore.destroyNamespace(namespace), namespace);
+    expect(
+      await page.evaluate(async () => [await store.retrieve("a"), await store.listKeys(), await store.store("a", 2), await store.retrieve("a")]),
+    ).toEqual([undefined, [], true, 2]);
+    expect(await page.evaluate(() => resets.length)).toBe(1);
+    expect(await page.evaluate(() => store.getMetadata("a").then((found) => found?.version)), "a new database, a new version 1").toBe(1);
+  });
+});
+
+test.describe("a database that another tab holds", () => {
+  test("an upgrade that is blocked ends in a bounded time, says why, and works when the other lets go", async ({ page: holder, openPage, site, nats, namespace }) => {
+    await openStore(holder, nats.wsUrl, namespace);
+    await holder.evaluate(async (name) => {
+      await store.store("a", 1);
+      await store.close();
+      // Some script that never lets go.
+      const request = indexedDB.open(name);
+      await new Promise((resolve) => (request.onsuccess = resolve));
+      globalThis.held = request.result;
+    }, `nas-keystore/${namespace}`);
+
+    // The next release: its schema has a higher version.
+    const newer = await openPage();
+    await newer.addInitScript(() => {
+      const open = IDBFactory.prototype.open;
+      IDBFactory.prototype.open = function (name, version) {
+        return version === undefined ? open.call(this, name) : open.call(this, name, version + 1);
+      };
+    });
+    await visit(newer, site.url);
+    await openStore(newer, nats.wsUrl, namespace);
+    for (const attempt of ["first", "second"]) {
+      const blocked = await newer.evaluate(() =>
+        stopwatch.time(() => store.retrieve("a").catch((error: InstanceType<typeof keystore.KeyStoreError>) => [error.code, error.message])),
+      );
+      expect(blocked.elapsedMs).toBeLessThan(BOUNDED_MS);
+      expect.soft(blocked.value, `${attempt} call: another tab holds it`).toEqual(["STORAGE_UNAVAILABLE", expect.stringMatching(/another tab/)]);
+    }
+
+    await holder.evaluate(() => held.close());
+    expect(await newer.evaluate(async () => [await store.retrieve("a"), await store.store("b", 1)])).toEqual([1, true]);
+  });
+
+  test("destroyNamespace() is bounded too", async ({ page, openPage, nats, namespace }) => {
+    await openStore(page, nats.wsUrl, namespace);
+    await page.evaluate(async (name) => {
+      await store.store("a", 1);
+      await store.close();
+      const request = indexedDB.open(name);
+      await new Promise((resolve) => (request.onsuccess = resolve));
+      globalThis.held = request.result;
+    }, `nas-keystore/${namespace}`);
+    const other = await openPage();
+    const destroyed = await other.evaluate((namespace) => stopwatch.time(() => keystore.destroyNamespace(namespace)), namespace);
+    expect(destroyed.error).toBe("STORAGE_UNAVAILABLE");
+    expect(destroyed.elapsedMs).toBeLessThan(BOUNDED_MS);
+    await page.evaluate(() => held.close());
+  });
+});
+
+test.describe("an open that fails", () => {
+  for (const failure of ["is refused", "fails with an event", "never answers"] as const) {
+    test(`and ${failure} is a typed error in a bounded time, and is not kept`, async ({ page, nats, namespace, wire }) => {
+      await page.evaluate((failure) => {
+        const open = IDBFactory.prototype.open;
+        globalThis.healOpen = () => void (IDBFactory.prototype.open = open);
+        IDBFactory.prototype.open = () => {
+          // In private windows of some browsers.
+          if (failure === "is refused") throw new DOMException("Not here", "SecurityError");
+          const error = new DOMException("Internal error opening backing store", "UnknownError");
+          const request = { error } as IDBOpenDBRequest;
+          // Else as Safari has it at times: nothing ever comes.
+          if (failure === "fails with an event") setTimeout(() => request.onerror?.(new Event("error")));
+          return request;
+        };
+      }, failure);
+      await openStore(page, nats.wsUrl, namespace);
+      const calls = await page.evaluate(
+        (): Promise<Timed<unknown>[]> =>
+          Promise.all([
+            stopwatch.time(() => store.store("a", 1)),
+            stopwatch.time(() => store.retrieve("a")),
+            stopwatch.time(() => store.delete("a")),
+            stopwatch.time(() => store.bulkStore({ a: 1 })),
+            stopwatch.time(() => store.listKeys()),
+            stopwatch.time(() => store.pendingWrites()),
+            stopwatch.time(() => store.flush()),
+          ]),
+      );
+      expect(calls.map(({ error }) => error)).toEqual(calls.map(() => "STORAGE_UNAVAILABLE"));
+      expect.soft(Math.max(...calls.map(({ elapsedMs }) => elapsedMs)), "ms of the call that took longest").toBeLessThan(BOUNDED_MS);
+
+      const healed = await page.evaluate(async () => {
+        healOpen();
+        return [await store.store("a", 1), await store.retrieve("a", { useCache: false })];
+      });
+      expect(healed, "the very next call").toEqual([true, 1]);
+      expect(await wire.settled()).toHaveLength(1);
+    });
+  }
+});
+
+test("a connection that the platform closes is opened anew, unseen by the caller", async ({ page, nats, namespace, site, wire }) => {
+  await page.addInitScript(() => {
+    const open = IDBFactory.prototype.open;
+    IDBFactory.prototype.open = function (...args) {
+      const request = open.apply(this, args);
+      request.addEventListener("success", () => (globalThis.held = request.result));
+      return request;
+    };
+  });
+  await visit(page, site.url);
+  await openStore(page, nats.wsUrl, namespace, { maxEntries: 100 });
+  const results = await page.evaluate(async () => {
+    const calls: Record<string, () => Promise<unknown>> = {
+      store: () => store.store("a", 1),
+      retrieve: () => store.retrieve("a", { useCache: false }),
+      update: () => store.update("a", 2),
+      exists: () => store.exists("a"),
+      getMetadata: () => store.getMetadata("a").then((found) => found?.version),
+      bulkStore: () => store.bulkStore({ b: 1, c: 2 }).then((results) => [...results.values()]),
+      bulkRetrieve: () => store.bulkRetrieve(["a", "b"], { useCache: false }).then((found) => [...found.values()]),
+      listKeys: () => store.listKeys(),
+      delete: () => store.delete("a"),
+      flush: () => store.flush(),
+      pendingWrites: () => store.pendingWrites(),
+      getStorageStats: () => store.getStorageStats().then(({ entries }) => entries),
+      sweep: () => store.sweep(),
+      clearCache: () => store.clearCache(),
+    };
+    const results: Record<string, unknown> = {};
+    await store.ping();
+    for (const [name, call] of Object.entries(calls)) {
+      // As Safari does behind one's back: the next transaction throws.
+      (globalThis.held as IDBDatabase | undefined)?.close();
+      results[name] = await call().catch((error: unknown) => String(error));
+    }
+    return results;
+  });
+  expect(results).toEqual({
+    store: true,
+    retrieve: 1,
+    update: true,
+    exists: true,
+    getMetadata: 2,
+    bulkStore: [true, true],
+    bulkRetrieve: [2, 1],
+    listKeys: ["a", "b", "c"],
+    delete: true,
+    flush: { published: 0, pending: 0, rejected: 0 },
+    pendingWrites: [],
+    getStorageStats: 2,
+    sweep: 0,
+    clearCache: undefined,
+  });
+  await wire.waitFor(5);
+});
+
+test("data cleared under the running page is a `reset`, an empty memory, and a store that works on", async ({ page, openPage, nats, namespace, site, wire }) => {
+  const other = await openPage();
+  for (const each of [page, other]) await openStore(each, nats.wsUrl, namespace);
+  await page.evaluate(() => store.store("a", 1));
+  expect(await other.evaluate(() => store.retrieve("a"))).toBe(1);
+
+  const session = await page.context().newCDPSession(page);
+  await session.send("Storage.clearDataForOrigin", { origin: new URL(site.url).origin, storageTypes: "all" });
+
+  for (const each of [page, other]) {
+    // The browser tells each page by an event of its own.
+    await expect.poll(() => each.evaluate(() => store.getCacheStats().size), "what is in memory").toBe(0);
+    expect(await each.evaluate(async () => [await store.retrieve("a"), await store.listKeys()])).toEqual([undefined, []]);
+    await expect.poll(() => each.evaluate(() => resets.length)).toBe(1);
+  }
+  expect(await page.evaluate(async () => [await store.store("a", 2), await store.retrieve("a", { useCache: false })])).toEqual([true, 2]);
+  expect(await other.evaluate(() => store.retrieve("a"))).toBe(2);
+  const [first, second] = await wire.waitFor(2);
+  expect(second?.headers["Nats-Msg-Id"], "another write, though key and version are the same").not.toBe(first?.headers["Nats-Msg-Id"]);
+  expect(second?.envelope?.metadata?.version).toBe(1);
+});
+
+test("a write under way when the data is cleared settles, and the store works on", async ({ page, nats, namespace, site, wire, openLink, consoleGuard }) => {
+  consoleGuard.allowFailedSockets();
+  const link = await openLink(nats);
+  await openStore(page, link.wsUrl, namespace, { timeoutMs: 1_000 });
+  link.hang();
+  const pending = page.evaluate(() => stopwatch.time(() => store.store("a", 1)));
+  await expect.poll(() => page.evaluate(() => store.getMetadata("a").then((found) => found?.version))).toBe(1);
+  const session = await page.context().newCDPSession(page);
+  await session.send("Storage.clearDataForOrigin", { origin: new URL(site.url).origin, storageTypes: "all" });
+  const { value, elapsedMs } = await pending;
+  expect(value).toBe(false);
+  expect(elapsedMs).toBeLessThan(BOUNDED_MS);
+  await link.mend();
+  expect(await page.evaluate(async () => [await store.flush().then(({ pending }) => pending), await store.pendingWrites()])).toEqual([0, []]);
+  await expect.poll(() => page.evaluate(() => store.store("b", 1)), { timeout: 30_000 }).toBe(true);
+  await wire.settled();
+  expect(wire.messages.at(-1)?.envelope?.key).toBe("b");
+});
+
+test.describe("the back/forward cache", () => {
+  // Playwright turns it off by default.
+  const launchWithCache = (options: LaunchOptions): Promise<BrowserContext> =>
+    chromium.launchPersistentContext("", { ...options, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+
+  /** Goes back. (`page.goBack()` waits for a load that does not happen.) */
+  const goBack = async (page: Page): Promise<void> => {
+    const session = await page.context().newCDPSession(page);
+    let reasons = "";
+    session.on("Page.backForwardCacheNotUsed", (event) => (reasons = JSON.stringify(event.notRestoredExplanations)));
+    const navigated = new Promise<void>((resolve) => session.once("Page.frameNavigated", () => resolve()));
+    await session.send("Page.enable");
+    // The page may be gone before it answers.
+    await page.evaluate(() => history.back()).catch(() => {});
+    await navigated;
+    await page.locator("body[data-ready]").waitFor({ state: "attached" });
+    expect(await page.evaluate(() => wasPersisted), `the page came from the cache, which says ${reasons}`).toBe(true);
+  };
+
+  test("lets go of connections and channels, forgets what was in memory, and works after the return", async ({ launchOptions, site, nats, namespace, wire, consoleGuard }) => {
+    const context = await launchWithCache(launchOptions);
+    try {
+      consoleGuard.watch(context);
+      await context.addInitScript(installStopwatch);
+      await context.addInitScript(() => addEventListener("pageshow", ({ persisted }) => (globalThis.wasPersisted = persisted)));
+      const page = await visit(context.pages()[0]!, site.url);
+      const other = await visit(await context.newPage(), site.url);
+      // An idle connection that lingers, a life sign, a channel, a database, a watcher of other tabs' life signs.
+      await openStore(page, nats.wsUrl, namespace, { lingerMs: 60_000 });
+      await openStore(other, nats.wsUrl, namespace);
+      expect(await page.evaluate(async () => [await store.store("a", 1), await store.retrieve("a")])).toEqual([true, 1]);
+      expect((await nats.connections()).openWebSockets).toBe(1);
+
+      await page.goto(`${site.url}?elsewhere`);
+      await expect.poll(async () => (await nats.connections()).openWebSockets, "connections of a page in the cache").toBe(0);
+      const locks = await other.evaluate(async () => (await navigator.locks.query()).held?.length);
+      expect(locks, "life signs: the other page's only").toBeLessThanOrEqual(1);
+      expect(await other.evaluate(() => store.store("a", 2))).toBe(true);
+
+      await goBack(page);
+      expect(await page.evaluate(() => store.retrieve("a")), "what another tab wrote meanwhile").toBe(2);
+      expect(await page.evaluate(() => store.store("a", 3))).toBe(true);
+      expect(await other.evaluate(() => store.retrieve("a")), "the channel is back").toBe(3);
+      expect(await other.evaluate(() => store.store("a", 4))).toBe(true);
+      await expect.poll(() => page.evaluate(() => store.retrieve("a")), "and hears").toBe(4);
+      expect((await wire.settled()).map(({ envelope }) => envelope?.value)).toEqual(["1", "2", "3", "4"]);
+    } finally {
+      await context.close();
+    }
+  });
+
+  test("a page that goes into it with writes under way leaves them to others, and learns of that on its return", async ({
+    launchOptions,
+    site,
+    nats,
+    namespace,
+    wire,
+    openLink,
+    consoleGuard,
+  }) => {
+    consoleGuard.allowFailedSockets();
+    const link = await openLink(nats);
+    const context = await launchWithCache(launchOptions);
+    try {
+      consoleGuard.watch(context);
+      await context.addInitScript(installStopwatch);
+      await context.addInitScript(() => addEventListener("pageshow", ({ persisted }) => (globalThis.wasPersisted = persisted)));
+      const page = await visit(context.pages()[0]!, site.url);
+      const other = await visit(await context.newPage(), site.url);
+      await openStore(page, link.wsUrl, namespace, { timeoutMs: 60_000 });
+      await openStore(other, nats.wsUrl, namespace);
+      await page.evaluate(() => store.ping());
+      link.hang();
+      await page.evaluate(() => void (globalThis.underWay = store.store("a", 1).then((result) => [result])));
+      await expect.poll(() => other.evaluate(async () => (await store.pendingWrites()).length)).toBe(1);
+
+      await page.goto(`${site.url}?elsewhere`);
+      const left = Date.now();
+      await wire.waitFor(1);
+      expect(Date.now() - left, "ms until another tab had published it").toBeLessThan(5_000);
+
+      await link.mend();
+      await goBack(page);
+      expect(await page.evaluate(async () => [await store.retrieve("a"), await store.pendingWrites()])).toEqual([1, []]);
+      // True or false: the attempt that went with the page may count as one that failed.
+      await page.evaluate(() => store.store("a", 2));
+      await expect.poll(() => page.evaluate(async () => (await store.pendingWrites()).length), { timeout: 20_000 }).toBe(0);
+      expect(await page.evaluate(() => underWay), "the call that was under way has settled").toEqual([expect.any(Boolean)]);
+      await wire.settled();
+      expect(wire.messages.at(-1)?.envelope?.value, "the newest comes last").toBe("2");
+    } finally {
+      await context.close();
+    }
+  });
+});
+
+declare global {
+  /** In the page: the reasons of the `reset` events of `store`. */
+  var resets: string[];
+  /** In the page: a database that a script keeps open, or that the store has opened last. */
+  var held: IDBDatabase;
+  var healOpen: () => void;
+  /** In the page: what its last `pageshow` said. */
+  var wasPersisted: boolean;
+}

@@ -1,0 +1,147 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Page } from "@playwright/test";
+import { byForm } from "../support/fault-run.ts";
+import { expect, test, visit } from "../support/faults.ts";
+import { LoadLedger, loadSteps, runLoad, type Acknowledgement, type LoadStep } from "../support/load.ts";
+import type { WireMessage } from "../support/wire.ts";
+
+const KILLS = byForm(10, 200);
+const KEYS = Array.from({ length: 24 }, (_, index) => `key-${index}`);
+/** More than any load comes to before the kill. */
+const STEPS = 2_000;
+
+/** What a namespace holds of a key. */
+interface Held {
+  key: string;
+  value?: { n: number };
+  /** As getMetadata has them. */
+  version?: number;
+  pending?: boolean;
+  /** As pendingWrites has it. */
+  waits?: { operation: "store" | "delete"; version: number };
+}
+
+test(`loses no acknowledged write when the browser is killed, ${KILLS} times`, async ({ nats, wire, namespace, site, random, startBrowser, consoleGuard }) => {
+  consoleGuard.allowFailedSockets();
+  const browser = await startBrowser();
+  const ledger = new LoadLedger();
+  const seed = `seed ${random.seed}`;
+
+  for (let kill = 0; kill < KILLS; kill++) {
+    const page = await openWithSink(browser.context.pages()[0]!, site.url, (end) => ledger.acknowledge(end));
+    const steps = loadSteps(random.fork(), STEPS, KEYS, kill * STEPS + 1);
+    ledger.expectSteps(steps);
+    const before = ledger.acknowledgements;
+    // Every third time nobody can be reached, so that everything is in the outbox when the browser dies.
+    const moment = random.int(0, 500);
+    const died = startLoad(page, { servers: nats.wsUrl, namespace, steps, reachable: kill % 3 !== 2 });
+    // The moment is the fault, not a wait for something.
+    await sleep(moment);
+    await browser.kill();
+    await died;
+
+    await browser.restart();
+    const after = await visit(browser.context.pages()[0]!, site.url);
+    const run = `${seed}, kill ${kill}, ${moment} ms into the load, after ${ledger.acknowledgements - before} acknowledgements`;
+
+    // By a store that reaches nobody: it must see what the crash has left.
+    const held = await holdings(after, namespace);
+    const objections = held.flatMap(({ key, value }) => ledger.objection(key, value) ?? []);
+    expect(ledger.errors, `${run}: calls that failed`).toEqual([]);
+    expect(objections, `${run}: acknowledged writes lost`).toEqual([]);
+    expect(halves(held, await wire.settled()), `${run}: half-written`).toEqual([]);
+
+    expect(await publishAll(after, nats.wsUrl, namespace), `${run}: pending`).toEqual({ pending: 0, rejected: 0 });
+    expect(unpublished(await holdings(after, namespace), await wire.settled()), `${run}: not the last message`).toEqual([]);
+    expect(ledger.unread(wire.messages), `${run}: acknowledged as read, but never read`).toEqual([]);
+  }
+  test.info().annotations.push({ type: "acknowledged", description: `${ledger.acknowledgements}, ${ledger.confirmed().length} of them true` });
+  expect(ledger.acknowledgements, "the loads got somewhere").toBeGreaterThan(KILLS * 10);
+});
+
+/** The e2e page, with a way out for acknowledgements: what has come out survives the browser. */
+async function openWithSink(page: Page, url: string, sink: (end: Acknowledgement) => void): Promise<Page> {
+  await page.exposeFunction("acknowledged", sink);
+  return visit(page, url);
+}
+
+/** @returns resolves when the browser has died of it */
+async function startLoad(
+  page: Page,
+  { steps, ...options }: { servers: string; namespace: string; steps: LoadStep[]; reachable: boolean },
+): Promise<void> {
+  try {
+    await page.evaluate(({ reachable, ...options }) => {
+      const connect = (): Promise<never> => Promise.reject(new Error("Nobody can be reached"));
+      globalThis.store = new keystore.NASKeyStore({ ...options, ...(reachable ? undefined : { connect }) });
+    }, options);
+    await page.evaluate(runLoad, { steps, atOnce: 8 });
+  } catch (error) {
+    if (/closed|crashed/i.test(String(error))) return;
+    throw error;
+  }
+  throw new Error("The load ended before the browser was killed");
+}
+
+function holdings(page: Page, namespace: string): Promise<Held[]> {
+  return page.evaluate(
+    async ([namespace, keys]) => {
+      const connect = (): Promise<never> => Promise.reject(new Error("Nobody can be reached"));
+      const store = new keystore.NASKeyStore({ namespace, connect });
+      const waiting = new Map((await store.pendingWrites()).map(({ key, operation, version }) => [key, { operation, version }]));
+      const held = await Promise.all(
+        keys.map(async (key) => {
+          const [value, metadata, waits] = [
+            await store.retrieve<{ n: number }>(key, { useCache: false }),
+            await store.getMetadata(key),
+            waiting.get(key),
+          ];
+          return {
+            key,
+            ...(value === undefined ? undefined : { value }),
+            ...(metadata === undefined ? undefined : { version: metadata.version, pending: metadata.pending }),
+            ...(waits === undefined ? undefined : { waits }),
+          };
+        }),
+      );
+      await store.close();
+      return held;
+    },
+    [namespace, KEYS] as const,
+  );
+}
+
+/** Entries without their outbox record, and the other way round. An entry that does not wait has been read by the server. */
+function halves(held: readonly Held[], messages: readonly WireMessage[]): string[] {
+  return held.flatMap(({ key, value, version, pending, waits }) => {
+    if (waits?.operation === "store" && (value === undefined || version !== waits.version)) {
+      return `${key}: ${waits.version} waits, the entry is ${version}`;
+    }
+    if (waits?.operation === "delete" && value !== undefined) return `${key}: its delete waits, the entry is there`;
+    if (pending !== undefined && pending !== (waits !== undefined)) return `${key}: pending ${pending}, but ${waits ? "" : "not "}waiting`;
+    const read = messages.some(({ envelope }) => envelope?.key === key && envelope.value === JSON.stringify(value));
+    if (value !== undefined && waits === undefined && !read) return `${key}: ${version} neither waits nor was published`;
+    return [];
+  });
+}
+
+function publishAll(page: Page, servers: string, namespace: string): Promise<{ pending: number; rejected: number }> {
+  return page.evaluate(
+    async ([servers, namespace]) => {
+      const store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 10_000 });
+      const { pending, rejected } = await store.flush();
+      await store.close();
+      return { pending, rejected };
+    },
+    [servers, namespace] as const,
+  );
+}
+
+/** Keys whose last message does not tell what they hold. */
+function unpublished(held: readonly Held[], messages: readonly WireMessage[]): string[] {
+  return held.flatMap(({ key, value }) => {
+    const last = messages.findLast(({ envelope }) => envelope?.key === key)?.envelope;
+    const told = last?.operation === "store" ? last.value : undefined;
+    return told === (value && JSON.stringify(value)) ? [] : `${key}: holds ${value?.n}, told ${last?.operation} ${told}`;
+  });
+}

@@ -1,0 +1,442 @@
+import type { Page } from "@playwright/test";
+import { jwtAuthenticator } from "nats";
+import { expect, test } from "./support/production/fixtures.ts";
+import { makeIssuer } from "./support/production/jwts.ts";
+import type { ProductionServer } from "./support/production/server.ts";
+
+/** docs/PRODUCTION.md and the configurations in docs/production, as they are, with a real server, TLS and a browser. */
+
+const SHOP = "tests-shop-5f1c0a9be27d";
+const BILLING = "tests-billing-81ad5c3e90b4";
+const BACKEND = "tests-backend-2c7e9d10fa63";
+const TOKEN = "tests-token-e07b44f1d3c8";
+/** bcrypt at its least cost, in the quotes that nats-server needs around a dollar sign. */
+const PASSWORDS = {
+  NATS_SHOP_PASSWORD: '"$2a$04$q5wH0VygMXaE5HKiMebCkOm3WmNLoWMWbI3gGmgKq2J8B5JrUUXG."',
+  NATS_BILLING_PASSWORD: '"$2a$04$PMV316KcEKKa2zNgaDR0guldjkY0BZ4D74rOTayS1BLALGfOKZLG2"',
+  NATS_BACKEND_PASSWORD: '"$2a$04$KOcjboSZjkkA/qeJ4FpQ8ulQsjESveGl.oWd1yHTeQPPhxlDbtz36"',
+};
+const asBackend = { user: "backend", pass: BACKEND };
+
+async function logIn(page: Page, credentials: Partial<{ user: string; pass: string; token: string; jwt: string }>): Promise<void> {
+  await page.evaluate((credentials) => void Object.assign(login.credentials, credentials), credentials);
+}
+
+/** Flushes until nothing waits: an attempt with the credentials of before may be under way at the first time. */
+async function flushed(page: Page): Promise<void> {
+  await expect.poll(() => page.evaluate(() => store.flush()), { timeout: 15_000 }).toMatchObject({ pending: 0, rejected: 0 });
+}
+
+/** Moves the page's clock on. */
+async function later(page: Page, ms: number): Promise<void> {
+  await page.evaluate((ms) => {
+    const { now } = Date;
+    Date.now = () => now() + ms;
+  }, ms);
+}
+
+async function openWithPassword(page: Page, server: ProductionServer, namespace = "shop"): Promise<void> {
+  await page.evaluate((where) => login.openWithPassword(where), { servers: server.wsUrl, namespace });
+}
+
+test.describe("wss with users and passwords", () => {
+  test("a write arrives", async ({ page, start, listen }) => {
+    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
+    const ear = await listen(server, "_kv.>", asBackend);
+    await logIn(page, { user: "shop", pass: SHOP });
+    await openWithPassword(page, server);
+    expect(await page.evaluate(() => isSecureContext)).toBe(true);
+    expect(await page.evaluate(() => store.store("cart", { items: 2 }))).toBe(true);
+    expect(await page.evaluate(() => store.delete("cart"))).toBe(true);
+    const [stored, deleted] = await ear.waitFor(2);
+    expect(stored).toMatchObject({ subject: "_kv.shop.key.cart", data: expect.stringContaining('"operation":"store"') });
+    expect(deleted).toMatchObject({ subject: "_kv.shop.key.cart", data: expect.stringContaining('"operation":"delete"') });
+    // Headers are on.
+    expect(stored?.id).toMatch(/./);
+    expect(deleted?.id).not.toBe(stored?.id);
+    // The server does not warn of anything, plain-text passwords for instance.
+    expect(server.log()).not.toMatch(/\[(?:WRN|FTL)\]/);
+  });
+
+  test("a page of another origin is shut out, whatever credentials it has", async ({ visit, app, stranger, start, listen, consoleGuard }) => {
+    consoleGuard.allowFailedSockets();
+    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
+    const ear = await listen(server, "_kv.>", asBackend);
+    const strange = await visit(stranger);
+    await logIn(strange, { user: "shop", pass: SHOP });
+    await openWithPassword(strange, server);
+    expect(await strange.evaluate(() => store.store("cart", "stolen"))).toBe(false);
+    const [offline] = await strange.evaluate(() => login.waitFor("offline"));
+    expect(offline).toContain("pending: 1");
+    expect(offline).toContain(`No NATS server answers at ${new URL(server.wsUrl).host}`);
+    expect(await strange.evaluate(() => store.pendingWrites())).toMatchObject([{ key: "cart", rejected: false }]);
+    expect(await strange.evaluate(() => store.flush())).toEqual({ published: 0, pending: 1, rejected: 0 });
+
+    const own = await visit(app);
+    await logIn(own, { user: "shop", pass: SHOP });
+    await openWithPassword(own, server);
+    expect(await own.evaluate(() => store.store("cart", "mine"))).toBe(true);
+    await ear.waitFor(1);
+    expect((await ear.settled()).map(({ data }) => data)).toEqual([expect.stringContaining('\\"mine\\"')]);
+  });
+
+  test("a user of another namespace is shut out, and publishes what was kept once it is the right user", async ({ page, start, listen }) => {
+    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
+    const ear = await listen(server, "_kv.>", asBackend);
+    await logIn(page, { user: "billing", pass: BILLING });
+    await openWithPassword(page, server, "shop");
+    expect(await page.evaluate(() => login.outcome(() => store.store("cart", 1)))).toBe("PUBLISH_REJECTED");
+    const [rejected] = await page.evaluate(() => login.waitFor("rejected"));
+    expect(rejected).toContain("key: cart");
+    expect(rejected).toContain("_kv.shop.key.cart");
+    expect(await page.evaluate(() => store.pendingWrites())).toMatchObject([{ key: "cart", operation: "store", version: 1, rejected: true }]);
+    // Kept here, and not tried again by itself.
+    expect(await page.evaluate(() => store.retrieve("cart"))).toBe(1);
+    expect(await page.evaluate(() => store.flush())).toEqual({ published: 0, pending: 0, rejected: 1 });
+    expect(await ear.settled()).toEqual([]);
+
+    await logIn(page, { user: "shop", pass: SHOP });
+    expect(await page.evaluate(() => store.retryRejected())).toBe(1);
+    expect(await ear.waitFor(1)).toMatchObject([{ subject: "_kv.shop.key.cart" }]);
+    await page.evaluate(() => login.waitFor("published"));
+    expect(await page.evaluate(() => store.pendingWrites())).toEqual([]);
+  });
+
+  test("permissions end at the namespace: not in one within it, nor with its name as a prefix", async ({ page, start, listen }) => {
+    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
+    const ear = await listen(server, "_kv.>", asBackend);
+    await logIn(page, { user: "shop", pass: SHOP });
+    for (const namespace of ["shop.key.x", "shop.staging", "shop2", "sho"]) {
+      await openWithPassword(page, server, namespace);
+      expect(await page.evaluate(() => login.outcome(() => store.store("k", 1))), namespace).toBe("PUBLISH_REJECTED");
+    }
+    expect(await ear.settled()).toEqual([]);
+  });
+
+  test("a page's user hears nothing, and is nobody outside a browser", async ({ page, start, listen }) => {
+    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
+    const refused = await page.evaluate(
+      async ([servers, user, pass]) => {
+        const connection = await nats.connect({ servers, user, pass, reconnect: false });
+        const problem = await new Promise<string>((resolve) => {
+          connection.subscribe("_kv.shop.key.>", { callback: (error) => resolve(error?.message ?? "a message") });
+        });
+        await connection.close();
+        return problem;
+      },
+      [server.wsUrl, "shop", SHOP] as const,
+    );
+    expect(refused).toContain("Permissions Violation for Subscription");
+    await expect(listen(server, "_kv.>", { user: "shop", pass: SHOP })).rejects.toThrow("Authorization Violation");
+  });
+
+  test("a wrong password queues, and the next connection takes what the callback says then", async ({ page, start, listen }) => {
+    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
+    const ear = await listen(server, "_kv.>", asBackend);
+    await logIn(page, { user: "shop", pass: "wrong-9f3b" });
+    await openWithPassword(page, server);
+    expect(await page.evaluate(() => login.outcome(() => store.store("cart", 1)))).toBe(false);
+    expect((await page.evaluate(() => login.waitFor("offline")))[0]).toContain("Authorization Violation");
+    expect(await page.evaluate(() => store.pendingWrites())).toMatchObject([{ key: "cart", rejected: false }]);
+
+    await logIn(page, { pass: SHOP });
+    await flushed(page);
+    await page.evaluate(() => login.waitFor("online"));
+    expect(await ear.waitFor(1)).toMatchObject([{ subject: "_kv.shop.key.cart" }]);
+    expect(await page.evaluate(() => store.store("cart", 2))).toBe(true);
+  });
+
+  test("a callback that throws queues, and what it said is in the event", async ({ page, start }) => {
+    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
+    await page.evaluate(
+      ([servers, pass]) => {
+        let calls = 0;
+        const authenticator = () => {
+          if (++calls === 1) throw new Error("nobody is logged in");
+          return { user: "shop", pass };
+        };
+        login.openWithFixed({ servers, namespace: "shop" }, { authenticator });
+      },
+      [server.wsUrl, SHOP] as const,
+    );
+    expect(await page.evaluate(() => store.store("cart", 1))).toBe(false);
+    expect((await page.evaluate(() => login.waitFor("offline")))[0]).toContain("nobody is logged in");
+    await flushed(page);
+  });
+
+  test("a callback that gives a promise is no callback for nats.ws: the server refuses", async ({ page, start }) => {
+    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
+    await page.evaluate(
+      ([servers, pass]) => login.openWithFixed({ servers, namespace: "shop" }, { authenticator: async () => ({ user: "shop", pass }) }),
+      [server.wsUrl, SHOP] as const,
+    );
+    expect(await page.evaluate(() => store.store("cart", 1))).toBe(false);
+    expect((await page.evaluate(() => login.waitFor("offline")))[0]).toContain("Authorization Violation");
+  });
+
+  test("a message over the server's limit is refused before it is sent", async ({ page, start }) => {
+    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
+    await logIn(page, { user: "shop", pass: SHOP });
+    await page.evaluate((where) => login.openWithPassword(where), { servers: server.wsUrl, namespace: "shop" });
+    const outcome = await page.evaluate(() => login.outcome(() => store.store("big", "x".repeat(1_048_576), { format: "text" })));
+    expect(outcome).toBe("PAYLOAD_TOO_LARGE");
+    expect(await page.evaluate(() => store.store("small", "x".repeat(1_000_000), { format: "text" }))).toBe(true);
+  });
+});
+
+test.describe("wss with a token", () => {
+  test("a wrong token queues, and the next connection takes what the callback says then", async ({ page, start, listen }) => {
+    const server = await start({ configuration: "nats-server-token.conf", secrets: { NATS_TOKEN: TOKEN } });
+    const ear = await listen(server, "_kv.>", { token: TOKEN });
+    await logIn(page, { token: "wrong-41d7" });
+    await page.evaluate((where) => login.openWithToken(where), { servers: server.wsUrl, namespace: "shop" });
+    expect(await page.evaluate(() => store.store("cart", 1))).toBe(false);
+    expect((await page.evaluate(() => login.waitFor("offline")))[0]).toContain("Authorization Violation");
+
+    await logIn(page, { token: TOKEN });
+    await flushed(page);
+    expect(await ear.waitFor(1)).toMatchObject([{ subject: "_kv.shop.key.cart" }]);
+  });
+});
+
+test.describe("wss with JWTs", () => {
+  test("an expired JWT queues, and the callback's next one publishes", async ({ page, start, listen }) => {
+    const issuer = await makeIssuer();
+    const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
+    const { jwt, seed } = await issuer.backend();
+    const ear = await listen(server, "_kv.>", { authenticator: jwtAuthenticator(jwt, seed) });
+    const publicKey = await page.evaluate(() => login.publicKey);
+
+    await logIn(page, { jwt: await issuer.sign(publicKey, { namespace: "shop", seconds: 60 }) });
+    await page.evaluate((where) => login.openWithJwt(where), { servers: server.wsUrl, namespace: "shop" });
+    expect(await page.evaluate(() => store.store("before", 1))).toBe(true);
+
+    await logIn(page, { jwt: await issuer.sign(publicKey, { namespace: "shop", seconds: -1 }) });
+    expect(await page.evaluate(() => store.store("after", 1))).toBe(false);
+    expect((await page.evaluate(() => login.waitFor("offline")))[0]).toMatch(/Authorization Violation|Authentication Expired/);
+    expect((await ear.settled()).map(({ subject }) => subject)).toEqual(["_kv.shop.key.before"]);
+
+    await logIn(page, { jwt: await issuer.sign(publicKey, { namespace: "shop", seconds: 60 }) });
+    await flushed(page);
+    expect((await ear.waitFor(2)).map(({ subject }) => subject)).toEqual(["_kv.shop.key.before", "_kv.shop.key.after"]);
+  });
+
+  test("an idle connection ends with its JWT, and the next write opens one with the new JWT", async ({ page, start, listen }) => {
+    const issuer = await makeIssuer();
+    const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
+    const { jwt, seed } = await issuer.backend();
+    const ear = await listen(server, "_kv.>", { authenticator: jwtAuthenticator(jwt, seed) });
+    const publicKey = await page.evaluate(() => login.publicKey);
+
+    await logIn(page, { jwt: await issuer.sign(publicKey, { namespace: "shop", seconds: 5 }) });
+    await page.evaluate((where) => login.openWithJwt(where), { servers: server.wsUrl, namespace: "shop", lingerMs: 60_000 });
+    expect(await page.evaluate(() => store.store("before", 1))).toBe(true);
+    expect(await server.openWebSockets()).toBe(1);
+    await logIn(page, { jwt: await issuer.sign(publicKey, { namespace: "shop", seconds: 60 }) });
+    await expect.poll(() => server.openWebSockets(), { timeout: 15_000 }).toBe(0);
+    expect(await page.evaluate(() => store.store("after", 1))).toBe(true);
+    expect((await ear.waitFor(2)).map(({ subject }) => subject)).toEqual(["_kv.shop.key.before", "_kv.shop.key.after"]);
+  });
+
+  test("a JWT for another namespace, or for another key pair, does not help", async ({ page, start, listen }) => {
+    const issuer = await makeIssuer();
+    const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
+    const { jwt, seed } = await issuer.backend();
+    const ear = await listen(server, "_kv.>", { authenticator: jwtAuthenticator(jwt, seed) });
+    const publicKey = await page.evaluate(() => login.publicKey);
+
+    await logIn(page, { jwt: await issuer.sign(publicKey, { namespace: "billing", seconds: 60 }) });
+    await page.evaluate((where) => login.openWithJwt(where), { servers: server.wsUrl, namespace: "shop" });
+    expect(await page.evaluate(() => login.outcome(() => store.store("cart", 1)))).toBe("PUBLISH_REJECTED");
+
+    const somebody = await page.evaluate(() => nats.nkeys.createUser().getPublicKey());
+    await logIn(page, { jwt: await issuer.sign(somebody, { namespace: "shop", seconds: 60 }) });
+    expect(await page.evaluate(() => store.store("cart", 2))).toBe(false);
+    expect((await page.evaluate(() => login.waitFor("offline")))[0]).toContain("Authorization Violation");
+    expect(await ear.settled()).toEqual([]);
+  });
+
+  test("a login service is asked before a connection is opened, and again once its JWT grows old", async ({ page, start, listen, consoleGuard }) => {
+    const issuer = await makeIssuer();
+    const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
+    const { jwt, seed } = await issuer.backend();
+    const ear = await listen(server, "_kv.>", { authenticator: jwtAuthenticator(jwt, seed) });
+    let asked = 0;
+    let failing = false;
+    await page.route("**/nats-jwt", async (route) => {
+      asked++;
+      // 204 is no login, and unlike 401 it makes the browser write nothing on the console.
+      if (failing) return route.fulfill({ status: 204 });
+      const userKey = route.request().postData() ?? "";
+      return route.fulfill({ json: { jwt: await issuer.sign(userKey, { namespace: "shop", seconds: 60 }), expiresInMs: 60_000 } });
+    });
+    await page.evaluate((where) => login.openWithFetchedJwt(where), { servers: server.wsUrl, namespace: "shop" });
+    expect(await page.evaluate(() => store.store("a", 1))).toBe(true);
+    expect(await page.evaluate(() => store.store("b", 1))).toBe(true);
+    expect(asked).toBe(1);
+    await later(page, 40_000);
+    expect(await page.evaluate(() => store.store("c", 1))).toBe(true);
+    expect(asked).toBe(2);
+
+    await later(page, 40_000);
+    failing = true;
+    expect(await page.evaluate(() => store.store("d", 1))).toBe(false);
+    await page.evaluate(() => login.waitFor("offline"));
+    failing = false;
+    await flushed(page);
+    expect((await ear.waitFor(4)).map(({ subject }) => subject)).toEqual(["a", "b", "c", "d"].map((key) => `_kv.shop.key.${key}`));
+    expect(consoleGuard.complaints()).toEqual([]);
+  });
+
+  test("a login service that never answers holds nothing up for ever", async ({ page, start }) => {
+    const issuer = await makeIssuer();
+    const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
+    const publicKey = await page.evaluate(() => login.publicKey);
+    await logIn(page, { jwt: await issuer.sign(publicKey, { namespace: "shop", seconds: 60 }) });
+    const first = await page.evaluate(
+      async ([servers]) => {
+        let attempts = 0;
+        globalThis.store = new keystore.NASKeyStore({
+          servers,
+          namespace: "shop",
+          timeoutMs: 500,
+          connect: (options) => {
+            if (++attempts === 1) return new Promise(() => {});
+            return nats.connect({ ...options, authenticator: nats.jwtAuthenticator(login.credentials.jwt, new TextEncoder().encode(login.seed)) });
+          },
+        });
+        return store.store("a", 1);
+      },
+      [server.wsUrl] as const,
+    );
+    expect(first).toBe(false);
+    await flushed(page);
+  });
+
+  test("a JWT in a cookie that no script can see is enough", async ({ page, context, app, start, listen }) => {
+    const issuer = await makeIssuer();
+    const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
+    const { jwt, seed } = await issuer.backend();
+    const ear = await listen(server, "_kv.>", { authenticator: jwtAuthenticator(jwt, seed) });
+    await page.evaluate((where) => login.openWithCookie(where), { servers: server.wsUrl, namespace: "shop" });
+    expect(await page.evaluate(() => store.store("cart", 1))).toBe(false);
+    expect((await page.evaluate(() => login.waitFor("offline")))[0]).toContain("Authorization Violation");
+
+    const publicKey = await page.evaluate(() => login.publicKey);
+    const value = await issuer.sign(publicKey, { namespace: "shop", seconds: 60, bearer: true });
+    await context.addCookies([{ name: "nats_jwt", value, url: app.origin, httpOnly: true, secure: true, sameSite: "Strict" }]);
+    expect(await page.evaluate(() => document.cookie)).toBe("");
+    await flushed(page);
+    expect(await ear.waitFor(1)).toMatchObject([{ subject: "_kv.shop.key.cart" }]);
+  });
+});
+
+test.describe("credentials are nowhere to be found", () => {
+  /** Everything that happens to a store whose credentials are wrong, then right for another namespace, then right. */
+  async function goThroughEverything(page: Page, changeTo: (credentials: "wrong" | "other" | "right") => Promise<void>): Promise<void> {
+    await changeTo("wrong");
+    await page.evaluate(() => login.outcome(() => store.store("a", { b: 1 })));
+    await page.evaluate(() => login.waitFor("offline"));
+    await page.evaluate(() => login.outcome(() => store.flush()));
+    await changeTo("other");
+    await page.evaluate(() => login.outcome(() => store.flush()));
+    await page.evaluate(() => login.outcome(() => store.store("b", { b: 1 })));
+    await page.evaluate(() => login.waitFor("rejected"));
+    await changeTo("right");
+    await page.evaluate(() => login.outcome(() => store.retryRejected()));
+    await page.evaluate(() => login.outcome(() => store.flush()));
+    await page.evaluate(() => login.waitFor("published"));
+    await page.evaluate(() => login.outcome(() => store.store("c", "x".repeat(2_000_000))));
+    await page.evaluate(() => login.outcome(() => store.store("", 1)));
+    await changeTo("wrong");
+    await page.evaluate(() => login.outcome(() => store.store("d", 1)));
+    await page.evaluate(() => login.waitFor("offline", 2));
+  }
+
+  async function everythingSaid(page: Page, consoleLines: string[], server: ProductionServer): Promise<string> {
+    const inside = await page.evaluate(async () => JSON.stringify([login.told, await store.pendingWrites(), await login.everythingKept()]));
+    return [inside, ...consoleLines, server.log()].join("\n");
+  }
+
+  test("passwords", async ({ page, start, consoleLines }) => {
+    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
+    await openWithPassword(page, server);
+    await goThroughEverything(page, async (which) => {
+      await logIn(page, { wrong: { user: "shop", pass: "wrong-9f3b" }, other: { user: "billing", pass: BILLING }, right: { user: "shop", pass: SHOP } }[which]);
+    });
+    const said = await everythingSaid(page, consoleLines, server);
+    expect(said).toContain("Authorization Violation");
+    expect(said).toContain("PUBLISH_REJECTED");
+    for (const secret of ["wrong-9f3b", BILLING, SHOP]) expect(said).not.toContain(secret);
+  });
+
+  test("passwords that do not change", async ({ page, start, consoleLines }) => {
+    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
+    const where = { servers: server.wsUrl, namespace: "shop" };
+    for (const connection of [
+      { user: "shop", pass: "wrong-9f3b" },
+      { token: "wrong-9f3b" },
+      { user: "billing", pass: BILLING },
+      { user: "shop", pass: SHOP },
+    ]) {
+      await page.evaluate(([where, connection]) => login.openWithFixed(where, connection), [where, connection] as const);
+      await page.evaluate(() => login.outcome(() => store.store("a", { b: 1 })));
+    }
+    const refused = await page.evaluate(
+      ([where, pass]) => login.outcome(async () => login.openWithFixed(where, { pass, servers: "wss://elsewhere" })),
+      [where, SHOP] as const,
+    );
+    expect(refused).toBe("INVALID_OPTION");
+    const said = await everythingSaid(page, consoleLines, server);
+    for (const secret of ["wrong-9f3b", BILLING, SHOP]) expect(said).not.toContain(secret);
+  });
+
+  test("tokens", async ({ page, start, consoleLines }) => {
+    const server = await start({ configuration: "nats-server-token.conf", secrets: { NATS_TOKEN: TOKEN } });
+    await page.evaluate((where) => login.openWithToken(where), { servers: server.wsUrl, namespace: "shop" });
+    await logIn(page, { token: "wrong-41d7" });
+    await page.evaluate(() => login.outcome(() => store.store("a", 1)));
+    await logIn(page, { token: TOKEN });
+    await page.evaluate(() => login.outcome(() => store.flush()));
+    await page.evaluate(() => login.outcome(() => store.store("b", 1)));
+    const said = await everythingSaid(page, consoleLines, server);
+    expect(said).toContain("Authorization Violation");
+    for (const secret of ["wrong-41d7", TOKEN]) expect(said).not.toContain(secret);
+  });
+
+  test("JWTs and seeds", async ({ page, start, consoleLines }) => {
+    const issuer = await makeIssuer();
+    const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
+    const publicKey = await page.evaluate(() => login.publicKey);
+    const jwts = {
+      wrong: await issuer.sign(await page.evaluate(() => nats.nkeys.createUser().getPublicKey()), { namespace: "shop", seconds: 60 }),
+      other: await issuer.sign(publicKey, { namespace: "billing", seconds: 60 }),
+      right: await issuer.sign(publicKey, { namespace: "shop", seconds: 60 }),
+    };
+    await page.evaluate((where) => login.openWithJwt(where), { servers: server.wsUrl, namespace: "shop" });
+    await goThroughEverything(page, (which) => logIn(page, { jwt: jwts[which] }));
+    const said = await everythingSaid(page, consoleLines, server);
+    expect(said).toContain("PUBLISH_REJECTED");
+    const seed = await page.evaluate(() => login.seed);
+    for (const secret of [seed, ...Object.values(jwts), ...Object.values(jwts).map((jwt) => jwt.split(".")[2] ?? "")]) {
+      expect(said).not.toContain(secret);
+    }
+  });
+
+  test("what is written into the server's address", async ({ page, start, consoleLines, consoleGuard }) => {
+    consoleGuard.allowFailedSockets();
+    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
+    const address = server.wsUrl.replace("wss://", `wss://shop:${SHOP}@`);
+    const nowhere = `wss://shop:${SHOP}@127.0.0.1:1`;
+    for (const servers of [address, nowhere]) {
+      await page.evaluate(
+        (where) => login.outcome(async () => {
+          login.openWithCookie(where);
+          await store.store("a", 1);
+        }),
+        { servers, namespace: "shop" },
+      );
+    }
+    expect(await everythingSaid(page, consoleLines, server)).not.toContain(SHOP);
+  });
+});

@@ -1,0 +1,127 @@
+import { once } from "node:events";
+import { connect, createServer, type Socket } from "node:net";
+import { freePorts } from "./ports.ts";
+
+/** Up: to the server. Down: to the browser. */
+export type Direction = "up" | "down";
+
+export interface Cut {
+  direction: Direction;
+  /** So many bytes pass in this direction, and not one more. */
+  after: number;
+  /** How the connection then ends: in good order as TCP has it, by a reset, or not at all (it stays open, and silent). */
+  how: "end" | "reset" | "stall";
+}
+
+/** What passed on one connection. */
+export interface Exchange {
+  readonly up: Buffer;
+  readonly down: Buffer;
+  /** Whether the cut was made: the connection may have ended before. */
+  readonly wasCut: boolean;
+}
+
+/** The way to a server, which cuts a connection after an exact number of bytes. */
+export interface Cutter {
+  readonly wsUrl: string;
+  /** The next connection is cut so; those after it are kept waiting until `mend`. */
+  cutNext(cut: Cut): void;
+  mend(): void;
+  /** Every connection so far, oldest first. */
+  readonly exchanges: readonly Exchange[];
+  /** Breaks all connections, and waits for none. */
+  close(): Promise<void>;
+}
+
+export async function openCutter(serverUrl: string): Promise<Cutter> {
+  const target = Number(new URL(serverUrl).port);
+  const [port = 0] = await freePorts(1);
+  const sockets = new Set<Socket>();
+  const exchanges: Recording[] = [];
+  let next: Cut | undefined;
+  let mended = Promise.resolve();
+  let mend = (): void => {};
+
+  const server = createServer({ noDelay: true, pauseOnConnect: true }, (near) => {
+    sockets.add(near);
+    near.on("error", () => {}); // "close" follows
+    const cut = next;
+    next = undefined;
+    if (cut !== undefined) pass(near, cut);
+    else void mended.then(() => pass(near, undefined));
+  });
+  const pass = (near: Socket, cut: Cut | undefined): void => {
+    if (near.destroyed) return;
+    const far = connect({ port: target, host: "127.0.0.1", noDelay: true });
+    const recording = new Recording();
+    exchanges.push(recording);
+    for (const [direction, from, to] of [
+      ["up", near, far],
+      ["down", far, near],
+    ] as const) {
+      sockets.add(from);
+      from.on("error", () => {}); // "close" follows
+      from.on("close", () => {
+        sockets.delete(from);
+        if (!(recording.wasCut && cut?.how === "stall")) to.destroySoon();
+      });
+      from.on("data", (bytes: Buffer) => {
+        if (recording.wasCut) return;
+        const left = cut?.direction === direction ? cut.after - recording[direction].length : Infinity;
+        const passing = bytes.subarray(0, left);
+        recording.add(direction, passing);
+        if (bytes.length < left) to.write(passing);
+        else {
+          // With the last byte that may pass: what would follow it must not matter.
+          recording.wasCut = true;
+          to.write(passing, () => end(cut!.how, near, far));
+        }
+      });
+    }
+    near.resume();
+  };
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+
+  return {
+    wsUrl: `ws://127.0.0.1:${port}`,
+    cutNext: (cut) => {
+      mend();
+      next = cut;
+      mended = new Promise((resolve) => (mend = resolve));
+    },
+    mend: () => mend(),
+    exchanges,
+    close: async () => {
+      const closed = once(server, "close");
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await closed;
+    },
+  };
+}
+
+function end(how: Cut["how"], near: Socket, far: Socket): void {
+  if (how === "stall") return;
+  for (const socket of [near, far]) {
+    if (how === "reset") socket.resetAndDestroy();
+    else socket.destroySoon();
+  }
+}
+
+class Recording implements Exchange {
+  readonly #chunks: Record<Direction, Buffer[]> = { up: [], down: [] };
+  wasCut = false;
+
+  add(direction: Direction, bytes: Buffer): void {
+    this.#chunks[direction] = [Buffer.concat([...this.#chunks[direction], bytes])];
+  }
+
+  get up(): Buffer {
+    return this.#chunks.up[0] ?? Buffer.alloc(0);
+  }
+
+  get down(): Buffer {
+    return this.#chunks.down[0] ?? Buffer.alloc(0);
+  }
+}

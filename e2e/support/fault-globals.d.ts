@@ -1,0 +1,5 @@
+/** What `installStopwatch` puts into the pages of fault tests. */
+declare var stopwatch: import("./stopwatch.ts").Stopwatch;
+/** What a test that runs a load exposes (`Page.exposeFunction`), and how it ends the load: what is under way is ended. */
+declare var acknowledged: (end: import("./load.ts").Acknowledgement) => Promise<void>;
+declare var stopLoad: boolean;

@@ -1,0 +1,79 @@
+import type { Page } from "@playwright/test";
+import { startFaultServer, type FaultServer } from "./fault-server.ts";
+import { openCutter, type Cutter } from "./cutter.ts";
+import { givenSeed } from "./fault-run.ts";
+import { expect, test as base } from "./fixtures.ts";
+import { startKillableBrowser, type KillableBrowser } from "./killable-browser.ts";
+import type { NatsServer } from "./nats-server.ts";
+import { seeded, type Random } from "./random.ts";
+import { installStopwatch } from "./stopwatch.ts";
+
+export { expect };
+
+interface FaultFixtures {
+  /** The test's random numbers. A test that fails prints their seed; FAULTS_SEED=<seed> repeats them. */
+  random: Random;
+  /** A server that goes wrong when told so, and otherwise passes on to `server`. */
+  startFaultServer: (server: NatsServer) => Promise<FaultServer>;
+  openCutter: (server: NatsServer) => Promise<Cutter>;
+  /** A Chromium to be killed. */
+  startBrowser: () => Promise<KillableBrowser>;
+  stopwatch: void;
+}
+
+/** The e2e tests' fixtures, and what makes faults. Pages have `stopwatch`. */
+export const test = base.extend<FaultFixtures>({
+  random: async ({}, use, info) => {
+    const seed = givenSeed ?? Math.floor(Math.random() * 2 ** 32);
+    await use(seeded(seed));
+    if (info.status !== info.expectedStatus) console.log(`${info.title}: repeat with FAULTS_SEED=${seed}`);
+  },
+
+  stopwatch: [
+    async ({ context }, use) => {
+      await context.addInitScript(installStopwatch);
+      await use();
+    },
+    { auto: true },
+  ],
+
+  startFaultServer: async ({}, use) => {
+    const servers: FaultServer[] = [];
+    await use(async (server) => {
+      const faulty = await startFaultServer(server.wsUrl);
+      servers.push(faulty);
+      return faulty;
+    });
+    await Promise.all(servers.map((server) => server.close()));
+  },
+
+  openCutter: async ({}, use) => {
+    const cutters: Cutter[] = [];
+    await use(async (server) => {
+      const cutter = await openCutter(server.wsUrl);
+      cutters.push(cutter);
+      return cutter;
+    });
+    await Promise.all(cutters.map((cutter) => cutter.close()));
+  },
+
+  startBrowser: async ({ launchOptions, consoleGuard }, use) => {
+    const browsers: KillableBrowser[] = [];
+    await use(async () => {
+      const browser = await startKillableBrowser(launchOptions, async (context) => {
+        consoleGuard.watch(context);
+        await context.addInitScript(installStopwatch);
+      });
+      browsers.push(browser);
+      return browser;
+    });
+    await Promise.all(browsers.map((browser) => browser.dispose()));
+  },
+});
+
+/** Brings a page to the e2e page. */
+export async function visit(page: Page, url: string): Promise<Page> {
+  await page.goto(url);
+  await page.locator("body[data-ready]").waitFor({ state: "attached" });
+  return page;
+}

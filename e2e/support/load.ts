@@ -1,0 +1,114 @@
+import type { Random } from "./random.ts";
+import type { WireMessage } from "./wire.ts";
+import type { Timing } from "./stopwatch.ts";
+
+/** One call of a load; its number is what it writes, so that a value tells which call it came from. */
+export interface LoadStep {
+  readonly n: number;
+  readonly operation: "store" | "update" | "delete" | "bulkStore";
+  readonly keys: readonly string[];
+}
+
+/** A call's end, as the page tells it. */
+export interface Acknowledgement extends Timing {
+  readonly n: number;
+  /** Whether the server has read it. */
+  readonly result: boolean;
+  /** Why it was not accepted. */
+  readonly error?: string;
+}
+
+/** Stores, updates, deletes and bulkStores of keys that come again and again. */
+export function loadSteps(random: Random, count: number, keys: readonly string[], firstNumber: number): LoadStep[] {
+  return Array.from({ length: count }, (_, index) => {
+    const operation = random.pick(["store", "store", "store", "update", "update", "delete", "bulkStore"] as const);
+    const chosen = Array.from({ length: operation === "bulkStore" ? random.int(2, 5) : 1 }, () => random.pick(keys));
+    return { n: firstNumber + index, operation, keys: [...new Set(chosen)] };
+  });
+}
+
+/** What every key may hold after a crash. */
+export class LoadLedger {
+  /** By number. */
+  readonly #steps = new Map<number, LoadStep>();
+  readonly #acknowledged = new Map<number, boolean>();
+  readonly errors: string[] = [];
+
+  expectSteps(steps: readonly LoadStep[]): void {
+    for (const step of steps) this.#steps.set(step.n, step);
+  }
+
+  acknowledge({ n, result, error }: Acknowledgement): void {
+    if (error === undefined) this.#acknowledged.set(n, result);
+    else this.errors.push(`${n}: ${error}`);
+  }
+
+  get acknowledgements(): number {
+    return this.#acknowledged.size;
+  }
+
+  /** The newest acknowledged call that wrote a key. */
+  newestOf(key: string): LoadStep | undefined {
+    return this.#writesOf(key).findLast(({ n }) => this.#acknowledged.has(n));
+  }
+
+  /** Why this cannot be what an acknowledged write and those after it left; undefined: it can. */
+  objection(key: string, value: { n: number } | undefined): string | undefined {
+    const newest = this.newestOf(key);
+    const writes = this.#writesOf(key);
+    if (value !== undefined) {
+      if (!writes.some(({ n, operation }) => n === value.n && operation !== "delete")) return `${key}: nobody wrote ${value.n}`;
+      if (newest === undefined || value.n >= newest.n) return undefined;
+      return `${key}: holds ${value.n}, but ${newest.operation} ${newest.n} was acknowledged`;
+    }
+    if (newest === undefined || newest.operation === "delete") return undefined;
+    if (writes.some(({ n, operation }) => n > newest.n && operation === "delete")) return undefined;
+    return `${key}: absent, but ${newest.operation} ${newest.n} was acknowledged`;
+  }
+
+  /** The calls that the store said the server has read. */
+  confirmed(): LoadStep[] {
+    return [...this.#acknowledged].flatMap(([n, result]) => (result ? [this.#steps.get(n)!] : []));
+  }
+
+  /** Calls that resolved true though neither their message nor a newer one of the key is among these. */
+  unread(messages: readonly WireMessage[]): string[] {
+    const newest = new Map<string, number>();
+    for (const { envelope } of messages) {
+      if (envelope?.value === undefined) continue;
+      const { n } = JSON.parse(envelope.value) as { n: number };
+      newest.set(envelope.key, Math.max(n, newest.get(envelope.key) ?? 0));
+    }
+    return this.confirmed().flatMap(({ n, keys }) =>
+      keys.filter((key) => (newest.get(key) ?? 0) < n).map((key) => `${n} of ${key}`),
+    );
+  }
+
+  #writesOf(key: string): LoadStep[] {
+    return [...this.#steps.values()].filter(({ keys }) => keys.includes(key));
+  }
+}
+
+/**
+ * Runs in the page, on `store`, so it must refer to nothing outside itself. Tells `acknowledged`, which the test exposes,
+ * of each call as it settles; never more than `atOnce` are under way, with a pause after each.
+ */
+export async function runLoad({ steps, atOnce, pauseMs = 0 }: { steps: readonly LoadStep[]; atOnce: number; pauseMs?: number }): Promise<void> {
+  const queue = [...steps];
+  const calls = {
+    store: ({ n, keys: [key = ""] }: LoadStep) => store.store(key, { n }),
+    update: ({ n, keys: [key = ""] }: LoadStep) => store.update(key, { n }),
+    // Whether it was there, not whether it was read: that is not known.
+    delete: ({ keys: [key = ""] }: LoadStep) => store.delete(key).then(() => false),
+    bulkStore: async ({ n, keys }: LoadStep) => [...(await store.bulkStore(keys.map((key) => [key, { n }] as const))).values()].every(Boolean),
+  };
+  const worker = async (): Promise<void> => {
+    for (let step = queue.shift(); step !== undefined && !stopLoad; step = queue.shift()) {
+      const { value = false, ...rest } = await stopwatch.time(() => calls[step.operation](step));
+      void acknowledged({ n: step.n, result: value, ...rest });
+      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
+    }
+  };
+  globalThis.stopLoad = false;
+  await Promise.all(Array.from({ length: atOnce }, worker));
+}

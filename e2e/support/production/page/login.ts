@@ -1,0 +1,136 @@
+/** Ways to open a store with credentials, as docs/PRODUCTION.md shows them; what tests call in the page as `login.…`. */
+import { NASKeyStore, type KeyStoreOptions } from "nas-keystore";
+
+const { connect, jwtAuthenticator, nkeys, tokenAuthenticator, usernamePasswordAuthenticator } = await import("nats.ws");
+
+type Where = Pick<KeyStoreOptions, "servers" | "namespace" | "lingerMs" | "timeoutMs">;
+
+/** What the callbacks give; tests change it as time goes by. */
+export const credentials = { user: "", pass: "", token: "", jwt: "" };
+
+const pair = nkeys.createUser();
+export const publicKey: string = pair.getPublicKey();
+export const seed: string = new TextDecoder().decode(pair.getSeed());
+
+/** Everything that events and errors said, however deep they hide it. */
+export const told: { type: string; text: string }[] = [];
+
+export function openWithPassword(where: Where): void {
+  open({ ...where, connection: { authenticator: usernamePasswordAuthenticator(() => credentials.user, () => credentials.pass) } });
+}
+
+export function openWithToken(where: Where): void {
+  open({ ...where, connection: { authenticator: tokenAuthenticator(() => credentials.token) } });
+}
+
+export function openWithJwt(where: Where): void {
+  open({ ...where, connection: { authenticator: jwtAuthenticator(() => credentials.jwt, pair.getSeed()) } });
+}
+
+/** The JWT is in a cookie that no script can see: the store has no credentials at all. */
+export function openWithCookie(where: Where): void {
+  open({ ...where });
+}
+
+/** Credentials that do not change. */
+export function openWithFixed(where: Where, connection: object): void {
+  open({ ...where, connection });
+}
+
+let jwt = "";
+let refreshAt = 0;
+
+/** Fetches a JWT where the one at hand is about to expire. */
+async function freshJwt(): Promise<string> {
+  if (Date.now() < refreshAt) return jwt;
+  const response = await fetch("/nats-jwt", { method: "POST", body: publicKey, signal: AbortSignal.timeout(5_000) });
+  if (!response.ok) throw new Error(`The login service answered ${response.status}.`);
+  const fetched = (await response.json()) as { jwt: string; expiresInMs: number };
+  jwt = fetched.jwt;
+  refreshAt = Date.now() + fetched.expiresInMs / 2;
+  return jwt;
+}
+
+/** Asks a login service before a connection is opened, where need be. */
+export function openWithFetchedJwt(where: Where): void {
+  open({
+    ...where,
+    connect: async (options) => {
+      return connect({ ...options, authenticator: jwtAuthenticator(await freshJwt(), pair.getSeed()) });
+    },
+  });
+}
+
+function open(options: KeyStoreOptions): void {
+  globalThis.store = new NASKeyStore(options);
+  for (const type of ["published", "rejected", "offline", "online", "corrupt", "reset"]) {
+    globalThis.store.addEventListener(type, (event) => told.push({ type, text: everythingOf((event as CustomEvent).detail) }));
+  }
+}
+
+/** What the work resolves to; or, rejected, the code, with everything the error says noted in `told`. */
+export async function outcome(work: () => Promise<unknown>): Promise<unknown> {
+  try {
+    return await work();
+  } catch (error) {
+    told.push({ type: "error", text: everythingOf(error) });
+    return (error as { code?: unknown }).code ?? String(error);
+  }
+}
+
+/** Resolves to the texts of a type's events once there are so many. */
+export async function waitFor(type: string, count = 1): Promise<string[]> {
+  for (;;) {
+    const texts = told.filter((one) => one.type === type).map(({ text }) => text);
+    if (texts.length >= count) return texts;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** Every string that can be reached from a value, hidden and inherited properties too. */
+function everythingOf(value: unknown, seen = new Set<unknown>()): string {
+  if (typeof value === "string") return value;
+  if (typeof value === "number" || typeof value === "boolean") return String(value);
+  if (typeof value !== "object") return "";
+  if (value === null || seen.has(value)) return "";
+  seen.add(value);
+  if (value instanceof Uint8Array) return new TextDecoder().decode(value);
+  const texts: string[] = [];
+  if (value instanceof Map || value instanceof Set) for (const member of value) texts.push(everythingOf(member, seen));
+  for (let holder: object | null = value; holder !== null && holder !== Object.prototype; holder = Object.getPrototypeOf(holder) as object | null) {
+    for (const name of Reflect.ownKeys(holder)) texts.push(`${String(name)}: ${everythingOf(read(value, name), seen)}`);
+  }
+  return texts.join("\n");
+}
+
+function read(object: object, name: PropertyKey): unknown {
+  try {
+    return (object as Record<PropertyKey, unknown>)[name];
+  } catch {
+    return undefined;
+  }
+}
+
+/** Everything that the site keeps in the browser. */
+export async function everythingKept(): Promise<string> {
+  const kept: unknown[] = [{ ...localStorage }, { ...sessionStorage }];
+  for (const { name } of await indexedDB.databases()) {
+    const database = await requested(indexedDB.open(name ?? ""));
+    const tables = [...database.objectStoreNames];
+    kept.push(name, tables);
+    for (const table of tables) {
+      const rows = database.transaction(table, "readonly").objectStore(table);
+      kept.push(await requested(rows.getAllKeys()));
+      for (const row of await requested(rows.getAll() as IDBRequest<unknown[]>)) kept.push(everythingOf(row));
+    }
+    database.close();
+  }
+  return JSON.stringify(kept);
+}
+
+function requested<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}

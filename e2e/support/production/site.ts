@@ -1,0 +1,63 @@
+import type { AddressInfo } from "node:net";
+import type { OutgoingHttpHeaders } from "node:http";
+import { basename, dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build, createLogger, preview } from "vite";
+import { emptyCrypto } from "../../../scripts/lib/empty-crypto.mjs";
+import type { Certificates } from "./certificates.ts";
+
+const library = fileURLToPath(new URL("../../../dist/index.js", import.meta.url));
+
+export interface Site {
+  /** Without a slash at its end, as in an `Origin` header. */
+  readonly origin: string;
+  stop(): Promise<void>;
+}
+
+/** Builds a page with the built library into a folder, by the page's own Vite configuration or plainly. */
+export async function buildSite(root: string, outDir: string, configFile: string | false = false): Promise<void> {
+  const warnings: string[] = [];
+  const warn = (message: string): void => void warnings.push(message);
+  await build({
+    configFile,
+    root,
+    logLevel: "warn",
+    customLogger: { ...createLogger("warn"), warn, warnOnce: warn },
+    ...(configFile === false && {
+      base: "./",
+      plugins: [emptyCrypto()],
+      resolve: { alias: [{ find: /^nas-keystore$/, replacement: library }] },
+    }),
+    // On a machine with much to do, how long plugins took is no warning.
+    build: { outDir, emptyOutDir: true, rolldownOptions: { checks: { pluginTimings: false } } },
+  });
+  if (warnings.length > 0) throw new Error(`The page does not build without warnings:\n${warnings.join("\n")}`);
+}
+
+export interface SiteOptions {
+  /** What `buildSite` has built. */
+  readonly folder: string;
+  readonly headers?: OutgoingHttpHeaders;
+  /** For https. */
+  readonly certificates?: Certificates;
+}
+
+/** Serves a folder on a free port: each site is an origin of its own. */
+export async function startSite({ folder, headers = {}, certificates }: SiteOptions): Promise<Site> {
+  const server = await preview({
+    configFile: false,
+    root: dirname(folder),
+    base: "./",
+    appType: "mpa",
+    logLevel: "warn",
+    build: { outDir: basename(folder) },
+    preview: {
+      host: "127.0.0.1",
+      port: 0,
+      headers,
+      ...(certificates && { https: { cert: certificates.cert, key: certificates.key } }),
+    },
+  });
+  const { port } = server.httpServer.address() as AddressInfo;
+  return { origin: `${certificates ? "https" : "http"}://127.0.0.1:${port}`, stop: () => server.close() };
+}

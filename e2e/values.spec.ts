@@ -1,0 +1,519 @@
+import { randomBytes } from "node:crypto";
+import { gunzipSync } from "node:zlib";
+import { expect, reload, test } from "./support/fixtures.ts";
+import { sha256 } from "./support/messages.ts";
+
+/** Reads past the memory front where it says so: both ways must give the same. */
+const WAYS = [true, false];
+
+test.describe("round trips", () => {
+  for (const useCache of WAYS) {
+    const where = useCache ? "from memory" : "from IndexedDB";
+
+    test(`json comes back as JSON has it, ${where}`, async ({ page, openStore }) => {
+      await openStore();
+      const values = [
+        null, true, false, 0, 1.5, -1e300, "", "text", "\ud800 alone", "\0\u2028", [], {}, [[[1]]], { a: { b: [null, { c: "" }] } }, "😀".repeat(3000),
+      ];
+      const read = await page.evaluate(
+        async ([values, useCache]) => {
+          await store.bulkStore(values.map((value, index) => [String(index), value] as const));
+          return [...(await store.bulkRetrieve(values.map((_, index) => String(index)), { useCache })).values()];
+        },
+        [values, useCache] as const,
+      );
+      expect(read).toEqual(values);
+    });
+
+    test(`what JSON changes by its own rules comes back changed, ${where}`, async ({ page, openStore }) => {
+      await openStore();
+      const read = await page.evaluate(async (useCache) => {
+        class Point {
+          x = 1;
+          get twice() {
+            return 2 * this.x;
+          }
+        }
+        const value = {
+          date: new Date(0),
+          point: new Point(),
+          left: undefined,
+          zero: -0,
+          bare: Object.assign(Object.create(null) as object, { a: 1 }),
+          own: { toJSON: () => ["as", "told"] },
+        };
+        await store.store("k", value);
+        const copy = await store.retrieve<Record<string, unknown>>("k", { useCache });
+        return [copy, Object.is(copy?.["zero"], 0), "left" in (copy ?? {})];
+      }, useCache);
+      expect(read).toEqual([
+        { date: "1970-01-01T00:00:00.000Z", point: { x: 1 }, zero: 0, bare: { a: 1 }, own: ["as", "told"] },
+        true,
+        false,
+      ]);
+    });
+
+    test(`a key named __proto__ inside a value is a property, ${where}`, async ({ page, openStore }) => {
+      await openStore();
+      const read = await page.evaluate(async (useCache) => {
+        const value = JSON.parse('{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}') as object;
+        const seen: unknown[] = [];
+        for (const format of ["json", "structured"] as const) {
+          await store.store(format, value, { format }).catch(() => undefined); // a format may refuse it
+          const copy = await store.retrieve<object>(format, { useCache });
+          seen.push(copy === undefined || (Object.hasOwn(copy, "__proto__") && Object.getPrototypeOf(copy) === Object.prototype));
+        }
+        return [seen, ({} as { polluted?: boolean }).polluted === undefined];
+      }, useCache);
+      expect(read).toEqual([[true, true], true]);
+    });
+
+    test(`text comes back as it was, ${where}`, async ({ page, openStore }) => {
+      const texts = ["", "plain", "\r\n\0", "\ufeffBOM", "日本 😀", "x".repeat(100_000)];
+      await openStore();
+      const read = await page.evaluate(
+        async ([texts, useCache]) => {
+          await store.bulkStore(texts.map((text, index) => [String(index), text] as const), { format: "text" });
+          return [...(await store.bulkRetrieve(texts.map((_, index) => String(index)), { useCache })).values()];
+        },
+        [texts, useCache] as const,
+      );
+      expect(read).toEqual(texts);
+    });
+
+    test(`binary takes buffers, views and Blobs, and gives Uint8Arrays, ${where}`, async ({ page, openStore }) => {
+      await openStore();
+      const read = await page.evaluate(async (useCache) => {
+        const buffer = Uint8Array.from([0, 1, 2, 3, 254, 255]).buffer;
+        const inputs: unknown[] = [
+          buffer,
+          new Uint8Array(buffer),
+          new Uint8Array(buffer, 2, 3),
+          new DataView(buffer, 4),
+          new Uint16Array(buffer, 2, 1),
+          new Float64Array(0),
+          new ArrayBuffer(0),
+          new Blob(["é", new Uint8Array([0])]),
+          new File(["x"], "x.txt"),
+        ];
+        await store.bulkStore(inputs.map((input, index) => [String(index), input] as const), { format: "binary" });
+        const values = await store.bulkRetrieve<Uint8Array>(inputs.map((_, index) => String(index)), { useCache });
+        return [...values.values()].map((bytes) => [bytes.constructor === Uint8Array, bytes.buffer.byteLength, ...bytes]);
+      }, useCache);
+      expect(read).toEqual([
+        [true, 6, 0, 1, 2, 3, 254, 255],
+        [true, 6, 0, 1, 2, 3, 254, 255],
+        [true, 3, 2, 3, 254],
+        [true, 2, 254, 255],
+        [true, 2, 2, 3],
+        [true, 0],
+        [true, 0],
+        [true, 3, 195, 169, 0],
+        [true, 1, 120],
+      ]);
+    });
+
+    test(`structured keeps rich values, ${where}`, async ({ page, openStore }) => {
+      await openStore();
+      const wrong = await page.evaluate(async (useCache) => {
+        const shared = { shared: true };
+        const cycle: { self?: unknown } = {};
+        cycle.self = cycle;
+        // eslint-disable-next-line no-sparse-arrays
+        const sparse = [1, , 3];
+        const value = {
+          undefined: undefined,
+          nan: NaN,
+          infinity: -Infinity,
+          zero: -0,
+          big: 12345678901234567890n,
+          date: new Date(86_400_000),
+          map: new Map<unknown, unknown>([["a", 1], [{ k: 1 }, new Set([1, "2"])]]),
+          regexp: /a+\/b/giu,
+          view: new Uint8Array(Uint8Array.from([9, 8, 7, 6]).buffer, 1, 2),
+          floats: Float64Array.of(0.1, -0),
+          buffer: Uint8Array.of(5).buffer,
+          error: new RangeError("too far", { cause: new TypeError("inner") }),
+          both: new AggregateError([new Error("one")], "both"),
+          dom: new DOMException("gone", "AbortError"),
+          url: new URL("https://example.org/?q"),
+          sparse,
+          twice: [shared, shared],
+          cycle,
+          text: "\ud800 alone",
+        };
+        await store.store("k", value, { format: "structured" });
+        const copy = await store.retrieve<typeof value>("k", { useCache });
+        if (copy === undefined) return ["everything"];
+        const checks: Record<string, boolean> = {
+          undefined: "undefined" in copy && copy.undefined === undefined,
+          nan: Number.isNaN(copy.nan),
+          infinity: copy.infinity === -Infinity,
+          zero: Object.is(copy.zero, -0),
+          big: copy.big === value.big,
+          date: copy.date instanceof Date && copy.date.getTime() === 86_400_000,
+          map: copy.map.get("a") === 1 && ([...copy.map.values()][1] as Set<unknown>).has("2"),
+          regexp: String(copy.regexp) === String(value.regexp),
+          view: copy.view instanceof Uint8Array && String(copy.view) === "8,7" && copy.view.buffer.byteLength === 2,
+          floats: copy.floats[0] === 0.1 && Object.is(copy.floats[1], -0),
+          buffer: copy.buffer instanceof ArrayBuffer && new Uint8Array(copy.buffer)[0] === 5,
+          error: copy.error instanceof RangeError && copy.error.message === "too far" && copy.error.cause instanceof TypeError,
+          both: copy.both instanceof AggregateError && (copy.both.errors[0] as Error).message === "one",
+          dom: copy.dom instanceof DOMException && copy.dom.name === "AbortError",
+          url: copy.url.href === "https://example.org/?q",
+          sparse: copy.sparse.length === 3 && !(1 in copy.sparse) && copy.sparse[2] === 3,
+          twice: copy.twice[0] === copy.twice[1],
+          cycle: copy.cycle.self === copy.cycle,
+          text: copy.text === value.text,
+        };
+        return Object.keys(checks).filter((name) => !checks[name]);
+      }, useCache);
+      expect(wrong).toEqual([]);
+    });
+  }
+
+  test("a stored undefined is there, and is undefined", async ({ page, openStore }) => {
+    await openStore();
+    const seen = await page.evaluate(async () => {
+      await store.store("k", undefined, { format: "structured" });
+      const all = await store.bulkRetrieve(["k", "nothing"]);
+      return [await store.exists("k"), all.has("k"), all.has("nothing")];
+    });
+    expect(seen).toEqual([true, true, false]);
+  });
+
+  test("the first structured value of a page can be a read", async ({ page, openStore }) => {
+    await openStore();
+    await page.evaluate(() => store.store("k", new Map([["a", 1n]]), { format: "structured" }));
+    await reload(page);
+    await openStore();
+    expect(await page.evaluate(async () => [...((await store.retrieve<Map<string, bigint>>("k")) ?? [])])).toEqual([["a", 1n]]);
+  });
+});
+
+test.describe("copies", () => {
+  const cases = {
+    "a json": { format: "json", fresh: "first" },
+    "the page's first structured": { format: "structured", fresh: "first" },
+    "a later structured": { format: "structured", fresh: "later" },
+    "a binary": { format: "binary", fresh: "first" },
+  } as const;
+
+  for (const [name, { format, fresh }] of Object.entries(cases)) {
+    for (const operation of ["store", "update", "update with a format", "bulkStore"] as const) {
+      test(`${operation} takes ${name} value in the call itself`, async ({ page, openStore, wire }) => {
+        await openStore();
+        const sent = fresh === "later" ? 2 : 1;
+        const before = fresh === "later" ? 1 : 0;
+        const seen = await page.evaluate(
+          async ([format, operation, before]) => {
+            if (before === 1) await store.store("earlier", new Map(), { format: "structured" });
+            if (operation === "update") await store.store("k", format === "binary" ? new Uint8Array(1) : 0, { format });
+            const bytes = Uint8Array.of(1, 2, 3);
+            const object = { list: [1], inner: { a: 1 }, ...(format === "structured" ? { map: new Map([["a", { b: 1 }]]), bytes } : {}) };
+            const value = format === "binary" ? bytes : object;
+
+            let stored: Promise<unknown>;
+            if (operation === "store") stored = store.store("k", value, { format });
+            else if (operation === "update") stored = store.update("k", value);
+            else if (operation === "update with a format") stored = store.update("k", value, { format });
+            else stored = store.bulkStore({ k: value }, { format });
+            bytes.fill(9);
+            object.list.push(9);
+            object.inner.a = 9;
+            object.map?.forEach((item) => (item.b = 9));
+            object.map?.set("c", { b: 9 });
+            await stored;
+
+            const describe = (read: unknown) => {
+              if (read instanceof Uint8Array) return [...read];
+              const { list, inner, map, bytes } = read as typeof object;
+              return [list, inner, ...(map === undefined ? [] : [[...map], [...(bytes ?? [])]])];
+            };
+            return [describe(await store.retrieve("k")), describe(await store.retrieve("k", { useCache: false }))];
+          },
+          [format, operation, before] as const,
+        );
+        const expected =
+          format === "binary" ? [1, 2, 3]
+          : format === "json" ? [[1], { a: 1 }]
+          : [[1], { a: 1 }, [["a", { b: 1 }]], [1, 2, 3]];
+        expect(seen).toEqual([expected, expected]);
+        await wire.waitFor(sent);
+      });
+    }
+  }
+
+  test("what was stored can be changed afterwards", async ({ page, openStore }) => {
+    await openStore();
+    const seen = await page.evaluate(async () => {
+      const [json, bytes, map] = [{ a: [1] }, Uint8Array.of(1), new Map([["a", [1]]])];
+      await store.store("json", json);
+      await store.store("binary", bytes, { format: "binary" });
+      await store.store("structured", map, { format: "structured" });
+      json.a.push(2);
+      bytes[0] = 2;
+      map.get("a")?.push(2);
+      return [
+        await store.retrieve("json"),
+        [...((await store.retrieve<Uint8Array>("binary")) ?? [])],
+        (await store.retrieve<typeof map>("structured"))?.get("a"),
+      ];
+    });
+    expect(seen).toEqual([{ a: [1] }, [1], [1]]);
+  });
+
+  test("what was retrieved can be changed: nobody else sees it", async ({ page, openStore }) => {
+    await openStore();
+    const seen = await page.evaluate(async () => {
+      await store.store("json", { a: [1] });
+      await store.store("binary", Uint8Array.of(1), { format: "binary" });
+      await store.store("structured", new Map([["a", [1]]]), { format: "structured" });
+      const spoil = async (useCache: boolean) => {
+        (await store.retrieve<{ a: number[] }>("json", { useCache }))?.a.push(2);
+        (await store.retrieve<Uint8Array>("binary", { useCache }))?.fill(2);
+        (await store.retrieve<Map<string, number[]>>("structured", { useCache }))?.get("a")?.push(2);
+        for (const value of (await store.bulkRetrieve<{ a: number[] }>(["json"], { useCache })).values()) value.a.push(3);
+        (await store.getMetadata("json"))?.createdAt.setTime(0);
+      };
+      await spoil(true);
+      await spoil(false);
+      return [
+        await store.retrieve("json"),
+        [...((await store.retrieve<Uint8Array>("binary")) ?? [])],
+        (await store.retrieve<Map<string, number[]>>("structured"))?.get("a"),
+        (await store.getMetadata("json"))?.createdAt.getTime() === 0,
+      ];
+    });
+    expect(seen).toEqual([{ a: [1] }, [1], [1], false]);
+  });
+
+  test("two reads at the same time get two copies", async ({ page, openStore }) => {
+    await openStore();
+    await page.evaluate(() => store.store("k", { a: 1 }));
+    await reload(page);
+    await openStore();
+    const different = await page.evaluate(async () => {
+      const [one, two] = await Promise.all([store.retrieve("k"), store.retrieve("k")]);
+      return one !== two;
+    });
+    expect(different).toBe(true);
+  });
+
+  test("tags given to a store can be changed afterwards", async ({ page, openStore }) => {
+    await openStore();
+    const tags = await page.evaluate(async () => {
+      const tags = ["a"];
+      const stored = store.store("k", 1, { tags });
+      tags.push("b");
+      await stored;
+      return (await store.getMetadata("k"))?.tags;
+    });
+    expect(tags).toEqual(["a"]);
+  });
+});
+
+test.describe("refused values", () => {
+  test("json refuses what JSON would change or drop, and says where", async ({ page, openStore, wire }) => {
+    await openStore();
+    const wrong = await page.evaluate(async () => {
+      const cycle: { a: { b?: unknown } } = { a: {} };
+      cycle.a.b = cycle;
+      // eslint-disable-next-line no-sparse-arrays
+      const hole = [1, , 2];
+      const cases: [what: string, value: unknown, path: string][] = [
+        ["undefined", undefined, "value"],
+        ["a function", () => 1, "value"],
+        ["a symbol", Symbol("s"), "value"],
+        ["a BigInt", 1n, "value"],
+        ["NaN", NaN, "value"],
+        ["Infinity", { a: { b: -Infinity } }, "value.a.b"],
+        ["undefined in an array", { list: [1, undefined] }, "value.list[1]"],
+        ["a hole in an array", hole, "value[1]"],
+        ["a function as a property", { users: [{}, { f: () => 1 }] }, "value.users[1].f"],
+        ["a symbol as a property", { "first name": Symbol("s") }, 'value["first name"]'],
+        ["a BigInt in an array", [[1n]], "value[0][0]"],
+        ["a cycle", cycle, "value.a.b"],
+        ["a Map", { a: new Map() }, "value.a"],
+        ["a Set", [new Set()], "value[0]"],
+        ["an ArrayBuffer", new ArrayBuffer(1), "value"],
+        ["a Uint8Array", { a: new Uint8Array(1) }, "value.a"],
+        ["a DataView", { a: new DataView(new ArrayBuffer(1)) }, "value.a"],
+        ["a Blob", { a: new Blob([]) }, "value.a"],
+        ["NaN after a property that is the same object twice", { a: cycle.a.b && { x: 1 }, b: { y: NaN } }, "value.b.y"],
+        ["what toJSON returns", { a: { toJSON: () => new Map() } }, "value.a"],
+      ];
+      const wrong: string[] = [];
+      for (const [what, value, path] of cases) {
+        for (const operation of ["store", "update", "bulkStore"] as const) {
+          const refusal = await aids.refusalOf(() =>
+            operation === "bulkStore" ? store.bulkStore({ good: 1, k: value }) : store[operation]("k", value),
+          );
+          const found = refusal?.message.match(/value(?:\.[\w$]+|\[\d+\]|\["[^"]*"\])*/)?.[0];
+          if (refusal?.code !== "INVALID_VALUE" || refusal.key !== "k" || found !== path) {
+            wrong.push(`${operation} of ${what}: ${JSON.stringify(refusal)}`);
+          }
+        }
+      }
+      return [wrong, await store.listKeys()];
+    });
+    expect(wrong).toEqual([[], []]);
+    expect(await wire.settled()).toEqual([]);
+  });
+
+  test("json refuses what cannot be serialized at all", async ({ page, openStore }) => {
+    await openStore();
+    const codes = await page.evaluate(async () => {
+      let deep: unknown[] = [];
+      for (let level = 0; level < 200_000; level++) deep = [deep];
+      const values = [
+        deep,
+        { get a() { throw new Error("no"); } },
+        { toJSON() { throw new Error("no"); } },
+      ];
+      return Promise.all(values.map(async (value) => (await aids.refusalOf(() => store.store("k", value)))?.code));
+    });
+    expect(codes).toEqual(["INVALID_VALUE", "INVALID_VALUE", "INVALID_VALUE"]);
+  });
+
+  test("text takes well-formed strings alone", async ({ page, openStore, wire }) => {
+    await openStore();
+    const codes = await page.evaluate(async () => {
+      const values = [undefined, null, 1, {}, ["a"], Object("a"), new Blob(["a"]), "\ud800", "a\udc00b"];
+      return Promise.all(
+        values.map(async (value) => (await aids.refusalOf(() => store.store("k", value, { format: "text" })))?.code),
+      );
+    });
+    expect(new Set(codes)).toEqual(new Set(["INVALID_VALUE"]));
+    expect(await wire.settled()).toEqual([]);
+  });
+
+  test("binary takes bytes alone", async ({ page, openStore, wire }) => {
+    await openStore();
+    const codes = await page.evaluate(async () => {
+      const values = [undefined, null, 1, "bytes", {}, [1, 2], { length: 1, 0: 1 }, new Date()];
+      return Promise.all(
+        values.map(async (value) => (await aids.refusalOf(() => store.store("k", value, { format: "binary" })))?.code),
+      );
+    });
+    expect(new Set(codes)).toEqual(new Set(["INVALID_VALUE"]));
+    expect(await wire.settled()).toEqual([]);
+  });
+
+  for (const turn of ["first", "later"] as const) {
+    test(`structured refuses what it cannot keep, and says where, as the page's ${turn} structured value`, async ({ page, openStore, wire }) => {
+      const names = ["a function", "a symbol", "an instance", "a promise", "a Blob", "a cyclic cause", "too deep", "too many digits"];
+      const results: Record<string, unknown> = {};
+      for (const name of names) {
+        await reload(page);
+        await openStore();
+        results[name] = await page.evaluate(
+          async ([name, turn]) => {
+            if (turn === "later") await store.store("earlier", [], { format: "structured" });
+            class Custom {
+              a = 1;
+            }
+            const error = new Error("round");
+            error.cause = error;
+            let deep: unknown[] = [];
+            for (let level = 0; level < 600; level++) deep = [deep];
+            const culprits: Record<string, unknown> = {
+              "a function": () => 1,
+              "a symbol": Symbol("s"),
+              "an instance": new Custom(),
+              "a promise": Promise.resolve(),
+              "a Blob": new Blob([]),
+              "a cyclic cause": error,
+              "too deep": deep,
+              "too many digits": 10n ** 20_000n,
+            };
+            const value = { users: [0, { "first name": culprits[name] }] };
+            const refusal = await aids.refusalOf(() => store.store("k", value, { format: "structured" }));
+            return [refusal?.code, refusal?.key, refusal?.message.includes('.users[1]["first name"]')];
+          },
+          [name, turn] as const,
+        );
+      }
+      expect(results).toEqual(Object.fromEntries(names.map((name) => [name, ["INVALID_VALUE", "k", true]])));
+      expect((await wire.settled()).filter(({ envelope }) => envelope?.key !== "earlier")).toEqual([]);
+    });
+  }
+});
+
+test.describe("compression", () => {
+  const text = "All work and no play makes Jack a dull boy. ".repeat(200);
+
+  for (const format of ["json", "text", "binary", "structured"] as const) {
+    test(`sends ${format} as gzip that others can unpack`, async ({ page, openStore, wire }) => {
+      await openStore({ compression: true });
+      const read = await page.evaluate(
+        async ([text, format]) => {
+          const value = format === "binary" ? new TextEncoder().encode(text) : text;
+          await store.store("k", value, { format });
+          const all = [await store.retrieve("k"), await store.retrieve("k", { useCache: false })];
+          const { size, checksum } = (await store.getMetadata("k"))!;
+          return [...all.map((copy) => (typeof copy === "string" ? copy : new TextDecoder().decode(copy as Uint8Array))), size, checksum];
+        },
+        [text, format] as const,
+      );
+      expect(read.slice(0, 2)).toEqual([text, text]);
+
+      const [message] = await wire.waitFor(1);
+      const metadata = message?.envelope?.metadata;
+      const packed = Buffer.from(message?.envelope?.value ?? "", "base64");
+      const payload = gunzipSync(packed);
+      expect(metadata?.encoding).toBe("gzip");
+      expect(packed.length).toBeLessThan(payload.length);
+      if (format === "json") expect(payload.toString()).toBe(JSON.stringify(text));
+      if (format === "text" || format === "binary") expect(payload.toString()).toBe(text);
+      expect(metadata).toMatchObject({ checksum: sha256(payload), size: payload.length, format });
+      expect(read.slice(2)).toEqual([payload.length, sha256(payload)]);
+    });
+  }
+
+  test("begins above 1 KiB", async ({ page, openStore, wire }) => {
+    await openStore({ compression: true });
+    await page.evaluate(async () => {
+      await store.store("1024", "x".repeat(1024), { format: "text" });
+      await store.store("1025", "x".repeat(1025), { format: "text" });
+      await store.store("1026 bytes in fewer characters", "é".repeat(513), { format: "text" });
+    });
+    const encodings = (await wire.waitFor(3)).map(({ envelope }) => envelope?.metadata?.encoding);
+    expect(encodings).toEqual([undefined, "gzip", "gzip"]);
+  });
+
+  test("begins above the threshold given", async ({ page, openStore, wire }) => {
+    await openStore({ compression: { thresholdBytes: 100 } });
+    await page.evaluate(async () => {
+      await store.store("100", "x".repeat(100), { format: "text" });
+      await store.store("101", "x".repeat(101), { format: "text" });
+    });
+    const encodings = (await wire.waitFor(2)).map(({ envelope }) => envelope?.metadata?.encoding);
+    expect(encodings).toEqual([undefined, "gzip"]);
+  });
+
+  test("is left out where it gains nothing", async ({ page, openStore, wire }) => {
+    const bytes = randomBytes(5000);
+    await openStore({ compression: true });
+    await page.evaluate((numbers) => store.store("noise", Uint8Array.from(numbers), { format: "binary" }), [...bytes]);
+    const [message] = await wire.waitFor(1);
+    expect(message?.envelope?.metadata).not.toHaveProperty("encoding");
+    expect(message?.envelope?.value).toBe(bytes.toString("base64"));
+  });
+
+  test("is off unless asked for", async ({ page, openStore, wire }) => {
+    await openStore();
+    await page.evaluate((text) => store.store("k", text, { format: "text" }), text);
+    const [message] = await wire.waitFor(1);
+    expect(message?.envelope?.metadata).not.toHaveProperty("encoding");
+    expect(message?.envelope?.value).toBe(text);
+  });
+
+  test("can be switched off again: what was compressed is still read", async ({ page, openStore }) => {
+    await openStore({ compression: true });
+    await page.evaluate((text) => store.store("k", text, { format: "text" }), text);
+    await reload(page);
+    await openStore({ compression: false });
+    expect(await page.evaluate(() => store.retrieve("k"))).toBe(text);
+  });
+});

@@ -1,0 +1,13 @@
+import { defineConfig } from "@playwright/test";
+import base from "./playwright.config.ts";
+import { isLong } from "./e2e/support/fault-run.ts";
+
+/** Faults injected from outside: servers and browsers killed, connections cut. `npm run test:faults` runs it. */
+export default defineConfig(base, {
+  testDir: "e2e/faults",
+  testIgnore: [],
+  outputDir: "test-results/faults",
+  // Most of a test is one loop over many faults.
+  timeout: isLong ? 60 * 60_000 : 90_000,
+  reporter: [["list"], ["json", { outputFile: "reports/faults.json" }]],
+});
