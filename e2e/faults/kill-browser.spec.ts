@@ -28,13 +28,19 @@ test(`loses no acknowledged write when the browser is killed, ${KILLS} times`, a
   const seed = `seed ${random.seed}`;
 
   for (let kill = 0; kill < KILLS; kill++) {
-    const page = await openWithSink(browser.context.pages()[0]!, site.url, (end) => ledger.acknowledge(end));
+    let begun = (): void => {};
+    const running = new Promise<void>((resolve) => (begun = resolve));
+    const page = await openWithSink(browser.context.pages()[0]!, site.url, (end) => {
+      ledger.acknowledge(end);
+      begun();
+    });
     const steps = loadSteps(random.fork(), STEPS, KEYS, kill * STEPS + 1);
     ledger.expectSteps(steps);
     const before = ledger.acknowledgements;
     // Every third time nobody can be reached, so that everything is in the outbox when the browser dies.
     const moment = random.int(0, 500);
     const died = startLoad(page, { servers: nats.wsUrl, namespace, steps, reachable: kill % 3 !== 2 });
+    await Promise.race([running, died]);
     // The moment is the fault, not a wait for something.
     await sleep(moment);
     await browser.kill();

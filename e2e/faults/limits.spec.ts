@@ -1,6 +1,7 @@
 import type { Page } from "@playwright/test";
 import { byForm } from "../support/fault-run.ts";
 import { expect, test } from "../support/faults.ts";
+import { flushAll } from "../support/flush-all.ts";
 import { openStoreIn, reload } from "../support/fixtures.ts";
 import { freePorts } from "../support/ports.ts";
 import { installProbe } from "../support/probe.ts";
@@ -161,7 +162,7 @@ test("nothing that is not confirmed is evicted, and everything over the limit on
 
   await server.restart();
   const wire = await openWire(server);
-  await page.evaluate(() => store.flush());
+  await flushAll(page);
   await wire.waitFor(21);
   expect(new Set(wire.messages.map(({ envelope }) => envelope?.key))).toEqual(new Set([...waiting, "absent"]));
   // 52 bytes each: three fit.

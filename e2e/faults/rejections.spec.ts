@@ -1,5 +1,6 @@
 import { byForm } from "../support/fault-run.ts";
 import { expect, test } from "../support/faults.ts";
+import { flushAll } from "../support/flush-all.ts";
 import { openStoreIn, reload } from "../support/fixtures.ts";
 import type { NatsServerOptions } from "../support/nats-server.ts";
 
@@ -192,7 +193,7 @@ test("writes queued while the server was away are refused one by one when it is 
   });
   await server.restart(permitting(namespace, ["k3", "k7", "k25", "k26", "k39"]));
   const wire = await openWire(server, ADMIN);
-  await page.evaluate(() => store.flush());
+  await flushAll(page);
   await wire.waitFor(35);
   expect(await page.evaluate(() => store.flush())).toEqual({ published: 0, pending: 0, rejected: 5 });
   const left = await page.evaluate(() => store.pendingWrites());
@@ -209,7 +210,7 @@ test("a message over the server's limit is refused alone, and kept", async ({ pa
   await page.evaluate(() => store.bulkStore({ small: 1, large: "x".repeat(5_000), little: 2 }));
   await server.restart({ config: "max_payload: 4096" });
   const wire = await openWire(server);
-  await page.evaluate(() => store.flush());
+  await flushAll(page);
   await wire.waitFor(2);
   expect(await page.evaluate(() => store.pendingWrites())).toMatchObject([{ key: "large", rejected: true }]);
   // From now on it knows.

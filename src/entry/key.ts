@@ -24,7 +24,7 @@ export function assertKey(key: unknown): asserts key is string {
     typeof key !== "string" ? `A key must be a string, not ${key === null ? "null" : typeof key}.`
     : key === "" ? "A key must have at least one character."
     : !isWellFormed(key) ? "A key must be well-formed: this one has half of a surrogate pair. Use toWellFormed()."
-    : byteLength(key) > MAX_KEY_BYTES ? `A key has at most ${MAX_KEY_BYTES} UTF-8 bytes, this one has ${byteLength(key)}.`
+    : isLongerThan(key, MAX_KEY_BYTES) ? `A key has at most ${MAX_KEY_BYTES} UTF-8 bytes, this one has ${byteLength(key)}.`
     : undefined;
   if (problem === undefined) return;
   throw new KeyStoreError("INVALID_KEY", problem, { key: typeof key === "string" ? key : undefined });
@@ -36,7 +36,7 @@ export function assertNamespace(namespace: unknown): asserts namespace is string
     typeof namespace === "string" &&
     NAMESPACE.test(namespace) &&
     isWellFormed(namespace) &&
-    byteLength(namespace) <= MAX_NAMESPACE_BYTES;
+    !isLongerThan(namespace, MAX_NAMESPACE_BYTES);
   if (valid) return;
   throw new KeyStoreError(
     "INVALID_OPTION",
@@ -65,13 +65,18 @@ export function keyOfSubject(namespace: string, subject: string): string | undef
 
 /** Whether a subject can be handed to a NATS client, which checks nothing itself (nats.ws 1.30.3). */
 export function isSafeSubject(subject: string): boolean {
-  return SUBJECT.test(subject) && byteLength(subject) <= MAX_SUBJECT_BYTES;
+  return SUBJECT.test(subject) && !isLongerThan(subject, MAX_SUBJECT_BYTES);
 }
 
 function percentEncode(character: string): string {
   let encoded = "";
   for (const byte of utf8.encode(character)) encoded += `%${byte.toString(16).toUpperCase().padStart(2, "0")}`;
   return encoded;
+}
+
+/** Whether a text has more UTF-8 bytes; counts them only where the number of UTF-16 units leaves that open. */
+function isLongerThan(text: string, bytes: number): boolean {
+  return text.length * 3 > bytes && byteLength(text) > bytes;
 }
 
 function byteLength(text: string): number {

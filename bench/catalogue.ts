@@ -1,0 +1,181 @@
+/** What is measured: the table of goals. How each is done stands in page/rows.ts, size.ts and heap.ts under the same names. */
+export interface Goal {
+  readonly id: string;
+  readonly work: string;
+  readonly against: string;
+  /** What `target` and `aim` are: a ratio of times, or of what is more in one of the two. */
+  readonly unit: "ratio" | "ms more" | "MB more" | "KB more";
+  /** Undefined: measured to know, not to reach anything. */
+  readonly target?: number;
+  readonly aim?: number;
+  /** What one side's turn does: so many calls, one after another or at once. */
+  readonly calls: number;
+  /** Turns of each side that count, and those before that do not. */
+  readonly rounds: number;
+  readonly warmUps: number;
+}
+
+/** Sizes of the stores that are filled once for all rows. */
+export interface Sizes {
+  readonly large: number;
+  readonly middle: number;
+  readonly small: number;
+}
+
+export const SIZES: Sizes = { large: 100_000, middle: 2_000, small: 100 };
+export const QUICK_SIZES: Sizes = { large: 4_000, middle: 400, small: 100 };
+
+const sequence = { unit: "ratio", calls: 20, rounds: 15, warmUps: 3 } as const;
+const atOnce = { unit: "ratio", calls: 1000, rounds: 11, warmUps: 3 } as const;
+
+export const GOALS: readonly Goal[] = [
+  { id: "store-websocket", work: "store, one after another", against: "bare WebSocket one-shot", target: 1.2, aim: 1.05, ...sequence },
+  { id: "store-nats", work: "store, one after another", against: "nats.ws connect, publish, flush, close", target: 1.05, aim: 1, ...sequence },
+  {
+    id: "store-linger",
+    work: "store with lingerMs, one after another",
+    against: "idb-keyval set, then publish and flush on an open nats.ws connection",
+    target: 1.1,
+    aim: 1,
+    ...sequence,
+    calls: 100,
+  },
+  {
+    id: "stores-connections",
+    work: "1,000 stores at once",
+    against: "1,000 nats.ws connections at once",
+    target: 0.003,
+    ...atOnce,
+    rounds: 3,
+    warmUps: 0,
+  },
+  {
+    id: "stores-kv",
+    work: "1,000 stores at once",
+    against: "1,000 NATS KV puts at once on an open connection",
+    target: 1,
+    aim: 0.7,
+    ...atOnce,
+  },
+  { id: "stores-idb", work: "1,000 stores at once", against: "1,000 idb-keyval sets at once", target: 0.3, aim: 0.2, ...atOnce },
+  {
+    id: "bulk-idb",
+    work: "bulkStore of 10,000",
+    against: "idb-keyval setMany",
+    target: 1.5,
+    aim: 1,
+    ...atOnce,
+    calls: 10_000,
+    rounds: 7,
+    warmUps: 2,
+  },
+  {
+    id: "bulk-dexie",
+    work: "bulkStore of 10,000",
+    against: "Dexie bulkPut",
+    target: 1.5,
+    aim: 1,
+    ...atOnce,
+    calls: 10_000,
+    rounds: 7,
+    warmUps: 2,
+  },
+  {
+    id: "memory",
+    work: "retrieve from memory",
+    against: "JSON.parse of an awaited lru-cache get",
+    target: 1.1,
+    ...sequence,
+    calls: 20_000,
+    warmUps: 5,
+  },
+  {
+    id: "cold",
+    work: "retrieve from IndexedDB, checksum verified",
+    against: "idb-keyval get",
+    target: 1.2,
+    aim: 1,
+    ...sequence,
+    calls: 300,
+  },
+  {
+    id: "colds",
+    work: "1,000 of those reads at once",
+    against: "1,000 idb-keyval gets at once",
+    target: 0.6,
+    aim: 0.4,
+    ...atOnce,
+    rounds: 15,
+  },
+  {
+    id: "bulk-read",
+    work: "bulkRetrieve of 1,000, checksums verified",
+    against: "idb-keyval getMany",
+    target: 1.25,
+    aim: 1,
+    ...atOnce,
+    rounds: 15,
+  },
+  {
+    id: "list",
+    work: "listKeys of a 100-key prefix, in 100,000",
+    against: "the same in 2,000",
+    target: 2,
+    ...sequence,
+    calls: 50,
+  },
+  { id: "store-large", work: "store, in 100,000 entries", against: "the same in 100", target: 1.2, ...sequence },
+  {
+    id: "store-large-linger",
+    work: "store with lingerMs, in 100,000 entries",
+    against: "the same in 100",
+    ...sequence,
+    calls: 100,
+  },
+  {
+    id: "open",
+    work: "opening a store of 100,000, to the first retrieve",
+    against: "the same with 100",
+    target: 1.5,
+    ...sequence,
+    calls: 5,
+  },
+  {
+    id: "blocked",
+    work: "longest read in another tab during a bulkStore of 100,000",
+    against: "the same with nothing written",
+    target: 50,
+    ...sequence,
+    unit: "ms more",
+    calls: 100_000,
+    rounds: 2,
+    warmUps: 0,
+  },
+  {
+    id: "heap",
+    work: "JavaScript heap, a store of 100,000 opened and one key read",
+    against: "the same with 100",
+    target: 2,
+    ...sequence,
+    unit: "MB more",
+    calls: 1,
+    rounds: 5,
+    warmUps: 1,
+  },
+  {
+    id: "size",
+    work: "entry chunk of a Vite app with a store, minified and gzipped",
+    against: "the same app without",
+    target: 10,
+    ...sequence,
+    unit: "KB more",
+    calls: 1,
+    rounds: 1,
+    warmUps: 0,
+  },
+];
+
+/** A tenth of the work: to see that everything runs. Its figures are no results. */
+export function quick(goal: Goal): Goal {
+  return { ...goal, calls: Math.max(5, Math.ceil(goal.calls / 10)), rounds: Math.min(3, goal.rounds), warmUps: Math.min(1, goal.warmUps) };
+}

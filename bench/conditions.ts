@@ -1,0 +1,39 @@
+import { cpus, loadavg } from "node:os";
+import { findNatsServer } from "../scripts/lib/nats-server.mjs";
+import { ask } from "../scripts/lib/run.mjs";
+
+/** Where and when it was measured. */
+export interface Conditions {
+  readonly date: string;
+  readonly browser: string;
+  readonly server: string;
+  readonly node: string;
+  readonly cpu: string;
+  readonly cores: number;
+  /** Of the last minute before the run: above 1 somebody else was at work. */
+  readonly load: number;
+  readonly indexedDb: "on the disk" | "in memory";
+  readonly commit: string;
+}
+
+export async function conditions(browserVersion: string, incognito: boolean): Promise<Conditions> {
+  const server = await findNatsServer();
+  return {
+    date: new Date().toISOString().slice(0, 16).replace("T", " ") + " UTC",
+    browser: `Chromium ${browserVersion}`,
+    server: (server && (await ask(server, ["--version"]))) ?? "unknown",
+    node: process.version,
+    cpu: cpus()[0]?.model.trim() ?? "unknown",
+    cores: cpus().length,
+    load: Math.round((loadavg()[0] ?? 0) * 10) / 10,
+    indexedDb: incognito ? "in memory" : "on the disk",
+    commit: (await ask("git", ["describe", "--always", "--dirty"])) ?? "unknown",
+  };
+}
+
+export function describe({ date, browser, server, node, cpu, cores, load, indexedDb, commit }: Conditions): string {
+  return (
+    `${date}, commit ${commit}: ${browser} (headless, IndexedDB ${indexedDb}), ${server} on loopback, Node ${node}, ` +
+    `${cores} cores (${cpu}), load ${load} at the start.`
+  );
+}

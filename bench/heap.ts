@@ -1,0 +1,36 @@
+import type { Page } from "@playwright/test";
+import type { Surroundings } from "./browser.ts";
+import type { Goal } from "./catalogue.ts";
+import type { World } from "./page/rows.ts";
+
+const MEGABYTE = 2 ** 20;
+
+/** What a page holds, in MB, after it opened a large store and a small one: in turn, each in a page of its own. */
+export async function measureHeap(
+  { open, context }: Surroundings,
+  filling: Page,
+  { servers, sizes }: World,
+  { rounds, warmUps }: Goal,
+): Promise<{ ours: number[]; peer: number[] }> {
+  const fill = (entries: number): Promise<string> =>
+    filling.evaluate(([servers, entries]) => bench.filledNamespace(servers, entries), [servers, entries] as const);
+  const [large, small] = [await fill(sizes.large), await fill(sizes.small)];
+
+  const held = async (namespace: string): Promise<number> => {
+    const page = await open();
+    await page.evaluate(([servers, namespace]) => bench.openAndRead(servers, namespace), [servers, namespace] as const);
+    const session = await context.newCDPSession(page);
+    await session.send("HeapProfiler.collectGarbage");
+    const { usedSize } = await session.send("Runtime.getHeapUsage");
+    await page.close();
+    return usedSize / MEGABYTE;
+  };
+  const taken = { ours: [] as number[], peer: [] as number[] };
+  for (let round = -warmUps; round < rounds; round++) {
+    const [ours, peer] = [await held(large), await held(small)];
+    if (round < 0) continue;
+    taken.ours.push(ours);
+    taken.peer.push(peer);
+  }
+  return taken;
+}

@@ -1,0 +1,2 @@
+/** What page/main.ts puts there. */
+declare var bench: (typeof import("./main.ts"))["bench"];

@@ -1,0 +1,275 @@
+import { get, getMany, set, setMany } from "idb-keyval";
+import { LRUCache } from "lru-cache";
+import { NASKeyStore } from "nas-keystore";
+import type { Goal, Sizes } from "../catalogue.ts";
+import { openDexie } from "../peers/dexie.ts";
+import { openKeyval } from "../peers/idb-keyval.ts";
+import { openBucket } from "../peers/nats-kv.ts";
+import { openNats, publishAlone, publishAndFlush } from "../peers/nats.ts";
+import { oneShot } from "../peers/websocket.ts";
+import { filledNamespace } from "./filled.ts";
+import { groupedKey, keyOf, pairs, payload } from "./payload.ts";
+import { allConfirmed, confirmed, freshName, openStore, present } from "./stores.ts";
+import { atOnce, atOnceUpTo, inSequence, quiet, timed, type Contest, type Turn } from "./turns.ts";
+
+export interface World {
+  /** The WebSocket URL of the server. */
+  readonly servers: string;
+  readonly sizes: Sizes;
+}
+
+/** Chromium refuses a page its 256th WebSocket that has yet to open, those that are being closed seem to count too. */
+const MOST_SOCKETS = 200;
+
+type Row = (goal: Goal, world: World) => Promise<Contest>;
+
+/** Longer than anything between two calls of a turn, so that the connection is kept. */
+const LINGER_MS = 60_000;
+/** A thousand writes on a slow machine must not end as queued ones. */
+const PATIENT = { timeoutMs: 60_000 };
+
+/** The rows that are compared by time, under the names of the catalogue. */
+export const ROWS: Readonly<Record<string, Row>> = {
+  "store-websocket": async ({ calls }, { servers }) => {
+    const { store, end } = await openStore(servers);
+    return {
+      ours: storeInSequence(store, calls),
+      peer: () => inSequence(calls, (n) => oneShot(servers, `bench.${keyOf(n)}`, JSON.stringify(payload(n)))),
+      end,
+    };
+  },
+
+  "store-nats": async ({ calls }, { servers }) => {
+    const { store, end } = await openStore(servers);
+    return {
+      ours: storeInSequence(store, calls),
+      peer: () => inSequence(calls, (n) => publishAlone(servers, `bench.${keyOf(n)}`, JSON.stringify(payload(n)))),
+      end,
+    };
+  },
+
+  "store-linger": async ({ calls }, { servers }) => {
+    const { store, end } = await openStore(servers, { lingerMs: LINGER_MS });
+    const database = openKeyval(freshName());
+    const connection = await openNats(servers);
+    let n = 0;
+    return {
+      ours: storeInSequence(store, calls),
+      peer: () =>
+        inSequence(calls, async () => {
+          const value = payload(n++);
+          await set(keyOf(n), value, database.store);
+          await publishAndFlush(connection, `bench.${keyOf(n)}`, JSON.stringify(value));
+        }),
+      end: () => Promise.all([end(), database.end(), connection.close()]),
+    };
+  },
+
+  "stores-connections": async ({ calls }, { servers }) => ({
+    ours: storesAtOnce(servers, calls),
+    peer: () => atOnceUpTo(MOST_SOCKETS, calls, (n) => publishAlone(servers, `bench.${keyOf(n)}`, JSON.stringify(payload(n)))),
+    end: async () => {},
+  }),
+
+  "stores-kv": async ({ calls }, { servers }) => ({
+    ours: storesAtOnce(servers, calls),
+    peer: async () => {
+      const { kv, end } = await openBucket(servers, freshName());
+      await kv.put("warm-up", JSON.stringify(payload(0)));
+      await quiet();
+      // A colon is not for keys of NATS KV.
+      const ms = await atOnce(calls, (n) => kv.put(`user.${n}`, JSON.stringify(payload(n))));
+      await end();
+      return ms;
+    },
+    end: async () => {},
+  }),
+
+  "stores-idb": async ({ calls }, { servers }) => ({
+    ours: storesAtOnce(servers, calls),
+    peer: async () => {
+      const { store, end } = openKeyval(freshName());
+      await set("warm-up", payload(0), store);
+      await quiet();
+      const ms = await atOnce(calls, (n) => set(keyOf(n), payload(n), store));
+      await end();
+      return ms;
+    },
+    end: async () => {},
+  }),
+
+  "bulk-idb": async ({ calls }, { servers }) => ({
+    ours: bulkStore(servers, calls),
+    peer: async () => {
+      const { store, end } = openKeyval(freshName());
+      await set("warm-up", payload(0), store);
+      const items = pairs(calls);
+      await quiet();
+      const ms = await timed(() => setMany(items, store));
+      await end();
+      return ms;
+    },
+    end: async () => {},
+  }),
+
+  "bulk-dexie": async ({ calls }, { servers }) => ({
+    ours: bulkStore(servers, calls),
+    peer: async () => {
+      const { table, end } = openDexie(freshName());
+      await table.put(payload(0), "warm-up" as never);
+      const items = pairs(calls);
+      const keys = items.map(([key]) => key);
+      const values = items.map(([, value]) => value);
+      await quiet();
+      const ms = await timed(async () => table.bulkPut(values, keys as never[]));
+      await end();
+      return ms;
+    },
+    end: async () => {},
+  }),
+
+  memory: async ({ calls }, { servers }) => {
+    const { store, end } = await openStore(servers, PATIENT);
+    const cache = new LRUCache<string, string>({ max: 100 });
+    const entries = pairs(50);
+    for (const [key, value] of entries) {
+      await confirmed(store.store(key, value));
+      cache.set(key, JSON.stringify(value));
+    }
+    const keys = Array.from({ length: calls }, (_, n) => (entries[n % 50] as (typeof entries)[0])[0]);
+    // As every cache that may have to ask a database: the caller awaits it.
+    const read = async (key: string): Promise<string | undefined> => cache.get(key);
+    // Loops, because a function of ours around each call would cost more than the call.
+    return {
+      ours: async () => {
+        const start = performance.now();
+        for (const key of keys) present(await store.retrieve(key));
+        return (performance.now() - start) / calls;
+      },
+      peer: async () => {
+        const start = performance.now();
+        for (const key of keys) present(JSON.parse((await read(key)) as string));
+        return (performance.now() - start) / calls;
+      },
+      end,
+    };
+  },
+
+  cold: async ({ calls }, world) => {
+    const { store, keyval, end } = await twoFilled(world, 1000);
+    return {
+      ours: () => inSequence(calls, async (n) => present(await store.retrieve(keyOf((n * 7) % 1000), COLD))),
+      peer: () => inSequence(calls, async (n) => present(await get<unknown>(keyOf((n * 7) % 1000), keyval))),
+      end,
+    };
+  },
+
+  colds: async ({ calls }, world) => {
+    const { store, keyval, end } = await twoFilled(world, calls);
+    return {
+      ours: () => atOnce(calls, async (n) => present(await store.retrieve(keyOf(n), COLD))),
+      peer: () => atOnce(calls, async (n) => present(await get<unknown>(keyOf(n), keyval))),
+      end,
+    };
+  },
+
+  "bulk-read": async ({ calls }, world) => {
+    const { store, keyval, end } = await twoFilled(world, calls);
+    const keys = Array.from({ length: calls }, (_, n) => keyOf(n));
+    return {
+      ours: () =>
+        timed(async () => {
+          if ((await store.bulkRetrieve(keys, COLD)).size !== calls) throw new Error("Entries are missing.");
+        }),
+      peer: () => timed(async () => (await getMany<unknown>(keys, keyval)).forEach(present)),
+      end,
+    };
+  },
+
+  list: async ({ calls }, world) => {
+    const { large, middle } = world.sizes;
+    const [ours, peer] = [await reopened(world, large), await reopened(world, middle)];
+    const list = (store: NASKeyStore): Turn => () =>
+      inSequence(calls, async (n) => {
+        if ((await store.listKeys(`group:${n % (middle / 100)}:*`)).length !== 100) throw new Error("Keys are missing.");
+      });
+    return { ours: list(ours), peer: list(peer), end: () => Promise.all([ours.close(), peer.close()]) };
+  },
+
+  "store-large": (goal, world) => storesInFilled(goal, world, 0),
+  "store-large-linger": (goal, world) => storesInFilled(goal, world, LINGER_MS),
+
+  open: async ({ calls }, world) => {
+    const { servers, sizes } = world;
+    const open = async (entries: number): Promise<Turn> => {
+      const namespace = await filledNamespace(servers, entries);
+      return async () => {
+        let ms = 0;
+        for (let n = 0; n < calls; n++) {
+          let store: NASKeyStore | undefined;
+          ms += await timed(async () => {
+            store = new NASKeyStore({ servers, namespace });
+            present(await store.retrieve(groupedKey(n)));
+          });
+          await store?.close();
+        }
+        return ms / calls;
+      };
+    };
+    return { ours: await open(sizes.large), peer: await open(sizes.small), end: async () => {} };
+  },
+};
+
+const COLD = { useCache: false } as const;
+
+/** New keys in every turn. */
+function storeInSequence(store: NASKeyStore, calls: number): Turn {
+  let next = 0;
+  return () => inSequence(calls, () => confirmed(store.store(keyOf(next), payload(next++))));
+}
+
+/** In a new store each turn, and over a connection that has yet to be opened. */
+function storesAtOnce(servers: string, calls: number): Turn {
+  return async () => {
+    const { store, end } = await openStore(servers, PATIENT);
+    await quiet();
+    const ms = await atOnce(calls, (n) => confirmed(store.store(keyOf(n), payload(n))));
+    await end();
+    return ms;
+  };
+}
+
+function bulkStore(servers: string, count: number): Turn {
+  return async () => {
+    const { store, end } = await openStore(servers, PATIENT);
+    const items = pairs(count);
+    await quiet();
+    const ms = await timed(() => allConfirmed(store.bulkStore(items), count));
+    await end();
+    return ms;
+  };
+}
+
+/** The same entries in a store of ours and in idb-keyval. */
+async function twoFilled({ servers }: World, count: number) {
+  const { store, end } = await openStore(servers, PATIENT);
+  const database = openKeyval(freshName());
+  await allConfirmed(store.bulkStore(pairs(count)), count);
+  await setMany(pairs(count), database.store);
+  return { store, keyval: database.store, end: () => Promise.all([end(), database.end()]) };
+}
+
+async function reopened({ servers }: World, entries: number, lingerMs = 0): Promise<NASKeyStore> {
+  const store = new NASKeyStore({ servers, namespace: await filledNamespace(servers, entries), lingerMs });
+  present(await store.retrieve(groupedKey(0)));
+  return store;
+}
+
+/** Keys that are there, so that the stores stay as large as they are. */
+async function storesInFilled({ calls }: Goal, world: World, lingerMs: number): Promise<Contest> {
+  const { large, small } = world.sizes;
+  const [ours, peer] = [await reopened(world, large, lingerMs), await reopened(world, small, lingerMs)];
+  const write = (store: NASKeyStore): Turn => () =>
+    inSequence(calls, (n) => confirmed(store.store(groupedKey(n % small), payload(n))));
+  return { ours: write(ours), peer: write(peer), end: () => Promise.all([ours.close(), peer.close()]) };
+}

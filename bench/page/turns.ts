@@ -1,0 +1,63 @@
+import type { Goal } from "../catalogue.ts";
+
+/** One side's turn. @returns what is compared: milliseconds, of each call or of all that were made at once */
+export type Turn = () => Promise<number>;
+
+/** Two sides of a row, ready to take turns. */
+export interface Contest {
+  readonly ours: Turn;
+  readonly peer: Turn;
+  /** Lets go of what they hold. */
+  end(): Promise<unknown>;
+}
+
+/** Ours, peer, ours, peer …; what they took, without the warm-up rounds. */
+export async function takeTurns(
+  { ours, peer }: Pick<Contest, "ours" | "peer">,
+  { rounds, warmUps }: Pick<Goal, "rounds" | "warmUps">,
+): Promise<{ ours: number[]; peer: number[] }> {
+  const taken = { ours: [] as number[], peer: [] as number[] };
+  for (let round = -warmUps; round < rounds; round++) {
+    await quiet();
+    const a = await ours();
+    await quiet();
+    const b = await peer();
+    if (round < 0) continue;
+    taken.ours.push(a);
+    taken.peer.push(b);
+  }
+  return taken;
+}
+
+/** Calls made one after another. @returns milliseconds of each */
+export async function inSequence(calls: number, call: (n: number) => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  for (let n = 0; n < calls; n++) await call(n);
+  return (performance.now() - start) / calls;
+}
+
+/** Calls made in one go. @returns milliseconds until the last is done */
+export async function atOnce(calls: number, call: (n: number) => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await Promise.all(Array.from({ length: calls }, (_, n) => call(n)));
+  return performance.now() - start;
+}
+
+/** Calls made in one go, as far as they may be under way at the same time. @returns milliseconds until the last is done */
+export async function atOnceUpTo(width: number, calls: number, call: (n: number) => Promise<unknown>): Promise<number> {
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < calls) await call(next++);
+  };
+  return atOnce(Math.min(width, calls), lane);
+}
+
+export async function timed(work: () => Promise<unknown>): Promise<number> {
+  return atOnce(1, work);
+}
+
+/** What a side leaves for later (closing, settling, garbage) must not be done in the other side's time. */
+export async function quiet(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 60));
+  (globalThis as { gc?: () => void }).gc?.();
+}

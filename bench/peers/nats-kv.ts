@@ -1,0 +1,21 @@
+import { Kvm, type KV } from "@nats-io/kv";
+import { wsconnect } from "@nats-io/nats-core";
+
+export interface Bucket {
+  readonly kv: KV;
+  /** Deletes what it holds. */
+  end(): Promise<void>;
+}
+
+/** A bucket with the settings that it has by default, on a connection that stays open. */
+export async function openBucket(servers: string, name: string): Promise<Bucket> {
+  const connection = await wsconnect({ servers });
+  const kv = await new Kvm(connection).create(name);
+  return {
+    kv,
+    end: async () => {
+      await kv.destroy();
+      await connection.close();
+    },
+  };
+}

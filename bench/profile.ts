@@ -1,0 +1,43 @@
+import type { CDPSession, Page } from "@playwright/test";
+import type { Goal } from "./catalogue.ts";
+import type { World } from "./page/rows.ts";
+
+type Profile = Awaited<ReturnType<typeof stop>>;
+
+const LISTED = 22;
+
+/** Where the time of the page's main thread goes while our side of a row takes its turns: functions by time of their own. */
+export async function profile(page: Page, goal: Goal, world: World): Promise<string> {
+  const session = await page.context().newCDPSession(page);
+  await session.send("Profiler.enable");
+  await session.send("Profiler.setSamplingInterval", { interval: 200 });
+  await page.evaluate(([goal, world]) => bench.prepareAlone(goal, world), [goal, world] as const);
+  await session.send("Profiler.start");
+  const ms = await page.evaluate((goal) => bench.runAlone(goal), goal);
+  const recorded = await stop(session);
+  await page.evaluate(() => bench.endAlone());
+  await session.detach();
+  return [`${goal.id}: ours, median ${ms.toFixed(3)} ms`, ...ownTimes(recorded)].join("\n");
+}
+
+async function stop(session: CDPSession) {
+  return (await session.send("Profiler.stop")).profile;
+}
+
+function ownTimes({ nodes, samples = [], timeDeltas = [] }: Profile): string[] {
+  const own = new Map<string, number>();
+  const byId = new Map(nodes.map((node) => [node.id, node]));
+  let total = 0;
+  samples.forEach((id, index) => {
+    const frame = byId.get(id)?.callFrame;
+    const time = timeDeltas[index] ?? 0;
+    const file = frame?.url.split("/").at(-1) ?? "";
+    const name = `${frame?.functionName || "(anonymous)"}${file ? ` ${file}:${(frame?.lineNumber ?? 0) + 1}` : ""}`;
+    own.set(name, (own.get(name) ?? 0) + time);
+    total += time;
+  });
+  return [...own]
+    .toSorted(([, a], [, b]) => b - a)
+    .slice(0, LISTED)
+    .map(([name, time]) => `  ${((time / total) * 100).toFixed(1).padStart(5)} %  ${(time / 1000).toFixed(1).padStart(8)} ms  ${name}`);
+}

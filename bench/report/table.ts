@@ -1,0 +1,45 @@
+import type { Goal } from "../catalogue.ts";
+import type { Result } from "../result.ts";
+
+export const HEADINGS: readonly string[] = ["row", "work", "against", "ours", "peer", "median [p25–p75]", "at most", ""];
+
+/** A row of figures as text. */
+export function cells({ goal, ours, peer, value, ok }: Result): string[] {
+  const { median, p25, p75 } = value;
+  const number = (n: number): string => (goal.unit === "ratio" ? ratio(n) : n.toFixed(2));
+  const suffix = goal.unit === "ratio" ? "" : ` ${goal.unit}`;
+  return [
+    goal.id,
+    goal.work,
+    goal.against,
+    amount(ours, goal.unit),
+    amount(peer, goal.unit),
+    `${number(median)} [${number(p25)}–${number(p75)}]${suffix}`,
+    goal.target === undefined ? "–" : goal.aim === undefined ? String(goal.target) : `${goal.target} (aim ${goal.aim})`,
+    ok === undefined ? "" : ok ? "ok" : "over",
+  ];
+}
+
+/** Two figures that count after the point, small ones with what they have. */
+export function ratio(n: number): string {
+  return n >= 0.1 ? n.toFixed(2) : n.toPrecision(2);
+}
+
+/** Milliseconds in the unit that suits them; other amounts as they are. */
+export function amount(n: number, unit: Goal["unit"] = "ratio"): string {
+  if (unit !== "ratio") return `${n.toFixed(2)} ${unit.slice(0, 2)}`;
+  if (n >= 10_000) return `${(n / 1000).toFixed(1)} s`;
+  if (n >= 100) return `${n.toFixed(0)} ms`;
+  if (n >= 1) return `${n.toPrecision(3)} ms`;
+  return `${(n * 1000).toPrecision(3)} µs`;
+}
+
+export function plainTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [headings, ...rows];
+  const widths = headings.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? "").length)));
+  return lines.map((line) => line.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n");
+}
+
+export function markdownTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+  return [headings, headings.map(() => "---"), ...rows].map((line) => `| ${line.join(" | ")} |`).join("\n");
+}

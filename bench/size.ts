@@ -1,0 +1,48 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { build, type Rolldown } from "vite";
+import { appConfig } from "./bundle.ts";
+
+export interface AppSize {
+  /** Gzipped KB (1,000 bytes) of what the page loads at its start. */
+  readonly entry: number;
+  /** Gzipped KB of each chunk that is loaded later. */
+  readonly lazy: Readonly<Record<string, number>>;
+}
+
+const WITHOUT = `document.title = "app";\n`;
+const WITH = `import { NASKeyStore } from "nas-keystore";\n${WITHOUT}globalThis.store = new NASKeyStore();\n`;
+
+/** The same small app with a store and without, as Vite builds it. */
+export async function measureSize(): Promise<{ ours: AppSize; peer: AppSize }> {
+  return { ours: await sizeOf(WITH), peer: await sizeOf(WITHOUT) };
+}
+
+async function sizeOf(source: string): Promise<AppSize> {
+  const root = await mkdtemp(join(tmpdir(), "nas-keystore-app-"));
+  try {
+    await writeFile(join(root, "index.html"), `<!doctype html><script type="module" src="./main.js"></script>`);
+    await writeFile(join(root, "main.js"), source);
+    const { output } = (await build({ ...appConfig, root, build: { write: false } })) as Rolldown.RolldownOutput;
+    return measure(output.filter((part) => part.type === "chunk"));
+  } finally {
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+function measure(chunks: readonly Rolldown.OutputChunk[]): AppSize {
+  const atStart = new Set<string>();
+  const load = (name: string): void => {
+    if (atStart.has(name)) return;
+    atStart.add(name);
+    chunks.find(({ fileName }) => fileName === name)?.imports.forEach(load);
+  };
+  for (const { isEntry, fileName } of chunks) if (isEntry) load(fileName);
+
+  const sizes = chunks.map((chunk) => [chunk, gzipSync(chunk.code).length / 1000] as const);
+  const entry = sizes.filter(([{ fileName }]) => atStart.has(fileName)).reduce((sum, [, size]) => sum + size, 0);
+  const lazy = sizes.filter(([{ fileName }]) => !atStart.has(fileName)).map(([{ name }, size]) => [name, size] as const);
+  return { entry, lazy: Object.fromEntries(lazy) };
+}

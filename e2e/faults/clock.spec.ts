@@ -1,0 +1,186 @@
+import type { Page } from "@playwright/test";
+import { byForm } from "../support/fault-run.ts";
+import { expect, test } from "../support/faults.ts";
+import { flushAll } from "../support/flush-all.ts";
+import { openStoreIn, reload } from "../support/fixtures.ts";
+import { installProbe } from "../support/probe.ts";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+const YEAR = 365.25 * DAY;
+const JUMPS = { "1 h": HOUR, "7 days": 7 * DAY, "10 years": 10 * YEAR };
+
+/** Ways to see that an entry is gone: each by its result when it is. */
+const LOOKS: Record<string, { look: (page: Page) => Promise<unknown>; gone: unknown }> = {
+  retrieve: { look: (page) => page.evaluate(() => store.retrieve("key")), gone: undefined },
+  "retrieve past memory": { look: (page) => page.evaluate(() => store.retrieve("key", { useCache: false })), gone: undefined },
+  bulkRetrieve: { look: (page) => page.evaluate(() => store.bulkRetrieve(["key"]).then((found) => found.size)), gone: 0 },
+  exists: { look: (page) => page.evaluate(() => store.exists("key")), gone: false },
+  getMetadata: { look: (page) => page.evaluate(() => store.getMetadata("key")), gone: undefined },
+  listKeys: { look: (page) => page.evaluate(() => store.listKeys("key")), gone: [] },
+  "listKeys by tag": { look: (page) => page.evaluate(() => store.listKeys("*", { tag: "tag" })), gone: [] },
+  sweep: { look: (page) => page.evaluate(() => store.sweep().then(() => true)), gone: true },
+};
+
+async function mustBeGone(page: Page, when: string): Promise<void> {
+  const found = await page.evaluate(async () => ({
+    retrieve: await store.retrieve("key"),
+    cold: await store.retrieve("key", { useCache: false }),
+    bulk: [...(await store.bulkRetrieve(["key"])).keys()],
+    exists: await store.exists("key"),
+    metadata: await store.getMetadata("key"),
+    listed: await store.listKeys("key"),
+    tagged: await store.listKeys("*", { tag: "tag" }),
+    cached: store.getCacheStats().keys.includes("key"),
+  }));
+  expect.soft(found, when).toEqual({ retrieve: undefined, cold: undefined, bulk: [], exists: false, metadata: undefined, listed: [], tagged: [], cached: false });
+}
+
+for (const [jump, ms] of Object.entries(JUMPS)) {
+  test(`an entry seen expired ${jump} ahead stays absent when the clock jumps back`, async ({ page, nats, namespace }) => {
+    await installProbe(page);
+    for (const [index, [what, { look, gone }]] of Object.entries(LOOKS).entries()) {
+      for (const cacheSize of [0, 100]) {
+        const options = { servers: nats.wsUrl, namespace: `${namespace}-${index}-${cacheSize}`, sweepIntervalMs: 0, lingerMs: 1_000, cacheSize };
+        await openStoreIn(page, options);
+        await page.evaluate(() => store.store("key", "value", { ttl: 1_800, tags: ["tag"] }));
+        await page.evaluate((ms) => probe.moveClock(ms), ms);
+        expect(await look(page), what).toEqual(gone);
+        await page.evaluate((ms) => probe.moveClock(-ms), ms);
+        const when = `after ${what}, with ${cacheSize} entries in memory`;
+        await mustBeGone(page, when);
+        await page.evaluate(() => store.close());
+        await openStoreIn(page, options);
+        await mustBeGone(page, `${when}, opened anew`);
+        // And the key starts anew.
+        expect.soft(await page.evaluate(() => store.store("key", "anew").then(() => store.getMetadata("key")).then((metadata) => metadata?.version)), when).toBe(1);
+        await page.evaluate(() => store.close());
+      }
+    }
+  });
+
+  test(`an entry whose clock jumps ${jump} back lives on, and expires by what it says`, async ({ page, nats, namespace }) => {
+    await installProbe(page);
+    await openStoreIn(page, { servers: nats.wsUrl, namespace, sweepIntervalMs: 0 });
+    await page.evaluate(() => store.store("key", "value", { ttl: 60 }));
+    const expiresAt = await page.evaluate(() => store.getMetadata("key").then((metadata) => metadata?.expiresAt?.getTime()));
+    await page.evaluate((ms) => probe.moveClock(-ms), ms);
+    expect(await page.evaluate(() => store.retrieve("key"))).toBe("value");
+    expect(await page.evaluate(() => store.getMetadata("key").then((metadata) => metadata?.expiresAt?.getTime()))).toBe(expiresAt);
+    // Times go back with the clock, versions do not.
+    expect(await page.evaluate(() => store.store("key", "next"))).toBe(true);
+    expect(await page.evaluate(() => store.getMetadata("key").then((metadata) => metadata?.version))).toBe(2);
+    await page.evaluate((ms) => probe.moveClock(ms + 61_000), ms);
+    expect(await page.evaluate(() => store.exists("key"))).toBe(true); // it has no ttl now
+  });
+
+  test(`no write that is not confirmed expires away ${jump} ahead`, async ({ page, startNats, openWire, namespace, consoleGuard }) => {
+    consoleGuard.allowFailedSockets();
+    const server = await startNats();
+    const options = { servers: server.wsUrl, namespace, sweepIntervalMs: 0, maxEntries: 5 };
+    await openStoreIn(page, options);
+    await page.evaluate(() => store.bulkStore({ first: 1, second: 2 }, { ttl: 1_800 }));
+    await server.stop();
+    await page.evaluate(async () => {
+      await store.store("first", "waits", { ttl: 1 });
+      await store.store("third", "waits", { ttl: 1 });
+      await store.delete("second");
+      await store.store("fourth", "lives");
+    });
+    const before = await page.evaluate(() => store.pendingWrites());
+    await reload(page);
+    await installProbe(page);
+    await page.evaluate((ms) => probe.moveClock(ms), ms);
+    await openStoreIn(page, options);
+    expect(await page.evaluate(() => store.bulkRetrieve(["first", "second", "third", "fourth"]).then((found) => [...found]))).toEqual([["fourth", "lives"]]);
+    await page.evaluate(async () => {
+      await store.sweep();
+      await store.clearCache();
+      await store.exists("first");
+    });
+    expect(await page.evaluate(() => store.pendingWrites().then((writes) => writes.map(({ key, version, operation }) => ({ key, version, operation }))))).toEqual(
+      before.map(({ key, version, operation }) => ({ key, version, operation })),
+    );
+    await page.evaluate((ms) => probe.moveClock(-ms), ms);
+    // Back again nothing is revived, but for what never expired.
+    expect(await page.evaluate(() => store.listKeys())).toEqual(["fourth"]);
+    expect(await page.evaluate(() => store.bulkRetrieve(["first", "second", "third", "fourth"]).then((found) => [...found.keys()]))).toEqual(["fourth"]);
+
+    await server.restart();
+    const wire = await openWire(server);
+    await flushAll(page);
+    const messages = await wire.waitFor(4);
+    const told = messages.map(({ envelope }) => [envelope?.key, envelope?.operation, envelope?.metadata?.version ?? envelope?.version]);
+    expect(told.toSorted()).toEqual([
+      ["first", "store", 2],
+      ["fourth", "store", 1],
+      ["second", "delete", 2],
+      ["third", "store", 1],
+    ]);
+    expect(await page.evaluate(() => store.listKeys())).toEqual(["fourth"]);
+    expect(await page.evaluate(() => store.pendingWrites())).toEqual([]);
+  });
+}
+
+test("whichever way the clock jumps, nothing comes back and versions stay in order", async ({ page, startNats, openWire, namespace, random, consoleGuard }) => {
+  consoleGuard.allowFailedSockets();
+  const server = await startNats();
+  const link = { servers: server.wsUrl, namespace, sweepIntervalMs: 0, lingerMs: 1_000, cacheSize: 2 };
+  const wire = await openWire(server);
+  await openStoreIn(page, link);
+  await installProbe(page);
+  const report = await page.evaluate(wander, { steps: byForm(1_000, 10_000), seed: random.int(0, 2 ** 31), jumps: Object.values(JUMPS) });
+  expect(report.failures).toEqual([]);
+
+  const messages = await wire.settled();
+  const failures: string[] = [];
+  for (const [key, versions] of Object.entries(report.versions)) {
+    const sent = messages.filter(({ envelope }) => envelope?.key === key).map(({ envelope }) => envelope?.metadata?.version);
+    if (JSON.stringify(sent) !== JSON.stringify(versions)) failures.push(`${key}: ${versions.join(" ")} were committed, ${sent.join(" ")} were sent`);
+  }
+  expect(failures).toEqual([]);
+});
+
+/** In the page: stores, looks and jumps at random. A key that was absent is present only after it was stored again. */
+async function wander({ steps, seed, jumps }: { steps: number; seed: number; jumps: number[] }) {
+  const random = probe.random(seed);
+  const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
+  const keys = ["a", "b", "c", "d"];
+  const failures: string[] = [];
+  const versions: Record<string, number[]> = {};
+  const known = new Map<string, { value: number; version: number; expiresAt: number }>();
+  for (let step = 0; step < steps; step++) {
+    const key = pick(keys);
+    const choice = random();
+    if (choice < 0.25) {
+      probe.moveClock(pick(jumps) * pick([1, -1]));
+    } else if (choice < 0.5) {
+      const ttl = pick([undefined, 1, 1_800, 86_400 * 3, 86_400 * 365]);
+      const alive = await store.exists(key);
+      const before = known.get(key);
+      if ((await store.store(key, step, ttl === undefined ? {} : { ttl })) !== true) failures.push(`step ${step}: ${key} is not confirmed`);
+      const metadata = await store.getMetadata(key);
+      // A ttl of a second may be over by now.
+      const version = alive && before !== undefined ? before.version + 1 : 1;
+      if (metadata !== undefined && metadata.version !== version) failures.push(`step ${step}: ${key} has version ${metadata.version}, not ${version}`);
+      (versions[key] ??= []).push(metadata?.version ?? version);
+      known.set(key, { value: step, version: metadata?.version ?? version, expiresAt: ttl === undefined ? Infinity : Date.now() + ttl * 1_000 });
+    } else if (choice < 0.55) {
+      await store.sweep();
+      for (const [other, { expiresAt }] of known) if (expiresAt <= Date.now()) known.delete(other);
+    } else {
+      const useCache = random() < 0.5;
+      const now = Date.now();
+      const value = await store.retrieve<number>(key, { useCache });
+      const expected = known.get(key);
+      if (value === undefined) {
+        if (expected !== undefined && expected.expiresAt > now + 1_000) failures.push(`step ${step}: ${key} is gone`);
+        known.delete(key);
+      } else if (expected === undefined) {
+        failures.push(`step ${step}: ${key} has come back with ${value}`);
+        known.set(key, { value, version: 0, expiresAt: Infinity });
+      } else if (value !== expected.value) failures.push(`step ${step}: ${key} is ${value}, not ${expected.value}`);
+    }
+  }
+  return { failures: failures.slice(0, 20), versions };
+}
