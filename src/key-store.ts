@@ -64,13 +64,16 @@ export class NASKeyStore extends EventTarget {
    * The value under a key, a fresh copy each time; undefined when there is none or it has expired. Never asks the network.
    * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
    */
-  retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined> {
-    return this.#operation(async () => {
-      assertKey(key);
-      const { useCache = true, signal } = readRetrieveOptions(options);
-      const found = await abortable(signal, () => this.#rooms.reader.retrieve(key, useCache));
-      return found?.value as T | undefined;
-    });
+  async retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined> {
+    this.#assertOpen();
+    assertKey(key);
+    const { useCache = true, signal } = readRetrieveOptions(options);
+    signal?.throwIfAborted();
+    // What is in memory needs no waiting, and nothing for `close` to wait for.
+    const remembered = useCache ? this.#rooms.reader.recall(key) : undefined;
+    if (remembered !== undefined) return remembered.value as T;
+    const found = await this.#operation(() => abortable(signal, () => this.#rooms.reader.look(key, useCache)));
+    return found?.value as T | undefined;
   }
 
   /**
@@ -254,11 +257,14 @@ export class NASKeyStore extends EventTarget {
     super.addEventListener(type, listener as EventListener, options);
   }
 
+  /** @throws KeyStoreError CLOSED */
+  #assertOpen(): void {
+    if (this.#closing !== undefined) throw new KeyStoreError("CLOSED", "The store was closed: make a new one.");
+  }
+
   /** Every operation: refused after `close`, waited for by it; what it throws becomes a rejection. */
   async #operation<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#closing !== undefined) {
-      throw new KeyStoreError("CLOSED", "The store was closed: make a new one.");
-    }
+    this.#assertOpen();
     const running = work();
     this.#underWay.add(running);
     try {

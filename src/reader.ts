@@ -42,25 +42,41 @@ export class Reader {
     this.#ports = ports;
   }
 
-  /** The value under a key, in a box to tell one that is undefined from none. */
-  async retrieve(key: string, useCache: boolean): Promise<Found | undefined> {
-    const hit = useCache ? this.#ports.memory.get(key, Date.now()) : undefined;
-    if (hit === undefined) return this.#retrieveCold(key, useCache);
+  /** The value under a key if memory has it: a hit, else a miss. In a box, to tell a value that is undefined from none. */
+  recall(key: string): Found | undefined {
+    const hit = this.#ports.memory.get(key, Date.now());
+    if (hit === undefined) return undefined;
     this.#ports.onUse(key);
-    const value = decode(key, hit.payload, hit.row.format);
-    return { value: value instanceof Promise ? await value : value };
+    return { value: decode(key, hit.payload, hit.row.format) };
+  }
+
+  /** The value under a key as IndexedDB has it, in a box. */
+  async look(key: string, fillMemory: boolean): Promise<Found | undefined> {
+    const reading = fillMemory ? this.#readOnce(key) : this.#read(key);
+    try {
+      const entry = this.#live(key, await reading);
+      if (entry === undefined) return undefined;
+      this.#ports.onUse(key);
+      const payload = await unpack(key, entry);
+      const value = await decode(key, payload, entry.format);
+      if (this.#reads.get(key) === reading) this.#ports.memory.set(key, { row: entry, payload });
+      return { value };
+    } catch (error) {
+      if (error instanceof KeyStoreError && isDamage(error)) this.#ports.emit("corrupt", { key, error });
+      throw error;
+    } finally {
+      if (this.#reads.get(key) === reading) this.#reads.delete(key);
+    }
   }
 
   /** The keys found, in the order asked. What is damaged is left out, with its event. */
   async bulkRetrieve(keys: Iterable<string>, useCache: boolean): Promise<Map<string, unknown>> {
     const distinct = [...new Set(keys)];
     const found = await Promise.all(
-      distinct.map((key) =>
-        this.retrieve(key, useCache).catch((error: unknown) => {
-          if (error instanceof KeyStoreError && isDamage(error)) return undefined;
-          throw error;
-        }),
-      ),
+      distinct.map(async (key) => {
+        const remembered = useCache ? this.recall(key) : undefined;
+        return remembered ?? this.look(key, useCache).catch(passOverDamage);
+      }),
     );
     const values = new Map<string, unknown>();
     found.forEach((box, index) => {
@@ -109,24 +125,6 @@ export class Reader {
   forgetAll(): void {
     this.#reads.clear();
     this.#ports.memory.clear();
-  }
-
-  async #retrieveCold(key: string, fillMemory: boolean): Promise<Found | undefined> {
-    const reading = fillMemory ? this.#readOnce(key) : this.#read(key);
-    try {
-      const entry = this.#live(key, await reading);
-      if (entry === undefined) return undefined;
-      this.#ports.onUse(key);
-      const payload = await unpack(key, entry);
-      const value = await decode(key, payload, entry.format);
-      if (this.#reads.get(key) === reading) this.#ports.memory.set(key, { row: entry, payload });
-      return { value };
-    } catch (error) {
-      if (error instanceof KeyStoreError && isDamage(error)) this.#ports.emit("corrupt", { key, error });
-      throw error;
-    } finally {
-      if (this.#reads.get(key) === reading) this.#reads.delete(key);
-    }
   }
 
   /** The entry if it lives. One that has expired is removed, off the caller's path. */
@@ -182,4 +180,9 @@ export class Reader {
 
 function isDamage({ code }: KeyStoreError): boolean {
   return code === "CHECKSUM_MISMATCH" || code === "DECODE_FAILED";
+}
+
+function passOverDamage(error: unknown): undefined {
+  if (error instanceof KeyStoreError && isDamage(error)) return undefined;
+  throw error;
 }
