@@ -8,6 +8,6 @@ export default defineConfig(base, {
   testIgnore: [],
   outputDir: "test-results/faults",
   // Most of a test is one loop over many faults.
-  timeout: isLong ? 60 * 60_000 : 90_000,
+  timeout: isLong ? 60 * 60_000 : 120_000,
   reporter: [["list"], ["json", { outputFile: "reports/faults.json" }]],
 });

@@ -2,14 +2,15 @@ import { messageFor, type Message } from "./entry/envelope.ts";
 import type { WriteId } from "./entry/metadata.ts";
 import { unpack } from "./entry/packing.ts";
 import { isTombstone } from "./entry/row.ts";
-import { KeyStoreError, messageOf } from "./errors.ts";
+import { isDamage, KeyStoreError, messageOf } from "./errors.ts";
 import type { Emit } from "./events.ts";
 import type { Batch, Courier, Outbox } from "./network/courier.ts";
 import type { Delivery } from "./network/publisher.ts";
 import type { Commit } from "./storage/commit-group.ts";
 import type { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
-import { outboxRows, readOutbox, settleRejected, type OutboxWrite, type Parcel, type Settlement, type WriteState } from "./storage/outbox-table.ts";
+import { readOutbox, settleRejected, type OutboxWrite, type Parcel, type Settlement, type WriteState } from "./storage/outbox-table.ts";
+import { countWrites, pendingWrites } from "./storage/pending-writes.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
 import { exclusively } from "./tabs/leadership.ts";
 
@@ -25,6 +26,8 @@ export interface DispatcherOptions {
   readonly publish: (messages: readonly Message[]) => Promise<Delivery[]>;
   /** Told when writes have left the outbox, or are to be tried again by whoever wants to. */
   readonly onSettled: (writes: readonly SettledWrite[]) => void;
+  /** Told when refused writes were discarded: nothing waits for their entries any more. */
+  readonly onGivenUp: () => void;
 }
 
 /** What other tabs are told of a write that was sent. */
@@ -65,7 +68,9 @@ export class Dispatcher implements Outbox {
   /** What became of the commits that are being published, for the calls that wait for it. */
   readonly #underWay = new WeakMap<Commit, Promise<Delivery>>();
   readonly #waiters = new Map<string, Set<Waiter>>();
-  /** The last drain left writes that have to wait for one that another tab is sending. */
+  /** What is being sent; a call may have stopped waiting for it. */
+  readonly #sends = new Set<Promise<Delivery[]>>();
+  /** The last drain left writes that have to wait, such as for one of their key that another tab is sending. */
   #held = false;
   /** How many writes of a drain go in one batch: quartered when one fails, doubled when one succeeds. */
   #batchWrites = BATCH_WRITES;
@@ -82,6 +87,8 @@ export class Dispatcher implements Outbox {
     const sending = commits.filter(({ state }) => state === "sending");
     if (sending.length > 0) {
       const deliveries = this.#send(sending);
+      this.#sends.add(deliveries);
+      void deliveries.finally(() => this.#sends.delete(deliveries));
       sending.forEach((commit, index) => this.#underWay.set(commit, deliveries.then((all) => all[index] as Delivery)));
     }
     const courier = this.#courier();
@@ -122,7 +129,11 @@ export class Dispatcher implements Outbox {
 
   async #settleRejected(key: string | undefined, state: "retried" | "discarded"): Promise<number> {
     await this.#committer.caughtUp();
-    return this.#database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => settleRejected(transaction, key, state));
+    const count = await this.#database.run([ENTRIES, OUTBOX], "readwrite", (transaction) =>
+      settleRejected(transaction, key, state),
+    );
+    if (state === "discarded") this.#options.onGivenUp();
+    return count;
   }
 
   async drain(send: (batch: Batch) => Promise<boolean>): Promise<boolean> {
@@ -157,18 +168,18 @@ export class Dispatcher implements Outbox {
   }
 
   async pending(): Promise<number> {
+    await this.#committer.caughtUp();
     return (await this.count()).pending;
   }
 
-  /** How many writes wait, and how many were refused. */
-  count(): Promise<{ pending: number; rejected: number }> {
-    return this.#database.run([OUTBOX], "readonly", async (transaction) => {
-      const counts = { pending: 0, rejected: 0 };
-      for (const [, { state, writes }] of await outboxRows(transaction)) {
-        counts[state === "rejected" ? "rejected" : "pending"] += writes.length;
-      }
-      return counts;
-    });
+  /** Resolves when nothing is being sent. */
+  async idle(): Promise<void> {
+    await Promise.allSettled(this.#sends);
+  }
+
+  /** How many keys have a write that waits, and how many one that was refused. */
+  async count(): Promise<{ pending: number; rejected: number }> {
+    return countWrites(await this.#database.run([OUTBOX], "readonly", pendingWrites));
   }
 
   async #send(commits: readonly Commit[]): Promise<Delivery[]> {
@@ -193,18 +204,21 @@ export class Dispatcher implements Outbox {
 
   /** Makes the messages of what waits. What is damaged is refused here: it must not be told to others, nor hold them up. */
   async #prepare(parcels: readonly Parcel[], generation: string): Promise<Letter[]> {
-    const letters: Letter[] = [];
-    for (const parcel of parcels) {
-      const { write, row } = parcel;
-      try {
-        if (!isTombstone(row)) await unpack(write.key, row);
-        letters.push({ parcel, message: messageFor(this.#options.namespace, write.key, row, generation) });
-      } catch (thrown) {
-        const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-        this.#conclude([parcel], [{ status: "rejected", error }]);
-      }
-    }
-    return letters;
+    const letters = await Promise.all(
+      parcels.map(async (parcel): Promise<Letter | undefined> => {
+        const { write, row } = parcel;
+        try {
+          if (!isTombstone(row)) await unpack(write.key, row);
+          return { parcel, message: messageFor(this.#options.namespace, write.key, row, generation) };
+        } catch (thrown) {
+          // What only could not be looked at, since a part did not load or the page is not secure, stays where it is.
+          if (isDamage(thrown)) this.#conclude([parcel], [{ status: "rejected", error: thrown }]);
+          else this.#held = true;
+          return undefined;
+        }
+      }),
+    );
+    return letters.filter((letter) => letter !== undefined);
   }
 
   /** @returns whether to go on */

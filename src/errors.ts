@@ -39,6 +39,15 @@ export class KeyStoreError extends Error {
   }
 }
 
+/** Whether an error says that what is stored under a key cannot be made a value of. */
+export function isDamage(error: unknown): error is KeyStoreError {
+  return error instanceof KeyStoreError && (error.code === "CHECKSUM_MISMATCH" || error.code === "DECODE_FAILED");
+}
+
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(messageOf(thrown));
+}
+
 /** What a thrown thing says, whatever it is. */
 export function messageOf(error: unknown): string {
   try {

@@ -3,6 +3,7 @@ import type { Database } from "./storage/database.ts";
 import { removeAllBut, type EntryTable } from "./storage/entry-table.ts";
 import type { Evictor } from "./storage/evictor.ts";
 import { outboxRows } from "./storage/outbox-table.ts";
+import { countWrites, pendingWrites, type PendingWrite } from "./storage/pending-writes.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
 import { sweep, type SweepPorts } from "./storage/sweeper.ts";
 import { unlessElsewhere } from "./tabs/leadership.ts";
@@ -18,18 +19,6 @@ export interface StorageStats {
   readonly usageBytes?: number;
 }
 
-/** A key's newest write that the server has not confirmed. */
-export interface PendingWrite {
-  key: string;
-  operation: "store" | "delete";
-  version: number;
-  /** How often it was tried in vain. */
-  attempts: number;
-  lastError?: string;
-  /** The server refused it; it is not tried again by itself. */
-  rejected: boolean;
-}
-
 /** What is done with the database as a whole, none of it on the way of a read or a write. */
 export class Housekeeping {
   readonly #database: Database;
@@ -38,6 +27,7 @@ export class Housekeeping {
   readonly #evictor: Evictor;
   readonly #sweepPorts: SweepPorts;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #sweeping: Promise<void> | undefined;
 
   constructor(database: Database, entries: EntryTable, committer: Committer, evictor: Evictor, sweepPorts: SweepPorts) {
     this.#database = database;
@@ -52,21 +42,23 @@ export class Housekeeping {
     if (intervalMs === 0) return;
     this.#timer = setInterval(() => {
       // What cannot be swept now is absent all the same, and swept next time.
-      unlessElsewhere(lock, async () => {
+      this.#sweeping = unlessElsewhere(lock, async () => {
         await this.sweep();
-        await this.#evictor.writeUses();
+        if (this.#evictor.isLimited) await this.#evictor.writeUses();
       }).catch(() => undefined);
     }, intervalMs);
   }
 
-  stopSweeping(): void {
+  /** Resolves when no sweep is under way. */
+  async stopSweeping(): Promise<void> {
     clearInterval(this.#timer);
+    await this.#sweeping;
   }
 
   async sweep(): Promise<number> {
     await this.#committer.caughtUp();
     const removed = await sweep(this.#database, this.#sweepPorts);
-    if (removed > 0) this.#evictor.remeasure();
+    if (removed > 0) this.#evictor.forgetCount();
     return removed;
   }
 
@@ -78,7 +70,7 @@ export class Housekeeping {
       const kept = new Set(rows.flatMap(([, { writes }]) => writes.map(({ key }) => key)));
       removeAllBut(transaction, [...kept].toSorted());
     });
-    this.#evictor.remeasure();
+    this.#evictor.forgetCount();
   }
 
   async storageStats(): Promise<StorageStats> {
@@ -87,12 +79,12 @@ export class Housekeeping {
       this.pendingWrites(),
       (globalThis.navigator as Navigator | undefined)?.storage?.estimate().catch(() => undefined),
     ]);
-    const rejectedWrites = writes.filter(({ rejected }) => rejected).length;
+    const { pending, rejected } = countWrites(writes);
     return {
       entries,
       bytes,
-      pendingWrites: writes.length - rejectedWrites,
-      rejectedWrites,
+      pendingWrites: pending,
+      rejectedWrites: rejected,
       ...(estimate?.quota === undefined ? undefined : { quotaBytes: estimate.quota }),
       ...(estimate?.usage === undefined ? undefined : { usageBytes: estimate.usage }),
     };
@@ -100,21 +92,6 @@ export class Housekeeping {
 
   async pendingWrites(): Promise<PendingWrite[]> {
     await this.#committer.caughtUp();
-    const rows = await this.#database.run([OUTBOX], "readonly", outboxRows);
-    const newest = new Map<string, PendingWrite>();
-    for (const [, { state, writes, attempts, lastError }] of rows) {
-      for (const { key, operation, version } of writes) {
-        if ((newest.get(key)?.version ?? 0) > version) continue;
-        newest.set(key, {
-          key,
-          operation,
-          version,
-          attempts,
-          ...(lastError === undefined ? undefined : { lastError }),
-          rejected: state === "rejected",
-        });
-      }
-    }
-    return [...newest.values()];
+    return this.#database.run([OUTBOX], "readonly", pendingWrites);
   }
 }

@@ -4,7 +4,7 @@ import type { KeyMetadata } from "./entry/metadata.ts";
 import { compilePattern } from "./entry/pattern.ts";
 import { KeyStoreError } from "./errors.ts";
 import type { KeyStoreEvents } from "./events.ts";
-import type { PendingWrite, StorageStats } from "./housekeeping.ts";
+import type { StorageStats } from "./housekeeping.ts";
 import {
   readDeleteOptions,
   readKeyStoreOptions,
@@ -15,19 +15,18 @@ import {
   type DeleteOptions,
   type KeyStoreOptions,
   type RetrieveOptions,
-  type Settings,
   type StoreOptions,
 } from "./options.ts";
 import { databaseName, openRooms, type Rooms } from "./rooms.ts";
 import { deleteDatabase } from "./storage/database.ts";
 import type { CacheStats } from "./storage/memory-cache.ts";
+import type { PendingWrite } from "./storage/pending-writes.ts";
 
 /**
  * A key-value store in the browser that publishes every write to NATS. Reads are answered from memory or IndexedDB,
  * writes are committed to IndexedDB, then published over a connection that lives as long as something needs it.
  */
 export class NASKeyStore extends EventTarget {
-  readonly #settings: Settings;
   readonly #rooms: Rooms;
   /** Operations under way; `close` waits for them. */
   readonly #underWay = new Set<Promise<unknown>>();
@@ -41,8 +40,7 @@ export class NASKeyStore extends EventTarget {
    */
   constructor(options?: KeyStoreOptions) {
     super();
-    this.#settings = readKeyStoreOptions(options);
-    this.#rooms = openRooms(this.#settings, (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail })));
+    this.#rooms = openRooms(readKeyStoreOptions(options), (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail })));
   }
 
   /**
@@ -182,7 +180,7 @@ export class NASKeyStore extends EventTarget {
     return this.#operation(async () => {
       const { signal } = readSignalOptions(options);
       return abortable(signal, async () => {
-        const { published } = await this.#rooms.courier.drain();
+        const { published } = await this.#rooms.courier.flush();
         return { published, ...(await this.#rooms.dispatcher.count()) };
       });
     });
@@ -255,6 +253,24 @@ export class NASKeyStore extends EventTarget {
     options?: boolean | AddEventListenerOptions,
   ): void {
     super.addEventListener(type, listener as EventListener, options);
+  }
+
+  override removeEventListener<E extends keyof KeyStoreEvents>(
+    type: E,
+    listener: (event: CustomEvent<KeyStoreEvents[E]>) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  override removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | null,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  override removeEventListener(
+    type: string,
+    listener: EventListenerOrEventListenerObject | ((event: CustomEvent) => void) | null,
+    options?: boolean | EventListenerOptions,
+  ): void {
+    super.removeEventListener(type, listener as EventListener, options);
   }
 
   /** @throws KeyStoreError CLOSED */

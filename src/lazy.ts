@@ -1,3 +1,5 @@
+import { KeyStoreError } from "./errors.ts";
+
 /**
  * The parts that load with their first use. Service workers have no `import()`: the entry point `nas-keystore/eager`
  * brings them along and puts them in here.
@@ -8,7 +10,19 @@ export const lazy: {
   structured: () => Promise<typeof import("./entry/structured.ts")>;
 } = {
   // Taken apart, so that bundlers can leave out the rest.
-  nats: () => import("nats.ws").then(({ connect }) => ({ connect })),
-  fflate: () => import("fflate").then(({ gzipSync, Gunzip }) => ({ gzipSync, Gunzip })),
-  structured: () => import("./entry/structured.ts"),
+  nats: () => loaded(import("nats.ws").then(({ connect }) => ({ connect }))),
+  fflate: () => loaded(import("fflate").then(({ gzipSync, Gunzip }) => ({ gzipSync, Gunzip }))),
+  structured: () => loaded(import("./entry/structured.ts")),
 };
+
+/** Must not be taken for damage of what is stored: the part may load the next time. */
+function loaded<T>(part: Promise<T>): Promise<T> {
+  return part.catch((cause: unknown) => {
+    throw new KeyStoreError(
+      "STORAGE_UNAVAILABLE",
+      "A part of nas-keystore that loads with its first use could not be loaded: try again when the network is back, or " +
+        "import nas-keystore/eager.",
+      { cause },
+    );
+  });
+}

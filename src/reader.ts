@@ -1,8 +1,8 @@
 import { decode } from "./entry/codec.ts";
-import type { KeyMetadata, Payload } from "./entry/metadata.ts";
+import type { KeyFormat, KeyMetadata, Payload } from "./entry/metadata.ts";
 import { unpack } from "./entry/packing.ts";
-import { isDamaged, liveEntry, LONG_AGO, metadataOf, type EntryRow, type Row } from "./entry/row.ts";
-import { KeyStoreError } from "./errors.ts";
+import { isDamaged as isDamagedRow, liveEntry, LONG_AGO, metadataOf, type EntryRow, type Row } from "./entry/row.ts";
+import { isDamage } from "./errors.ts";
 import type { Emit } from "./events.ts";
 import type { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
@@ -26,6 +26,8 @@ export interface ReaderPorts {
   readonly emit: Emit;
   /** Told of every entry that is retrieved. */
   readonly onUse: (key: string) => void;
+  /** Told when expired entries have been removed. */
+  readonly onRemoved: () => void;
 }
 
 /** The way of a read: from memory, else from IndexedDB; checked, then decoded to a fresh value. Never from the network. */
@@ -62,7 +64,7 @@ export class Reader {
       if (this.#reads.get(key) === reading) this.#ports.memory.set(key, { row: entry, payload });
       return { value };
     } catch (error) {
-      if (error instanceof KeyStoreError && isDamage(error)) this.#ports.emit("corrupt", { key, error });
+      if (isDamage(error)) this.#ports.emit("corrupt", { key, error });
       throw error;
     } finally {
       if (this.#reads.get(key) === reading) this.#reads.delete(key);
@@ -97,8 +99,14 @@ export class Reader {
     });
     const entry = this.#live(key, row);
     if (entry === undefined) return undefined;
-    if (isDamaged(entry)) await unpack(key, entry);
+    if (isDamagedRow(entry)) await unpack(key, entry);
     return metadataOf(key, entry, state !== undefined);
+  }
+
+  /** The format a key is stored in; undefined where there is none, or nothing that makes sense. */
+  async formatOf(key: string): Promise<KeyFormat | undefined> {
+    const entry = this.#live(key, await this.#read(key));
+    return entry === undefined || isDamagedRow(entry) ? undefined : entry.format;
   }
 
   /** The keys that live, sorted by code unit. */
@@ -145,12 +153,17 @@ export class Reader {
         this.forget(key);
         this.#buried.add(key);
       }
+      let removed = 0;
       void committer
         .errand(async (transaction) => {
-          for (const key of batch) await removeExpired(transaction, (...args) => committer.stateOf(...args), key, now);
+          removed = 0;
+          for (const key of batch) {
+            if (await removeExpired(transaction, (...args) => committer.stateOf(...args), key, now)) removed++;
+          }
         })
         .then(() => {
           for (const key of batch) this.#buried.delete(key);
+          if (removed > 0) this.#ports.onRemoved();
         });
     }
   }
@@ -178,11 +191,6 @@ export class Reader {
   }
 }
 
-function isDamage({ code }: KeyStoreError): boolean {
-  return code === "CHECKSUM_MISMATCH" || code === "DECODE_FAILED";
-}
-
 function passOverDamage(error: unknown): undefined {
-  if (error instanceof KeyStoreError && isDamage(error)) return undefined;
-  throw error;
+  if (!isDamage(error)) throw error;
 }

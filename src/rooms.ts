@@ -18,11 +18,14 @@ import { MemoryCache } from "./storage/memory-cache.ts";
 import type { SweepPorts } from "./storage/sweeper.ts";
 import { UseLog } from "./storage/use-log.ts";
 import { Channel } from "./tabs/channel.ts";
-import { LifeSigns } from "./tabs/leadership.ts";
+import { exclusively, LifeSigns } from "./tabs/leadership.ts";
 import { Writer } from "./writer.ts";
 
 /** An attempt to connect in the background may take longer: browsers hold handshakes back after failures. */
 const DIAL_TIMEOUT_MS = 6_000;
+
+/** Another tab may be evicting much. */
+const EVICTION_WAIT_MS = 10_000;
 
 /** The parts of a store, wired. */
 export interface Rooms {
@@ -73,7 +76,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
         entries: commits.reduce((sum, commit) => sum + commit.grew.entries, 0),
         bytes: commits.reduce((sum, commit) => sum + commit.grew.bytes, 0),
       };
-      channel.post({ type: "written", owner, keys: commits.map(({ draft }) => draft.key), grew });
+      channel.post({ type: "written", owner, keys: commits.map(({ draft }) => draft.key) });
       dispatcher.dispatch(commits);
       evictor.grew(grew);
     },
@@ -86,16 +89,21 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
   };
   const sweepPorts: SweepPorts = { stateOf: (transaction, id) => committer.stateOf(transaction, id), onExpired: drop };
   const { maxEntries, maxBytes } = settings;
-  const evictor = new Evictor(database, uses, { ...sweepPorts, maxEntries, maxBytes, onEvicted: drop });
+  const evictor = new Evictor(database, uses, {
+    ...sweepPorts,
+    maxEntries,
+    maxBytes,
+    onEvicted: drop,
+    alone: (work) => exclusively(`${name}/evict`, work, EVICTION_WAIT_MS),
+  });
   const reader = new Reader({
     database,
     entries,
     committer,
     memory,
     emit,
-    onUse: (key) => {
-      if (evictor.isLimited) uses.note(key);
-    },
+    onUse: (key) => evictor.noteUse(key),
+    onRemoved: () => evictor.forgetCount(),
   });
 
   const health: Health = {
@@ -124,9 +132,9 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     publish: (messages) => publisher.publish(messages),
     onSettled: (writes) => {
       channel.post({ type: "settled", writes });
-      // What is confirmed may be evicted.
-      evictor.enforce();
+      if (writes.some(({ confirmed }) => confirmed)) evictor.unstick();
     },
+    onGivenUp: () => evictor.unstick(),
   });
   const courier = new Courier(dispatcher, {
     background: inBrowser,
@@ -142,27 +150,27 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     committer,
     dispatcher,
     connectAhead: () => {
-      if (askToPersist) void (globalThis.navigator as Navigator | undefined)?.storage?.persist().catch(() => false);
+      if (askToPersist) void persist();
       askToPersist = false;
       return !inBrowser || courier.isOffline ? () => undefined : lease.share().release;
     },
     maxMessageBytes: () => Math.min(settings.maxPayloadBytes, serverMaxBytes),
     useTime: () => uses.now(),
-    formatOf: async (key) => (await reader.metadata(key))?.format,
+    formatOf: (key) => reader.formatOf(key),
   });
   const channel = new Channel(name, (notice) => {
     switch (notice.type) {
       case "written":
         for (const key of notice.keys) reader.forget(key);
-        evictor.grew(notice.grew);
+        evictor.forgetCount();
         lifeSigns.watch(notice.owner);
         return;
       case "dropped":
         for (const key of notice.keys) reader.forget(key);
-        return evictor.remeasure();
+        return evictor.forgetCount();
       case "cleared":
         reader.forgetAll();
-        return evictor.remeasure();
+        return evictor.forgetCount();
       case "settled":
         return dispatcher.onSettledElsewhere(notice.writes);
     }
@@ -173,7 +181,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     channel.open();
     void lifeSigns.begin().catch(() => undefined);
     courier.kick();
-    evictor.enforce();
+    evictor.remeasure();
   };
   const disappear = (): void => {
     void evictor.writeUses().catch(() => undefined);
@@ -209,17 +217,27 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     channel,
     async close() {
       unfollow();
-      housekeeping.stopSweeping();
+      await housekeeping.stopSweeping();
       await courier.stop();
+      await dispatcher.idle();
       await committer.settled();
       await evictor.settled();
       await evictor.writeUses().catch(() => undefined);
       await lease.close();
       channel.close();
       lifeSigns.end();
-      database.release();
+      database.close();
     },
   };
+}
+
+/** The browser may refuse, or have nothing to ask. */
+async function persist(): Promise<void> {
+  try {
+    await navigator.storage.persist();
+  } catch {
+    // Nothing changes.
+  }
 }
 
 function isLoopback(server: string): boolean {

@@ -2,7 +2,7 @@ import { encode } from "./entry/codec.ts";
 import { messageFor, wireSize } from "./entry/envelope.ts";
 import { KeyFormat, type Payload } from "./entry/metadata.ts";
 import { pack, type Packed } from "./entry/packing.ts";
-import { LONG_AGO, type EntryRow } from "./entry/row.ts";
+import { isDamaged, LONG_AGO, type EntryRow } from "./entry/row.ts";
 import { snapshot } from "./entry/snapshot.ts";
 import { KeyStoreError } from "./errors.ts";
 import type { DeleteOptions, Settings, StoreOptions } from "./options.ts";
@@ -116,15 +116,16 @@ export class Writer {
           }),
         );
       }
+      place.leave();
       await Promise.all(outcomes);
       return new Map(keys.map((key) => [key, results.get(key) ?? false]));
     } catch (error) {
+      place.leave();
       await Promise.all(outcomes);
       if (!(error instanceof KeyStoreError)) throw error;
       const { code, message, key, cause } = error;
       throw new KeyStoreError(code, `${message} Entries committed before: ${results.size}, see "results".`, { key, cause, results });
     } finally {
-      place.leave();
       done();
     }
   }
@@ -174,14 +175,15 @@ export class Writer {
       payload,
       next: (current, version, now) => {
         checkVersion(key, current, options.ifVersion);
-        const kept = keepsRest ? current : undefined;
+        const sound = current !== undefined && !isDamaged(current) ? current : undefined;
+        const kept = keepsRest ? sound : undefined;
         if (kept !== undefined && options.format === undefined && kept.format !== format) throw new FormatChanged();
         if (options.tags === undefined && kept?.tags !== undefined) this.#checkSize(key, packed, kept.tags);
-        return rowOf(packed, {
+        return makeRow(packed, {
           version,
           now,
           lastUsed: this.#ports.useTime(),
-          createdAt: current?.createdAt ?? now,
+          createdAt: sound?.createdAt ?? now,
           ttl: options.ttl !== undefined ? options.ttl : (kept ?? { ttl: this.#settings.defaultTtl }).ttl,
           tags: options.tags ?? kept?.tags ?? [],
         });
@@ -199,7 +201,7 @@ export class Writer {
     const units = packed.payload.length + 2 * key.length + tags.reduce((sum, tag) => sum + tag.length + 1, 0);
     if (units * 6 + ENVELOPE_BYTES <= max) return;
     const most = Number.MAX_SAFE_INTEGER;
-    const row = rowOf(packed, { version: most, now: 0, lastUsed: 0, createdAt: 0, ttl: this.#settings.defaultTtl, tags });
+    const row = makeRow(packed, { version: most, now: 0, lastUsed: 0, createdAt: 0, ttl: this.#settings.defaultTtl, tags });
     const id = "0".repeat(32);
     const size = wireSize(messageFor(this.#settings.namespace, key, { ...row, writeId: [id, most] }, id));
     if (size <= max) return;
@@ -227,7 +229,7 @@ function attempt<T>(work: () => T): () => T {
   }
 }
 
-function rowOf(
+function makeRow(
   packed: Packed,
   facts: Pick<EntryRow, "version" | "createdAt" | "ttl" | "lastUsed"> & { now: number; tags: readonly string[] },
 ): Unsigned<EntryRow> {

@@ -182,17 +182,19 @@ test("a refused write holds up nothing, and a newer version takes its place", as
   expect(sent.map(({ envelope }) => [envelope?.value, envelope?.metadata?.version])).toEqual([["4", 4]]);
 });
 
-test("writes queued while the server was away are refused one by one when it is back", async ({ page, startNats, openWire, namespace, consoleGuard }) => {
+test("writes queued while the server was away are refused one by one when it is back", async ({ page, startNats, openLink, openWire, namespace, consoleGuard }) => {
   consoleGuard.allowFailedSockets();
   const server = await startNats(permitting(namespace, []));
-  await server.stop();
-  await openStoreIn(page, { servers: server.wsUrl, namespace, connection: CREDENTIALS });
+  const link = await openLink(server);
+  await link.cut();
+  await openStoreIn(page, { servers: link.wsUrl, namespace, connection: CREDENTIALS });
   await page.evaluate(async () => {
     for (let i = 0; i < 20; i++) await store.store(`k${i}`, i);
     await store.bulkStore(Array.from({ length: 20 }, (_, i): [string, number] => [`k${20 + i}`, i]));
   });
   await server.restart(permitting(namespace, ["k3", "k7", "k25", "k26", "k39"]));
   const wire = await openWire(server, ADMIN);
+  await link.mend();
   await flushAll(page);
   await wire.waitFor(35);
   expect(await page.evaluate(() => store.flush())).toEqual({ published: 0, pending: 0, rejected: 5 });
@@ -201,15 +203,16 @@ test("writes queued while the server was away are refused one by one when it is 
   expect(await wire.settled()).toHaveLength(35);
 });
 
-test("a message over the server's limit is refused alone, and kept", async ({ page, startNats, openWire, namespace, consoleGuard }) => {
+test("a message over the server's limit is refused alone, and kept", async ({ page, startNats, openLink, openWire, namespace, consoleGuard }) => {
   consoleGuard.allowFailedSockets();
-  const server = await startNats();
-  await server.stop();
-  // The store has never heard of the server's limit.
-  await openStoreIn(page, { servers: server.wsUrl, namespace });
-  await page.evaluate(() => store.bulkStore({ small: 1, large: "x".repeat(5_000), little: 2 }));
-  await server.restart({ config: "max_payload: 4096" });
+  const server = await startNats({ config: "max_payload: 4096" });
   const wire = await openWire(server);
+  const link = await openLink(server);
+  await link.cut();
+  // The store has never heard of the server's limit.
+  await openStoreIn(page, { servers: link.wsUrl, namespace });
+  await page.evaluate(() => store.bulkStore({ small: 1, large: "x".repeat(5_000), little: 2 }));
+  await link.mend();
   await flushAll(page);
   await wire.waitFor(2);
   expect(await page.evaluate(() => store.pendingWrites())).toMatchObject([{ key: "large", rejected: true }]);

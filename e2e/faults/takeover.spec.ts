@@ -273,7 +273,5 @@ function publishedOf(wire: Wire): Record<string, string> {
 }
 
 declare global {
-  /** The results of `beginWrites`, in the page. */
-  var underWay: Promise<boolean[]>;
   var workerCall: (...call: WorkerCall) => Promise<unknown>;
 }

@@ -32,13 +32,23 @@ export class LoadLedger {
   /** By number. */
   readonly #steps = new Map<number, LoadStep>();
   readonly #acknowledged = new Map<number, boolean>();
+  readonly #atOnce: number;
+  /** No call with a higher number can have begun. */
+  #lastBegun = 0;
   readonly errors: string[] = [];
+
+  /** @param atOnce how many calls are under way at the same time */
+  constructor(atOnce: number) {
+    this.#atOnce = atOnce;
+  }
 
   expectSteps(steps: readonly LoadStep[]): void {
     for (const step of steps) this.#steps.set(step.n, step);
   }
 
   acknowledge({ n, result, error }: Acknowledgement): void {
+    // They begin in the order of their numbers, at most so many at once.
+    this.#lastBegun = Math.max(this.#lastBegun, n + this.#atOnce);
     if (error === undefined) this.#acknowledged.set(n, result);
     else this.errors.push(`${n}: ${error}`);
   }
@@ -62,7 +72,8 @@ export class LoadLedger {
       return `${key}: holds ${value.n}, but ${newest.operation} ${newest.n} was acknowledged`;
     }
     if (newest === undefined || newest.operation === "delete") return undefined;
-    if (writes.some(({ n, operation }) => n > newest.n && operation === "delete")) return undefined;
+    // A delete that was under way: begun, but not acknowledged.
+    if (writes.some(({ n, operation }) => n > newest.n && n <= this.#lastBegun && operation === "delete")) return undefined;
     return `${key}: absent, but ${newest.operation} ${newest.n} was acknowledged`;
   }
 

@@ -61,7 +61,7 @@ export function installStopwatch(): void {
   let lastTick = performance.now();
   setInterval(() => {
     const now = performance.now();
-    if (underWay === 0) localMs += Math.max(0, now - Math.max(lastTick, since) - 2 * TICK_MS);
+    if (underWay === 0) localMs += Math.max(0, now - Math.max(lastTick, since) - TICK_MS);
     lastTick = now;
   }, TICK_MS);
 

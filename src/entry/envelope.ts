@@ -49,9 +49,14 @@ export function messageId([owner, n]: WriteId): string {
   return `${owner}-${n}`;
 }
 
-/** The bytes by which a message with this id goes over the wire, headers included: what servers limit. */
+/** The header block of a message, as it goes over the wire. */
+export function headerOf({ id }: Message): string {
+  return `NATS/1.0\r\nNats-Msg-Id: ${id}\r\n\r\n`;
+}
+
+/** The bytes of a message that servers limit: its headers and its data. */
 export function wireSize(message: Message): number {
-  return `NATS/1.0\r\nNats-Msg-Id: ${message.id}\r\n\r\n`.length + message.data.length;
+  return headerOf(message).length + message.data.length;
 }
 
 export function envelopeOf(key: string, row: Row, origin: string): Envelope {

@@ -19,7 +19,8 @@ export async function pack(format: KeyFormat, payload: Payload, thresholdBytes: 
   const size = bytes.length;
   if (size <= thresholdBytes) return { format, payload, checksum: await sha256(bytes), size };
 
-  const packed = await gzip(bytes);
+  // Where the packer cannot be loaded, the payload is stored as it is.
+  const packed = await gzip(bytes).catch(() => bytes);
   if (packed.length >= size) return { format, payload, checksum: await sha256(bytes), size };
   const [checksum, packedChecksum] = await Promise.all([sha256(bytes), sha256(packed)]);
   return { format, payload: packed, encoding: "gzip", packedChecksum, checksum, size };
@@ -40,6 +41,7 @@ export async function unpack(key: string, row: EntryRow): Promise<Payload> {
 
   if (typeof payload === "string" || (await sha256(payload)) !== row.packedChecksum) throw damaged(key);
   const bytes = await gunzip(payload, size).catch((cause: unknown) => {
+    if (cause instanceof KeyStoreError) throw cause;
     throw new KeyStoreError("DECODE_FAILED", "The stored payload cannot be unpacked: store the key anew.", { key, cause });
   });
   if ((await sha256(bytes)) !== row.checksum) throw damaged(key);

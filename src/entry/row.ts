@@ -2,6 +2,8 @@ import { KeyFormat, type KeyMetadata, type Payload, type WriteId } from "./metad
 
 /** The record of an entry as IndexedDB holds it, under its key. Times are milliseconds since the epoch. */
 export interface EntryRow {
+  /** The key it was stored under: one that lies elsewhere is damaged. Rows of schema 1 do not say. */
+  readonly key?: string;
   readonly format: KeyFormat;
   /** Gzipped bytes where `encoding` says so. */
   readonly payload: Payload;
@@ -22,6 +24,7 @@ export interface EntryRow {
 
 /** What stands in an entry's place from its delete until the server has confirmed that. */
 export interface Tombstone {
+  readonly key?: string;
   readonly deletedAt: number;
   readonly version: number;
   readonly expiresAt: typeof LONG_AGO;
@@ -36,9 +39,10 @@ export const LONG_AGO = 0;
 /**
  * What the database gave, if it is a row at all: it may be damaged, or written by whoever got to run code in the page.
  * Anything else becomes an entry that never passes its check, and is replaced or deleted like any other.
+ * @param key what it lies under
  */
-export function asRow(value: unknown): Row | undefined {
-  if (value === undefined || isRow(value)) return value;
+export function asRow(value: unknown, key: string): Row | undefined {
+  if (value === undefined || (isRow(value) && (value.key === undefined || value.key === key))) return value;
   const { version } = Object(value) as Partial<Row>;
   return { ...DAMAGED, version: isCount(version) ? version : 0 };
 }
@@ -62,7 +66,7 @@ const DAMAGED: EntryRow = {
 };
 
 export function isTombstone(row: Row): row is Tombstone {
-  return "deletedAt" in row;
+  return (row as Partial<Tombstone>).deletedAt !== undefined;
 }
 
 /** The entry that every operation sees at `now`: none when deleted or expired. */

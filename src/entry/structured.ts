@@ -290,6 +290,7 @@ function* denseReferencesOf(entry: readonly unknown[]): Contents {
 /** `[SPARSE, length, index, reference, index, reference …]` */
 function* sparseReferencesOf(entry: readonly unknown[]): Contents {
   const holes = Number(entry[1]) - (entry.length - 2) / 2;
+  if (holes > MAX_PLACES) refuse(`more than ${MAX_PLACES} values`);
   for (let i = 0; i < holes; i++) yield [UNDEFINED];
   for (let i = 2; i < entry.length; i += 2) yield [entry[i + 1], Number(entry[i])];
 }

@@ -1,4 +1,4 @@
-import type { Message } from "../entry/envelope.ts";
+import { headerOf, type Message } from "../entry/envelope.ts";
 import { lazy } from "../lazy.ts";
 
 /** One connection to a NATS server, as narrow as publishing needs it. */
@@ -101,8 +101,10 @@ class NatsConnection implements Connection {
     return this.#client.info?.max_payload ?? Infinity;
   }
 
-  publish({ subject, data, id }: Message): Receipt {
-    this.#client.publish(subject, data, { headers: messageIdHeader(id) });
+  publish(message: Message): Receipt {
+    const { subject, data } = message;
+    // What nats.ws and nats-core ask of headers when they publish.
+    this.#client.publish(subject, data, { headers: { encode: () => new TextEncoder().encode(headerOf(message)) } });
     const receipt: Receipt = {};
     const open = this.#open.get(subject);
     if (open === undefined) this.#open.set(subject, new Set([receipt]));
@@ -181,11 +183,6 @@ function givenUpAfter(ms: number, connecting: Promise<NatsClient>): Promise<Nats
     }, ms);
     connecting.then(resolve, reject).finally(() => clearTimeout(timer));
   });
-}
-
-/** The only header there is; what nats.ws and nats-core ask of headers when they publish. */
-function messageIdHeader(id: string): { encode(): Uint8Array } {
-  return { encode: () => new TextEncoder().encode(`NATS/1.0\r\nNats-Msg-Id: ${id}\r\n\r\n`) };
 }
 
 /** Undoes Go's `%q`, in which the server quotes a subject. */

@@ -33,7 +33,12 @@ export interface CourierOptions {
 /** What a drain did. */
 export interface Drained {
   readonly published: number;
+  /** The server could not be reached, or did not answer. */
+  readonly failed: boolean;
 }
+
+/** A drain that fails so soon after it was joined has not tried for the caller. */
+const SOON_MS = 50;
 
 /**
  * Publishes what waits in the outbox: at start, when the network or the page comes back, and again and again after
@@ -89,6 +94,15 @@ export class Courier {
     return this.#draining;
   }
 
+  /** Tries at once, whatever was tried before. */
+  async flush(): Promise<Drained> {
+    const joins = this.#draining !== undefined;
+    const startedAt = performance.now();
+    const drained = await this.drain();
+    const again = joins && drained.failed && performance.now() - startedAt < SOON_MS;
+    return again ? this.drain() : drained;
+  }
+
   /** The server has read what was sent. */
   worked(): void {
     this.#failures = 0;
@@ -113,6 +127,7 @@ export class Courier {
    * @param unreachable no connection could be opened
    */
   failed(error: Error, unreachable: boolean): void {
+    if (this.#isStopped) return;
     this.#unreachable ||= unreachable;
     this.#backOff();
     this.#announceOffline(error);
@@ -139,16 +154,16 @@ export class Courier {
     let published = 0;
     try {
       for (;;) {
-        let goOn = true;
+        let failed = false;
         const isComplete = await this.#outbox.drain(async ({ messages, settle }) => {
           const deliveries = await this.#options.publish(messages);
           settle(deliveries);
           published += deliveries.filter(({ status }) => status === "confirmed").length;
-          goOn = !this.#isStopped && deliveries.every(({ status }) => status !== "failed");
-          return goOn;
+          failed = deliveries.some(({ status }) => status === "failed");
+          return !failed && !this.#isStopped;
         });
-        if (!isComplete || !goOn) this.#retryNotAtOnce();
-        if (!goOn || !this.#again) return { published };
+        if (failed || !isComplete) this.#retryNotAtOnce();
+        if (failed || this.#isStopped || !this.#again) return { published, failed };
         this.#again = false;
       }
     } finally {
@@ -179,7 +194,8 @@ export class Courier {
   #announceOnline(): void {
     if (this.#isOnline) return;
     this.#isOnline = true;
-    void this.#outbox.pending().then(this.#options.onOnline, () => undefined);
+    // In a task of its own: what was sent with the message that worked is settled by then, and not counted.
+    setTimeout(() => void this.#outbox.pending().then(this.#options.onOnline, () => undefined), 0);
   }
 
   #browserIsOffline(): boolean {

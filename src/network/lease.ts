@@ -1,3 +1,4 @@
+import { asError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 
 /** Told how it goes with the network. */
@@ -95,7 +96,7 @@ export class Lease {
     const fail = (error: unknown): void => {
       if (reported) return;
       reported = true;
-      this.#health.unreachable(error instanceof Error ? error : new Error(String(error)));
+      this.#health.unreachable(asError(error));
     };
     // An attempt that is overdue counts as failed, though it may still succeed.
     within(line.dueAt, opening, this.#options.timeoutMs).catch(fail);

@@ -1,5 +1,6 @@
 import { wireSize, type Message } from "../entry/envelope.ts";
 import { isSafeSubject } from "../entry/key.ts";
+import { asError } from "../errors.ts";
 import type { Connection, Receipt } from "./connection.ts";
 import { within, type Health, type Lease } from "./lease.ts";
 
@@ -52,7 +53,7 @@ export class Publisher {
       this.#health.worked();
       return undefined;
     } catch (thrown) {
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      const error = asError(thrown);
       if (connected) {
         share.discard();
         this.#health.broken(error);

@@ -1,10 +1,11 @@
 import type { Payload, WriteId } from "../entry/metadata.ts";
 import { liveEntry, type EntryRow, type Row } from "../entry/row.ts";
+import { asError } from "../errors.ts";
 import { putRow, rowOf, type Usage } from "./entry-table.ts";
 import { addToOutbox, behindOf, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
 
 /** A row before its write has an id. */
-export type Unsigned<R> = R extends Row ? Omit<R, "writeId"> : never;
+export type Unsigned<R> = R extends Row ? Omit<R, "key" | "writeId"> : never;
 
 /** A write to be committed. What depends on the entry it replaces is decided inside the transaction. */
 export interface Draft {
@@ -45,6 +46,8 @@ export interface GroupContext {
   readonly mayPublish: boolean;
   stateOf(id: WriteId): Promise<WriteState | undefined>;
   drawNumber(): number;
+  /** Told of a write that leaves the outbox, since a newer one takes its place. */
+  onOvertaken(id: WriteId): void;
 }
 
 /** A key as the transaction leaves it. */
@@ -85,7 +88,11 @@ export async function writeGroup(
   putAll(transaction, commits, context.owner);
   // What a newer version overtakes can no longer be sent: its message is made of the row.
   const written = new Set(commits.map(({ draft }) => draft.key));
-  for (const [key, id] of overtaken) if (written.has(key)) await removeFromOutbox(transaction, id);
+  for (const [key, id] of overtaken) {
+    if (!written.has(key)) continue;
+    await removeFromOutbox(transaction, id);
+    context.onOvertaken(id);
+  }
 
   let at = 0;
   return plans.map((plan) => (plan instanceof Error ? plan : commits.slice(at, (at += plan.length))));
@@ -143,7 +150,7 @@ function planCall(
     });
   } catch (error) {
     for (const [key, slot] of before) slots.set(key, slot);
-    return error instanceof Error ? error : new Error(String(error));
+    return asError(error);
   }
 }
 
@@ -163,7 +170,7 @@ function sign(planned: readonly Planned[], { owner, generation, drawNumber }: Gr
   }
   return planned.map((plan) => ({
     draft: plan.draft,
-    row: { ...plan.row, writeId: [owner, numbers.get(plan) ?? 0] } as Row,
+    row: { ...plan.row, key: plan.draft.key, writeId: [owner, numbers.get(plan) ?? 0] } as Row,
     replaced: plan.replaced,
     state: plan.state,
     behind: plan.state === "queued" ? plan.behind : undefined,

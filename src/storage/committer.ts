@@ -35,6 +35,8 @@ const MAX_GROUP_WRITES = 512;
 const MAX_GROUP_BYTES = 4 * 1024 * 1024;
 /** How long an errand waits for a write to go along with. */
 const ERRAND_DELAY_MS = 5;
+/** What a full disk is asked for, though a delete seems to need nothing. */
+const LEAST_ROOM_BYTES = 64 * 1024;
 
 /**
  * Group commit: what is waiting while a transaction runs goes into the next one together. A lone write waits for nobody.
@@ -170,8 +172,10 @@ export class Committer {
 
   async #commitGroup(calls: readonly Call[], errands: readonly Errand[], roomMade = false): Promise<void> {
     let results: (readonly Commit[] | Error)[];
+    let overtaken: WriteId[] = [];
     try {
       results = await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction, generation) => {
+        overtaken = [];
         for (const { work } of errands) await work(transaction);
         return writeGroup(
           transaction,
@@ -182,6 +186,7 @@ export class Committer {
             mayPublish: this.#options.mayPublish(),
             stateOf: (id) => this.stateOf(transaction, id),
             drawNumber: () => ++this.#lastNumber,
+            onOvertaken: (id) => overtaken.push(id),
           },
         );
       });
@@ -189,6 +194,7 @@ export class Committer {
       return this.#afterFailure(error, calls, errands, roomMade);
     }
     const commits = results.flatMap((result) => (result instanceof Error ? [] : result));
+    for (const [owner, n] of overtaken) if (owner === this.#options.owner) this.#own.delete(n);
     for (const { row, state } of commits) this.#own.set(row.writeId[1], state);
     if (commits.length > 0) this.#options.onCommitted(commits);
     for (const { done } of errands) done();
@@ -215,7 +221,7 @@ export class Committer {
   /** Twice as much as the calls want: the browser counts more than the payloads. */
   #makeRoom(calls: readonly Call[]): Promise<boolean> {
     const bytes = calls.flatMap(({ drafts }) => drafts).reduce((sum, { weight }) => sum + weight, 0);
-    return this.#options.makeRoom(2 * bytes).catch(() => false);
+    return this.#options.makeRoom(Math.max(LEAST_ROOM_BYTES, 2 * bytes)).catch(() => false);
   }
 }
 

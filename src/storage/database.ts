@@ -30,6 +30,7 @@ export class Database {
   readonly #listener: DatabaseListener;
   /** The connection that transactions are started on; undefined when there is none. A failed open is not kept. */
   #handle: Promise<Handle> | undefined;
+  #isClosed = false;
   /** The generation last seen. */
   #generation: string | undefined;
 
@@ -39,12 +40,13 @@ export class Database {
   }
 
   /**
-   * Runs `work` in one transaction. Must not await anything but the transaction's own requests. A readwrite one resolves
+   * Runs `work` in one transaction, or in a second one when the first was lost: it must be fit to run twice. Must not await anything but the transaction's own requests. A readwrite one resolves
    * when the transaction has completed, and leaves nothing behind when `work` throws.
-   * @throws KeyStoreError STORAGE_UNAVAILABLE, QUOTA_EXCEEDED
+   * @throws KeyStoreError STORAGE_UNAVAILABLE, QUOTA_EXCEEDED, CLOSED
    */
   async run<T>(tables: readonly Table[], mode: IDBTransactionMode, work: Work<T>): Promise<T> {
     for (let retried = false; ; retried = true) {
+      if (this.#isClosed) throw new KeyStoreError("CLOSED", "The store was closed: make a new one.");
       const opening = (this.#handle ??= this.#open());
       const { database, generation } = await opening;
       try {
@@ -54,6 +56,12 @@ export class Database {
         this.#letGo(opening);
       }
     }
+  }
+
+  /** Lets go of the connection for good. */
+  close(): void {
+    this.#isClosed = true;
+    this.release();
   }
 
   /** Lets go of the connection once its transactions are done; the next transaction opens another. */

@@ -16,7 +16,8 @@ export class EntryTable {
   }
 
   async getMany(keys: string[]): Promise<(Row | undefined)[]> {
-    return (await getMany<unknown>(keys, this.#store)).map(asRow);
+    const rows = await getMany<unknown>(keys, this.#store);
+    return keys.map((key, index) => asRow(rows[index], key));
   }
 
   /**
@@ -52,7 +53,7 @@ export class EntryTable {
 
 /** In an open transaction: the row under a key. */
 export async function rowOf(transaction: IDBTransaction, key: string): Promise<Row | undefined> {
-  return asRow(await promisifyRequest<unknown>(transaction.objectStore(ENTRIES).get(key)));
+  return asRow(await promisifyRequest<unknown>(transaction.objectStore(ENTRIES).get(key)), key);
 }
 
 export function putRow(transaction: IDBTransaction, key: string, row: Row): void {

@@ -7,11 +7,15 @@ import type { UseLog } from "./use-log.ts";
 
 /** One transaction evicts so many entries, that nobody waits for long behind it. */
 const BATCH = 100;
+/** Uses are written down so much later: soon enough to outlive a reload. */
+const USES_DELAY_MS = 1_000;
 
 export interface EvictorOptions extends SweepPorts {
   readonly maxEntries: number;
   readonly maxBytes: number;
   readonly onEvicted: (keys: readonly string[]) => void;
+  /** Does something while no other tab does. */
+  readonly alone: (work: () => Promise<void>) => Promise<unknown>;
 }
 
 /**
@@ -22,8 +26,13 @@ export class Evictor {
   readonly #database: Database;
   readonly #uses: UseLog;
   readonly #options: EvictorOptions;
-  /** What the database holds, kept up with what this tab commits and other tabs tell; undefined: to be measured. */
+  /** What the database holds, kept up with what this tab commits; undefined: to be measured. */
   #usage: Usage | undefined;
+  /** All that is over the limit waits for its confirmation, or did when that was last looked at. */
+  #isStuck = false;
+  /** How often this tab has told of a growth. */
+  #growths = 0;
+  #useTimer: ReturnType<typeof setTimeout> | undefined;
   #running: Promise<void> | undefined;
 
   constructor(database: Database, uses: UseLog, options: EvictorOptions) {
@@ -36,25 +45,30 @@ export class Evictor {
     return this.#options.maxEntries < Infinity || this.#options.maxBytes < Infinity;
   }
 
-  /** The database has grown, by a negative number where it shrank. */
+  /** This tab has made the database grow, by a negative number where it shrank. */
   grew(by: Usage): void {
-    if (!this.isLimited) return;
-    if (this.#usage !== undefined) {
-      this.#usage = { entries: this.#usage.entries + by.entries, bytes: this.#usage.bytes + by.bytes };
-    }
-    this.enforce();
+    this.#growths++;
+    if (this.#usage !== undefined) this.#usage = sum(this.#usage, by);
+    if (!this.#isStuck) this.#enforce();
   }
 
-  /** Nobody knows what the database holds now. */
-  remeasure(): void {
+  /** Another tab has changed the database, and sees to the limits itself; or entries have gone. */
+  forgetCount(): void {
     this.#usage = undefined;
-    this.enforce();
+    this.#isStuck = false;
   }
 
-  /** Evicts down to the limits, in the background. What fails is made good after the next write. */
-  enforce(): void {
-    if (!this.isLimited || (this.#usage !== undefined && this.#excess(this.#usage) === undefined)) return;
-    this.#running ??= this.#enforce().catch(() => undefined);
+  /** Nobody knows what the database holds, or whether that is within the limits. */
+  remeasure(): void {
+    this.forgetCount();
+    this.#enforce();
+  }
+
+  /** Something has been confirmed, and may be evicted from now on. */
+  unstick(): void {
+    if (!this.#isStuck) return;
+    this.#isStuck = false;
+    this.#enforce();
   }
 
   /** Resolves when nothing is being evicted. */
@@ -64,37 +78,89 @@ export class Evictor {
 
   /** Writes down the uses noted so far. */
   async writeUses(): Promise<void> {
-    if (this.#uses.isEmpty) return;
-    await this.#database.run([ENTRIES], "readwrite", (transaction) => this.#writeUses(transaction));
+    clearTimeout(this.#useTimer);
+    this.#useTimer = undefined;
+    const uses = this.#uses.take();
+    if (uses.size === 0) return;
+    try {
+      await this.#database.run([ENTRIES], "readwrite", async (transaction) => {
+        for (const [key, lastUsed] of uses) {
+          const row = await rowOf(transaction, key);
+          if (row !== undefined && !isTombstone(row) && row.lastUsed < lastUsed) putRow(transaction, key, { ...row, lastUsed });
+        }
+      });
+    } catch (error) {
+      this.#uses.giveBack(uses);
+      throw error;
+    }
+  }
+
+  /** Notes a use, which is written down a moment later, with others. */
+  noteUse(key: string): void {
+    const isTime = this.#uses.note(key);
+    // Without limits the uses of this page are enough: they count when the browser's storage is full.
+    if (!this.isLimited) return;
+    const write = (): void => void this.writeUses().catch(() => undefined);
+    if (isTime) write();
+    else this.#useTimer ??= setTimeout(write, USES_DELAY_MS);
   }
 
   /**
-   * Makes room when the browser has none left.
+   * Makes room when the browser has none left. Uses that are not written down count too: to write them, rows would have to
+   * be put, for which there is no room.
    * @returns whether anything went
    */
   async makeRoom(bytes: number): Promise<boolean> {
     const swept = await sweep(this.#database, this.#options);
-    const evicted = await this.#evict({ entries: 0, bytes });
-    this.#usage = undefined;
-    return swept + evicted > 0;
+    const unused = await this.#evict({ entries: 0, bytes }, this.#uses.unwritten);
+    const used = await this.#evict({ entries: 0, bytes: bytes - unused.bytes });
+    this.remeasure();
+    return swept + unused.entries + used.entries > 0;
   }
 
-  async #enforce(): Promise<void> {
+  /** Evicts down to the limits, in the background. What fails is made good after the next write. */
+  #enforce(): void {
+    if (!this.isLimited || (this.#usage !== undefined && this.#excess(this.#usage) === undefined)) return;
+    this.#running ??= this.#enforceAlone().catch(() => undefined);
+  }
+
+  async #enforceAlone(): Promise<void> {
     // One turn later, so that #running holds this promise before it can end.
     await Promise.resolve();
     try {
-      for (let gone = 1; gone > 0; ) {
-        this.#usage ??= await this.#database.run([ENTRIES], "readonly", (transaction) => measureUse(transaction));
-        const excess = this.#excess(this.#usage);
-        if (excess === undefined) return;
-        gone = await sweep(this.#database, this.#options);
-        if (gone > 0) this.#usage = undefined;
-        else gone = await this.#evict(excess);
-      }
+      await this.#options.alone(async () => {
+        for (;;) {
+          const usage = this.#usage ?? (await this.#measure());
+          const excess = this.#excess(usage);
+          // What has grown since it was measured is measured again.
+          if (excess === undefined && this.#usage !== undefined) return;
+          if (excess === undefined) continue;
+          await this.writeUses();
+          if ((await sweep(this.#database, this.#options)) > 0) {
+            this.#usage = undefined;
+            continue;
+          }
+          const evicted = await this.#evict(excess);
+          if (this.#usage !== undefined) {
+            this.#usage = sum(this.#usage, { entries: -evicted.entries, bytes: -evicted.bytes });
+          }
+          if (evicted.entries === 0) {
+            this.#isStuck = true;
+            return;
+          }
+        }
+      });
     } finally {
       // Must follow the last look at the usage without a turn between, in which it could grow unseen.
       this.#running = undefined;
     }
+  }
+
+  async #measure(): Promise<Usage> {
+    const growths = this.#growths;
+    const usage = await this.#database.run([ENTRIES], "readonly", (transaction) => measureUse(transaction));
+    if (growths === this.#growths) this.#usage = usage;
+    return usage;
   }
 
   /** How far the database is over its limits. */
@@ -106,42 +172,46 @@ export class Evictor {
 
   /**
    * Evicts at least so much, as far as there is something to evict.
-   * @returns how many entries were evicted
+   * @returns what was evicted
    */
-  async #evict({ entries, bytes }: Usage): Promise<number> {
-    let evicted = 0;
-    let freed = 0;
-    for (let after: IDBValidKey | undefined, more = true; more && (evicted < entries || freed < bytes); ) {
-      const gone = await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
-        await this.#writeUses(transaction);
-        const keys: string[] = [];
-        const candidates = await leastRecentlyUsed(transaction, after, BATCH);
-        for (const { key, position } of candidates) {
-          if (evicted + keys.length >= entries && freed >= bytes) break;
-          after = position;
-          const row = await rowOf(transaction, key);
-          if (row === undefined || isTombstone(row)) continue;
-          if ((await this.#options.stateOf(transaction, row.writeId)) !== undefined) continue;
-          removeRow(transaction, key);
-          keys.push(key);
-          freed += row.size;
-        }
-        more = candidates.length === BATCH;
-        return keys;
-      });
-      evicted += gone.length;
-      if (gone.length > 0) this.#options.onEvicted(gone);
-    }
-    if (this.#usage !== undefined) {
-      this.#usage = { entries: this.#usage.entries - evicted, bytes: this.#usage.bytes - freed };
+  async #evict(excess: Usage, spared: ReadonlySet<string> = new Set()): Promise<Usage> {
+    let evicted: Usage = { entries: 0, bytes: 0 };
+    for (let after: IDBValidKey | undefined; evicted.entries < excess.entries || evicted.bytes < excess.bytes; ) {
+      const toGo = { entries: excess.entries - evicted.entries, bytes: excess.bytes - evicted.bytes };
+      const { keys, bytes, next } = await this.#database.run([ENTRIES, OUTBOX], "readwrite", (transaction) =>
+        this.#evictBatch(transaction, toGo, after, spared),
+      );
+      evicted = sum(evicted, { entries: keys.length, bytes });
+      if (keys.length > 0) this.#options.onEvicted(keys);
+      if (next === undefined) break;
+      after = next;
     }
     return evicted;
   }
 
-  async #writeUses(transaction: IDBTransaction): Promise<void> {
-    for (const [key, lastUsed] of this.#uses.take()) {
+  async #evictBatch(
+    transaction: IDBTransaction,
+    toGo: Usage,
+    after: IDBValidKey | undefined,
+    spared: ReadonlySet<string>,
+  ): Promise<{ keys: string[]; bytes: number; next: IDBValidKey | undefined }> {
+    const candidates = await leastRecentlyUsed(transaction, after, BATCH);
+    const keys: string[] = [];
+    let bytes = 0;
+    for (const { key } of candidates) {
+      if (keys.length >= toGo.entries && bytes >= toGo.bytes) break;
+      if (spared.has(key)) continue;
       const row = await rowOf(transaction, key);
-      if (row !== undefined && !isTombstone(row) && row.lastUsed < lastUsed) putRow(transaction, key, { ...row, lastUsed });
+      if (row === undefined || isTombstone(row)) continue;
+      if ((await this.#options.stateOf(transaction, row.writeId)) !== undefined) continue;
+      removeRow(transaction, key);
+      keys.push(key);
+      bytes += row.size;
     }
+    return { keys, bytes, next: candidates.length === BATCH ? candidates.at(-1)?.position : undefined };
   }
+}
+
+function sum(a: Usage, b: Usage): Usage {
+  return { entries: a.entries + b.entries, bytes: a.bytes + b.bytes };
 }

@@ -55,11 +55,9 @@ export class MemoryCache {
     this.#entries.set(key, entry);
     this.#memoryUsage += entry.row.size;
     if (this.#entries.size <= this.#maxSize) return;
-    for (const oldest of this.#entries.keys()) {
-      this.delete(oldest);
-      this.#evictions++;
-      break;
-    }
+    const [oldest] = this.#entries.keys();
+    if (oldest !== undefined) this.delete(oldest);
+    this.#evictions++;
   }
 
   delete(key: string): void {

@@ -22,8 +22,10 @@ export interface SweepPorts {
  */
 export async function sweep(database: Database, { stateOf, onExpired }: SweepPorts): Promise<number> {
   const now = Date.now();
-  const keys = await database.run([ENTRIES], "readonly", (transaction) => expiredKeys(transaction, now));
-  if (keys.length > 0) onExpired(keys);
+  const [keys, unmarked] = await database.run([ENTRIES], "readonly", (transaction) =>
+    Promise.all([expiredKeys(transaction, now), expiredKeys(transaction, now, LONG_AGO)]),
+  );
+  if (unmarked.length > 0) onExpired(unmarked);
   let removed = 0;
   for (let at = 0; at < keys.length; at += BATCH) {
     removed += await database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {

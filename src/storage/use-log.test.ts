@@ -16,12 +16,22 @@ it("a time of use is never the same twice, and never earlier than the one before
 
 it("uses are handed over once, each key with its last one", () => {
   const log = new UseLog();
-  expect(log.isEmpty).toBe(true);
   log.note("a");
   log.note("b");
   log.note("a");
   const uses = log.take();
   expect([...uses.keys()].toSorted()).toEqual(["a", "b"]);
   expect(uses.get("a")).toBeGreaterThan(uses.get("b") ?? Infinity);
-  expect([log.isEmpty, log.take().size]).toEqual([true, 0]);
+  expect(log.take().size).toBe(0);
+  log.note("b");
+  log.giveBack(uses);
+  expect([...log.take().keys()]).toEqual(["b", "a"]);
+});
+
+it("keeps the last thousand uses, and says when it is time to write", () => {
+  const log = new UseLog();
+  const times = Array.from({ length: 1_001 }, (_, n) => log.note(`k${n}`));
+  expect(times.indexOf(true)).toBe(1_000);
+  const uses = log.take();
+  expect([uses.size, uses.has("k0"), uses.has("k1000")]).toEqual([1_000, false, true]);
 });

@@ -1,9 +1,12 @@
+/** Uses that are kept in memory, at most; beyond, the oldest is forgotten. */
+const MAX_UNWRITTEN = 1_000;
+
 /**
  * When entries were used last. A use is noted at once and written in batches: to write it, its whole row has to be put
  * again.
  */
 export class UseLog {
-  /** Uses that are not in the database yet. */
+  /** Uses that are not in the database yet, in their order. */
   #unwritten = new Map<string, number>();
   #last = 0;
 
@@ -12,8 +15,19 @@ export class UseLog {
     return (this.#last = Math.max(Date.now(), this.#last + 0.001));
   }
 
-  note(key: string): void {
+  /** @returns whether it is time to write */
+  note(key: string): boolean {
+    this.#unwritten.delete(key);
     this.#unwritten.set(key, this.now());
+    if (this.#unwritten.size <= MAX_UNWRITTEN) return false;
+    const [oldest] = this.#unwritten.keys();
+    if (oldest !== undefined) this.#unwritten.delete(oldest);
+    return true;
+  }
+
+  /** The keys whose last use is not written down. */
+  get unwritten(): ReadonlySet<string> {
+    return new Set(this.#unwritten.keys());
   }
 
   /** Hands over the uses that are to be written. */
@@ -23,7 +37,8 @@ export class UseLog {
     return uses;
   }
 
-  get isEmpty(): boolean {
-    return this.#unwritten.size === 0;
+  /** Takes back uses that could not be written. */
+  giveBack(uses: ReadonlyMap<string, number>): void {
+    this.#unwritten = new Map([...uses, ...this.#unwritten]);
   }
 }

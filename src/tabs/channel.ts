@@ -1,12 +1,7 @@
 /** What tabs tell each other: never a value, only what is no longer as it was. */
 export type Notice =
-  /** `owner` has committed writes; by `grew` there is more in the database. */
-  | {
-      readonly type: "written";
-      readonly owner: string;
-      readonly keys: readonly string[];
-      readonly grew: { readonly entries: number; readonly bytes: number };
-    }
+  /** `owner` has committed writes. */
+  | { readonly type: "written"; readonly owner: string; readonly keys: readonly string[] }
   /** Entries are gone without a write. */
   | { readonly type: "dropped"; readonly keys: readonly string[] }
   | { readonly type: "cleared" }

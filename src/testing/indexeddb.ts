@@ -62,7 +62,7 @@ export async function allRows(database: Database): Promise<Record<string, Row | 
   return database.run([ENTRIES], "readonly", async (transaction) => {
     const entries = transaction.objectStore(ENTRIES);
     const [keys, rows] = await Promise.all([resultOf(entries.getAllKeys()), resultOf<unknown[]>(entries.getAll())]);
-    return Object.fromEntries(keys.map((key, index) => [key as string, asRow(rows[index])]));
+    return Object.fromEntries(keys.map((key, index) => [key as string, asRow(rows[index], key as string)]));
   });
 }
 

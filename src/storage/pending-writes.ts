@@ -1,0 +1,37 @@
+import { outboxRows } from "./outbox-table.ts";
+
+/** A key's newest write that the server has not confirmed. */
+export interface PendingWrite {
+  key: string;
+  operation: "store" | "delete";
+  version: number;
+  /** How often it was tried in vain. */
+  attempts: number;
+  lastError?: string;
+  /** The server refused it; it is not tried again by itself. */
+  rejected: boolean;
+}
+
+/** One row per key: its newest write in the outbox. */
+export async function pendingWrites(transaction: IDBTransaction): Promise<PendingWrite[]> {
+  const newest = new Map<string, PendingWrite>();
+  for (const [, { state, writes, attempts, lastError }] of await outboxRows(transaction)) {
+    for (const { key, operation, version } of writes) {
+      if ((newest.get(key)?.version ?? 0) > version) continue;
+      newest.set(key, {
+        key,
+        operation,
+        version,
+        attempts,
+        ...(lastError === undefined ? undefined : { lastError }),
+        rejected: state === "rejected",
+      });
+    }
+  }
+  return [...newest.values()];
+}
+
+export function countWrites(writes: readonly PendingWrite[]): { pending: number; rejected: number } {
+  const rejected = writes.filter((write) => write.rejected).length;
+  return { pending: writes.length - rejected, rejected };
+}
