@@ -184,7 +184,6 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     evictor.remeasure();
   };
   const disappear = (): void => {
-    void evictor.writeUses().catch(() => undefined);
     channel.close();
     lifeSigns.end();
     void lease.close();

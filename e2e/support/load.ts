@@ -116,7 +116,8 @@ export async function runLoad({ steps, atOnce, pauseMs = 0 }: { steps: readonly 
   const worker = async (): Promise<void> => {
     for (let step = queue.shift(); step !== undefined && !stopLoad; step = queue.shift()) {
       const { value = false, ...rest } = await stopwatch.time(() => calls[step.operation](step));
-      void acknowledged({ n: step.n, result: value, ...rest });
+      // Waited for: what is begun but not known outside is then `atOnce` calls at most.
+      await acknowledged({ n: step.n, result: value, ...rest });
       if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   };

@@ -54,6 +54,8 @@ type SocketFactory = (url: string, options: object) => Promise<{ socket: WebSock
 const CLOSE_TIMEOUT_MS = 1_000;
 /** A client has so much longer to keep its own timeout. */
 const GRACE_MS = 500;
+/** So soon after a socket closes a client that has another server opens the next. */
+const NEXT_SERVER_MS = 50;
 
 /**
  * Connects to the first server that answers.
@@ -72,7 +74,7 @@ export async function dial({ servers, connection, timeoutMs, connect }: DialOpti
       ignoreClusterUpdates: true,
       wsFactory: sockets.open,
     }) as Promise<NatsClient>;
-    return new NatsConnection(await givenUpAfter(timeoutMs + GRACE_MS, connecting), sockets);
+    return new NatsConnection(await givenUpAfter(timeoutMs + GRACE_MS, connecting, sockets.hungUp), sockets);
   } catch (error) {
     sockets.closeAll();
     throw describe(error, servers);
@@ -151,8 +153,13 @@ class NatsConnection implements Connection {
 class SocketKeeper {
   readonly #sockets: WebSocket[] = [];
   readonly open: SocketFactory;
+  /** Rejects when the last socket has closed and no other is opened: nats.ws 1.30.3 does not see that before it is connected. */
+  readonly hungUp: Promise<never>;
 
   constructor(factory: SocketFactory = async (url) => ({ socket: new WebSocket(url), encrypted: url.startsWith("wss:") })) {
+    let hangUp!: (error: Error) => void;
+    this.hungUp = new Promise((_, reject) => (hangUp = reject));
+    this.hungUp.catch(() => undefined);
     this.open = async (url, options) => {
       const opened = await factory(url, options);
       const { socket } = opened;
@@ -161,27 +168,34 @@ class SocketKeeper {
       const close = socket.close.bind(socket);
       socket.close = () => close(1000);
       this.#sockets.push(socket);
+      socket.addEventListener("close", () => {
+        setTimeout(() => {
+          if (this.#sockets.at(-1) === socket) hangUp(new Error("The server closed the connection before it was established."));
+        }, NEXT_SERVER_MS);
+      });
       return opened;
     };
   }
 
+  /** One that still hangs in its handshake too: browsers make the next one to its host wait for it. */
   closeAll(): void {
-    for (const socket of this.#sockets) {
-      // Chromium warns on the console of a socket that is closed before it is open.
-      if (socket.readyState === WebSocket.CONNECTING) socket.addEventListener("open", () => socket.close());
-      else socket.close();
-    }
+    for (const socket of this.#sockets) socket.close();
   }
 }
 
 /** The client, unless it comes too late; then it is closed. */
-function givenUpAfter(ms: number, connecting: Promise<NatsClient>): Promise<NatsClient> {
+function givenUpAfter(ms: number, connecting: Promise<NatsClient>, hungUp: Promise<never>): Promise<NatsClient> {
   return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      reject(new Error(`No connection within ${ms} ms.`));
+    const giveUp = (error: unknown): void => {
+      reject(error instanceof Error ? error : new Error("No connection."));
       connecting.then((client) => client.close()).catch(() => undefined);
-    }, ms);
+    };
+    const timer = setTimeout(() => giveUp(new Error(`No connection within ${ms} ms.`)), ms);
     connecting.then(resolve, reject).finally(() => clearTimeout(timer));
+    // Once it is connected the client tells of its end itself.
+    let connected = false;
+    connecting.then(() => (connected = true), () => undefined);
+    hungUp.catch((error: unknown) => connected || giveUp(error));
   });
 }
 

@@ -174,11 +174,13 @@ export class Courier {
 
   /** What could not be sent now is tried again, though nobody says when that makes sense. */
   #retryNotAtOnce(): void {
-    if (performance.now() >= this.#dueAt) this.#backOff();
+    this.#backOff();
     this.retryLater();
   }
 
+  /** One step, however many fail before its end. */
   #backOff(): void {
+    if (performance.now() < this.#dueAt) return;
     this.#failures++;
     this.#dueAt = performance.now() + backoffMs(this.#failures, Math.random());
   }

@@ -120,7 +120,9 @@ async function readSlots(
           : state === "queued" && row !== undefined ? await behindOf(transaction, row.writeId)
           : undefined,
       });
-      if (row !== undefined && (state === "queued" || state === "rejected")) overtaken.set(key, row.writeId);
+      // A delete that is confirmed may still be in the outbox: its higher version must not outlive a key stored anew.
+      const isLeft = state === "queued" || state === "rejected" || (state === undefined && liveEntry(row, Date.now()) === undefined);
+      if (row !== undefined && isLeft) overtaken.set(key, row.writeId);
     }),
   );
   return { slots, overtaken };

@@ -1,5 +1,5 @@
 import type { WriteId } from "../entry/metadata.ts";
-import { KeyStoreError } from "../errors.ts";
+import { KeyStoreError, type KeyStoreErrorCode } from "../errors.ts";
 import { writeGroup, type Commit, type Draft } from "./commit-group.ts";
 import type { Database } from "./database.ts";
 import { outboxState, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
@@ -206,11 +206,11 @@ export class Committer {
   }
 
   async #afterFailure(error: unknown, calls: readonly Call[], errands: readonly Errand[], roomMade: boolean): Promise<void> {
-    if (calls.length + errands.length > 1) {
+    if (calls.length + errands.length > 1 && codeOf(error) !== "STORAGE_UNAVAILABLE" && codeOf(error) !== "CLOSED") {
       // What one of them wanted may be what does not fit: each for itself.
       for (const call of calls) await this.#commitGroup([call], []);
       for (const errand of errands) await this.#commitGroup([], [errand]);
-    } else if (!roomMade && isQuotaExceeded(error) && (await this.#makeRoom(calls))) {
+    } else if (!roomMade && codeOf(error) === "QUOTA_EXCEEDED" && calls.length + errands.length === 1 && (await this.#makeRoom(calls))) {
       await this.#commitGroup(calls, errands, true);
     } else {
       for (const { done } of errands) done();
@@ -225,6 +225,6 @@ export class Committer {
   }
 }
 
-function isQuotaExceeded(error: unknown): boolean {
-  return error instanceof KeyStoreError && error.code === "QUOTA_EXCEEDED";
+function codeOf(error: unknown): KeyStoreErrorCode | undefined {
+  return error instanceof KeyStoreError ? error.code : undefined;
 }

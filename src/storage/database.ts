@@ -161,8 +161,9 @@ function settled<T>(
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      const why = blocked ? "another tab holds it: close the site's other tabs" : "it does not answer: reload the page";
-      reject(new KeyStoreError("STORAGE_UNAVAILABLE", `IndexedDB cannot be opened or deleted, ${why}.`));
+      const why = blocked ? "another tab holds it" : "it does not answer; perhaps another tab holds it";
+      const advice = "close the site's other tabs, or reload the page";
+      reject(new KeyStoreError("STORAGE_UNAVAILABLE", `IndexedDB cannot be opened or deleted, ${why}: ${advice}.`));
     }, OPEN_TIMEOUT_MS);
     request.onblocked = () => (blocked = true);
     request.onsuccess = () => {
