@@ -221,14 +221,14 @@ describe("opening", () => {
     });
   });
 
-  it("that hangs is given up after 5 s, closed when it comes after all, and tried anew", async () => {
+  it("that hangs is given up after 4 s, closed when it comes after all, and tried anew", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       const { database } = open();
       const hanging = {} as IDBOpenDBRequest;
       const spy = vi.spyOn(indexedDB, "open").mockReturnValueOnce(hanging);
       const failing = errorOf(() => get(database, "a"));
-      await vi.advanceTimersByTimeAsync(5_000);
+      await vi.advanceTimersByTimeAsync(4_000);
       expect(await failing).toMatchObject({ code: "STORAGE_UNAVAILABLE", message: expect.stringContaining("does not answer") as string });
       const close = vi.fn<() => void>();
       Object.assign(hanging, { result: { close } });
@@ -271,13 +271,13 @@ describe("a database that another page", () => {
     expect(onLost).toHaveBeenCalledTimes(1);
   });
 
-  it("holds open cannot be deleted, which is said after 5 s", async () => {
+  it("holds open cannot be deleted, which is said after 4 s", async () => {
     const holder = await resultOf(indexedDB.open(NAME, SCHEMA_VERSION));
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       const failing = errorOf(() => deleteDatabase(NAME));
       await turns();
-      await vi.advanceTimersByTimeAsync(5_000);
+      await vi.advanceTimersByTimeAsync(4_000);
       expect(await failing).toMatchObject({ code: "STORAGE_UNAVAILABLE", message: expect.stringContaining("another tab holds it") as string });
     } finally {
       vi.useRealTimers();

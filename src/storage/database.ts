@@ -4,7 +4,7 @@ import { KeyStoreError, messageOf } from "../errors.ts";
 import { GENERATION, META, SCHEMA_VERSION, upgrade, type Table } from "./schema.ts";
 
 /** Safari's open may hang for ever, and another tab may not let go of an older schema. */
-const OPEN_TIMEOUT_MS = 5_000;
+const OPEN_TIMEOUT_MS = 4_000;
 
 interface Handle {
   readonly database: IDBDatabase;
