@@ -2,6 +2,8 @@ import { lazy } from "../lazy.ts";
 
 /** Compressed input is unpacked in pieces of this size: deflate expands at most 1,032 times, so a piece stays below 9 MB. */
 const CHUNK_BYTES = 8192;
+/** Header and trailer. */
+const MIN_GZIP_BYTES = 18;
 
 /** Gzip, the same bytes for the same input: no time stamp. */
 export async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
@@ -15,6 +17,8 @@ export async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<A
  */
 export async function gunzip(packed: Uint8Array, size: number): Promise<Uint8Array<ArrayBuffer>> {
   const { Gunzip } = await lazy.fflate();
+  // fflate 0.8 does not look at the trailer: a stream that is cut off near its end would pass.
+  if (statedSize(packed) !== size % 2 ** 32) throw new RangeError(`not the ${size} bytes declared`);
   const pieces: Uint8Array[] = [];
   let length = 0;
   const stream = new Gunzip((piece) => {
@@ -35,4 +39,10 @@ export async function gunzip(packed: Uint8Array, size: number): Promise<Uint8Arr
     offset += piece.length;
   }
   return bytes;
+}
+
+/** What a gzip file says at its end of its size, modulo 2^32 (RFC 1952, ISIZE). */
+function statedSize(packed: Uint8Array): number | undefined {
+  if (packed.length < MIN_GZIP_BYTES) return undefined;
+  return new DataView(packed.buffer, packed.byteOffset + packed.length - 4).getUint32(0, true);
 }
