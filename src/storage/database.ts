@@ -48,11 +48,14 @@ export class Database {
     for (let retried = false; ; retried = true) {
       if (this.#isClosed) throw new KeyStoreError("CLOSED", "The store was closed: make a new one.");
       const opening = (this.#handle ??= this.#open());
-      const { database, generation } = await opening;
+      let isOpen = false;
       try {
+        const { database, generation } = await opening;
+        isOpen = true;
         return await transact(database, tables, mode, (transaction) => work(transaction, generation));
       } catch (error) {
-        if (retried || !(this.#handle !== opening || isLost(error))) throw asKeyStoreError(error);
+        const lost = isLost(error) || (isOpen && this.#handle !== opening);
+        if (retried || !lost) throw asKeyStoreError(error);
         this.#letGo(opening);
       }
     }
@@ -76,6 +79,8 @@ export class Database {
     try {
       const database = await openDatabase(this.#name);
       const lost = (): void => {
+        // At once: whoever wants to upgrade or delete is told that it is blocked by what is open after this.
+        database.close();
         if (opening !== undefined) this.#letGo(opening);
       };
       database.onclose = lost;
@@ -91,7 +96,7 @@ export class Database {
       return { database, generation };
     } catch (error) {
       if (this.#handle === opening) this.#handle = undefined;
-      throw asKeyStoreError(error);
+      throw error;
     }
   }
 
