@@ -124,11 +124,11 @@ describe("a lost connection", () => {
     expect(transactions.mock.contexts.at(-1)).not.toBe(connections[0]?.database);
   });
 
-  it("that is lost again at once is STORAGE_UNAVAILABLE, and the next operation tries anew", async () => {
+  it("that is lost again and again is STORAGE_UNAVAILABLE, and the next operation tries anew", async () => {
     const { database } = open();
     await put(database, "a", 1);
     const { transaction } = IDBDatabase.prototype;
-    let failures = 2;
+    let failures = 20;
     vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...args) {
       const [tables] = args;
       if (Array.isArray(tables) && tables.includes(ENTRIES) && failures-- > 0) throw new DOMException("gone", "InvalidStateError");

@@ -6,6 +6,9 @@ import { GENERATION, META, SCHEMA_VERSION, upgrade, type Table } from "./schema.
 /** Safari's open may hang for ever, and another tab may not let go of an older schema. */
 const OPEN_TIMEOUT_MS = 4_000;
 
+/** So often a transaction is begun on a new connection when the one before was taken away. */
+const MAX_STARTS = 20;
+
 interface Handle {
   readonly database: IDBDatabase;
   readonly generation: string;
@@ -45,7 +48,7 @@ export class Database {
    * @throws KeyStoreError STORAGE_UNAVAILABLE, QUOTA_EXCEEDED, CLOSED
    */
   async run<T>(tables: readonly Table[], mode: IDBTransactionMode, work: Work<T>): Promise<T> {
-    for (let retried = false; ; retried = true) {
+    for (let tries = 1; ; tries++) {
       if (this.#isClosed) throw new KeyStoreError("CLOSED", "The store was closed: make a new one.");
       const opening = (this.#handle ??= this.#open());
       let isOpen = false;
@@ -55,7 +58,9 @@ export class Database {
         return await transact(database, tables, mode, (transaction) => work(transaction, generation));
       } catch (error) {
         const lost = isLost(error) || (isOpen && this.#handle !== opening);
-        if (retried || !lost) throw asKeyStoreError(error);
+        // A transaction that could not even begin has done nothing: others may take the connection away again and again.
+        const mostTries = isNamed(error, "InvalidStateError") ? MAX_STARTS : 2;
+        if (!lost || tries >= mostTries) throw asKeyStoreError(error);
         this.#letGo(opening);
       }
     }
