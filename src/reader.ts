@@ -1,7 +1,7 @@
 import { decode } from "./entry/codec.ts";
 import type { KeyFormat, KeyMetadata, Payload } from "./entry/metadata.ts";
 import { unpack } from "./entry/packing.ts";
-import { isDamaged as isDamagedRow, liveEntry, LONG_AGO, metadataOf, type EntryRow, type Row } from "./entry/row.ts";
+import { isDamagedRow, liveEntry, LONG_AGO, metadataOf, type EntryRow, type Row } from "./entry/row.ts";
 import { isDamage } from "./errors.ts";
 import type { Emit } from "./events.ts";
 import type { Committer } from "./storage/committer.ts";

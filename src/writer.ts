@@ -2,7 +2,7 @@ import { encode } from "./entry/codec.ts";
 import { messageFor, wireSize } from "./entry/envelope.ts";
 import { KeyFormat, type Payload } from "./entry/metadata.ts";
 import { pack, type Packed } from "./entry/packing.ts";
-import { isDamaged, LONG_AGO, type EntryRow } from "./entry/row.ts";
+import { isDamagedRow, LONG_AGO, type EntryRow } from "./entry/row.ts";
 import { snapshot } from "./entry/snapshot.ts";
 import { KeyStoreError } from "./errors.ts";
 import type { DeleteOptions, Settings, StoreOptions } from "./options.ts";
@@ -175,7 +175,7 @@ export class Writer {
       payload,
       next: (current, version, now) => {
         checkVersion(key, current, options.ifVersion);
-        const sound = current !== undefined && !isDamaged(current) ? current : undefined;
+        const sound = current !== undefined && !isDamagedRow(current) ? current : undefined;
         const kept = keepsRest ? sound : undefined;
         if (kept !== undefined && options.format === undefined && kept.format !== format) throw new FormatChanged();
         if (options.tags === undefined && kept?.tags !== undefined) this.#checkSize(key, packed, kept.tags);

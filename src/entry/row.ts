@@ -1,3 +1,4 @@
+import { isCount } from "./count.ts";
 import { KeyFormat, type KeyMetadata, type Payload, type WriteId } from "./metadata.ts";
 
 /** The record of an entry as IndexedDB holds it, under its key. Times are milliseconds since the epoch. */
@@ -48,7 +49,7 @@ export function asRow(value: unknown, key: string): Row | undefined {
 }
 
 /** Whether a row is what `asRow` makes of something else. */
-export function isDamaged(row: EntryRow): boolean {
+export function isDamagedRow(row: EntryRow): boolean {
   return row.size === DAMAGED.size;
 }
 
@@ -97,12 +98,15 @@ export function metadataOf(key: string, row: EntryRow, pending: boolean): KeyMet
   };
 }
 
+export function isWriteId(value: unknown): value is WriteId {
+  return Array.isArray(value) && value.length === 2 && typeof value[0] === "string" && isCount(value[1]);
+}
+
 function isRow(value: unknown): value is Row {
   if (typeof value !== "object" || value === null) return false;
   const row = value as Record<keyof EntryRow | keyof Tombstone, unknown>;
   const { writeId } = row;
-  const isSigned = Array.isArray(writeId) && writeId.length === 2 && typeof writeId[0] === "string" && isCount(writeId[1]);
-  if (!isSigned || !isCount(row.version)) return false;
+  if (!isWriteId(writeId) || !isCount(row.version)) return false;
   if (row.deletedAt !== undefined) return isTime(row.deletedAt) && row.expiresAt === LONG_AGO;
   return (
     FORMATS.includes(row.format) &&
@@ -120,10 +124,6 @@ function isRow(value: unknown): value is Row {
 }
 
 const FORMATS: readonly unknown[] = Object.values(KeyFormat);
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
-}
 
 /** What a Date can hold. */
 function isTime(value: unknown): boolean {

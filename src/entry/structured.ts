@@ -1,6 +1,7 @@
 import { DevalueError, stringify, unflatten } from "devalue";
 import type { StringifyOperations } from "devalue";
 import { KeyStoreError, messageOf } from "../errors.ts";
+import { isCount } from "./count.ts";
 
 /** Objects within objects; devalue recurses that deep. */
 const MAX_DEPTH = 500;
@@ -293,10 +294,6 @@ function* sparseReferencesOf(entry: readonly unknown[]): Contents {
   if (holes > MAX_PLACES) refuse(`more than ${MAX_PLACES} values`);
   for (let i = 0; i < holes; i++) yield [UNDEFINED];
   for (let i = 2; i < entry.length; i += 2) yield [entry[i + 1], Number(entry[i])];
-}
-
-function isCount(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /** Decoders differ in what they overlook (white space, padding, stray bits): here nothing is overlooked. */

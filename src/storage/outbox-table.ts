@@ -1,6 +1,6 @@
 import { promisifyRequest } from "idb-keyval";
 
-import { isTombstone, type Row } from "../entry/row.ts";
+import { isTombstone, isWriteId, type Row } from "../entry/row.ts";
 import type { WriteId } from "../entry/metadata.ts";
 import { removeRow, rowOf } from "./entry-table.ts";
 import { OUTBOX } from "./schema.ts";
@@ -46,7 +46,6 @@ export interface Parcel {
   readonly write: OutboxWrite;
   readonly row: Row;
 }
-
 
 export function addToOutbox(transaction: IDBTransaction, owner: string, row: OutboxRow): void {
   const first = row.writes[0];
@@ -245,10 +244,6 @@ function isOutboxRow(value: unknown): value is OutboxRow {
       (write.behind === undefined || isWriteId(write.behind)),
     )
   );
-}
-
-function isWriteId(key: unknown): key is WriteId {
-  return Array.isArray(key) && key.length === 2 && typeof key[0] === "string" && Number.isSafeInteger(key[1]);
 }
 
 const STATES: readonly unknown[] = ["sending", "queued", "rejected"] satisfies WriteState[];
