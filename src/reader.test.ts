@@ -1,6 +1,8 @@
-import { describe, expect, it } from "vitest";
+import { IDBDatabase } from "fake-indexeddb";
+import { describe, expect, it, vi } from "vitest";
 import type { EntryRow } from "./entry/row.ts";
 import { codeOf, errorOf } from "./testing/errors.ts";
+import type { Notice } from "./tabs/channel.ts";
 import { allRows, openDatabase, putRows, watchTransactions } from "./testing/indexeddb.ts";
 import { entryRow } from "./testing/rows.ts";
 import { DATABASE, listen, turns, usePage } from "./testing/stores.ts";
@@ -108,6 +110,54 @@ describe("another tab's write", () => {
     await one.delete("k");
     for (let waited = 0; waited < 1000 && other.getCacheStats().size > 0; waited++) await turns(1);
     expect(await other.retrieve("k")).toBeUndefined();
+  });
+
+  it("is what is read next, though it is heard of before this tab's own earlier one is known to be committed", async () => {
+    const [one, other] = [page.open(), page.open()];
+    await other.store("another", 0);
+    // The browser tells a page of its transaction's end when it comes to it, here only after the other tab's message.
+    const { transaction: begin } = IDBDatabase.prototype;
+    let overtake = async (): Promise<void> => {
+      overtake = async () => undefined;
+      await other.store("k", "newer");
+      await turns(200);
+    };
+    vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...given) {
+      const transaction = begin.apply(this, given);
+      queueMicrotask(() => {
+        const { oncomplete } = transaction;
+        if (oncomplete !== null) transaction.oncomplete = (event) => void overtake().then(() => oncomplete.call(transaction, event));
+      });
+      return transaction;
+    });
+    await one.store("k", "older");
+    expect(await one.retrieve("k")).toBe("newer");
+  });
+
+  it("is what is read next, though the tab died before it told of it", async () => {
+    const [one, other] = [page.open(), page.open()];
+    await turns(200);
+    await one.store("k", "old");
+    const post = vi.spyOn(BroadcastChannel.prototype, "postMessage").mockImplementation(() => undefined);
+    await other.store("k", "new");
+    page.nats.dialling = "refuses";
+    await other.close();
+    post.mockRestore();
+    await turns(200);
+    expect(await one.retrieve("k")).toBe("new");
+  });
+
+  it("is what is read next, once somebody else has published it", async () => {
+    const [one, other] = [page.open(), page.open()];
+    await turns(200);
+    await one.store("k", "old");
+    const { postMessage } = BroadcastChannel.prototype;
+    vi.spyOn(BroadcastChannel.prototype, "postMessage").mockImplementation(function (this: BroadcastChannel, notice: Notice) {
+      if (notice.type !== "written") postMessage.call(this, notice);
+    });
+    await other.store("k", "new");
+    await turns(200);
+    expect(await one.retrieve("k")).toBe("new");
   });
 });
 

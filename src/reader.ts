@@ -35,6 +35,8 @@ export class Reader {
   readonly #ports: ReaderPorts;
   /** Reads from IndexedDB under way; one that a write overtakes is taken out, so that it does not fill memory with what was. */
   readonly #reads = new Map<string, Promise<Row | undefined>>();
+  /** The keys of the commit under way, if any, but those that another tab has written since it began. */
+  #committing = new Set<string>();
   /** Keys seen to have expired whose rows may still be there. */
   readonly #buried = new Set<string>();
   /** Keys to be read together, in the transaction that is about to start. */
@@ -117,22 +119,41 @@ export class Reader {
     return living.filter((key) => !this.#buried.has(key));
   }
 
-  /** Takes a committed write into memory; `entry` undefined: the key is deleted. */
+  /** Takes note of the keys that a commit is about to write, to be remembered unless another tab overtakes it. */
+  expect(keys: Iterable<string>): void {
+    this.#committing = new Set(keys);
+  }
+
+  /**
+   * Takes a committed write into memory; `entry` undefined: the key is deleted. What another tab wrote since the commit
+   * began may be the newer one: a page can hear of that before its own transaction's `complete`.
+   */
   remember(key: string, entry: { row: EntryRow; payload: Payload } | undefined): void {
-    this.forget(key);
-    if (entry !== undefined) this.#ports.memory.set(key, entry);
+    this.#drop(key);
+    if (entry !== undefined && this.#committing.has(key)) this.#ports.memory.set(key, entry);
   }
 
   /** What is in memory of a key, or about to come there, may no longer be true. */
   forget(key: string): void {
-    this.#buried.delete(key);
-    this.#reads.delete(key);
-    this.#ports.memory.delete(key);
+    this.#committing.delete(key);
+    this.#drop(key);
+  }
+
+  /** Another tab has told of this version of a key: an older one in memory is not true any more. */
+  forgetOlder(key: string, version: number): void {
+    if ((this.#ports.memory.versionOf(key) ?? version) < version) this.forget(key);
   }
 
   forgetAll(): void {
     this.#reads.clear();
+    this.#committing.clear();
     this.#ports.memory.clear();
+  }
+
+  #drop(key: string): void {
+    this.#buried.delete(key);
+    this.#reads.delete(key);
+    this.#ports.memory.delete(key);
   }
 
   /** The entry if it lives. One that has expired is removed, off the caller's path. */

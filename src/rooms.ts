@@ -67,6 +67,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
   const committer = new Committer(database, {
     owner,
     mayPublish: () => !courier.isOffline,
+    onBegin: (keys) => reader.expect(keys),
     onCommitted: (commits) => {
       for (const { draft, row } of commits) {
         const { key, payload } = draft;
@@ -144,7 +145,14 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     onOnline: (pending) => emit("online", { pending }),
   });
 
-  const lifeSigns = new LifeSigns(`${name}/alive/`, owner, () => courier.kick());
+  const lifeSigns = new LifeSigns(`${name}/alive/`, owner, {
+    onBegun: () => channel.post({ type: "hello", owner }),
+    onDeath: () => {
+      // What it told last may have died with it, and what it left is to be published.
+      reader.forgetAll();
+      courier.kick();
+    },
+  });
   let askToPersist = settings.persist;
   const writer = new Writer(settings, {
     committer,
@@ -160,6 +168,8 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
   });
   const channel = new Channel(name, (notice) => {
     switch (notice.type) {
+      case "hello":
+        return lifeSigns.watch(notice.owner);
       case "written":
         for (const key of notice.keys) reader.forget(key);
         evictor.forgetCount();
@@ -172,6 +182,8 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
         reader.forgetAll();
         return evictor.forgetCount();
       case "settled":
+        // Who publishes a dead tab's write is the first to tell of it, perhaps.
+        for (const { key, version } of notice.writes) reader.forgetOlder(key, version);
         return dispatcher.onSettledElsewhere(notice.writes);
     }
   });

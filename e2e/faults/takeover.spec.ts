@@ -208,7 +208,9 @@ test("a page publishes what a dedicated worker had under way when it was ended",
       const worker = new Worker("worker.js", { type: "module" });
       const committed = new Promise<void>((resolve) => {
         const channel = new BroadcastChannel(`nas-keystore/${namespace}`);
-        channel.onmessage = () => resolve();
+        channel.onmessage = ({ data: { type } }: MessageEvent<{ type: string }>) => {
+          if (type === "written") resolve();
+        };
       });
       for (const call of [
         ["new", { servers: hanging, namespace, timeoutMs: 60_000 }],

@@ -18,6 +18,7 @@ function setUp(given: Partial<CommitterOptions> = {}) {
   const options: CommitterOptions = {
     owner: "me",
     mayPublish: () => true,
+    onBegin: () => undefined,
     onCommitted: (commits) => void groups.push(commits),
     makeRoom: async () => false,
     ...given,
@@ -280,7 +281,7 @@ describe("numbers", () => {
     ]);
     await database.run([ENTRIES, "outbox"], "readonly", async (transaction) => {
       // Another store reads the states from the outbox alone.
-      const other = new Committer(database, { owner: "other", mayPublish: () => true, onCommitted: () => undefined, makeRoom: async () => false });
+      const other = new Committer(database, { owner: "other", mayPublish: () => true, onBegin: () => undefined, onCommitted: () => undefined, makeRoom: async () => false });
       const states = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((n) => other.stateOf(transaction, ["me", n])));
       expect(states).toEqual([undefined, undefined, "sending", "sending", "sending", "queued", "queued", undefined]);
     });

@@ -10,6 +10,8 @@ export interface CommitterOptions {
   readonly owner: string;
   /** Whether writes can be published at once, or have to wait in the outbox. */
   readonly mayPublish: () => boolean;
+  /** Called with the keys of a group when its transaction is about to begin. */
+  readonly onBegin: (keys: readonly string[]) => void;
   /** Called for every group in the order of the commits, before the calls learn of theirs. Must not wait. */
   readonly onCommitted: (commits: readonly Commit[]) => void;
   /** Frees so many bytes when the browser's storage is full; false: there is nothing to free. */
@@ -173,6 +175,7 @@ export class Committer {
   async #commitGroup(calls: readonly Call[], errands: readonly Errand[], roomMade = false): Promise<void> {
     let results: (readonly Commit[] | Error)[];
     let overtaken: WriteId[] = [];
+    this.#options.onBegin(calls.flatMap(({ drafts }) => drafts.map(({ key }) => key)));
     try {
       results = await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction, generation) => {
         overtaken = [];

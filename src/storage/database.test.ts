@@ -175,6 +175,56 @@ describe("a lost connection", () => {
     expect(value).toBe(1);
   });
 
+  // Seen in Chromium when the site's data is cleared: neither an event of the transaction nor `close`.
+  it.each<[string, IDBTransactionMode]>([
+    ["read", "readonly"],
+    ["write", "readwrite"],
+  ])("that falls silent in the middle of a %s is given up within 10 s, and the %s done anew", async (_, mode) => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const connections = watchConnections();
+      const { database } = open();
+      await put(database, "a", 1);
+      const silent = { objectStore: () => ({ get: () => ({}) }), abort: vi.fn<() => void>(), db: connections[0]?.database };
+      const { transaction } = IDBDatabase.prototype;
+      vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...given) {
+        return this === connections[0]?.database ? (silent as unknown as IDBTransaction) : transaction.apply(this, given);
+      });
+      const doing = database.run([ENTRIES], mode, (transaction) => resultOf<unknown>(transaction.objectStore(ENTRIES).get("a")));
+      await vi.advanceTimersByTimeAsync(10_000);
+      vi.useRealTimers();
+      expect(await doing).toBe(1);
+      expect(silent.abort).toHaveBeenCalledTimes(1);
+      expect(connections).toHaveLength(2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("is not what a transaction has that waits long for its turn", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const connections = watchConnections();
+      const { database, onLost } = open();
+      let isOver = false;
+      const long = database.run([ENTRIES], "readwrite", async (transaction) => {
+        while (!isOver) await resultOf(transaction.objectStore(ENTRIES).get("a"));
+      });
+      const waiting = put(database, "a", 1);
+      for (let second = 0; second < 60; second++) {
+        await vi.advanceTimersByTimeAsync(1_000);
+        await turns();
+      }
+      isOver = true;
+      await Promise.all([long, waiting]);
+      expect(onLost).not.toHaveBeenCalled();
+      expect(connections).toHaveLength(1);
+      expect(vi.getTimerCount()).toBe(0);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("is not retried for an error of the work's own", async () => {
     const { database } = open();
     const work = vi.fn<() => never>(() => {

@@ -6,6 +6,12 @@ import { GENERATION, META, SCHEMA_VERSION, upgrade, type Table } from "./schema.
 /** Safari's open may hang for ever, and another tab may not let go of an older schema. */
 const OPEN_TIMEOUT_MS = 4_000;
 
+/** An upgrade goes through every entry. */
+const UPGRADE_TIMEOUT_MS = 60_000;
+
+/** A transaction may wait its turn for long; after so much silence its connection is asked for a sign of life. */
+const SILENCE_MS = 5_000;
+
 /** So often a transaction is begun on a new connection when the one before was taken away. */
 const MAX_STARTS = 20;
 
@@ -90,9 +96,7 @@ export class Database {
       };
       database.onclose = lost;
       database.onversionchange = lost;
-      const generation = await transact(database, [META], "readonly", (transaction) =>
-        promisifyRequest(transaction.objectStore(META).get(GENERATION) as IDBRequest<string>),
-      );
+      const generation = await bounded(OPEN_TIMEOUT_MS, readGeneration(database));
       const before = this.#generation;
       this.#generation = generation;
       if (before !== undefined && before !== generation) {
@@ -141,7 +145,7 @@ async function openDatabase(name: string): Promise<IDBDatabase> {
     (factory, inProgress) => {
       const request = factory.open(name, SCHEMA_VERSION);
       request.onupgradeneeded = (event) => {
-        inProgress();
+        inProgress(UPGRADE_TIMEOUT_MS);
         if (request.transaction !== null) upgrade(request.result, request.transaction, event.oldVersion);
       };
       return request;
@@ -151,11 +155,11 @@ async function openDatabase(name: string): Promise<IDBDatabase> {
 }
 
 /**
- * An open or delete request's result within a bounded time, unless it is in progress; one that comes later is handed to
- * `tooLate`.
+ * An open or delete request's result within a bounded time, which starts anew when it is in progress; one that comes later
+ * is handed to `tooLate`.
  */
 function settled<T>(
-  ask: (factory: IDBFactory, inProgress: () => void) => IDBRequest<T>,
+  ask: (factory: IDBFactory, inProgress: (timeoutMs: number) => void) => IDBRequest<T>,
   tooLate?: (result: T) => void,
 ): Promise<T> {
   return new Promise((resolve, reject) => {
@@ -166,15 +170,19 @@ function settled<T>(
         "There is no IndexedDB here: use the store in a browser, with storage allowed for the site.",
       );
     }
-    const request = ask(factory, () => clearTimeout(timer)) as IDBOpenDBRequest & IDBRequest<T>;
+    const request = ask(factory, (timeoutMs) => {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, timeoutMs);
+    }) as IDBOpenDBRequest & IDBRequest<T>;
     let blocked = false;
     let late = false;
-    const timer = setTimeout(() => {
+    const giveUp = (): void => {
       late = true;
       const why = blocked ? "another tab holds it" : "it does not answer; perhaps another tab holds it";
       const advice = "close the site's other tabs, or reload the page";
       reject(new KeyStoreError("STORAGE_UNAVAILABLE", `IndexedDB cannot be opened or deleted, ${why}: ${advice}.`));
-    }, OPEN_TIMEOUT_MS);
+    };
+    let timer = setTimeout(giveUp, OPEN_TIMEOUT_MS);
     request.onblocked = () => (blocked = true);
     request.onsuccess = () => {
       clearTimeout(timer);
@@ -196,18 +204,57 @@ async function transact<T>(
 ): Promise<T> {
   // Strict: on the disk before `complete`, where the platform keeps its word.
   const transaction = database.transaction([...tables], mode, mode === "readwrite" ? { durability: "strict" } : {});
-  if (mode === "readonly") return work(transaction);
+  if (mode === "readonly") return whileAlive(transaction, (async () => work(transaction))());
 
   const working = (async () => work(transaction))().catch((error: unknown) => {
     abort(transaction);
     throw error;
   });
-  const [worked, ended] = await Promise.allSettled([working, completed(transaction)]);
+  const [worked, ended] = await whileAlive(transaction, Promise.allSettled([working, completed(transaction)]));
   // An aborted transaction fails its requests with AbortError: the transaction's own error says why.
   if (worked.status === "rejected" && !isNamed(worked.reason, "AbortError")) throw worked.reason;
   if (ended.status === "rejected") throw ended.reason;
   if (worked.status === "rejected") throw worked.reason;
   return worked.value;
+}
+
+/**
+ * What a transaction comes to, unless its connection falls silent, without a `close` event or an error: then it is aborted, and
+ * counts as lost. One that only waits, behind another tab's, has a connection that answers.
+ */
+function whileAlive<T>(transaction: IDBTransaction, outcome: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    let isOver = false;
+    let timer: ReturnType<typeof setTimeout>;
+    const ask = async (): Promise<void> => {
+      try {
+        await bounded(OPEN_TIMEOUT_MS, readGeneration(transaction.db));
+        if (!isOver) timer = setTimeout(() => void ask(), SILENCE_MS);
+      } catch (error) {
+        if (isOver) return;
+        abort(transaction);
+        reject(error);
+      }
+    };
+    timer = setTimeout(() => void ask(), SILENCE_MS);
+    outcome.then(resolve, reject).finally(() => {
+      isOver = true;
+      clearTimeout(timer);
+    });
+  });
+}
+
+/** Which database this is, from a table that no other transaction holds for long. */
+async function readGeneration(database: IDBDatabase): Promise<string> {
+  return promisifyRequest(database.transaction(META).objectStore(META).get(GENERATION) as IDBRequest<string>);
+}
+
+/** @throws DOMException UnknownError, which says that the connection is at fault, when there is no answer in time */
+function bounded<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new DOMException("The connection does not answer.", "UnknownError")), timeoutMs);
+    answer.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
 
 /** A write has happened when its transaction completes, never earlier. */

@@ -49,6 +49,11 @@ export class MemoryCache {
     return entry;
   }
 
+  /** The version of a key that is held; no use of it. */
+  versionOf(key: string): number | undefined {
+    return this.#entries.get(key)?.row.version;
+  }
+
   set(key: string, entry: CachedEntry): void {
     if (this.#maxSize === 0) return;
     this.delete(key);

@@ -1,5 +1,7 @@
 /** What tabs tell each other: never a value, only what is no longer as it was. */
 export type Notice =
+  /** `owner` gives its life sign from now on. */
+  | { readonly type: "hello"; readonly owner: string }
   /** `owner` has committed writes. */
   | { readonly type: "written"; readonly owner: string; readonly keys: readonly string[] }
   /** Entries are gone without a write. */

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { caught } from "../testing/errors.ts";
 import { FakeLocks } from "../testing/fake-locks.ts";
-import { exclusively, LifeSigns, unlessElsewhere } from "./leadership.ts";
+import { exclusively, LifeSigns, unlessElsewhere, type LifeSignsListener } from "./leadership.ts";
+
+const DEAF: LifeSignsListener = { onBegun: () => undefined, onDeath: () => undefined };
 
 let locks: FakeLocks;
 beforeEach(() => {
@@ -57,7 +59,7 @@ it("what another tab is doing is left to it", async () => {
 
 describe("life signs", () => {
   it("tell who lives", async () => {
-    const signs = new LifeSigns("alive/", "me", () => undefined);
+    const signs = new LifeSigns("alive/", "me", DEAF);
     await signs.begin();
     await locks.take("alive/other");
     await locks.take("something/else");
@@ -67,10 +69,21 @@ describe("life signs", () => {
     expect([...(await signs.living())]).toEqual(["other"]);
   });
 
+  it("tell when they begin, not while an earlier page still gives them", async () => {
+    const onBegun = vi.fn<() => void>();
+    const letGo = await locks.take("alive/me");
+    await new LifeSigns("alive/", "me", { ...DEAF, onBegun }).begin();
+    await turns();
+    expect(onBegun).not.toHaveBeenCalled();
+    letGo();
+    await turns();
+    expect(onBegun).toHaveBeenCalledTimes(1);
+  });
+
   it("tell when a store that was watched has ended, those of the beginning and later ones", async () => {
     const onDeath = vi.fn<() => void>();
     const early = await locks.take("alive/early");
-    const signs = new LifeSigns("alive/", "me", onDeath);
+    const signs = new LifeSigns("alive/", "me", { ...DEAF, onDeath });
     await signs.begin();
     await turns();
     early();
@@ -89,7 +102,7 @@ describe("life signs", () => {
   it("end with the page, and begin anew when it comes back", async () => {
     const onDeath = vi.fn<() => void>();
     const other = await locks.take("alive/other");
-    const signs = new LifeSigns("alive/", "me", onDeath);
+    const signs = new LifeSigns("alive/", "me", { ...DEAF, onDeath });
     await signs.begin();
     signs.end();
     other();
@@ -101,8 +114,8 @@ describe("life signs", () => {
   });
 
   it("that somebody watches do not count the watcher as the one watched", async () => {
-    const one = new LifeSigns("alive/", "one", () => undefined);
-    const other = new LifeSigns("alive/", "other", () => undefined);
+    const one = new LifeSigns("alive/", "one", DEAF);
+    const other = new LifeSigns("alive/", "other", DEAF);
     await one.begin();
     await turns();
     await other.begin();
@@ -114,7 +127,7 @@ describe("life signs", () => {
 
   it("are not needed where there are no Web Locks", async () => {
     vi.stubGlobal("navigator", undefined);
-    const signs = new LifeSigns("alive/", "me", () => undefined);
+    const signs = new LifeSigns("alive/", "me", DEAF);
     await signs.begin();
     signs.watch("other");
     expect((await signs.living()).size).toBe(0);

@@ -35,6 +35,13 @@ export async function unlessElsewhere(name: string, work: () => Promise<void>): 
   });
 }
 
+export interface LifeSignsListener {
+  /** This store gives its sign from now on: others can watch it. */
+  onBegun(): void;
+  /** A store that was watched has ended. */
+  onDeath(): void;
+}
+
 /**
  * A lock that each store holds to say that it lives: the browser lets go of it when the tab dies. The others wait for it,
  * so that they learn of that at once, however slow a hidden tab's timers are.
@@ -42,16 +49,15 @@ export async function unlessElsewhere(name: string, work: () => Promise<void>): 
 export class LifeSigns {
   readonly #prefix: string;
   readonly #self: string;
-  readonly #onDeath: () => void;
+  readonly #listener: LifeSignsListener;
   /** Ends this store's sign, and its waiting for the others' end. */
   #ending: AbortController | undefined;
   readonly #watched = new Set<string>();
 
-  /** @param onDeath called when a store that was watched has ended */
-  constructor(prefix: string, self: string, onDeath: () => void) {
+  constructor(prefix: string, self: string, listener: LifeSignsListener) {
     this.#prefix = prefix;
     this.#self = self;
-    this.#onDeath = onDeath;
+    this.#listener = listener;
   }
 
   /** Gives the sign, and watches those that give one now. */
@@ -61,18 +67,22 @@ export class LifeSigns {
     const ending = (this.#ending = new AbortController());
     const { signal } = ending;
     const held = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
-    locks.request(this.#prefix + this.#self, { signal }, () => held).catch(() => undefined);
+    const live = (): Promise<void> => {
+      this.#listener.onBegun();
+      return held;
+    };
+    locks.request(this.#prefix + this.#self, { signal }, live).catch(() => undefined);
     for (const owner of await this.living()) this.watch(owner);
   }
 
-  /** Learns of the end of a store that has something in the outbox. */
+  /** Learns of the end of another store. */
   watch(owner: string): void {
     const signal = this.#ending?.signal;
     if (signal === undefined || signal.aborted || owner === this.#self || this.#watched.has(owner)) return;
     this.#watched.add(owner);
     lockManager()
       ?.request(this.#prefix + owner, { signal }, () => undefined)
-      .then(this.#onDeath)
+      .then(() => this.#listener.onDeath())
       .catch(() => undefined)
       .finally(() => this.#watched.delete(owner));
   }
