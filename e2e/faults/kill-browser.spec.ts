@@ -64,6 +64,7 @@ test(`loses no acknowledged write when the browser is killed, ${KILLS} times`, a
     expect(ledger.unread(wire.messages), `${run}: acknowledged as read, but never read`).toEqual([]);
   }
   test.info().annotations.push({ type: "acknowledged", description: `${ledger.acknowledgements}, ${ledger.confirmed().length} of them true` });
+  test.info().annotations.push({ type: "torn logs", description: `${browser.tornLogs} kills tore a log of Chromium's, which was mended` });
   expect(ledger.acknowledgements, "the loads got somewhere").toBeGreaterThan(KILLS * 10);
 });
 

@@ -3,11 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type BrowserContext, type LaunchOptions } from "@playwright/test";
 import { withDeadline } from "./deadline.ts";
+import { mendTornLogs } from "./leveldb-log.ts";
 
 /** A Chromium with a profile of its own, which outlives it. */
 export interface KillableBrowser {
   /** Of the browser that runs, or ran last. */
   readonly context: BrowserContext;
+  /** How many kills have left a torn log, which had to be mended for Chromium. */
+  readonly tornLogs: number;
   /** SIGKILL to the browser's main process; the others go with it. Done when it is gone. */
   kill(): Promise<void>;
   /** Starts it again on the same profile. */
@@ -28,15 +31,20 @@ export async function startKillableBrowser(
   };
   let context = await launch();
   let running = true;
+  let tornLogs = 0;
   return {
     get context() {
       return context;
+    },
+    get tornLogs() {
+      return tornLogs;
     },
     kill: async () => {
       const gone = new Promise<void>((resolve) => context.once("close", () => resolve()));
       process.kill(await mainPid(profile), "SIGKILL");
       await withDeadline(gone, () => "Chromium did not end by SIGKILL");
       running = false;
+      tornLogs += await mendTornLogs(profile);
     },
     restart: async () => {
       context = await launch();
