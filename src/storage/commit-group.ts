@@ -1,7 +1,7 @@
 import type { Payload, WriteId } from "../entry/metadata.ts";
 import { liveEntry, type EntryRow, type Row } from "../entry/row.ts";
 import { asError } from "../errors.ts";
-import { putRow, rowOf, type Usage } from "./entry-table.ts";
+import { putRow, rowsOf, type Usage } from "./entry-table.ts";
 import { addToOutbox, behindOf, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
 
 /** A row before its write has an id. */
@@ -48,6 +48,8 @@ export interface GroupContext {
   drawNumber(): number;
   /** Told of a write that leaves the outbox, since a newer one takes its place. */
   onOvertaken(id: WriteId): void;
+  /** Called when the database has been asked for what is there, and works on that. */
+  onAsked(): void;
 }
 
 /** A key as the transaction leaves it. */
@@ -80,7 +82,9 @@ export async function writeGroup(
   calls: readonly (readonly Draft[])[],
   context: GroupContext,
 ): Promise<(readonly Commit[] | Error)[]> {
-  const { slots, overtaken } = await readSlots(transaction, calls, context);
+  const reading = readSlots(transaction, calls, context);
+  context.onAsked();
+  const { slots, overtaken } = await reading;
   const now = Date.now();
   const plans = calls.map((drafts) => planCall(drafts, slots, context.mayPublish, now));
 
@@ -106,23 +110,23 @@ async function readSlots(
   const slots = new Map<string, Slot>();
   const overtaken = new Map<string, WriteId>();
   const keys = new Set(calls.flatMap((drafts) => drafts.map(({ key }) => key)));
+  const rows = await rowsOf(transaction, keys);
   await Promise.all(
-    Array.from(keys, async (key) => {
-      const row = await rowOf(transaction, key);
-      const state = row && (await stateOf(row.writeId));
-      const foreign = row !== undefined && row.writeId[0] !== owner;
+    Array.from(rows, async ([key, row]) => {
+      const state = await stateOf(row.writeId);
+      const foreign = row.writeId[0] !== owner;
       slots.set(key, {
         row,
         unconfirmed: state !== undefined,
         mustWait: state === "queued" || (state === "sending" && foreign),
         behind:
-          state === "sending" ? row?.writeId
-          : state === "queued" && row !== undefined ? await behindOf(transaction, row.writeId)
+          state === "sending" ? row.writeId
+          : state === "queued" ? await behindOf(transaction, row.writeId)
           : undefined,
       });
       // A delete that is confirmed may still be in the outbox: its higher version must not outlive a key stored anew.
       const isLeft = state === "queued" || state === "rejected" || (state === undefined && liveEntry(row, Date.now()) === undefined);
-      if (row !== undefined && isLeft) overtaken.set(key, row.writeId);
+      if (isLeft) overtaken.set(key, row.writeId);
     }),
   );
   return { slots, overtaken };

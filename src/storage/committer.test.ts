@@ -454,7 +454,8 @@ function failTransactions(count: number): void {
       if (failures > 0 && !failing.has(this)) {
         failures--;
         failing.add(this);
-        request.addEventListener("success", () => this.abort());
+        // As the browser does, also when the transaction is committing, which `abort()` does not.
+        request.addEventListener("success", () => (this as unknown as { _abort(error: null): void })._abort(null));
       }
       return request;
     };

@@ -2,7 +2,7 @@ import type { WriteId } from "../entry/metadata.ts";
 import { KeyStoreError, type KeyStoreErrorCode } from "../errors.ts";
 import { writeGroup, type Commit, type Draft } from "./commit-group.ts";
 import type { Database } from "./database.ts";
-import { outboxState, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
+import { outboxState, removeRecord, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
 
 export interface CommitterOptions {
@@ -28,7 +28,8 @@ interface Call {
 
 /** What can go along in the next transaction, or wait a moment for one. */
 interface Errand {
-  work(transaction: IDBTransaction): Promise<void>;
+  /** Undefined: it needs no answer from the database. */
+  work(transaction: IDBTransaction): Promise<void> | undefined;
   done(): void;
 }
 
@@ -56,6 +57,8 @@ export class Committer {
   #lastNumber = 0;
   /** Of this store's own writes, those that are not known to be confirmed. */
   readonly #own = new Map<number, WriteState>();
+  /** This store's outbox records that are as they were written, with no delete in them: the number of each one's first write, and how many follow on it. */
+  readonly #records = new Map<number, number>();
 
   constructor(database: Database, options: CommitterOptions) {
     this.#database = database;
@@ -81,7 +84,26 @@ export class Committer {
         else this.#own.delete(n);
       }
     }
-    return this.errand((transaction) => settleInOutbox(transaction, owner, settlements));
+    return this.errand((transaction) => {
+      const first = owner === this.#options.owner ? this.#takeRecord(settlements) : undefined;
+      if (first === undefined) return settleInOutbox(transaction, owner, settlements);
+      removeRecord(transaction, [owner, first]);
+      return undefined;
+    });
+  }
+
+  /** The first number of the record that was confirmed as a whole, if that is what happened: it need not be read. */
+  #takeRecord(settlements: ReadonlyMap<number, Settlement>): number | undefined {
+    const [first = 0] = settlements.keys();
+    const isWhole =
+      this.#records.get(first) === settlements.size && [...settlements.values()].every(({ state }) => state === "confirmed");
+    for (const n of settlements.keys()) this.#touchRecord(n);
+    return isWhole ? first : undefined;
+  }
+
+  /** The record of a write is not any more as it was written. */
+  #touchRecord(n: number): void {
+    for (const [first, count] of this.#records) if (first <= n && n < first + count) this.#records.delete(first);
   }
 
   /**
@@ -136,6 +158,7 @@ export class Committer {
   /** Forgets what it knew of a database that is gone. */
   reset(): void {
     this.#own.clear();
+    this.#records.clear();
   }
 
   #start(): void {
@@ -147,13 +170,19 @@ export class Committer {
   async #run(): Promise<void> {
     // One turn later: what is called in the same turn goes together.
     await Promise.resolve();
-    while (this.#waiting.length > 0 || this.#errands.length > 0) {
+    let conclude = (): void => undefined;
+    for (;;) {
+      if (this.#waiting.length === 0 && this.#errands.length === 0) {
+        conclude();
+        conclude = () => undefined;
+        // Must follow the last look at what waits without a turn between, in which something could come and be left.
+        if (this.#waiting.length === 0 && this.#errands.length === 0) break;
+      }
       const calls = this.#takeCalls();
       const errands = this.#errands;
       this.#errands = [];
-      await this.#commitGroup(calls, errands);
+      conclude = await this.#commitGroup(calls, errands, conclude);
     }
-    // Must follow the last look at what waits without a turn between, in which something could come and be left.
     this.#running = undefined;
   }
 
@@ -172,14 +201,29 @@ export class Committer {
     return taken.filter(({ signal }) => signal?.aborted !== true);
   }
 
-  async #commitGroup(calls: readonly Call[], errands: readonly Errand[], roomMade = false): Promise<void> {
+  /**
+   * @param before what the group before has left to do, which is done while the database works on this one
+   * @returns what this one leaves to do: to tell who waits
+   */
+  async #commitGroup(calls: readonly Call[], errands: readonly Errand[], before: () => void, roomMade = false): Promise<() => void> {
     let results: (readonly Commit[] | Error)[];
     let overtaken: WriteId[] = [];
-    this.#options.onBegin(calls.flatMap(({ drafts }) => drafts.map(({ key }) => key)));
+    let isBeforeDone = false;
+    const finishBefore = (): void => {
+      if (!isBeforeDone) before();
+      isBeforeDone = true;
+    };
+    // Nobody is kept waiting for a connection.
+    if (!this.#database.isOpen) finishBefore();
     try {
       results = await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction, generation) => {
         overtaken = [];
-        for (const { work } of errands) await work(transaction);
+        for (const { work } of errands) {
+          const working = work(transaction);
+          if (working === undefined) continue;
+          finishBefore();
+          await working;
+        }
         return writeGroup(
           transaction,
           calls.map(({ drafts }) => drafts),
@@ -190,35 +234,59 @@ export class Committer {
             stateOf: (id) => this.stateOf(transaction, id),
             drawNumber: () => ++this.#lastNumber,
             onOvertaken: (id) => overtaken.push(id),
+            onAsked: () => {
+              finishBefore();
+              this.#options.onBegin(calls.flatMap(({ drafts }) => drafts.map(({ key }) => key)));
+            },
           },
         );
       });
     } catch (error) {
+      finishBefore();
       return this.#afterFailure(error, calls, errands, roomMade);
     }
     const commits = results.flatMap((result) => (result instanceof Error ? [] : result));
-    for (const [owner, n] of overtaken) if (owner === this.#options.owner) this.#own.delete(n);
+    for (const [owner, n] of overtaken) {
+      if (owner !== this.#options.owner) continue;
+      this.#own.delete(n);
+      this.#touchRecord(n);
+    }
     for (const { row, state } of commits) this.#own.set(row.writeId[1], state);
-    if (commits.length > 0) this.#options.onCommitted(commits);
-    for (const { done } of errands) done();
-    calls.forEach(({ resolve, reject }, index) => {
-      const result = results[index];
-      if (result === undefined || result instanceof Error) reject(result);
-      else resolve(result);
-    });
+    this.#noteRecord(commits);
+    return () => {
+      if (commits.length > 0) this.#options.onCommitted(commits);
+      for (const { done } of errands) done();
+      calls.forEach(({ resolve, reject }, index) => {
+        const result = results[index];
+        if (result === undefined || result instanceof Error) reject(result);
+        else resolve(result);
+      });
+    };
   }
 
-  async #afterFailure(error: unknown, calls: readonly Call[], errands: readonly Errand[], roomMade: boolean): Promise<void> {
+  #noteRecord(commits: readonly Commit[]): void {
+    const sending = commits.filter(({ state }) => state === "sending");
+    const [first] = sending;
+    if (first !== undefined && sending.every(({ draft }) => draft.operation === "store")) {
+      this.#records.set(first.row.writeId[1], sending.length);
+    }
+  }
+
+  async #afterFailure(error: unknown, calls: readonly Call[], errands: readonly Errand[], roomMade: boolean): Promise<() => void> {
+    let conclude = (): void => undefined;
     if (calls.length + errands.length > 1 && codeOf(error) !== "STORAGE_UNAVAILABLE" && codeOf(error) !== "CLOSED") {
       // What one of them wanted may be what does not fit: each for itself.
-      for (const call of calls) await this.#commitGroup([call], []);
-      for (const errand of errands) await this.#commitGroup([], [errand]);
-    } else if (!roomMade && codeOf(error) === "QUOTA_EXCEEDED" && calls.length + errands.length === 1 && (await this.#makeRoom(calls))) {
-      await this.#commitGroup(calls, errands, true);
-    } else {
+      for (const call of calls) conclude = await this.#commitGroup([call], [], conclude);
+      for (const errand of errands) conclude = await this.#commitGroup([], [errand], conclude);
+      return conclude;
+    }
+    if (!roomMade && codeOf(error) === "QUOTA_EXCEEDED" && calls.length + errands.length === 1 && (await this.#makeRoom(calls))) {
+      return this.#commitGroup(calls, errands, conclude, true);
+    }
+    return () => {
       for (const { done } of errands) done();
       for (const { reject } of calls) reject(error);
-    }
+    };
   }
 
   /** Twice as much as the calls want: the browser counts more than the payloads. */

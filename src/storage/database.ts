@@ -39,6 +39,8 @@ export class Database {
   readonly #listener: DatabaseListener;
   /** The connection that transactions are started on; undefined when there is none. A failed open is not kept. */
   #handle: Promise<Handle> | undefined;
+  /** The same once it has been opened. */
+  #openHandle: Promise<Handle> | undefined;
   #isClosed = false;
   /** The generation last seen. */
   #generation: string | undefined;
@@ -61,6 +63,7 @@ export class Database {
       try {
         const { database, generation } = await opening;
         isOpen = true;
+        this.#openHandle = opening;
         return await transact(database, tables, mode, (transaction) => work(transaction, generation));
       } catch (error) {
         const lost = isLost(error) || (isOpen && this.#handle !== opening);
@@ -70,6 +73,11 @@ export class Database {
         this.#letGo(opening);
       }
     }
+  }
+
+  /** Whether a transaction would begin at once. */
+  get isOpen(): boolean {
+    return this.#handle !== undefined && this.#openHandle === this.#handle;
   }
 
   /** Lets go of the connection for good. */
@@ -206,7 +214,11 @@ async function transact<T>(
   const transaction = database.transaction([...tables], mode, mode === "readwrite" ? { durability: "strict" } : {});
   if (mode === "readonly") return whileAlive(transaction, (async () => work(transaction))());
 
-  const working = (async () => work(transaction))().catch((error: unknown) => {
+  const working = (async () => {
+    const result = await work(transaction);
+    commit(transaction);
+    return result;
+  })().catch((error: unknown) => {
     abort(transaction);
     throw error;
   });
@@ -265,6 +277,15 @@ function completed(transaction: IDBTransaction): Promise<void> {
     transaction.onabort = () =>
       reject(transaction.error ?? new DOMException("The browser aborted the transaction.", "QuotaExceededError"));
   });
+}
+
+/** Says that there is nothing more to come, so that the browser need not wait to find that out. */
+function commit(transaction: IDBTransaction): void {
+  try {
+    transaction.commit();
+  } catch {
+    // Old browsers cannot; and it may have ended already.
+  }
 }
 
 function abort(transaction: IDBTransaction): void {

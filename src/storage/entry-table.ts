@@ -56,6 +56,48 @@ export async function rowOf(transaction: IDBTransaction, key: string): Promise<R
   return asRow(await promisifyRequest<unknown>(transaction.objectStore(ENTRIES).get(key)), key);
 }
 
+/** So many keys are looked up one by one: requests under way together cost less than one more in a row. */
+const FEW_KEYS = 8;
+
+/**
+ * In an open transaction: the rows under many keys. New keys, which most of a batch are, cost one look at the range that
+ * they lie in, as long as that does not hold much else.
+ */
+export async function rowsOf(transaction: IDBTransaction, keys: ReadonlySet<string>): Promise<Map<string, Row>> {
+  const rows = new Map<string, Row>();
+  const load = async (wanted: Iterable<string>): Promise<void> => {
+    await Promise.all(
+      Array.from(wanted, async (key) => {
+        const row = await rowOf(transaction, key);
+        if (row !== undefined) rows.set(key, row);
+      }),
+    );
+  };
+  if (keys.size <= FEW_KEYS) {
+    await load(keys);
+    return rows;
+  }
+  // By code unit, as IndexedDB sorts strings.
+  const sorted = [...keys].toSorted();
+  const range = IDBKeyRange.bound(sorted[0], sorted.at(-1));
+  const entries = transaction.objectStore(ENTRIES);
+  const there = (await promisifyRequest(entries.getAllKeys(range, keys.size))) as string[];
+  // Full: what lies behind the last one is not known.
+  const last = there.length === keys.size ? (there.at(-1) as string) : undefined;
+  const wanted = there.filter((key) => keys.has(key));
+  if (wanted.length === there.length) {
+    const values: unknown[] = there.length === 0 ? [] : await promisifyRequest(entries.getAll(range, there.length));
+    there.forEach((key, index) => {
+      const row = asRow(values[index], key);
+      if (row !== undefined) rows.set(key, row);
+    });
+  } else {
+    await load(wanted);
+  }
+  if (last !== undefined) await load(sorted.filter((key) => key > last));
+  return rows;
+}
+
 export function putRow(transaction: IDBTransaction, key: string, row: Row): void {
   transaction.objectStore(ENTRIES).put(row, key);
 }

@@ -105,6 +105,11 @@ export async function settleInOutbox(
   }
 }
 
+/** Takes a whole record out of the outbox, by the id of its first write: all of its writes are confirmed, none is a delete. */
+export function removeRecord(transaction: IDBTransaction, first: WriteId): void {
+  transaction.objectStore(OUTBOX).delete([...first]);
+}
+
 /** The record that holds a write, if it is still in the outbox. */
 async function recordOf(
   transaction: IDBTransaction,
