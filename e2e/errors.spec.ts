@@ -9,7 +9,7 @@ import { expect, openStoreIn, test } from "./support/fixtures.ts";
 const LATER = {
   constructor: { encryption: { key: {} }, schemas: {}, migrate: null, durable: true },
   store: { persistent: false, ifRevision: 1 },
-  bulkStore: { persistent: false, ifRevision: 1, onProgress: null },
+  bulkStore: { persistent: false, ifRevision: 1 },
   retrieve: { pull: "missing" },
   delete: { ifRevision: 1 },
 };

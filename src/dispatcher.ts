@@ -25,15 +25,15 @@ export interface DispatcherOptions {
   readonly emit: Emit;
   readonly publish: (messages: readonly Message[]) => Promise<Delivery[]>;
   /** Told when writes have left the outbox, or are to be tried again by whoever wants to. */
-  readonly onSettled: (writes: readonly SettledWrite[]) => void;
+  readonly onSettled: (writes: SettledWrites) => void;
   /** Told when refused writes were discarded: nothing waits for their entries any more. */
   readonly onGivenUp: () => void;
 }
 
-/** What other tabs are told of a write that was sent. */
-export interface SettledWrite {
-  readonly key: string;
-  readonly version: number;
+/** What other tabs are told of writes that were sent: key and version of each lie at the same index. */
+export interface SettledWrites {
+  readonly keys: readonly string[];
+  readonly versions: readonly number[];
   readonly confirmed: boolean;
 }
 
@@ -108,10 +108,8 @@ export class Dispatcher implements Outbox {
   }
 
   /** Another tab has settled writes: what waited for one of them can go on. */
-  onSettledElsewhere(writes: readonly SettledWrite[]): void {
-    for (const { key, version, confirmed } of writes) {
-      if (confirmed) this.#tellWaiters(key, version, { status: "confirmed" });
-    }
+  onSettledElsewhere({ keys, versions, confirmed }: SettledWrites): void {
+    if (confirmed) keys.forEach((key, index) => this.#tellWaiters(key, versions[index] ?? 0, { status: "confirmed" }));
     if (this.#waiters.size > 0 || this.#held) this.#courier().kick();
   }
 
@@ -244,8 +242,11 @@ export class Dispatcher implements Outbox {
     const deliveryOf = new Map(sent.map(({ write }, index) => [write, deliveries[index] as Delivery]));
     const settled = this.#settle(sent, (write) => settlementOf(deliveryOf.get(write) as Delivery));
     void settled.then(() => {
-      const writes = Array.from(deliveryOf, ([{ key, version }, { status }]) => ({ key, version, confirmed: status === "confirmed" }));
-      this.#options.onSettled(writes);
+      for (const confirmed of [true, false]) {
+        const writes = sent.flatMap(({ write }) => ((deliveryOf.get(write)?.status === "confirmed") === confirmed ? [write] : []));
+        const [keys, versions] = [writes.map(({ key }) => key), writes.map(({ version }) => version)];
+        if (writes.length > 0) this.#options.onSettled({ keys, versions, confirmed });
+      }
     });
     for (const [{ key, version, operation }, delivery] of deliveryOf) {
       if (delivery.status === "failed") continue;

@@ -6,12 +6,14 @@ import { KeyStoreError } from "./errors.ts";
 import type { KeyStoreEvents } from "./events.ts";
 import type { StorageStats } from "./housekeeping.ts";
 import {
+  readBulkOptions,
   readDeleteOptions,
   readKeyStoreOptions,
   readListOptions,
   readRetrieveOptions,
   readSignalOptions,
   readStoreOptions,
+  type BulkOptions,
   type DeleteOptions,
   type KeyStoreOptions,
   type RetrieveOptions,
@@ -115,9 +117,9 @@ export class NASKeyStore extends EventTarget {
    */
   bulkStore(
     items: Record<string, unknown> | Iterable<readonly [string, unknown]>,
-    options?: StoreOptions,
+    options?: BulkOptions,
   ): Promise<Map<string, boolean>> {
-    return this.#operation(() => this.#rooms.writer.bulkStore(readItems(items), readStoreOptions(options)));
+    return this.#operation(() => this.#rooms.writer.bulkStore(readItems(items), readBulkOptions(options)));
   }
 
   /**

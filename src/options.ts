@@ -87,6 +87,11 @@ export interface StoreOptions {
   signal?: AbortSignal;
 }
 
+export interface BulkOptions extends StoreOptions {
+  /** Called as entries are committed: how many are, of how many. For calls that take a while: over 1,000 items, say. */
+  onProgress?: (done: number, total: number) => void;
+}
+
 export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
 
 export interface RetrieveOptions {
@@ -153,9 +158,17 @@ export function readKeyStoreOptions(options: unknown = {}): Settings {
 
 /** @throws KeyStoreError INVALID_OPTION naming the option */
 export function readStoreOptions(options: unknown = {}): StoreOptions {
-  const { tags, ...rest } = checked<StoreOptions>(options, STORE_OPTIONS);
-  // The caller may change the array while the write waits.
-  return tags === undefined ? rest : { ...rest, tags: [...tags] };
+  return withOwnTags(checked<StoreOptions>(options, STORE_OPTIONS));
+}
+
+/** @throws KeyStoreError INVALID_OPTION naming the option */
+export function readBulkOptions(options: unknown = {}): BulkOptions {
+  return withOwnTags(checked<BulkOptions>(options, BULK_OPTIONS));
+}
+
+/** The caller may change the array while the write waits. */
+function withOwnTags<T extends StoreOptions>(options: T): T {
+  return options.tags === undefined ? options : { ...options, tags: [...options.tags] };
 }
 
 /** @throws KeyStoreError INVALID_OPTION naming the option */
@@ -211,7 +224,7 @@ const KEY_STORE_OPTIONS: Record<keyof KeyStoreOptions, Check> = {
     if (ours !== undefined) return `without "${ours}", which the store sets itself (from servers and timeoutMs)`;
     return "debug" in value ? 'without "debug", which prints the credentials on the console' : undefined;
   },
-  connect: (value) => (typeof value === "function" ? undefined : "a function"),
+  connect: aFunction,
   persist: trueOrFalse,
 };
 
@@ -231,6 +244,8 @@ const STORE_OPTIONS: Record<keyof StoreOptions, Check> = {
   ttl: (value) => (value === null || isTtl(value) ? undefined : "null or a number of seconds above 0 and at most 1e12"),
   tags: (value) => (Array.isArray(value) && Array.from(value as unknown[]).every(isTag) ? undefined : "an array of well-formed strings"),
 };
+
+const BULK_OPTIONS: Record<keyof BulkOptions, Check> = { ...STORE_OPTIONS, onProgress: aFunction };
 
 const RETRIEVE_OPTIONS: Record<keyof RetrieveOptions, Check> = {
   useCache: trueOrFalse,
@@ -264,6 +279,10 @@ function isRecord(value: unknown): value is Record<string, unknown> {
 
 function trueOrFalse(value: unknown): string | undefined {
   return typeof value === "boolean" ? undefined : "true or false";
+}
+
+function aFunction(value: unknown): string | undefined {
+  return typeof value === "function" ? undefined : "a function";
 }
 
 function isTtl(value: unknown): boolean {

@@ -77,8 +77,9 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
         entries: commits.reduce((sum, commit) => sum + commit.grew.entries, 0),
         bytes: commits.reduce((sum, commit) => sum + commit.grew.bytes, 0),
       };
-      channel.post({ type: "written", owner, keys: commits.map(({ draft }) => draft.key) });
+      // First on its way, then told.
       dispatcher.dispatch(commits);
+      channel.post({ type: "written", owner, keys: commits.map(({ draft }) => draft.key) });
       evictor.grew(grew);
     },
     makeRoom: (bytes) => evictor.makeRoom(bytes),
@@ -132,8 +133,8 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     emit,
     publish: (messages) => publisher.publish(messages),
     onSettled: (writes) => {
-      channel.post({ type: "settled", writes });
-      if (writes.some(({ confirmed }) => confirmed)) evictor.unstick();
+      channel.post({ type: "settled", ...writes });
+      if (writes.confirmed) evictor.unstick();
     },
     onGivenUp: () => evictor.unstick(),
   });
@@ -183,8 +184,8 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
         return evictor.forgetCount();
       case "settled":
         // Who publishes a dead tab's write is the first to tell of it, perhaps.
-        for (const { key, version } of notice.writes) reader.forgetOlder(key, version);
-        return dispatcher.onSettledElsewhere(notice.writes);
+        notice.keys.forEach((key, index) => reader.forgetOlder(key, notice.versions[index] ?? 0));
+        return dispatcher.onSettledElsewhere(notice);
     }
   });
   const housekeeping = new Housekeeping(database, entries, committer, evictor, sweepPorts);

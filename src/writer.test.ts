@@ -114,6 +114,26 @@ describe("update", () => {
 });
 
 describe("a bulk call", () => {
+  it("tells how far it has come, whatever the callback does", async () => {
+    const reported = vi.fn<(error: unknown) => void>();
+    vi.stubGlobal("reportError", reported);
+    const store = page.open();
+    const told: [number, number][] = [];
+    const items = Object.fromEntries(Array.from({ length: 1_500 }, (_, n) => [`k${n}`, n]));
+    await store.bulkStore(items, {
+      onProgress: (done, total) => {
+        told.push([done, total]);
+        throw new Error("mine");
+      },
+    });
+    expect(told.length).toBeGreaterThan(1);
+    expect(told.map(([done]) => done)).toEqual(told.map(([done]) => done).toSorted((a, b) => a - b));
+    expect(told.every(([, total]) => total === 1_500)).toBe(true);
+    expect(told.at(-1)).toEqual([1_500, 1_500]);
+    expect(reported).toHaveBeenCalledTimes(told.length);
+    expect(await codeOf(() => store.bulkStore(items, { onProgress: 5 as never }))).toBe("INVALID_OPTION");
+  });
+
   it("of invalid items rejects before anything is written", async () => {
     const store = page.open();
     expect(await codeOf(() => store.bulkStore({ a: 1, b: 1n }))).toBe("INVALID_VALUE");
@@ -139,13 +159,13 @@ describe("a bulk call", () => {
 
   it("that fails part-way names the keys of the slices before, and has changed nothing of its own slice", async () => {
     const store = page.open();
-    await store.store("k299", 0);
-    const items = Array.from({ length: 300 }, (_, n): [string, number] => [`k${n}`, n]);
+    await store.store("k599", 0);
+    const items = Array.from({ length: 600 }, (_, n): [string, number] => [`k${n}`, n]);
     const error = await errorOf(() => store.bulkStore(items, { ifVersion: 0 }));
     expect(error.code).toBe("VERSION_CONFLICT");
-    expect(error.key).toBe("k299");
-    expect([...(error.results ?? [])]).toEqual(items.slice(0, 256).map(([key]) => [key, true]));
-    expect((await store.listKeys()).length).toBe(257);
+    expect(error.key).toBe("k599");
+    expect([...(error.results ?? [])]).toEqual(items.slice(0, 512).map(([key]) => [key, true]));
+    expect((await store.listKeys()).length).toBe(513);
   });
 
   it("gives false for what was refused, with its event, and true for the rest", async () => {

@@ -1,11 +1,12 @@
+import { bytesOf } from "./entry/checksum.ts";
 import { encode } from "./entry/codec.ts";
 import { messageFor, wireSize } from "./entry/envelope.ts";
 import { KeyFormat, type Payload } from "./entry/metadata.ts";
-import { pack, type Packed } from "./entry/packing.ts";
+import { compress, seal, type Compressed, type Packed } from "./entry/packing.ts";
 import { isDamagedRow, LONG_AGO, type EntryRow } from "./entry/row.ts";
 import { snapshot } from "./entry/snapshot.ts";
 import { KeyStoreError } from "./errors.ts";
-import type { DeleteOptions, Settings, StoreOptions } from "./options.ts";
+import type { BulkOptions, DeleteOptions, Settings, StoreOptions } from "./options.ts";
 import { unlessAborted } from "./abort.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Commit, Draft, Unsigned } from "./storage/commit-group.ts";
@@ -13,7 +14,7 @@ import type { Committer } from "./storage/committer.ts";
 import { WriteOrder } from "./write-order.ts";
 
 /** A bulk call commits so much in one transaction, which holds others up for less than 50 ms. */
-const SLICE_WRITES = 256;
+const SLICE_WRITES = 512;
 const SLICE_BYTES = 2 * 1024 * 1024;
 
 /** What of a message is not payload or key has fewer bytes than this, tags left out. */
@@ -89,9 +90,9 @@ export class Writer {
   }
 
   /** Stores many under the same options. A slice that cannot be committed ends the call; its error tells what was before. */
-  async bulkStore(items: ReadonlyMap<string, unknown>, options: StoreOptions): Promise<Map<string, boolean>> {
+  async bulkStore(items: ReadonlyMap<string, unknown>, options: BulkOptions): Promise<Map<string, boolean>> {
     const format = options.format ?? KeyFormat.JSON;
-    const { signal } = options;
+    const { signal, onProgress } = options;
     signal?.throwIfAborted();
     const keys = [...items.keys()];
     const encodings = Array.from(items, ([key, value]) => encode(key, value, format));
@@ -103,19 +104,18 @@ export class Writer {
     const place = this.#order.enter(keys);
     const outcomes: Promise<void>[] = [];
     try {
-      const drafts = await Promise.all(
-        keys.map((key, index) => this.#storeDraft(key, encodings[index] as Payload, format, options)),
+      const makers = await Promise.all(
+        keys.map((key, index) => this.#checkedDraft(key, encodings[index] as Payload, format, options)),
       );
       await place.turn;
-      for (const slice of slices(drafts)) {
-        // Once something is committed the signal can only end the wait for the network.
-        const commits = await this.#ports.committer.commit(slice, outcomes.length === 0 ? signal : undefined);
+      await this.#commitSlices(slices(makers), signal, (commits) => {
         outcomes.push(
           ...commits.map(async (commit) => {
             results.set(commit.draft.key, await unlessAborted(this.#ports.dispatcher.outcome(commit), signal, () => false).catch(() => false));
           }),
         );
-      }
+        tell(onProgress, outcomes.length, keys.length);
+      });
       place.leave();
       await Promise.all(outcomes);
       return new Map(keys.map((key) => [key, results.get(key) ?? false]));
@@ -128,6 +128,40 @@ export class Writer {
     } finally {
       done();
     }
+  }
+
+  /** Commits one slice after another. The next is hashed meanwhile, and handed over as soon as the one before is written. */
+  #commitSlices(
+    makers: readonly (readonly DraftMaker[])[],
+    signal: AbortSignal | undefined,
+    onCommitted: (commits: readonly Commit[]) => void,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const prepare = (index: number): Promise<Draft[]> => Promise.all((makers[index] ?? []).map(({ make }) => make()));
+      const commit = (index: number, drafts: readonly Draft[]): void => {
+        const isLast = index === makers.length - 1;
+        let isWritten = false;
+        let next: readonly Draft[] | undefined;
+        const goOn = (): void => {
+          if (isWritten && next !== undefined) commit(index + 1, next);
+        };
+        const onWritten = (): void => {
+          isWritten = true;
+          goOn();
+        };
+        // Once something is committed the signal can only end the wait for the network.
+        this.#ports.committer.commit(drafts, index === 0 ? signal : undefined, onWritten).then((commits) => {
+          onCommitted(commits);
+          if (isLast) resolve();
+        }, reject);
+        if (isLast) return;
+        prepare(index + 1).then((prepared) => {
+          next = prepared;
+          goOn();
+        }, reject);
+      };
+      prepare(0).then((drafts) => commit(0, drafts), reject);
+    });
   }
 
   /**
@@ -165,20 +199,40 @@ export class Writer {
     options: StoreOptions,
     keepsRest = false,
   ): Promise<Draft> {
-    const payload = await encoding;
-    const packed = await pack(format, payload, this.#settings.compressAboveBytes);
-    this.#checkSize(key, packed, options.tags ?? []);
+    return (await this.#checkedDraft(key, encoding, format, options, keepsRest)).make();
+  }
+
+  /**
+   * Refuses here, before anything is written, what can be refused by then; only the hash is left to be made.
+   * @throws KeyStoreError PAYLOAD_TOO_LARGE
+   */
+  async #checkedDraft(
+    key: string,
+    encoding: Payload | Promise<Payload>,
+    format: KeyFormat,
+    options: StoreOptions,
+    keepsRest = false,
+  ): Promise<DraftMaker> {
+    const compressed = await compress(format, await encoding, this.#settings.compressAboveBytes);
+    this.#checkSize(key, compressed, options.tags ?? []);
+    return {
+      weight: compressed.payload.length,
+      make: async () => this.#draft(key, compressed, await seal(compressed), options, keepsRest),
+    };
+  }
+
+  #draft(key: string, compressed: Compressed, packed: Packed, options: StoreOptions, keepsRest: boolean): Draft {
     return {
       key,
       operation: "store",
       weight: packed.payload.length,
-      payload,
+      payload: compressed.original,
       next: (current, version, now) => {
         checkVersion(key, current, options.ifVersion);
         const sound = current !== undefined && !isDamagedRow(current) ? current : undefined;
         const kept = keepsRest ? sound : undefined;
-        if (kept !== undefined && options.format === undefined && kept.format !== format) throw new FormatChanged();
-        if (options.tags === undefined && kept?.tags !== undefined) this.#checkSize(key, packed, kept.tags);
+        if (kept !== undefined && options.format === undefined && kept.format !== packed.format) throw new FormatChanged();
+        if (options.tags === undefined && kept?.tags !== undefined) this.#checkSize(key, compressed, kept.tags);
         return makeRow(packed, {
           version,
           now,
@@ -195,12 +249,19 @@ export class Writer {
    * Measures the message as it may become: with the longest numbers.
    * @throws KeyStoreError PAYLOAD_TOO_LARGE
    */
-  #checkSize(key: string, packed: Packed, tags: readonly string[]): void {
+  #checkSize(key: string, { format, original, payload, encoding }: Compressed, tags: readonly string[]): void {
     const max = this.#ports.maxMessageBytes();
     // JSON makes at most six bytes of a UTF-16 unit; only what may be too large is worth measuring.
-    const units = packed.payload.length + 2 * key.length + tags.reduce((sum, tag) => sum + tag.length + 1, 0);
+    const units = payload.length + 2 * key.length + tags.reduce((sum, tag) => sum + tag.length + 1, 0);
     if (units * 6 + ENVELOPE_BYTES <= max) return;
     const most = Number.MAX_SAFE_INTEGER;
+    const packed = {
+      format,
+      payload,
+      ...(encoding === undefined ? undefined : { encoding }),
+      checksum: ANY_CHECKSUM,
+      size: bytesOf(original).length,
+    };
     const row = makeRow(packed, { version: most, now: 0, lastUsed: 0, createdAt: 0, ttl: this.#settings.defaultTtl, tags });
     const id = "0".repeat(32);
     const size = wireSize(messageFor(this.#settings.namespace, key, { ...row, writeId: [id, most] }, id));
@@ -213,6 +274,17 @@ export class Writer {
     );
   }
 }
+
+/** A write that has passed all checks. */
+interface DraftMaker {
+  /** Bytes that it puts into the database, about. */
+  readonly weight: number;
+  /** @throws KeyStoreError INSECURE_CONTEXT */
+  make(): Promise<Draft>;
+}
+
+/** As long as any. */
+const ANY_CHECKSUM = "0".repeat(64);
 
 /** Another tab stored the key in another format between the look and the commit. */
 class FormatChanged extends Error {}
@@ -257,17 +329,26 @@ function checkVersion(key: string, current: EntryRow | undefined, ifVersion: num
   );
 }
 
-function* slices(drafts: readonly Draft[]): Generator<Draft[]> {
-  let slice: Draft[] = [];
+/** Tells how far a bulk call has come. What the callback throws is its own affair. */
+function tell(onProgress: BulkOptions["onProgress"], done: number, total: number): void {
+  try {
+    onProgress?.(done, total);
+  } catch (error) {
+    reportError(error);
+  }
+}
+
+function slices(makers: readonly DraftMaker[]): (readonly DraftMaker[])[] {
+  const all: DraftMaker[][] = [[]];
   let bytes = 0;
-  for (const draft of drafts) {
-    if (slice.length === SLICE_WRITES || (slice.length > 0 && bytes + draft.weight > SLICE_BYTES)) {
-      yield slice;
-      slice = [];
+  for (const maker of makers) {
+    let slice = all.at(-1) as DraftMaker[];
+    if (slice.length === SLICE_WRITES || (slice.length > 0 && bytes + maker.weight > SLICE_BYTES)) {
+      all.push((slice = []));
       bytes = 0;
     }
-    slice.push(draft);
-    bytes += draft.weight;
+    slice.push(maker);
+    bytes += maker.weight;
   }
-  yield slice;
+  return all;
 }

@@ -10,20 +10,32 @@ export type Packed = Pick<EntryRow, "format" | "payload" | "encoding" | "packedC
 /** A decoder would drop a byte order mark that the text begins with. */
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
+/** A payload as it will be stored, not measured and hashed yet. */
+export interface Compressed extends Pick<EntryRow, "format" | "payload" | "encoding"> {
+  readonly original: Payload;
+}
+
 /**
- * Measures, hashes and, above the threshold, compresses a payload; compressed only when that makes it smaller.
+ * Compresses a payload above the threshold, if that makes it smaller.
  * @param thresholdBytes Infinity: never
  */
-export async function pack(format: KeyFormat, payload: Payload, thresholdBytes: number): Promise<Packed> {
-  const bytes = bytesOf(payload);
-  const size = bytes.length;
-  if (size <= thresholdBytes) return { format, payload, checksum: await sha256(bytes), size };
-
+export async function compress(format: KeyFormat, original: Payload, thresholdBytes: number): Promise<Compressed> {
+  const whole = { format, original, payload: original };
+  if (thresholdBytes === Infinity) return whole;
+  const bytes = bytesOf(original);
+  if (bytes.length <= thresholdBytes) return whole;
   // Where the packer cannot be loaded, the payload is stored as it is.
   const packed = await gzip(bytes).catch(() => bytes);
-  if (packed.length >= size) return { format, payload, checksum: await sha256(bytes), size };
-  const [checksum, packedChecksum] = await Promise.all([sha256(bytes), sha256(packed)]);
-  return { format, payload: packed, encoding: "gzip", packedChecksum, checksum, size };
+  return packed.length < bytes.length ? { ...whole, payload: packed, encoding: "gzip" } : whole;
+}
+
+/** Measures and hashes a payload. */
+export async function seal({ format, original, payload, encoding }: Compressed): Promise<Packed> {
+  const bytes = bytesOf(original);
+  const size = bytes.length;
+  if (encoding === undefined) return { format, payload, checksum: await sha256(bytes), size };
+  const [checksum, packedChecksum] = await Promise.all([sha256(bytes), sha256(bytesOf(payload))]);
+  return { format, payload, encoding, packedChecksum, checksum, size };
 }
 
 /**

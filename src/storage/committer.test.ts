@@ -455,7 +455,7 @@ function failTransactions(count: number): void {
         failures--;
         failing.add(this);
         // As the browser does, also when the transaction is committing, which `abort()` does not.
-        request.addEventListener("success", () => (this as unknown as { _abort(error: null): void })._abort(null));
+        request.addEventListener("success", () => (this as unknown as Record<string, (error: null) => void>)["_abort"]?.(null));
       }
       return request;
     };

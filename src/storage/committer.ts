@@ -22,6 +22,7 @@ export interface CommitterOptions {
 interface Call {
   readonly drafts: readonly Draft[];
   readonly signal: AbortSignal | undefined;
+  onWritten(): void;
   resolve(commits: readonly Commit[]): void;
   reject(error: unknown): void;
 }
@@ -51,6 +52,8 @@ export class Committer {
   #waiting: Call[] = [];
   #errands: Errand[] = [];
   #errandTimer: ReturnType<typeof setTimeout> | undefined;
+  /** Errands have waited long enough for a write to go along with. */
+  #errandsDue = false;
   /** The transactions under way, one after another; undefined when there is none. */
   #running: Promise<void> | undefined;
   /** The number of this store's last write. */
@@ -67,11 +70,12 @@ export class Committer {
 
   /**
    * Commits drafts in one transaction, after those of earlier calls.
+   * @param onWritten called as soon as they are written: what is to be committed then goes into the next transaction
    * @throws KeyStoreError what a draft throws, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE; then nothing has changed
    */
-  commit(drafts: readonly Draft[], signal?: AbortSignal): Promise<readonly Commit[]> {
+  commit(drafts: readonly Draft[], signal?: AbortSignal, onWritten: () => void = () => undefined): Promise<readonly Commit[]> {
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ drafts, signal, resolve, reject });
+      this.#waiting.push({ drafts, signal, onWritten, resolve, reject });
       this.#start();
     });
   }
@@ -114,22 +118,22 @@ export class Committer {
   errand(work: Errand["work"]): Promise<void> {
     return new Promise((done) => {
       this.#errands.push({ work, done });
-      this.#errandTimer ??= setTimeout(() => this.#start(), ERRAND_DELAY_MS);
+      this.#errandTimer ??= setTimeout(() => this.#startErrands(), ERRAND_DELAY_MS);
     });
   }
 
   /** Resolves when what was settled before is in the database. */
   async caughtUp(): Promise<void> {
     if (this.#errands.length === 0 && this.#running === undefined) return;
-    const done = this.errand(async () => undefined);
-    this.#start();
+    const done = this.errand(() => undefined);
+    this.#startErrands();
     await done;
   }
 
   /** Resolves when there is nothing more to do. */
   async settled(): Promise<void> {
     while (this.#waiting.length > 0 || this.#errands.length > 0 || this.#running !== undefined) {
-      this.#start();
+      this.#startErrands();
       await this.#running;
     }
   }
@@ -162,9 +166,25 @@ export class Committer {
   }
 
   #start(): void {
+    this.#running ??= this.#run();
+  }
+
+  #startErrands(): void {
+    this.#errandsDue = true;
+    this.#start();
+  }
+
+  get #hasWork(): boolean {
+    return this.#waiting.length > 0 || (this.#errandsDue && this.#errands.length > 0);
+  }
+
+  #takeErrands(): Errand[] {
+    const errands = this.#errands;
+    this.#errands = [];
+    this.#errandsDue = false;
     clearTimeout(this.#errandTimer);
     this.#errandTimer = undefined;
-    this.#running ??= this.#run();
+    return errands;
   }
 
   async #run(): Promise<void> {
@@ -172,17 +192,14 @@ export class Committer {
     await Promise.resolve();
     let conclude = (): void => undefined;
     for (;;) {
-      if (this.#waiting.length === 0 && this.#errands.length === 0) {
+      if (!this.#hasWork) {
         conclude();
         conclude = () => undefined;
-        // Must follow the last look at what waits without a turn between, in which something could come and be left.
-        if (this.#waiting.length === 0 && this.#errands.length === 0) break;
+        if (!this.#hasWork) break;
       }
-      const calls = this.#takeCalls();
-      const errands = this.#errands;
-      this.#errands = [];
-      conclude = await this.#commitGroup(calls, errands, conclude);
+      conclude = await this.#commitGroup(this.#takeCalls(), this.#takeErrands(), conclude);
     }
+    // Must follow the last look at what waits without a turn between, in which something could come and be left.
     this.#running = undefined;
   }
 
@@ -253,6 +270,9 @@ export class Committer {
     }
     for (const { row, state } of commits) this.#own.set(row.writeId[1], state);
     this.#noteRecord(commits);
+    calls.forEach(({ onWritten }, index) => {
+      if (!(results[index] instanceof Error)) onWritten();
+    });
     return () => {
       if (commits.length > 0) this.#options.onCommitted(commits);
       for (const { done } of errands) done();

@@ -7,9 +7,12 @@ export type Notice =
   /** Entries are gone without a write. */
   | { readonly type: "dropped"; readonly keys: readonly string[] }
   | { readonly type: "cleared" }
+  /** Writes have left the outbox, or are to be tried again by whoever wants to. Key and version of each lie at the same index. */
   | {
       readonly type: "settled";
-      readonly writes: readonly { readonly key: string; readonly version: number; readonly confirmed: boolean }[];
+      readonly keys: readonly string[];
+      readonly versions: readonly number[];
+      readonly confirmed: boolean;
     };
 
 /** The tabs that have the same namespace open. Without BroadcastChannel (old browsers) a tab hears nothing. */
