@@ -141,7 +141,7 @@ export class Reader {
 
   /** Another tab has told of this version of a key: an older one in memory is not true any more. */
   forgetOlder(key: string, version: number): void {
-    if ((this.#ports.memory.versionOf(key) ?? version) < version) this.forget(key);
+    if ((this.#ports.memory.rowOf(key)?.version ?? version) < version) this.forget(key);
   }
 
   forgetAll(): void {

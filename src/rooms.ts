@@ -82,6 +82,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
       channel.post({ type: "written", owner, keys: commits.map(({ draft }) => draft.key) });
       evictor.grew(grew);
     },
+    recall: (key) => memory.rowOf(key),
     makeRoom: (bytes) => evictor.makeRoom(bytes),
   });
   const uses = new UseLog();

@@ -45,10 +45,18 @@ export interface GroupContext {
   /** Whether writes can be published at once, or have to wait in the outbox. */
   readonly mayPublish: boolean;
   stateOf(id: WriteId): Promise<WriteState | undefined>;
+  /** The state of this store's n-th write as far as it is known without a look at the outbox: "unknown" where it is not. */
+  knownState(n: number): WriteState | "unknown" | undefined;
+  /** The row that is most likely under a key; undefined: none. */
+  recall(key: string): Row | undefined;
+  /** Whether to write at once what is right if that is right, instead of looking first. */
+  readonly mayGuess: boolean;
+  /** Told whether the guess was, or would have been, right. */
+  onLooked(isRight: boolean): void;
   drawNumber(): number;
   /** Told of a write that leaves the outbox, since a newer one takes its place. */
   onOvertaken(id: WriteId): void;
-  /** Called when the database has been asked for what is there, and works on that. */
+  /** Called when the database has been given as much to do as is possible at first. */
   onAsked(): void;
 }
 
@@ -72,44 +80,93 @@ interface Planned {
   readonly grew: Usage;
 }
 
+/** What was written on a guess must not be committed: to be done again, looking first. */
+export class WrongGuess extends Error {}
+
 /**
  * Puts a group of calls into one transaction, each call's drafts together or not at all.
- * Must read everything first, decide without waiting, and only then write.
+ * Must read everything, decide without waiting, and only then write; or write what follows from a guess while the look goes
+ * on, which saves the way there and back.
  * @returns for each call its commits, or why it was refused
+ * @throws WrongGuess
  */
 export async function writeGroup(
   transaction: IDBTransaction,
   calls: readonly (readonly Draft[])[],
   context: GroupContext,
 ): Promise<(readonly Commit[] | Error)[]> {
-  const reading = readSlots(transaction, calls, context);
+  const keys = new Set(calls.flatMap((drafts) => drafts.map(({ key }) => key)));
+  const guess = guessSlots(keys, context);
+  const reading = readSlots(transaction, keys, context);
+  const guessed = guess !== undefined && context.mayGuess ? write(transaction, calls, new Map(guess), context) : undefined;
   context.onAsked();
   const { slots, overtaken } = await reading;
-  const now = Date.now();
-  const plans = calls.map((drafts) => planCall(drafts, slots, context.mayPublish, now));
+  const isRight = guess !== undefined && agree(guess, slots);
+  if (keys.size > 0) context.onLooked(isRight);
+  if (guessed !== undefined) {
+    if (!isRight) throw new WrongGuess();
+    return guessed;
+  }
 
-  const commits = sign(plans.flatMap((plan) => (plan instanceof Error ? [] : plan)), context);
-  putAll(transaction, commits, context.owner);
+  const results = write(transaction, calls, slots, context);
   // What a newer version overtakes can no longer be sent: its message is made of the row.
-  const written = new Set(commits.map(({ draft }) => draft.key));
+  const written = new Set(results.flatMap((result) => (result instanceof Error ? [] : result.map(({ draft }) => draft.key))));
   for (const [key, id] of overtaken) {
     if (!written.has(key)) continue;
     await removeFromOutbox(transaction, id);
     context.onOvertaken(id);
   }
+  return results;
+}
 
+/** Writes what each call comes to. */
+function write(
+  transaction: IDBTransaction,
+  calls: readonly (readonly Draft[])[],
+  slots: Map<string, Slot>,
+  context: GroupContext,
+): (readonly Commit[] | Error)[] {
+  const now = Date.now();
+  const plans = calls.map((drafts) => planCall(drafts, slots, context.mayPublish, now));
+  const commits = sign(plans.flatMap((plan) => (plan instanceof Error ? [] : plan)), context);
+  putAll(transaction, commits, context.owner);
   let at = 0;
   return plans.map((plan) => (plan instanceof Error ? plan : commits.slice(at, (at += plan.length))));
 }
 
+/** The slots as they most likely are; undefined where only a look can tell what state their writes are in. */
+function guessSlots(keys: ReadonlySet<string>, context: GroupContext): Map<string, Slot> | undefined {
+  const slots = new Map<string, Slot>();
+  const now = Date.now();
+  for (const key of keys) {
+    const row = context.recall(key);
+    if (row === undefined) continue;
+    const [owner, n] = row.writeId;
+    const state = owner === context.owner ? context.knownState(n) : "unknown";
+    if ((state !== undefined && state !== "sending") || liveEntry(row, now) === undefined) return undefined;
+    const isSending = state === "sending";
+    slots.set(key, { row, unconfirmed: isSending, mustWait: false, behind: isSending ? row.writeId : undefined });
+  }
+  return slots;
+}
+
+function agree(guess: ReadonlyMap<string, Slot>, slots: ReadonlyMap<string, Slot>): boolean {
+  if (guess.size !== slots.size) return false;
+  for (const [key, { row }] of guess) {
+    const [owner, n] = (row as Row).writeId;
+    const found = slots.get(key)?.row as Row | undefined;
+    if (found?.writeId[0] !== owner || found.writeId[1] !== n) return false;
+  }
+  return true;
+}
+
 async function readSlots(
   transaction: IDBTransaction,
-  calls: readonly (readonly Draft[])[],
+  keys: ReadonlySet<string>,
   { owner, stateOf }: GroupContext,
 ): Promise<{ slots: Map<string, Slot>; overtaken: Map<string, WriteId> }> {
   const slots = new Map<string, Slot>();
   const overtaken = new Map<string, WriteId>();
-  const keys = new Set(calls.flatMap((drafts) => drafts.map(({ key }) => key)));
   const rows = await rowsOf(transaction, keys);
   await Promise.all(
     Array.from(rows, async ([key, row]) => {

@@ -4,6 +4,7 @@ import { KeyStoreError } from "../errors.ts";
 import { caught, codeOf } from "../testing/errors.ts";
 import { deleteDraft, refusal, storeDraft } from "../testing/drafts.ts";
 import { allOutbox, allRows, openDatabase, putOutbox, putRows, resultOf, useFreshIndexedDB, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
+import type { EntryRow } from "../entry/row.ts";
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
 import type { Commit, Draft } from "./commit-group.ts";
 import { Committer, type CommitterOptions } from "./committer.ts";
@@ -19,6 +20,7 @@ function setUp(given: Partial<CommitterOptions> = {}) {
     owner: "me",
     mayPublish: () => true,
     onBegin: () => undefined,
+    recall: () => undefined,
     onCommitted: (commits) => void groups.push(commits),
     makeRoom: async () => false,
     ...given,
@@ -193,6 +195,67 @@ describe("a call's drafts", () => {
   });
 });
 
+describe("a guess of what is there", () => {
+  const remembering = (): { set: ReturnType<typeof setUp>; memory: Map<string, EntryRow> } => {
+    const memory = new Map<string, EntryRow>();
+    return { memory, set: setUp({ recall: (key) => memory.get(key) }) };
+  };
+
+  it("that is right is one transaction, whatever was there", async () => {
+    const { memory, set: { commit, database } } = remembering();
+    await allRows(database);
+    const transactions = watchTransactions();
+    for (let version = 1; version <= 3; version++) {
+      const { row } = await commit(storeDraft("a"));
+      expect(row.version).toBe(version);
+      memory.set("a", row as EntryRow);
+    }
+    expect(writesAmong(transactions)).toBe(3);
+  });
+
+  it("that is wrong leaves nothing: the group is written anew, from what is there", async () => {
+    const { memory, set: { commit, database } } = remembering();
+    const stale = (await commit(storeDraft("a"))).row as EntryRow;
+    await commit(storeDraft("a"));
+    memory.set("a", stale);
+    expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 3 } });
+    memory.set("b", stale);
+    expect(await commit(storeDraft("b"))).toMatchObject({ row: { version: 1 } });
+    const outbox = await allOutbox(database);
+    expect(outbox.flatMap(([, { writes }]) => writes.map(({ key, version }) => [key, version]))).toEqual([["a", 1], ["a", 2], ["a", 3], ["b", 1]]);
+  });
+
+  it("that is wrong refuses nothing, and what it would have written does not stay", async () => {
+    const { set: { committer, commit, database } } = remembering();
+    await commit(storeDraft("a"));
+    const before = await allRows(database);
+    const onlyIf = (holds: (current: EntryRow | undefined) => boolean): Draft => ({
+      ...storeDraft("a"),
+      next: (current, version, now) => {
+        if (!holds(current)) throw new Error("refused");
+        return storeDraft("a").next(current, version, now);
+      },
+    });
+    // On the guess that there is no "a" the first would be written, the second refused.
+    const outcomes = await Promise.allSettled([
+      committer.commit([onlyIf((current) => current === undefined)]),
+      committer.commit([onlyIf((current) => current !== undefined)]),
+    ]);
+    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
+    expect((await allRows(database))["a"]).toMatchObject({ version: Number(before["a"]?.version) + 1 });
+  });
+
+  it("is not made again for a while after a wrong one", async () => {
+    const { set: { commit, database } } = remembering();
+    await commit(storeDraft("a"));
+    await commit(storeDraft("a"));
+    await allRows(database);
+    const transactions = watchTransactions();
+    for (let n = 0; n < 5; n++) await commit(storeDraft("a"));
+    expect(writesAmong(transactions)).toBe(5);
+  });
+});
+
 describe("versions", () => {
   it("count from 1, within a group too", async () => {
     const { committer } = setUp();
@@ -275,14 +338,15 @@ describe("numbers", () => {
     for (const key of ["k1", "k3"]) await settle(await commit(storeDraft(key)), FAILED);
     await Promise.all(["k0", "k1", "k2", "k3", "k4"].map((key) => committer.commit([storeDraft(key)])));
     const records = (await allOutbox(database)).map(([, { state, writes }]) => [state, writes.map(({ key }) => key), writes.map(({ n }) => n)]);
+    const [[, , [first = 0]]] = records as [[string, string[], number[]]];
     expect(records).toEqual([
-      ["sending", ["k0", "k2", "k4"], [3, 4, 5]],
-      ["queued", ["k1", "k3"], [6, 7]],
+      ["sending", ["k0", "k2", "k4"], [first, first + 1, first + 2]],
+      ["queued", ["k1", "k3"], [first + 3, first + 4]],
     ]);
     await database.run([ENTRIES, "outbox"], "readonly", async (transaction) => {
       // Another store reads the states from the outbox alone.
-      const other = new Committer(database, { owner: "other", mayPublish: () => true, onBegin: () => undefined, onCommitted: () => undefined, makeRoom: async () => false });
-      const states = await Promise.all([1, 2, 3, 4, 5, 6, 7, 8].map((n) => other.stateOf(transaction, ["me", n])));
+      const other = new Committer(database, { owner: "other", mayPublish: () => true, onBegin: () => undefined, recall: () => undefined, onCommitted: () => undefined, makeRoom: async () => false });
+      const states = await Promise.all([-2, -1, 0, 1, 2, 3, 4, 5].map((offset) => other.stateOf(transaction, ["me", first + offset])));
       expect(states).toEqual([undefined, undefined, "sending", "sending", "sending", "queued", "queued", undefined]);
     });
   });

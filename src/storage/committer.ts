@@ -1,6 +1,7 @@
 import type { WriteId } from "../entry/metadata.ts";
+import type { EntryRow, Row } from "../entry/row.ts";
 import { KeyStoreError, type KeyStoreErrorCode } from "../errors.ts";
-import { writeGroup, type Commit, type Draft } from "./commit-group.ts";
+import { writeGroup, WrongGuess, type Commit, type Draft } from "./commit-group.ts";
 import type { Database } from "./database.ts";
 import { outboxState, removeRecord, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
@@ -14,6 +15,8 @@ export interface CommitterOptions {
   readonly onBegin: (keys: readonly string[]) => void;
   /** Called for every group in the order of the commits, before the calls learn of theirs. Must not wait. */
   readonly onCommitted: (commits: readonly Commit[]) => void;
+  /** The row that is most likely under a key; undefined: none. */
+  readonly recall: (key: string) => EntryRow | undefined;
   /** Frees so many bytes when the browser's storage is full; false: there is nothing to free. */
   readonly makeRoom: (bytes: number) => Promise<boolean>;
 }
@@ -37,6 +40,8 @@ interface Errand {
 /** One transaction takes at most so much, that nobody waits for long behind it. */
 const MAX_GROUP_WRITES = 512;
 const MAX_GROUP_BYTES = 4 * 1024 * 1024;
+/** After a wrong guess so many in a row would have to have been right, before there is another: a wrong one costs a transaction. */
+const RIGHT_GUESSES = 8;
 /** How long an errand waits for a write to go along with. */
 const ERRAND_DELAY_MS = 5;
 /** What a full disk is asked for, though a delete seems to need nothing. */
@@ -62,6 +67,11 @@ export class Committer {
   readonly #own = new Map<number, WriteState>();
   /** This store's outbox records that are as they were written, with no delete in them: the number of each one's first write, and how many follow on it. */
   readonly #records = new Map<number, number>();
+
+  /** What the group before has written, until the rest of the store is told. */
+  #latest: ReadonlyMap<string, Row> = new Map();
+  /** How many guesses in a row were right, or would have been. */
+  #rightGuesses = RIGHT_GUESSES;
 
   constructor(database: Database, options: CommitterOptions) {
     this.#database = database;
@@ -142,12 +152,17 @@ export class Committer {
   async stateOf(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined> {
     const [owner, n] = id;
     if (owner !== this.#options.owner) return outboxState(transaction, id);
-    const state = this.#own.get(n);
-    if (state === undefined || state === "sending") return state;
+    const state = this.#knownState(n);
+    if (state !== "unknown") return state;
     // What is queued may have been published by another tab.
     const now = await outboxState(transaction, id);
     if (now === undefined) this.#own.delete(n);
-    return now === "sending" ? state : now;
+    return now === "sending" ? this.#own.get(n) : now;
+  }
+
+  #knownState(n: number): WriteState | "unknown" | undefined {
+    const state = this.#own.get(n);
+    return state === undefined || state === "sending" ? state : "unknown";
   }
 
   /**
@@ -249,6 +264,10 @@ export class Committer {
             generation,
             mayPublish: this.#options.mayPublish(),
             stateOf: (id) => this.stateOf(transaction, id),
+            knownState: (n) => this.#knownState(n),
+            recall: (key) => this.#latest.get(key) ?? this.#options.recall(key),
+            mayGuess: this.#rightGuesses >= RIGHT_GUESSES,
+            onLooked: (isRight) => (this.#rightGuesses = isRight ? this.#rightGuesses + 1 : 0),
             drawNumber: () => ++this.#lastNumber,
             onOvertaken: (id) => overtaken.push(id),
             onAsked: () => {
@@ -260,6 +279,7 @@ export class Committer {
       });
     } catch (error) {
       finishBefore();
+      if (error instanceof KeyStoreError && error.cause instanceof WrongGuess) return this.#commitGroup(calls, errands, () => undefined, roomMade);
       return this.#afterFailure(error, calls, errands, roomMade);
     }
     const commits = results.flatMap((result) => (result instanceof Error ? [] : result));
@@ -270,10 +290,13 @@ export class Committer {
     }
     for (const { row, state } of commits) this.#own.set(row.writeId[1], state);
     this.#noteRecord(commits);
+    const latest = new Map(commits.map(({ draft, row }) => [draft.key, row]));
+    this.#latest = latest;
     calls.forEach(({ onWritten }, index) => {
       if (!(results[index] instanceof Error)) onWritten();
     });
     return () => {
+      if (this.#latest === latest) this.#latest = new Map();
       if (commits.length > 0) this.#options.onCommitted(commits);
       for (const { done } of errands) done();
       calls.forEach(({ resolve, reject }, index) => {

@@ -49,9 +49,9 @@ export class MemoryCache {
     return entry;
   }
 
-  /** The version of a key that is held; no use of it. */
-  versionOf(key: string): number | undefined {
-    return this.#entries.get(key)?.row.version;
+  /** The row under a key, if it is held; no use of it. */
+  rowOf(key: string): EntryRow | undefined {
+    return this.#entries.get(key)?.row;
   }
 
   set(key: string, entry: CachedEntry): void {

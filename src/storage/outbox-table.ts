@@ -94,8 +94,9 @@ export async function settleInOutbox(
     const record = await recordOf(transaction, [owner, n]);
     if (record === undefined) continue;
     const { rowKey, row } = record;
+    const fates = await withoutOvertaken(transaction, owner, row, settlements);
     transaction.objectStore(OUTBOX).delete([...rowKey]);
-    for (const part of splitByFate(row, settlements)) addToOutbox(transaction, owner, part);
+    for (const part of splitByFate(row, fates)) addToOutbox(transaction, owner, part);
     for (const write of row.writes) {
       left.delete(write.n);
       if (write.operation === "delete" && isOver(settlements.get(write.n))) {
@@ -103,6 +104,28 @@ export async function settleInOutbox(
       }
     }
   }
+}
+
+/** A write that was refused while a newer one of its key was committed can never be sent again: that one has its place. */
+async function withoutOvertaken(
+  transaction: IDBTransaction,
+  owner: string,
+  { writes }: OutboxRow,
+  settlements: ReadonlyMap<number, Settlement>,
+): Promise<ReadonlyMap<number, Settlement>> {
+  const refused = writes.filter(({ n }) => settlements.get(n)?.state === "rejected");
+  if (refused.length === 0) return settlements;
+  const fates = new Map(settlements);
+  await Promise.all(
+    refused.map(async ({ n, key }) => {
+      if (!isOf(await rowOf(transaction, key), owner, n)) fates.set(n, { state: "superseded" });
+    }),
+  );
+  return fates;
+}
+
+function isOf(row: Row | undefined, owner: string, n: number): row is Row {
+  return row !== undefined && row.writeId[0] === owner && row.writeId[1] === n;
 }
 
 /** Takes a whole record out of the outbox, by the id of its first write: all of its writes are confirmed, none is a delete. */
@@ -178,7 +201,7 @@ function isOver(settlement: Settlement | undefined): boolean {
 
 async function removeTombstone(transaction: IDBTransaction, key: string, [owner, n]: WriteId): Promise<void> {
   const row = await rowOf(transaction, key);
-  if (row !== undefined && isTombstone(row) && row.writeId[0] === owner && row.writeId[1] === n) removeRow(transaction, key);
+  if (isOf(row, owner, n) && isTombstone(row)) removeRow(transaction, key);
 }
 
 /** Where to go on reading the outbox, and what was found. */
@@ -217,7 +240,7 @@ export async function readOutbox(
     const rows = await Promise.all(writes.map(({ key }) => rowOf(transaction, key)));
     for (const [index, write] of writes.entries()) {
       const row = rows[index];
-      if (row?.writeId[0] !== owner || row.writeId[1] !== write.n) superseded.push({ owner, write });
+      if (!isOf(row, owner, write.n)) superseded.push({ owner, write });
       else if (await isBeingSent(transaction, write.behind, mayTake)) held = true;
       else parcels.push({ owner, write, row });
     }
