@@ -142,6 +142,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
   const courier = new Courier(dispatcher, {
     background: inBrowser,
     loopback: servers.every(isLoopback),
+    timeoutMs,
     publish: (messages) => publisher.publish(messages),
     onOffline: (error, pending) => emit("offline", { error, pending }),
     onOnline: (pending) => emit("online", { pending }),

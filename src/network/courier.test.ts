@@ -44,6 +44,7 @@ function setUp(given: Partial<CourierOptions> = {}) {
     {
       background: true,
       loopback: true,
+      timeoutMs: 2_000,
       publish: async (messages): Promise<Delivery[]> => {
         attempts.push(messages.map(({ id }) => id.slice(3)));
         if (server.answers) {
@@ -76,6 +77,36 @@ describe("a drain", () => {
     waiting.push("a", "b", "c", "d", "e");
     expect(await courier.drain()).toEqual({ published: 0, failed: true });
     expect(attempts).toEqual([["a", "b"]]);
+  });
+
+  it("that was under way before a flush, and fails after it, is followed by one of its own", async () => {
+    const { courier, waiting, attempts, server, drains } = setUp();
+    waiting.push("a");
+    server.answers = false;
+    const { promise, resolve } = deferred<void>();
+    drains.mockReturnValueOnce(promise);
+    courier.kick();
+    const flush = courier.flush();
+    await vi.advanceTimersByTimeAsync(200);
+    resolve();
+    drains.mockImplementationOnce(async () => void (server.answers = true));
+    expect(await flush).toEqual({ published: 1, failed: false });
+    expect(attempts).toEqual([["a"], ["a"]]);
+  });
+
+  it("of a flush is not waited for beyond the time of one attempt", async () => {
+    const { courier, waiting, server, drains } = setUp();
+    waiting.push("a");
+    server.answers = false;
+    const { promise, resolve } = deferred<void>();
+    drains.mockReturnValueOnce(promise);
+    courier.kick();
+    const flush = courier.flush();
+    await vi.advanceTimersByTimeAsync(1_500);
+    drains.mockReturnValue(new Promise(() => undefined));
+    resolve();
+    await vi.advanceTimersByTimeAsync(500);
+    expect(await flush).toEqual({ published: 0, failed: true });
   });
 
   it("under way is joined, not doubled", async () => {

@@ -25,6 +25,8 @@ export interface CourierOptions {
   readonly background: boolean;
   /** Servers on loopback can be reached when the browser says that it is offline. */
   readonly loopback: boolean;
+  /** How long one attempt takes at most. */
+  readonly timeoutMs: number;
   readonly publish: (messages: readonly Message[]) => Promise<Delivery[]>;
   readonly onOffline: (error: Error, pending: number) => void;
   readonly onOnline: (pending: number) => void;
@@ -36,9 +38,6 @@ export interface Drained {
   /** The server could not be reached, or did not answer. */
   readonly failed: boolean;
 }
-
-/** A drain that fails so soon after it was joined has not tried for the caller. */
-const SOON_MS = 50;
 
 /**
  * Publishes what waits in the outbox: at start, when the network or the page comes back, and again and again after
@@ -94,13 +93,12 @@ export class Courier {
     return this.#draining;
   }
 
-  /** Tries at once, whatever was tried before. */
+  /** Tries at once, whatever was tried before: a drain that was under way may have been in vain before the call. */
   async flush(): Promise<Drained> {
     const joins = this.#draining !== undefined;
-    const startedAt = performance.now();
+    const deadline = performance.now() + this.#options.timeoutMs;
     const drained = await this.drain();
-    const again = joins && drained.failed && performance.now() - startedAt < SOON_MS;
-    return again ? this.drain() : drained;
+    return joins && drained.failed ? resultBy(deadline, this.drain(), drained) : drained;
   }
 
   /** The server has read what was sent. */
@@ -203,4 +201,12 @@ export class Courier {
   #browserIsOffline(): boolean {
     return !this.#options.loopback && (globalThis.navigator as Navigator | undefined)?.onLine === false;
   }
+}
+
+/** What a promise comes to by the deadline, else `otherwise`. */
+function resultBy<T>(deadline: number, promise: Promise<T>, otherwise: T): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => resolve(otherwise), Math.max(0, deadline - performance.now()));
+    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+  });
 }
