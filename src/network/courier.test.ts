@@ -145,7 +145,7 @@ describe("a drain", () => {
         },
         pending: async () => outbox.length,
       },
-      { background: true, loopback: true, publish: async (messages) => messages.map(() => ({ status: "confirmed" })), onOffline: () => undefined, onOnline: () => undefined },
+      { background: true, loopback: true, timeoutMs: 2_000, publish: async (messages) => messages.map(() => ({ status: "confirmed" })), onOffline: () => undefined, onOnline: () => undefined },
     );
     courier.kick();
     outbox.push("a");
