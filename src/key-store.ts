@@ -1,6 +1,6 @@
 import { unlessAborted } from "./abort.ts";
 import { assertKey, assertNamespace } from "./entry/key.ts";
-import type { KeyMetadata } from "./entry/metadata.ts";
+import { KeyFormat, type KeyMetadata } from "./entry/metadata.ts";
 import { compilePattern } from "./entry/pattern.ts";
 import { KeyStoreError } from "./errors.ts";
 import type { KeyStoreEvents } from "./events.ts";
@@ -23,6 +23,8 @@ import { databaseName, openRooms, type Rooms } from "./rooms.ts";
 import { deleteDatabase } from "./storage/database.ts";
 import type { CacheStats } from "./storage/memory-cache.ts";
 import type { PendingWrite } from "./storage/pending-writes.ts";
+import { takeAs, takeForUpdate } from "./taken-value.ts";
+import type { WriteSide } from "./write-side.ts";
 
 /**
  * A key-value store in the browser that publishes every write to NATS. Reads are answered from memory or IndexedDB,
@@ -56,7 +58,9 @@ export class NASKeyStore extends EventTarget {
   store(key: string, value: unknown, options?: StoreOptions): Promise<boolean> {
     return this.#operation(() => {
       assertKey(key);
-      return this.#rooms.writer.store(key, value, readStoreOptions(options));
+      const checked = readStoreOptions(options);
+      const taken = takeAs(checked.format ?? KeyFormat.JSON, key, value);
+      return this.#onWriteSide(({ writer }) => writer.store(key, taken, checked));
     });
   }
 
@@ -84,7 +88,8 @@ export class NASKeyStore extends EventTarget {
   delete(key: string, options?: DeleteOptions): Promise<boolean> {
     return this.#operation(() => {
       assertKey(key);
-      return this.#rooms.writer.delete(key, readDeleteOptions(options));
+      const checked = readDeleteOptions(options);
+      return this.#onWriteSide(({ writer }) => writer.delete(key, checked));
     });
   }
 
@@ -105,7 +110,9 @@ export class NASKeyStore extends EventTarget {
   update(key: string, value: unknown, options?: StoreOptions): Promise<boolean> {
     return this.#operation(() => {
       assertKey(key);
-      return this.#rooms.writer.update(key, value, readStoreOptions(options));
+      const checked = readStoreOptions(options);
+      const taken = checked.format === undefined ? takeForUpdate(key, value) : takeAs(checked.format, key, value);
+      return this.#onWriteSide(({ writer }) => writer.update(key, taken, checked));
     });
   }
 
@@ -119,7 +126,12 @@ export class NASKeyStore extends EventTarget {
     items: Record<string, unknown> | Iterable<readonly [string, unknown]>,
     options?: BulkOptions,
   ): Promise<Map<string, boolean>> {
-    return this.#operation(() => this.#rooms.writer.bulkStore(readItems(items), readBulkOptions(options)));
+    return this.#operation(() => {
+      const pairs = readItems(items);
+      const checked = readBulkOptions(options);
+      const taken = new Map(Array.from(pairs, ([key, value]) => [key, takeAs(checked.format ?? KeyFormat.JSON, key, value)]));
+      return this.#onWriteSide(({ writer }) => writer.bulkStore(taken, checked));
+    });
   }
 
   /**
@@ -150,7 +162,7 @@ export class NASKeyStore extends EventTarget {
   /** Drops every local entry but those that are not confirmed; publishes nothing. */
   clearCache(): Promise<void> {
     return this.#operation(async () => {
-      await this.#rooms.housekeeping.clear();
+      await this.#onWriteSide(({ housekeeping }) => housekeeping.clear());
       this.#rooms.reader.forgetAll();
       this.#rooms.channel.post({ type: "cleared" });
     });
@@ -171,7 +183,7 @@ export class NASKeyStore extends EventTarget {
 
   /** Whether a NATS server answers within `timeoutMs`. */
   ping(): Promise<boolean> {
-    return this.#operation(() => this.#rooms.publisher.ping());
+    return this.#operation(() => this.#onWriteSide(({ publisher }) => publisher.ping()));
   }
 
   /**
@@ -181,16 +193,18 @@ export class NASKeyStore extends EventTarget {
   flush(options?: { signal?: AbortSignal }): Promise<{ published: number; pending: number; rejected: number }> {
     return this.#operation(async () => {
       const { signal } = readSignalOptions(options);
-      return abortable(signal, async () => {
-        const { published } = await this.#rooms.courier.flush();
-        return { published, ...(await this.#rooms.dispatcher.count()) };
-      });
+      return abortable(signal, () =>
+        this.#onWriteSide(async ({ courier, dispatcher }) => {
+          const { published } = await courier.flush();
+          return { published, ...(await dispatcher.count()) };
+        }),
+      );
     });
   }
 
   /** One row per key: its newest write that is not confirmed. */
   pendingWrites(): Promise<PendingWrite[]> {
-    return this.#operation(() => this.#rooms.housekeeping.pendingWrites());
+    return this.#operation(() => this.#onWriteSide(({ housekeeping }) => housekeeping.pendingWrites()));
   }
 
   /**
@@ -200,7 +214,7 @@ export class NASKeyStore extends EventTarget {
   retryRejected(key?: string): Promise<number> {
     return this.#operation(() => {
       if (key !== undefined) assertKey(key);
-      return this.#rooms.dispatcher.retryRejected(key);
+      return this.#onWriteSide(({ dispatcher }) => dispatcher.retryRejected(key));
     });
   }
 
@@ -211,13 +225,13 @@ export class NASKeyStore extends EventTarget {
   discardRejected(key?: string): Promise<number> {
     return this.#operation(() => {
       if (key !== undefined) assertKey(key);
-      return this.#rooms.dispatcher.discardRejected(key);
+      return this.#onWriteSide(({ dispatcher }) => dispatcher.discardRejected(key));
     });
   }
 
   /** What IndexedDB holds. */
   getStorageStats(): Promise<StorageStats> {
-    return this.#operation(() => this.#rooms.housekeeping.storageStats());
+    return this.#operation(() => this.#onWriteSide(({ housekeeping }) => housekeeping.storageStats()));
   }
 
   /**
@@ -225,7 +239,7 @@ export class NASKeyStore extends EventTarget {
    * @returns how many entries were removed
    */
   sweep(): Promise<number> {
-    return this.#operation(() => this.#rooms.housekeeping.sweep());
+    return this.#operation(() => this.#onWriteSide(({ housekeeping }) => housekeeping.sweep()));
   }
 
   /** Waits for what is under way, then lets go of everything. Later operations reject CLOSED. */
@@ -278,6 +292,11 @@ export class NASKeyStore extends EventTarget {
   /** @throws KeyStoreError CLOSED */
   #assertOpen(): void {
     if (this.#closing !== undefined) throw new KeyStoreError("CLOSED", "The store was closed: make a new one.");
+  }
+
+  /** What is done by the write side, in the order of the calls: also when it is there it takes a turn to get it. */
+  async #onWriteSide<T>(work: (writeSide: WriteSide) => Promise<T>): Promise<T> {
+    return work(await this.#rooms.writeSide());
   }
 
   /** Every operation: refused after `close`, waited for by it; what it throws becomes a rejection. */

@@ -15,14 +15,23 @@ export const lazy: {
   structured: () => loaded(import("./entry/structured.ts")),
 };
 
+/** A server that accepts and says nothing must not make a call wait for ever. */
+const LOAD_TIMEOUT_MS = 10_000;
+
 /** Must not be taken for damage of what is stored: the part may load the next time. */
-function loaded<T>(part: Promise<T>): Promise<T> {
-  return part.catch((cause: unknown) => {
-    throw new KeyStoreError(
-      "STORAGE_UNAVAILABLE",
-      "A part of nas-keystore that loads with its first use could not be loaded: try again when the network is back, or " +
-        "import nas-keystore/eager.",
-      { cause },
-    );
+export function loaded<T>(part: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const fail = (cause: unknown): void => {
+      reject(
+        new KeyStoreError(
+          "STORAGE_UNAVAILABLE",
+          "A part of nas-keystore that loads on its own could not be loaded: try again when the network is back, or " +
+            "import nas-keystore/eager.",
+          { cause },
+        ),
+      );
+    };
+    const timer = setTimeout(() => fail(new Error(`Nothing came within ${LOAD_TIMEOUT_MS} ms.`)), LOAD_TIMEOUT_MS);
+    part.then(resolve, fail).finally(() => clearTimeout(timer));
   });
 }

@@ -12,6 +12,8 @@ import { FakeLocks } from "./testing/fake-locks.ts";
 import { FakeNats } from "./testing/fake-nats.ts";
 import { NOW } from "./testing/rows.ts";
 import { stopTime, turns } from "./testing/stores.ts";
+// There from the start: where timers stand still, what loads cannot come.
+import "./write-side.ts";
 
 const isLong = process.env["FAULTS"] === "long";
 const RUNS = isLong ? 2_000 : 100;

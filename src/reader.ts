@@ -1,15 +1,14 @@
 import { decode } from "./entry/codec.ts";
-import type { KeyFormat, KeyMetadata, Payload } from "./entry/metadata.ts";
+import type { KeyFormat, KeyMetadata, Payload, WriteId } from "./entry/metadata.ts";
 import { unpack } from "./entry/packing.ts";
 import { isDamagedRow, liveEntry, LONG_AGO, metadataOf, type EntryRow, type Row } from "./entry/row.ts";
 import { isDamage } from "./errors.ts";
 import type { Emit } from "./events.ts";
-import type { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
 import { rowOf, type EntryTable } from "./storage/entry-table.ts";
 import type { MemoryCache } from "./storage/memory-cache.ts";
+import type { WriteState } from "./storage/outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
-import { removeExpired } from "./storage/sweeper.ts";
 
 export interface Found {
   readonly value: unknown;
@@ -21,13 +20,17 @@ const BURIALS = 100;
 export interface ReaderPorts {
   readonly database: Database;
   readonly entries: EntryTable;
-  readonly committer: Committer;
   readonly memory: MemoryCache;
   readonly emit: Emit;
   /** Told of every entry that is retrieved. */
   readonly onUse: (key: string) => void;
-  /** Told when expired entries have been removed. */
-  readonly onRemoved: () => void;
+  /** What reads need of the write side, which may still have to load. */
+  readonly writeSide: () => Promise<{
+    /** In an open transaction: undefined when a write is confirmed. */
+    stateOf(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined>;
+    /** Removes entries that have expired, off anybody's path. */
+    bury(keys: readonly string[], now: number): Promise<void>;
+  }>;
 }
 
 /** The way of a read: from memory, else from IndexedDB; checked, then decoded to a fresh value. Never from the network. */
@@ -94,10 +97,10 @@ export class Reader {
   }
 
   async metadata(key: string): Promise<KeyMetadata | undefined> {
-    const { database, committer } = this.#ports;
-    const [row, state] = await database.run([ENTRIES, OUTBOX], "readonly", async (transaction) => {
+    const { stateOf } = await this.#ports.writeSide();
+    const [row, state] = await this.#ports.database.run([ENTRIES, OUTBOX], "readonly", async (transaction) => {
       const found = await rowOf(transaction, key);
-      return [found, found && (await committer.stateOf(transaction, found.writeId))] as const;
+      return [found, found && (await stateOf(transaction, found.writeId))] as const;
     });
     const entry = this.#live(key, row);
     if (entry === undefined) return undefined;
@@ -166,7 +169,6 @@ export class Reader {
 
   /** What was once seen to have expired is absent from then on, wherever the clock goes. */
   #bury(keys: readonly string[], now: number): void {
-    const { committer } = this.#ports;
     const unburied = keys.filter((key) => !this.#buried.has(key));
     for (let at = 0; at < unburied.length; at += BURIALS) {
       const batch = unburied.slice(at, at + BURIALS);
@@ -174,18 +176,16 @@ export class Reader {
         this.forget(key);
         this.#buried.add(key);
       }
-      let removed = 0;
-      void committer
-        .errand(async (transaction) => {
-          removed = 0;
-          for (const key of batch) {
-            if (await removeExpired(transaction, (...args) => committer.stateOf(...args), key, now)) removed++;
-          }
-        })
-        .then(() => {
-          for (const key of batch) this.#buried.delete(key);
-          if (removed > 0) this.#ports.onRemoved();
-        });
+      void this.#removeExpired(batch, now);
+    }
+  }
+
+  async #removeExpired(keys: readonly string[], now: number): Promise<void> {
+    try {
+      await (await this.#ports.writeSide()).bury(keys, now);
+      for (const key of keys) this.#buried.delete(key);
+    } catch {
+      // What cannot be removed yet is absent all the same.
     }
   }
 

@@ -1,16 +1,15 @@
 import { bytesOf } from "./entry/checksum.ts";
-import { encode } from "./entry/codec.ts";
 import { messageFor, wireSize } from "./entry/envelope.ts";
 import { KeyFormat, type Payload } from "./entry/metadata.ts";
 import { compress, seal, type Compressed, type Packed } from "./entry/packing.ts";
 import { isDamagedRow, LONG_AGO, type EntryRow } from "./entry/row.ts";
-import { snapshot } from "./entry/snapshot.ts";
 import { KeyStoreError } from "./errors.ts";
 import type { BulkOptions, DeleteOptions, Settings, StoreOptions } from "./options.ts";
 import { unlessAborted } from "./abort.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Commit, Draft, Unsigned } from "./storage/commit-group.ts";
 import type { Committer } from "./storage/committer.ts";
+import type { TakenValue } from "./taken-value.ts";
 import { WriteOrder } from "./write-order.ts";
 
 /** A bulk call commits so much in one transaction, which holds others up for less than 50 ms. */
@@ -33,7 +32,7 @@ export interface WriterPorts {
   readonly formatOf: (key: string) => Promise<KeyFormat | undefined>;
 }
 
-/** The way of a write: checked and encoded in the call itself, then hashed, committed in its turn, and published. */
+/** The way of a write: checked and encoded in the call itself (taken-value.ts), then hashed, committed in its turn, and published. */
 export class Writer {
   readonly #settings: Settings;
   readonly #ports: WriterPorts;
@@ -44,29 +43,23 @@ export class Writer {
     this.#ports = ports;
   }
 
-  async store(key: string, value: unknown, options: StoreOptions): Promise<boolean> {
-    const format = options.format ?? KeyFormat.JSON;
-    const encoding = encode(key, value, format);
-    return this.#write(key, options.signal, async () => [await this.#storeDraft(key, encoding, format, options)]);
+  /** @param value taken as `options.format`, or the default */
+  async store(key: string, value: TakenValue, options: StoreOptions): Promise<boolean> {
+    const { format = KeyFormat.JSON, signal } = options;
+    return this.#write(key, signal, async () => [await this.#storeDraft(key, value(format), format, options)]);
   }
 
   /** Stores in the format, with the ttl and the tags that the key has, unless given. */
-  async update(key: string, value: unknown, options: StoreOptions): Promise<boolean> {
-    if (options.format !== undefined) {
-      const { format } = options;
-      const encoding = encode(key, value, format);
-      return this.#write(key, options.signal, async () => [await this.#storeDraft(key, encoding, format, options, true)]);
-    }
-    // Which format it is encoded in is known only when earlier writes of the key are done. Most likely it is the default.
-    const copy = snapshot(value);
-    const asJson = attempt(() => encode(key, value, KeyFormat.JSON));
+  async update(key: string, value: TakenValue, options: StoreOptions): Promise<boolean> {
     for (;;) {
       try {
         return await this.#write(key, options.signal, async (clear) => {
-          await clear;
-          const format = (await this.#ports.formatOf(key)) ?? KeyFormat.JSON;
-          const encoding = format === KeyFormat.JSON ? asJson() : encode(key, copy, format);
-          return [await this.#storeDraft(key, encoding, format, options, true)];
+          let { format } = options;
+          if (format === undefined) {
+            await clear;
+            format = (await this.#ports.formatOf(key)) ?? KeyFormat.JSON;
+          }
+          return [await this.#storeDraft(key, value(format), format, options, true)];
         });
       } catch (error) {
         if (!(error instanceof FormatChanged)) throw error;
@@ -90,13 +83,10 @@ export class Writer {
   }
 
   /** Stores many under the same options. A slice that cannot be committed ends the call; its error tells what was before. */
-  async bulkStore(items: ReadonlyMap<string, unknown>, options: BulkOptions): Promise<Map<string, boolean>> {
-    const format = options.format ?? KeyFormat.JSON;
-    const { signal, onProgress } = options;
+  async bulkStore(items: ReadonlyMap<string, TakenValue>, options: BulkOptions): Promise<Map<string, boolean>> {
+    const { format = KeyFormat.JSON, signal, onProgress } = options;
     signal?.throwIfAborted();
     const keys = [...items.keys()];
-    const encodings = Array.from(items, ([key, value]) => encode(key, value, format));
-    for (const encoding of encodings) if (encoding instanceof Promise) encoding.catch(() => undefined);
 
     const results = new Map<string, boolean>();
     if (keys.length === 0) return results;
@@ -105,7 +95,7 @@ export class Writer {
     const outcomes: Promise<void>[] = [];
     try {
       const makers = await Promise.all(
-        keys.map((key, index) => this.#checkedDraft(key, encodings[index] as Payload, format, options)),
+        Array.from(items, ([key, value]) => this.#checkedDraft(key, value(format), format, options)),
       );
       await place.turn;
       await this.#commitSlices(slices(makers), signal, (commits) => {
@@ -288,18 +278,6 @@ const ANY_CHECKSUM = "0".repeat(64);
 
 /** Another tab stored the key in another format between the look and the commit. */
 class FormatChanged extends Error {}
-
-/** Does something now, and gives or throws later what came of it. */
-function attempt<T>(work: () => T): () => T {
-  try {
-    const result = work();
-    return () => result;
-  } catch (error) {
-    return () => {
-      throw error;
-    };
-  }
-}
 
 function makeRow(
   packed: Packed,

@@ -39,6 +39,7 @@ export class Evictor {
     this.#database = database;
     this.#uses = uses;
     this.#options = options;
+    if (uses.unwritten.size > 0) this.#writeUsesSoon(false);
   }
 
   get isLimited(): boolean {
@@ -97,7 +98,10 @@ export class Evictor {
 
   /** Notes a use, which is written down a moment later, with others. */
   noteUse(key: string): void {
-    const isTime = this.#uses.note(key);
+    this.#writeUsesSoon(this.#uses.note(key));
+  }
+
+  #writeUsesSoon(isTime: boolean): void {
     // Without limits the uses of this page are enough: they count when the browser's storage is full.
     if (!this.isLimited) return;
     const write = (): void => void this.writeUses().catch(() => undefined);

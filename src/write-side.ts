@@ -1,0 +1,244 @@
+import { Dispatcher } from "./dispatcher.ts";
+import type { WriteId } from "./entry/metadata.ts";
+import { isTombstone } from "./entry/row.ts";
+import type { Emit } from "./events.ts";
+import { Housekeeping } from "./housekeeping.ts";
+import { dial } from "./network/connection.ts";
+import { Courier } from "./network/courier.ts";
+import { Lease, type Health } from "./network/lease.ts";
+import { Publisher } from "./network/publisher.ts";
+import type { Settings } from "./options.ts";
+import type { Reader } from "./reader.ts";
+import { Committer } from "./storage/committer.ts";
+import type { Database } from "./storage/database.ts";
+import type { EntryTable } from "./storage/entry-table.ts";
+import { Evictor } from "./storage/evictor.ts";
+import type { MemoryCache } from "./storage/memory-cache.ts";
+import type { WriteState } from "./storage/outbox-table.ts";
+import { removeExpired, type SweepPorts } from "./storage/sweeper.ts";
+import type { UseLog } from "./storage/use-log.ts";
+import type { Channel, Notice } from "./tabs/channel.ts";
+import { exclusively, LifeSigns } from "./tabs/leadership.ts";
+import { Writer } from "./writer.ts";
+
+/** An attempt to connect in the background may take longer: browsers hold handshakes back after failures. */
+const DIAL_TIMEOUT_MS = 6_000;
+
+/** Another tab may be evicting much. */
+const EVICTION_WAIT_MS = 10_000;
+
+/** What the write side works with: the parts that are there from the start. */
+export interface Front {
+  readonly settings: Settings;
+  readonly emit: Emit;
+  /** Of the database, and the beginning of the names of locks. */
+  readonly name: string;
+  /** Names this store among all that ever write to the database. */
+  readonly owner: string;
+  readonly inBrowser: boolean;
+  readonly database: Database;
+  readonly entries: EntryTable;
+  readonly memory: MemoryCache;
+  readonly reader: Reader;
+  readonly uses: UseLog;
+  readonly channel: Channel;
+}
+
+/** Everything that commits, publishes and cleans up, wired. */
+export interface WriteSide {
+  readonly writer: Writer;
+  readonly dispatcher: Dispatcher;
+  readonly courier: Courier;
+  readonly publisher: Publisher;
+  readonly housekeeping: Housekeeping;
+  /** In an open transaction: the state of a write; undefined: it is confirmed. */
+  stateOf(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined>;
+  /** Removes expired entries, off anybody's path. */
+  bury(keys: readonly string[], now: number): Promise<void>;
+  noteUse(key: string): void;
+  /** Another tab has told something. */
+  hear(notice: Notice): void;
+  /** The database is another one. */
+  reset(): void;
+  /** The page is here, for the first time or again. */
+  appear(): void;
+  /** The page goes, perhaps to come back. */
+  disappear(): void;
+  wake(): void;
+  browserOffline(): void;
+  /** Lets go of everything. Operations under way must have ended. */
+  close(): Promise<void>;
+}
+
+export function openWriteSide(front: Front): WriteSide {
+  const { settings, emit, name, owner, inBrowser, database, entries, memory, reader, uses, channel } = front;
+  const { namespace, timeoutMs, lingerMs, maxEntries, maxBytes, servers, connection, connect } = settings;
+  let serverMaxBytes = Infinity;
+
+  const committer = new Committer(database, {
+    owner,
+    mayPublish: () => !courier.isOffline,
+    onBegin: (keys) => reader.expect(keys),
+    onCommitted: (commits) => {
+      for (const { draft, row } of commits) {
+        const { key, payload } = draft;
+        reader.remember(key, payload === undefined || isTombstone(row) ? undefined : { row, payload });
+      }
+      const grew = {
+        entries: commits.reduce((sum, commit) => sum + commit.grew.entries, 0),
+        bytes: commits.reduce((sum, commit) => sum + commit.grew.bytes, 0),
+      };
+      // First on its way, then told.
+      dispatcher.dispatch(commits);
+      channel.post({ type: "written", owner, keys: commits.map(({ draft }) => draft.key) });
+      evictor.grew(grew);
+    },
+    recall: (key) => memory.rowOf(key),
+    makeRoom: (bytes) => evictor.makeRoom(bytes),
+  });
+  const stateOf: WriteSide["stateOf"] = (transaction, id) => committer.stateOf(transaction, id);
+  const drop = (keys: readonly string[]): void => {
+    for (const key of keys) reader.forget(key);
+    channel.post({ type: "dropped", keys });
+  };
+  const sweepPorts: SweepPorts = { stateOf, onExpired: drop };
+  const evictor = new Evictor(database, uses, {
+    ...sweepPorts,
+    maxEntries,
+    maxBytes,
+    onEvicted: drop,
+    alone: (work) => exclusively(`${name}/evict`, work, EVICTION_WAIT_MS),
+  });
+
+  const health: Health = {
+    connected: ({ maxPayloadBytes }) => {
+      serverMaxBytes = maxPayloadBytes;
+      courier.connected();
+    },
+    unreachable: (error) => courier.failed(error, true),
+    broken: (error) => courier.failed(error, false),
+    worked: () => courier.worked(),
+  };
+  const lease = new Lease(
+    () => dial({ servers, connection, connect, timeoutMs: Math.max(timeoutMs, DIAL_TIMEOUT_MS) }),
+    health,
+    { timeoutMs, lingerMs },
+  );
+  const publisher = new Publisher(lease, health, timeoutMs);
+  const dispatcher = new Dispatcher(database, committer, () => courier, {
+    namespace,
+    owner,
+    timeoutMs,
+    drainLock: `${name}/drain`,
+    livingOwners: () => lifeSigns.living(),
+    emit,
+    publish: (messages) => publisher.publish(messages),
+    onSettled: (writes) => {
+      channel.post({ type: "settled", ...writes });
+      if (writes.confirmed) evictor.unstick();
+    },
+    onGivenUp: () => evictor.unstick(),
+  });
+  const courier = new Courier(dispatcher, {
+    background: inBrowser,
+    loopback: servers.every(isLoopback),
+    timeoutMs,
+    publish: (messages) => publisher.publish(messages),
+    onOffline: (error, pending) => emit("offline", { error, pending }),
+    onOnline: (pending) => emit("online", { pending }),
+  });
+
+  const lifeSigns = new LifeSigns(`${name}/alive/`, owner, {
+    onBegun: () => channel.post({ type: "hello", owner }),
+    onDeath: () => {
+      // What it told last may have died with it, and what it left is to be published.
+      reader.forgetAll();
+      courier.kick();
+    },
+  });
+  let askToPersist = settings.persist;
+  const writer = new Writer(settings, {
+    committer,
+    dispatcher,
+    connectAhead: () => {
+      if (askToPersist) void persist();
+      askToPersist = false;
+      return !inBrowser || courier.isOffline ? () => undefined : lease.share().release;
+    },
+    maxMessageBytes: () => Math.min(settings.maxPayloadBytes, serverMaxBytes),
+    useTime: () => uses.now(),
+    formatOf: (key) => reader.formatOf(key),
+  });
+  const housekeeping = new Housekeeping(database, entries, committer, evictor, sweepPorts);
+
+  return {
+    writer,
+    dispatcher,
+    courier,
+    publisher,
+    housekeeping,
+    stateOf,
+    async bury(keys, now) {
+      let removed = 0;
+      await committer.errand(async (transaction) => {
+        removed = 0;
+        for (const key of keys) if (await removeExpired(transaction, stateOf, key, now)) removed++;
+      });
+      if (removed > 0) evictor.forgetCount();
+    },
+    noteUse: (key) => evictor.noteUse(key),
+    hear(notice) {
+      switch (notice.type) {
+        case "hello":
+          return lifeSigns.watch(notice.owner);
+        case "written":
+          lifeSigns.watch(notice.owner);
+          return evictor.forgetCount();
+        case "dropped":
+        case "cleared":
+          return evictor.forgetCount();
+        case "settled":
+          return dispatcher.onSettledElsewhere(notice);
+      }
+    },
+    reset() {
+      committer.reset();
+      evictor.remeasure();
+    },
+    appear() {
+      void lifeSigns.begin().catch(() => undefined);
+      courier.kick();
+      evictor.remeasure();
+    },
+    disappear() {
+      lifeSigns.end();
+      void lease.close();
+    },
+    wake: () => courier.kick(),
+    browserOffline: () => courier.browserOffline(),
+    async close() {
+      await housekeeping.stopSweeping();
+      await courier.stop();
+      await dispatcher.idle();
+      await committer.settled();
+      await evictor.settled();
+      await evictor.writeUses().catch(() => undefined);
+      await lease.close();
+      lifeSigns.end();
+    },
+  };
+}
+
+/** The browser may refuse, or have nothing to ask. */
+async function persist(): Promise<void> {
+  try {
+    await navigator.storage.persist();
+  } catch {
+    // Nothing changes.
+  }
+}
+
+function isLoopback(server: string): boolean {
+  const { hostname } = new URL(server);
+  return /^(?:localhost|.*\.localhost|127(?:\.\d+){3}|\[::1\])$/i.test(hostname);
+}
