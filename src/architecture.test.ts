@@ -8,10 +8,11 @@ const src = fileURLToPath(new URL(".", import.meta.url));
 /** What a room may import of ours, beside its own files. Rooms that are not named here stand on top and may import all. */
 const allowed: Record<string, readonly string[]> = {
   "errors.ts": ["entry"],
-  "lazy.ts": ["entry", "errors.ts"],
+  "deadline.ts": [],
+  "lazy.ts": ["entry", "errors.ts", "deadline.ts"],
   entry: ["errors.ts", "lazy.ts"],
-  storage: ["entry", "errors.ts", "events.ts"],
-  network: ["entry", "errors.ts", "lazy.ts", "events.ts"],
+  storage: ["entry", "errors.ts", "events.ts", "deadline.ts"],
+  network: ["entry", "errors.ts", "lazy.ts", "events.ts", "deadline.ts"],
   tabs: ["entry", "errors.ts", "events.ts"],
 };
 

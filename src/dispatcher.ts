@@ -1,6 +1,6 @@
 import { messageFor, type Message } from "./entry/envelope.ts";
 import type { WriteId } from "./entry/metadata.ts";
-import { unpack } from "./entry/packing.ts";
+import { unpack } from "./entry/unpacking.ts";
 import { isTombstone } from "./entry/row.ts";
 import { isDamage, KeyStoreError, messageOf } from "./errors.ts";
 import type { Emit } from "./events.ts";

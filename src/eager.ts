@@ -1,14 +1,15 @@
 /** The same exports as `nas-keystore`, with everything in it that otherwise loads with its first use. */
-import { Gunzip, gzipSync } from "fflate";
 import { connect } from "nats.ws";
 
+import * as compression from "./entry/compression.ts";
 import * as structured from "./entry/structured.ts";
 import { lazy } from "./lazy.ts";
+import { natsClient } from "./network/nats-client.ts";
 import { parts } from "./rooms.ts";
 import * as writeSide from "./write-side.ts";
 
-lazy.nats = () => Promise.resolve({ connect });
-lazy.fflate = () => Promise.resolve({ Gunzip, gzipSync });
+natsClient.load = () => Promise.resolve({ connect });
+lazy.compression = () => Promise.resolve(compression);
 lazy.structured = () => Promise.resolve(structured);
 parts.writeSide = () => Promise.resolve(writeSide);
 

@@ -18,3 +18,22 @@ export interface KeyStoreEvents {
 
 /** Dispatches one event; the only way an event leaves the library. */
 export type Emit = <E extends keyof KeyStoreEvents>(type: E, detail: KeyStoreEvents[E]) => void;
+
+/** Events are CustomEvents whose `detail` is the KeyStoreEvents type of that name. */
+export interface KeyStoreEventTarget extends EventTarget {
+  addEventListener<E extends keyof KeyStoreEvents>(
+    type: E,
+    listener: (event: CustomEvent<KeyStoreEvents[E]>) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<E extends keyof KeyStoreEvents>(
+    type: E,
+    listener: (event: CustomEvent<KeyStoreEvents[E]>) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
+}
+
+/** An EventTarget that knows its events by their types: no code of its own. */
+export const KeyStoreEventTarget: new () => KeyStoreEventTarget = EventTarget as unknown as new () => KeyStoreEventTarget;

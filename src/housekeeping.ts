@@ -1,37 +1,23 @@
 import type { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
-import { removeAllBut, type EntryTable } from "./storage/entry-table.ts";
+import { removeAllBut } from "./storage/entry-index.ts";
 import type { Evictor } from "./storage/evictor.ts";
 import { outboxRows } from "./storage/outbox-table.ts";
-import { countWrites, pendingWrites, type PendingWrite } from "./storage/pending-writes.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
 import { sweep, type SweepPorts } from "./storage/sweeper.ts";
 import { unlessElsewhere } from "./tabs/leadership.ts";
 
-/** What IndexedDB holds of a namespace, and what the browser says of the site's storage. */
-export interface StorageStats {
-  readonly entries: number;
-  /** Of the payloads, before compression. */
-  readonly bytes: number;
-  readonly pendingWrites: number;
-  readonly rejectedWrites: number;
-  readonly quotaBytes?: number;
-  readonly usageBytes?: number;
-}
-
 /** What is done with the database as a whole, none of it on the way of a read or a write. */
 export class Housekeeping {
   readonly #database: Database;
-  readonly #entries: EntryTable;
   readonly #committer: Committer;
   readonly #evictor: Evictor;
   readonly #sweepPorts: SweepPorts;
   #timer: ReturnType<typeof setInterval> | undefined;
   #sweeping: Promise<void> | undefined;
 
-  constructor(database: Database, entries: EntryTable, committer: Committer, evictor: Evictor, sweepPorts: SweepPorts) {
+  constructor(database: Database, committer: Committer, evictor: Evictor, sweepPorts: SweepPorts) {
     this.#database = database;
-    this.#entries = entries;
     this.#committer = committer;
     this.#evictor = evictor;
     this.#sweepPorts = sweepPorts;
@@ -71,27 +57,5 @@ export class Housekeeping {
       removeAllBut(transaction, [...kept].toSorted());
     });
     this.#evictor.forgetCount();
-  }
-
-  async storageStats(): Promise<StorageStats> {
-    const [{ entries, bytes }, writes, estimate] = await Promise.all([
-      this.#entries.measure(Date.now()),
-      this.pendingWrites(),
-      (globalThis.navigator as Navigator | undefined)?.storage?.estimate().catch(() => undefined),
-    ]);
-    const { pending, rejected } = countWrites(writes);
-    return {
-      entries,
-      bytes,
-      pendingWrites: pending,
-      rejectedWrites: rejected,
-      ...(estimate?.quota === undefined ? undefined : { quotaBytes: estimate.quota }),
-      ...(estimate?.usage === undefined ? undefined : { usageBytes: estimate.usage }),
-    };
-  }
-
-  async pendingWrites(): Promise<PendingWrite[]> {
-    await this.#committer.caughtUp();
-    return this.#database.run([OUTBOX], "readonly", pendingWrites);
   }
 }

@@ -1,10 +1,9 @@
 import { unlessAborted } from "./abort.ts";
 import { assertKey, assertNamespace } from "./entry/key.ts";
 import { KeyFormat, type KeyMetadata } from "./entry/metadata.ts";
-import { compilePattern } from "./entry/pattern.ts";
 import { KeyStoreError } from "./errors.ts";
-import type { KeyStoreEvents } from "./events.ts";
-import type { StorageStats } from "./housekeeping.ts";
+import { KeyStoreEventTarget } from "./events.ts";
+import type { StorageStats } from "./inspector.ts";
 import {
   readBulkOptions,
   readDeleteOptions,
@@ -30,7 +29,7 @@ import type { WriteSide } from "./write-side.ts";
  * A key-value store in the browser that publishes every write to NATS. Reads are answered from memory or IndexedDB,
  * writes are committed to IndexedDB, then published over a connection that lives as long as something needs it.
  */
-export class NASKeyStore extends EventTarget {
+export class NASKeyStore extends KeyStoreEventTarget {
   readonly #rooms: Rooms;
   /** Operations under way; `close` waits for them. */
   readonly #underWay = new Set<Promise<unknown>>();
@@ -95,9 +94,9 @@ export class NASKeyStore extends EventTarget {
 
   /** Whether there is an entry under the key that has not expired. */
   exists(key: string): Promise<boolean> {
-    return this.#operation(() => {
+    return this.#operation(async () => {
       assertKey(key);
-      return this.#rooms.reader.exists(key);
+      return (await this.#rooms.reader.entry(key)) !== undefined;
     });
   }
 
@@ -150,7 +149,7 @@ export class NASKeyStore extends EventTarget {
   getMetadata(key: string): Promise<KeyMetadata | undefined> {
     return this.#operation(() => {
       assertKey(key);
-      return this.#rooms.reader.metadata(key);
+      return this.#onWriteSide(({ inspector }) => inspector.metadata(key));
     });
   }
 
@@ -176,8 +175,7 @@ export class NASKeyStore extends EventTarget {
     return this.#operation(async () => {
       if (typeof pattern !== "string") throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.");
       const { tag } = readListOptions(options);
-      const { prefix, matches } = compilePattern(pattern);
-      return (await this.#rooms.reader.keys(prefix, tag)).filter(matches);
+      return this.#onWriteSide(({ inspector }) => inspector.listKeys(pattern, tag));
     });
   }
 
@@ -204,7 +202,7 @@ export class NASKeyStore extends EventTarget {
 
   /** One row per key: its newest write that is not confirmed. */
   pendingWrites(): Promise<PendingWrite[]> {
-    return this.#operation(() => this.#onWriteSide(({ housekeeping }) => housekeeping.pendingWrites()));
+    return this.#operation(() => this.#onWriteSide(({ inspector }) => inspector.pendingWrites()));
   }
 
   /**
@@ -231,7 +229,7 @@ export class NASKeyStore extends EventTarget {
 
   /** What IndexedDB holds. */
   getStorageStats(): Promise<StorageStats> {
-    return this.#operation(() => this.#onWriteSide(({ housekeeping }) => housekeeping.storageStats()));
+    return this.#operation(() => this.#onWriteSide(({ inspector }) => inspector.storageStats()));
   }
 
   /**
@@ -250,43 +248,6 @@ export class NASKeyStore extends EventTarget {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
-  }
-
-  /** Events are CustomEvents whose `detail` is the KeyStoreEvents type of that name. */
-  override addEventListener<E extends keyof KeyStoreEvents>(
-    type: E,
-    listener: (event: CustomEvent<KeyStoreEvents[E]>) => void,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  override addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
-  override addEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | ((event: CustomEvent) => void) | null,
-    options?: boolean | AddEventListenerOptions,
-  ): void {
-    super.addEventListener(type, listener as EventListener, options);
-  }
-
-  override removeEventListener<E extends keyof KeyStoreEvents>(
-    type: E,
-    listener: (event: CustomEvent<KeyStoreEvents[E]>) => void,
-    options?: boolean | EventListenerOptions,
-  ): void;
-  override removeEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | null,
-    options?: boolean | EventListenerOptions,
-  ): void;
-  override removeEventListener(
-    type: string,
-    listener: EventListenerOrEventListenerObject | ((event: CustomEvent) => void) | null,
-    options?: boolean | EventListenerOptions,
-  ): void {
-    super.removeEventListener(type, listener as EventListener, options);
   }
 
   /** @throws KeyStoreError CLOSED */

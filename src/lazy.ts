@@ -1,3 +1,4 @@
+import { within } from "./deadline.ts";
 import { KeyStoreError } from "./errors.ts";
 
 /**
@@ -5,13 +6,10 @@ import { KeyStoreError } from "./errors.ts";
  * brings them along and puts them in here.
  */
 export const lazy: {
-  nats: () => Promise<Pick<typeof import("nats.ws"), "connect">>;
-  fflate: () => Promise<Pick<typeof import("fflate"), "gzipSync" | "Gunzip">>;
+  compression: () => Promise<typeof import("./entry/compression.ts")>;
   structured: () => Promise<typeof import("./entry/structured.ts")>;
 } = {
-  // Taken apart, so that bundlers can leave out the rest.
-  nats: () => loaded(import("nats.ws").then(({ connect }) => ({ connect }))),
-  fflate: () => loaded(import("fflate").then(({ gzipSync, Gunzip }) => ({ gzipSync, Gunzip }))),
+  compression: () => loaded(import("./entry/compression.ts")),
   structured: () => loaded(import("./entry/structured.ts")),
 };
 
@@ -20,18 +18,14 @@ const LOAD_TIMEOUT_MS = 10_000;
 
 /** Must not be taken for damage of what is stored: the part may load the next time. */
 export function loaded<T>(part: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const fail = (cause: unknown): void => {
-      reject(
-        new KeyStoreError(
-          "STORAGE_UNAVAILABLE",
-          "A part of nas-keystore that loads on its own could not be loaded: try again when the network is back, or " +
-            "import nas-keystore/eager.",
-          { cause },
-        ),
-      );
-    };
-    const timer = setTimeout(() => fail(new Error(`Nothing came within ${LOAD_TIMEOUT_MS} ms.`)), LOAD_TIMEOUT_MS);
-    part.then(resolve, fail).finally(() => clearTimeout(timer));
+  const late = (): never => {
+    throw new Error(`Nothing came within ${LOAD_TIMEOUT_MS} ms.`);
+  };
+  return within(LOAD_TIMEOUT_MS, part, late).catch((cause: unknown) => {
+    throw new KeyStoreError(
+      "STORAGE_UNAVAILABLE",
+      "A part of nas-keystore could not be loaded: try again when the network is back, or import nas-keystore/eager.",
+      { cause },
+    );
   });
 }

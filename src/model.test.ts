@@ -8,12 +8,11 @@ import { KeyStoreError } from "./errors.ts";
 import { NASKeyStore } from "./key-store.ts";
 import { lazy } from "./lazy.ts";
 import type { StoreOptions } from "./options.ts";
+import { parts } from "./rooms.ts";
 import { FakeLocks } from "./testing/fake-locks.ts";
 import { FakeNats } from "./testing/fake-nats.ts";
 import { NOW } from "./testing/rows.ts";
 import { stopTime, turns } from "./testing/stores.ts";
-// There from the start: where timers stand still, what loads cannot come.
-import "./write-side.ts";
 
 const isLong = process.env["FAULTS"] === "long";
 const RUNS = isLong ? 2_000 : 100;
@@ -421,7 +420,7 @@ afterEach(() => {
 
 it(`does what a plain Map does, over ${RUNS} runs of random commands`, { timeout: isLong ? 3_600_000 : 120_000 }, async () => {
   // What loads lazily takes a time that no turn of the event loop measures.
-  await Promise.all([lazy.structured(), lazy.fflate()]);
+  await Promise.all([lazy.structured(), lazy.compression(), parts.writeSide()]);
   stopTime();
   const seed = Number(process.env["FAULTS_SEED"] ?? (Math.random() * 2 ** 31) | 0);
   // A run that fails prints its seed and its commands; FAULTS_SEED=<seed> comes to the same failure again.

@@ -1,14 +1,12 @@
 import { decode } from "./entry/codec.ts";
-import type { KeyFormat, KeyMetadata, Payload, WriteId } from "./entry/metadata.ts";
-import { unpack } from "./entry/packing.ts";
-import { isDamagedRow, liveEntry, LONG_AGO, metadataOf, type EntryRow, type Row } from "./entry/row.ts";
+import type { Payload } from "./entry/metadata.ts";
+import { unpack } from "./entry/unpacking.ts";
+import { liveEntry, LONG_AGO, type EntryRow, type Row } from "./entry/row.ts";
 import { isDamage } from "./errors.ts";
 import type { Emit } from "./events.ts";
 import type { Database } from "./storage/database.ts";
-import { rowOf, type EntryTable } from "./storage/entry-table.ts";
+import { readRows } from "./storage/entry-table.ts";
 import type { MemoryCache } from "./storage/memory-cache.ts";
-import type { WriteState } from "./storage/outbox-table.ts";
-import { ENTRIES, OUTBOX } from "./storage/schema.ts";
 
 export interface Found {
   readonly value: unknown;
@@ -19,18 +17,12 @@ const BURIALS = 100;
 
 export interface ReaderPorts {
   readonly database: Database;
-  readonly entries: EntryTable;
   readonly memory: MemoryCache;
   readonly emit: Emit;
   /** Told of every entry that is retrieved. */
   readonly onUse: (key: string) => void;
-  /** What reads need of the write side, which may still have to load. */
-  readonly writeSide: () => Promise<{
-    /** In an open transaction: undefined when a write is confirmed. */
-    stateOf(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined>;
-    /** Removes entries that have expired, off anybody's path. */
-    bury(keys: readonly string[], now: number): Promise<void>;
-  }>;
+  /** Removes entries that have expired, off anybody's path. */
+  readonly removeExpired: (keys: readonly string[], now: number) => Promise<void>;
 }
 
 /** The way of a read: from memory, else from IndexedDB; checked, then decoded to a fresh value. Never from the network. */
@@ -61,7 +53,7 @@ export class Reader {
   async look(key: string, fillMemory: boolean): Promise<Found | undefined> {
     const reading = fillMemory ? this.#readOnce(key) : this.#read(key);
     try {
-      const entry = this.#live(key, await reading);
+      const entry = this.living(key, await reading);
       if (entry === undefined) return undefined;
       this.#ports.onUse(key);
       const payload = await unpack(key, entry);
@@ -92,34 +84,9 @@ export class Reader {
     return values;
   }
 
-  async exists(key: string): Promise<boolean> {
-    return this.#live(key, await this.#read(key)) !== undefined;
-  }
-
-  async metadata(key: string): Promise<KeyMetadata | undefined> {
-    const { stateOf } = await this.#ports.writeSide();
-    const [row, state] = await this.#ports.database.run([ENTRIES, OUTBOX], "readonly", async (transaction) => {
-      const found = await rowOf(transaction, key);
-      return [found, found && (await stateOf(transaction, found.writeId))] as const;
-    });
-    const entry = this.#live(key, row);
-    if (entry === undefined) return undefined;
-    if (isDamagedRow(entry)) await unpack(key, entry);
-    return metadataOf(key, entry, state !== undefined);
-  }
-
-  /** The format a key is stored in; undefined where there is none, or nothing that makes sense. */
-  async formatOf(key: string): Promise<KeyFormat | undefined> {
-    const entry = this.#live(key, await this.#read(key));
-    return entry === undefined || isDamagedRow(entry) ? undefined : entry.format;
-  }
-
-  /** The keys that live, sorted by code unit. */
-  async keys(prefix: string, tag: string | undefined): Promise<string[]> {
-    const now = Date.now();
-    const { living, expired } = await this.#ports.entries.keys(now, prefix, tag);
-    this.#bury(expired, now);
-    return living.filter((key) => !this.#buried.has(key));
+  /** The entry under a key as IndexedDB has it, unless it has expired. */
+  async entry(key: string): Promise<EntryRow | undefined> {
+    return this.living(key, await this.#read(key));
   }
 
   /** Takes note of the keys that a commit is about to write, to be remembered unless another tab overtakes it. */
@@ -153,22 +120,8 @@ export class Reader {
     this.#ports.memory.clear();
   }
 
-  #drop(key: string): void {
-    this.#buried.delete(key);
-    this.#reads.delete(key);
-    this.#ports.memory.delete(key);
-  }
-
-  /** The entry if it lives. One that has expired is removed, off the caller's path. */
-  #live(key: string, row: Row | undefined): EntryRow | undefined {
-    const now = Date.now();
-    const entry = this.#buried.has(key) ? undefined : liveEntry(row, now);
-    if (entry === undefined && row !== undefined && row.expiresAt !== LONG_AGO) this.#bury([key], now);
-    return entry;
-  }
-
   /** What was once seen to have expired is absent from then on, wherever the clock goes. */
-  #bury(keys: readonly string[], now: number): void {
+  bury(keys: readonly string[], now: number): void {
     const unburied = keys.filter((key) => !this.#buried.has(key));
     for (let at = 0; at < unburied.length; at += BURIALS) {
       const batch = unburied.slice(at, at + BURIALS);
@@ -180,9 +133,27 @@ export class Reader {
     }
   }
 
+  /** The entry if it lives. One that has expired is removed, off the caller's path. */
+  living(key: string, row: Row | undefined): EntryRow | undefined {
+    const now = Date.now();
+    const entry = this.#buried.has(key) ? undefined : liveEntry(row, now);
+    if (entry === undefined && row !== undefined && row.expiresAt !== LONG_AGO) this.bury([key], now);
+    return entry;
+  }
+
+  isBuried(key: string): boolean {
+    return this.#buried.has(key);
+  }
+
+  #drop(key: string): void {
+    this.#buried.delete(key);
+    this.#reads.delete(key);
+    this.#ports.memory.delete(key);
+  }
+
   async #removeExpired(keys: readonly string[], now: number): Promise<void> {
     try {
-      await (await this.#ports.writeSide()).bury(keys, now);
+      await this.#ports.removeExpired(keys, now);
       for (const key of keys) this.#buried.delete(key);
     } catch {
       // What cannot be removed yet is absent all the same.
@@ -206,7 +177,7 @@ export class Reader {
     const keys: string[] = [];
     const rows = Promise.resolve().then(() => {
       this.#batch = undefined;
-      return this.#ports.entries.getMany(keys);
+      return readRows(this.#ports.database, keys);
     });
     return { keys, rows };
   }

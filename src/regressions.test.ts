@@ -18,9 +18,9 @@ describe("a part that cannot be loaded", () => {
     await store.store("k", LONG);
     await store.close();
 
-    const { fflate } = lazy;
+    const { compression } = lazy;
     page.nats.dialling = "answers";
-    const missing = vi.spyOn(lazy, "fflate").mockImplementation(() => Promise.reject(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded")));
+    const missing = vi.spyOn(lazy, "compression").mockImplementation(() => Promise.reject(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded")));
     const again = page.open({ compression: true, cacheSize: 0 });
     const events = listen(again);
     await again.flush().catch(() => undefined);
@@ -30,7 +30,7 @@ describe("a part that cannot be loaded", () => {
     // Without the packer a payload is stored as it is.
     expect(await again.store("other", LONG)).toBe(true);
 
-    missing.mockImplementation(fflate);
+    missing.mockImplementation(compression);
     expect(await again.retrieve("k")).toBe(LONG);
     await again.flush();
     expect(await again.pendingWrites()).toEqual([]);

@@ -5,9 +5,7 @@ import type { Settings } from "./options.ts";
 import { followPage } from "./page-lifecycle.ts";
 import { Reader } from "./reader.ts";
 import { Database, hasIndexedDB } from "./storage/database.ts";
-import { EntryTable } from "./storage/entry-table.ts";
 import { MemoryCache } from "./storage/memory-cache.ts";
-import { UseLog } from "./storage/use-log.ts";
 import { Channel } from "./tabs/channel.ts";
 import type { WriteSide } from "./write-side.ts";
 
@@ -52,15 +50,14 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
       emit("reset", { reason });
     },
   });
-  const entries = new EntryTable(database);
-  const uses = new UseLog();
+  /** Keys that were read before the write side was there. */
+  const earlyUses = new Set<string>();
   const reader = new Reader({
     database,
-    entries,
     memory,
     emit,
-    onUse: (key) => (writeSide === undefined ? void uses.note(key) : writeSide.noteUse(key)),
-    writeSide: () => openWriteSide(),
+    onUse: (key) => (writeSide === undefined ? void earlyUses.add(key) : writeSide.noteUse(key)),
+    removeExpired: async (keys, now) => (await openWriteSide()).removeExpired(keys, now),
   });
   const channel = new Channel(name, (notice) => {
     switch (notice.type) {
@@ -80,7 +77,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     writeSide?.hear(notice);
   });
 
-  const front = { settings, emit, name, owner: randomId(), inBrowser, database, entries, memory, reader, uses, channel };
+  const front = { settings, emit, name, owner: randomId(), inBrowser, database, memory, reader, earlyUses, channel };
   const load = async (): Promise<WriteSide> => {
     const part = await parts.writeSide();
     writeSide = part.openWriteSide(front);

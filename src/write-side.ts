@@ -1,8 +1,8 @@
 import { Dispatcher } from "./dispatcher.ts";
-import type { WriteId } from "./entry/metadata.ts";
 import { isTombstone } from "./entry/row.ts";
 import type { Emit } from "./events.ts";
 import { Housekeeping } from "./housekeeping.ts";
+import { Inspector } from "./inspector.ts";
 import { dial } from "./network/connection.ts";
 import { Courier } from "./network/courier.ts";
 import { Lease, type Health } from "./network/lease.ts";
@@ -11,12 +11,10 @@ import type { Settings } from "./options.ts";
 import type { Reader } from "./reader.ts";
 import { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
-import type { EntryTable } from "./storage/entry-table.ts";
 import { Evictor } from "./storage/evictor.ts";
 import type { MemoryCache } from "./storage/memory-cache.ts";
-import type { WriteState } from "./storage/outbox-table.ts";
 import { removeExpired, type SweepPorts } from "./storage/sweeper.ts";
-import type { UseLog } from "./storage/use-log.ts";
+import { UseLog } from "./storage/use-log.ts";
 import type { Channel, Notice } from "./tabs/channel.ts";
 import { exclusively, LifeSigns } from "./tabs/leadership.ts";
 import { Writer } from "./writer.ts";
@@ -37,10 +35,10 @@ export interface Front {
   readonly owner: string;
   readonly inBrowser: boolean;
   readonly database: Database;
-  readonly entries: EntryTable;
   readonly memory: MemoryCache;
   readonly reader: Reader;
-  readonly uses: UseLog;
+  /** Keys that were read before the write side was there. */
+  readonly earlyUses: Iterable<string>;
   readonly channel: Channel;
 }
 
@@ -51,10 +49,9 @@ export interface WriteSide {
   readonly courier: Courier;
   readonly publisher: Publisher;
   readonly housekeeping: Housekeeping;
-  /** In an open transaction: the state of a write; undefined: it is confirmed. */
-  stateOf(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined>;
-  /** Removes expired entries, off anybody's path. */
-  bury(keys: readonly string[], now: number): Promise<void>;
+  readonly inspector: Inspector;
+  /** Removes entries that have expired, off anybody's path. */
+  removeExpired(keys: readonly string[], now: number): Promise<void>;
   noteUse(key: string): void;
   /** Another tab has told something. */
   hear(notice: Notice): void;
@@ -71,9 +68,10 @@ export interface WriteSide {
 }
 
 export function openWriteSide(front: Front): WriteSide {
-  const { settings, emit, name, owner, inBrowser, database, entries, memory, reader, uses, channel } = front;
+  const { settings, emit, name, owner, inBrowser, database, memory, reader, earlyUses, channel } = front;
   const { namespace, timeoutMs, lingerMs, maxEntries, maxBytes, servers, connection, connect } = settings;
   let serverMaxBytes = Infinity;
+  const uses = new UseLog();
 
   const committer = new Committer(database, {
     owner,
@@ -96,7 +94,7 @@ export function openWriteSide(front: Front): WriteSide {
     recall: (key) => memory.rowOf(key),
     makeRoom: (bytes) => evictor.makeRoom(bytes),
   });
-  const stateOf: WriteSide["stateOf"] = (transaction, id) => committer.stateOf(transaction, id);
+  const stateOf: SweepPorts["stateOf"] = (transaction, id) => committer.stateOf(transaction, id);
   const drop = (keys: readonly string[]): void => {
     for (const key of keys) reader.forget(key);
     channel.post({ type: "dropped", keys });
@@ -109,6 +107,8 @@ export function openWriteSide(front: Front): WriteSide {
     onEvicted: drop,
     alone: (work) => exclusively(`${name}/evict`, work, EVICTION_WAIT_MS),
   });
+
+  for (const key of earlyUses) evictor.noteUse(key);
 
   const health: Health = {
     connected: ({ maxPayloadBytes }) => {
@@ -167,9 +167,10 @@ export function openWriteSide(front: Front): WriteSide {
     },
     maxMessageBytes: () => Math.min(settings.maxPayloadBytes, serverMaxBytes),
     useTime: () => uses.now(),
-    formatOf: (key) => reader.formatOf(key),
+    formatOf: (key) => inspector.formatOf(key),
   });
-  const housekeeping = new Housekeeping(database, entries, committer, evictor, sweepPorts);
+  const housekeeping = new Housekeeping(database, committer, evictor, sweepPorts);
+  const inspector = new Inspector(database, committer, reader);
 
   return {
     writer,
@@ -177,8 +178,8 @@ export function openWriteSide(front: Front): WriteSide {
     courier,
     publisher,
     housekeeping,
-    stateOf,
-    async bury(keys, now) {
+    inspector,
+    async removeExpired(keys, now) {
       let removed = 0;
       await committer.errand(async (transaction) => {
         removed = 0;

@@ -14,24 +14,24 @@ describe("gzip", () => {
       fc.asyncProperty(repeated, async ([unit, times]) => {
         const input = new Uint8Array(unit.length * times);
         for (let at = 0; at < times; at++) input.set(unit, at * unit.length);
-        const output = await gunzip(await gzip(input), input.length);
+        const output = gunzip(gzip(input), input.length);
         expect(Buffer.compare(output, input)).toBe(0);
       }),
     );
   });
 
   it("is what every other gzip reads", async () => {
-    expect(new Uint8Array(gunzipSync(await gzip(text)))).toEqual(text);
-    expect(await gunzip(new Uint8Array(gzipSync(text)), text.length)).toEqual(text);
+    expect(new Uint8Array(gunzipSync(gzip(text)))).toEqual(text);
+    expect(gunzip(new Uint8Array(gzipSync(text)), text.length)).toEqual(text);
   });
 
   it("gives the same bytes for the same input", async () => {
-    expect(await gzip(text)).toEqual(await gzip(text.slice()));
+    expect(gzip(text)).toEqual(gzip(text.slice()));
   });
 
   it("gives a result that lies on a buffer of its own", async () => {
-    const packed = await gzip(text);
-    const output = await gunzip(packed, text.length);
+    const packed = gzip(text);
+    const output = gunzip(packed, text.length);
     expect(output.buffer.byteLength).toBe(text.length);
   });
 });
@@ -43,24 +43,24 @@ describe("gunzip refuses", () => {
   });
 
   it.each([-1, 1, 1000])("a size that is wrong by %i", async (wrong) => {
-    const packed = await gzip(text);
+    const packed = gzip(text);
     expect(await caught(() => gunzip(packed, text.length + wrong))).toBeInstanceOf(RangeError);
   });
 
   it("a size that is no number of bytes", async () => {
-    const packed = await gzip(text);
+    const packed = gzip(text);
     for (const size of [Number.NaN, -1, Infinity, 2 ** 53]) expect(await caught(() => gunzip(packed, size))).toBeInstanceOf(Error);
   });
 
   it("what is cut off anywhere in its data", async () => {
-    const packed = await gzip(text);
+    const packed = gzip(text);
     for (let length = 0; length < packed.length - 8; length++) {
       expect(await caught(() => gunzip(packed.subarray(0, length), text.length))).toBeInstanceOf(Error);
     }
   });
 
   it("what is followed by a second member", async () => {
-    const packed = await gzip(text);
+    const packed = gzip(text);
     const twice = new Uint8Array([...packed, ...packed]);
     expect(await caught(() => gunzip(twice, text.length))).toBeInstanceOf(Error);
   });
@@ -75,12 +75,15 @@ describe("gunzip refuses", () => {
 });
 
 it("gunzip never gives more or less than what is declared, whatever stands behind the data", async () => {
-  const packed = await gzip(text);
+  const packed = gzip(text);
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 40 }), async (garbage) => {
-      const result = await gunzip(new Uint8Array([...packed, ...garbage]), text.length).catch(() => text);
-      expect(result).toEqual(text);
+      try {
+        expect(gunzip(new Uint8Array([...packed, ...garbage]), text.length)).toEqual(text);
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error;
+      }
     }),
   );
-  expect(await gunzip(packed, text.length)).toEqual(text);
+  expect(gunzip(packed, text.length)).toEqual(text);
 });

@@ -1,4 +1,4 @@
-import { lazy } from "../lazy.ts";
+import { Gunzip, gzipSync } from "fflate";
 
 /** Compressed input is unpacked in pieces of this size: deflate expands at most 1,032 times, so a piece stays below 9 MB. */
 const CHUNK_BYTES = 8192;
@@ -6,8 +6,7 @@ const CHUNK_BYTES = 8192;
 const MIN_GZIP_BYTES = 18;
 
 /** Gzip, the same bytes for the same input: no time stamp. */
-export async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
-  const { gzipSync } = await lazy.fflate();
+export function gzip(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return gzipSync(bytes, { mtime: 0 });
 }
 
@@ -15,8 +14,7 @@ export async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<A
  * Unpacks what claims to be `size` bytes; stops as soon as it turns out to be more.
  * @throws RangeError when it is not exactly `size` bytes, or whatever fflate says of malformed input
  */
-export async function gunzip(packed: Uint8Array, size: number): Promise<Uint8Array<ArrayBuffer>> {
-  const { Gunzip } = await lazy.fflate();
+export function gunzip(packed: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
   // fflate 0.8 does not look at the trailer: a stream that is cut off near its end would pass.
   if (statedSize(packed) !== size % 2 ** 32) throw new RangeError(`not the ${size} bytes declared`);
   const pieces: Uint8Array[] = [];

@@ -3,7 +3,7 @@ import { headers } from "nats";
 import { describe, expect, it } from "vitest";
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
 import { envelopeOf, messageFor, messageId, wireSize } from "./envelope.ts";
-import { keyOfSubject } from "./key.ts";
+import { keyOfSubject } from "./subject.ts";
 
 describe("the message of a stored entry", () => {
   it("has exactly the fields of the design, in the seed's order", () => {

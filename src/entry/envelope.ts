@@ -1,7 +1,7 @@
 import { fromUint8Array } from "js-base64";
 
 import type { WriteId } from "./metadata.ts";
-import { subjectOf } from "./key.ts";
+import { subjectOf } from "./subject.ts";
 import { isTombstone, type EntryRow, type Row } from "./row.ts";
 
 /** One message as it goes to the server. */

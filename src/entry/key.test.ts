@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codeOf, errorOf } from "../testing/errors.ts";
-import { assertKey, assertNamespace, isSafeSubject, isWellFormed, keyOfSubject, subjectOf } from "./key.ts";
+import { assertKey, assertNamespace, isWellFormed } from "./key.ts";
+import { isSafeSubject, keyOfSubject, subjectOf } from "./subject.ts";
 
 const bytesIn = (text: string): number => new TextEncoder().encode(text).length;
 const tokenOf = (key: string): string => subjectOf("ns", key).slice("_kv.ns.key.".length);

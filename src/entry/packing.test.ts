@@ -4,8 +4,9 @@ import { describe, expect, it } from "vitest";
 import { codeOf, errorOf } from "../testing/errors.ts";
 import { entryRow, sha256Of } from "../testing/rows.ts";
 import type { KeyFormat, Payload } from "./metadata.ts";
-import { compress, seal, unpack, type Packed } from "./packing.ts";
+import { compress, seal, type Packed } from "./packing.ts";
 import type { EntryRow } from "./row.ts";
+import { unpack } from "./unpacking.ts";
 
 const utf8 = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
 const pack = async (...given: Parameters<typeof compress>): Promise<Packed> => seal(await compress(...given));

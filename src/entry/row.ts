@@ -1,5 +1,5 @@
 import { isCount } from "./count.ts";
-import { KeyFormat, type KeyMetadata, type Payload, type WriteId } from "./metadata.ts";
+import { KeyFormat, type Payload, type WriteId } from "./metadata.ts";
 
 /** The record of an entry as IndexedDB holds it, under its key. Times are milliseconds since the epoch. */
 export interface EntryRow {
@@ -78,24 +78,6 @@ export function liveEntry(row: Row | undefined, now: number): EntryRow | undefin
 
 export function isExpired(row: Row, now: number): boolean {
   return row.expiresAt !== undefined && row.expiresAt <= now;
-}
-
-export function metadataOf(key: string, row: EntryRow, pending: boolean): KeyMetadata {
-  return {
-    key,
-    format: row.format,
-    size: row.size,
-    version: row.version,
-    createdAt: new Date(row.createdAt),
-    updatedAt: new Date(row.updatedAt),
-    ttl: row.ttl,
-    expiresAt: row.expiresAt === undefined ? null : new Date(row.expiresAt),
-    tags: [...(row.tags ?? [])],
-    checksum: row.checksum,
-    pending,
-    stale: false,
-    encrypted: false,
-  };
 }
 
 export function isWriteId(value: unknown): value is WriteId {

@@ -1,5 +1,5 @@
 import { headerOf, type Message } from "../entry/envelope.ts";
-import { lazy } from "../lazy.ts";
+import { natsClient } from "./nats-client.ts";
 
 /** One connection to a NATS server, as narrow as publishing needs it. */
 export interface Connection {
@@ -62,7 +62,7 @@ const NEXT_SERVER_MS = 50;
  * @throws Error that says why not; never with credentials in it
  */
 export async function dial({ servers, connection, timeoutMs, connect }: DialOptions): Promise<Connection> {
-  const connectWith: (options: object) => Promise<unknown> = connect ?? (await lazy.nats()).connect;
+  const connectWith: (options: object) => Promise<unknown> = connect ?? (await natsClient.load()).connect;
   const sockets = new SocketKeeper((connection as { wsFactory?: SocketFactory }).wsFactory);
   try {
     const connecting = connectWith({

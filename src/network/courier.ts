@@ -1,3 +1,4 @@
+import { within } from "../deadline.ts";
 import type { Message } from "../entry/envelope.ts";
 import { backoffMs } from "./backoff.ts";
 import type { Delivery } from "./publisher.ts";
@@ -98,7 +99,7 @@ export class Courier {
     const joins = this.#draining !== undefined;
     const deadline = performance.now() + this.#options.timeoutMs;
     const drained = await this.drain();
-    return joins && drained.failed ? resultBy(deadline, this.drain(), drained) : drained;
+    return joins && drained.failed ? within(deadline - performance.now(), this.drain(), () => drained) : drained;
   }
 
   /** The server has read what was sent. */
@@ -201,12 +202,4 @@ export class Courier {
   #browserIsOffline(): boolean {
     return !this.#options.loopback && (globalThis.navigator as Navigator | undefined)?.onLine === false;
   }
-}
-
-/** What a promise comes to by the deadline, else `otherwise`. */
-function resultBy<T>(deadline: number, promise: Promise<T>, otherwise: T): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => resolve(otherwise), Math.max(0, deadline - performance.now()));
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

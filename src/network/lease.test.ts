@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { caught } from "../testing/errors.ts";
 import { deferred, FakeConnection } from "../testing/fake-connection.ts";
 import type { Connection } from "./connection.ts";
-import { Lease, within } from "./lease.ts";
+import { byDeadline, Lease } from "./lease.ts";
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
 afterEach(() => vi.useRealTimers());
@@ -240,17 +240,17 @@ describe("closing", () => {
   });
 });
 
-describe("within", () => {
+describe("byDeadline", () => {
   it("gives the outcome that comes in time, and leaves no timer behind", async () => {
-    expect(await within(performance.now() + 10, Promise.resolve(1), 10)).toBe(1);
-    expect(await caught(() => within(performance.now() + 10, Promise.reject(new Error("no")), 10))).toEqual(new Error("no"));
+    expect(await byDeadline(performance.now() + 10, Promise.resolve(1), 10)).toBe(1);
+    expect(await caught(() => byDeadline(performance.now() + 10, Promise.reject(new Error("no")), 10))).toEqual(new Error("no"));
     await vi.advanceTimersByTimeAsync(0);
     expect(vi.getTimerCount()).toBe(0);
   });
 
   it("gives up at the deadline, one that has passed too", async () => {
     const never = new Promise(() => undefined);
-    const waiting = caught(() => within(performance.now() - 5, never, 10));
+    const waiting = caught(() => byDeadline(performance.now() - 5, never, 10));
     await vi.advanceTimersByTimeAsync(0);
     expect(await waiting).toEqual(new Error("The server did not answer within 10 ms."));
   });

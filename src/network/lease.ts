@@ -1,3 +1,4 @@
+import { within } from "../deadline.ts";
 import { asError } from "../errors.ts";
 import type { Connection } from "./connection.ts";
 
@@ -72,7 +73,7 @@ export class Lease {
     let released = false;
     return {
       deadline,
-      connect: () => within(deadline, line.opening, timeoutMs),
+      connect: () => byDeadline(deadline, line.opening, timeoutMs),
       release: () => {
         if (!released) line.users--;
         released = true;
@@ -99,7 +100,7 @@ export class Lease {
       this.#health.unreachable(asError(error));
     };
     // An attempt that is overdue counts as failed, though it may still succeed.
-    within(line.dueAt, opening, this.#options.timeoutMs).catch(fail);
+    byDeadline(line.dueAt, opening, this.#options.timeoutMs).catch(fail);
     opening.then(
       (connection) => {
         line.isOpen = true;
@@ -146,12 +147,8 @@ export class Lease {
  * The promise's outcome if it comes by the deadline.
  * @throws Error that says how long nothing came
  */
-export function within<T>(deadline: number, promise: Promise<T>, timeoutMs: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(
-      () => reject(new Error(`The server did not answer within ${timeoutMs} ms.`)),
-      Math.max(0, deadline - performance.now()),
-    );
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
+export function byDeadline<T>(deadline: number, promise: Promise<T>, timeoutMs: number): Promise<T> {
+  return within(deadline - performance.now(), promise, () => {
+    throw new Error(`The server did not answer within ${timeoutMs} ms.`);
   });
 }

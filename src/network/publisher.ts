@@ -1,8 +1,8 @@
 import { wireSize, type Message } from "../entry/envelope.ts";
-import { isSafeSubject } from "../entry/key.ts";
+import { isSafeSubject } from "../entry/subject.ts";
 import { asError } from "../errors.ts";
 import type { Connection, Receipt } from "./connection.ts";
-import { within, type Health, type Lease } from "./lease.ts";
+import { byDeadline, type Health, type Lease } from "./lease.ts";
 
 /** What became of one message. */
 export type Delivery =
@@ -49,7 +49,7 @@ export class Publisher {
       const connection = await share.connect();
       connected = true;
       for (const message of messages) receipts.push(send(connection, message));
-      await within(share.deadline, connection.roundTrip(), this.#timeoutMs);
+      await byDeadline(share.deadline, connection.roundTrip(), this.#timeoutMs);
       this.#health.worked();
       return undefined;
     } catch (thrown) {

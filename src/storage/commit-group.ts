@@ -1,7 +1,7 @@
 import type { Payload, WriteId } from "../entry/metadata.ts";
 import { liveEntry, type EntryRow, type Row } from "../entry/row.ts";
 import { asError } from "../errors.ts";
-import { putRow, rowsOf, type Usage } from "./entry-table.ts";
+import { type Usage, putRow, rowsOf } from "./entry-index.ts";
 import { addToOutbox, behindOf, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
 
 /** A row before its write has an id. */

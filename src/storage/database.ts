@@ -1,5 +1,6 @@
 import { promisifyRequest } from "idb-keyval";
 
+import { within } from "../deadline.ts";
 import { KeyStoreError, messageOf } from "../errors.ts";
 import { GENERATION, META, SCHEMA_VERSION, upgrade, type Table } from "./schema.ts";
 
@@ -104,7 +105,7 @@ export class Database {
       };
       database.onclose = lost;
       database.onversionchange = lost;
-      const generation = await bounded(OPEN_TIMEOUT_MS, readGeneration(database));
+      const generation = await within(OPEN_TIMEOUT_MS, readGeneration(database), silent);
       const before = this.#generation;
       this.#generation = generation;
       if (before !== undefined && before !== generation) {
@@ -240,7 +241,7 @@ function whileAlive<T>(transaction: IDBTransaction, outcome: Promise<T>): Promis
     let timer: ReturnType<typeof setTimeout>;
     const ask = async (): Promise<void> => {
       try {
-        await bounded(OPEN_TIMEOUT_MS, readGeneration(transaction.db));
+        await within(OPEN_TIMEOUT_MS, readGeneration(transaction.db), silent);
         if (!isOver) timer = setTimeout(() => void ask(), SILENCE_MS);
       } catch (error) {
         if (isOver) return;
@@ -261,12 +262,9 @@ async function readGeneration(database: IDBDatabase): Promise<string> {
   return promisifyRequest(database.transaction(META).objectStore(META).get(GENERATION) as IDBRequest<string>);
 }
 
-/** @throws DOMException UnknownError, which says that the connection is at fault, when there is no answer in time */
-function bounded<T>(timeoutMs: number, answer: Promise<T>): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new DOMException("The connection does not answer.", "UnknownError")), timeoutMs);
-    answer.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
+/** Says that the connection is at fault. */
+function silent(): never {
+  throw new DOMException("The connection does not answer.", "UnknownError");
 }
 
 /** A write has happened when its transaction completes, never earlier. */

@@ -1,6 +1,7 @@
 import { isTombstone } from "../entry/row.ts";
 import type { Database } from "./database.ts";
-import { leastRecentlyUsed, measureUse, putRow, removeRow, rowOf, type Usage } from "./entry-table.ts";
+import { type Usage, leastRecentlyUsed, measureUse, putRow, removeRow } from "./entry-index.ts";
+import { rowOf } from "./entry-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
 import { sweep, type SweepPorts } from "./sweeper.ts";
 import type { UseLog } from "./use-log.ts";
@@ -39,7 +40,6 @@ export class Evictor {
     this.#database = database;
     this.#uses = uses;
     this.#options = options;
-    if (uses.unwritten.size > 0) this.#writeUsesSoon(false);
   }
 
   get isLimited(): boolean {
@@ -98,10 +98,7 @@ export class Evictor {
 
   /** Notes a use, which is written down a moment later, with others. */
   noteUse(key: string): void {
-    this.#writeUsesSoon(this.#uses.note(key));
-  }
-
-  #writeUsesSoon(isTime: boolean): void {
+    const isTime = this.#uses.note(key);
     // Without limits the uses of this page are enough: they count when the browser's storage is full.
     if (!this.isLimited) return;
     const write = (): void => void this.writeUses().catch(() => undefined);

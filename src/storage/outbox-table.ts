@@ -2,7 +2,8 @@ import { promisifyRequest } from "idb-keyval";
 
 import { isTombstone, isWriteId, type Row } from "../entry/row.ts";
 import type { WriteId } from "../entry/metadata.ts";
-import { removeRow, rowOf } from "./entry-table.ts";
+import { removeRow } from "./entry-index.ts";
+import { rowOf } from "./entry-table.ts";
 import { OUTBOX } from "./schema.ts";
 
 /**

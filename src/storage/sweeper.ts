@@ -1,7 +1,8 @@
 import type { WriteId } from "../entry/metadata.ts";
 import { isExpired, isTombstone, LONG_AGO } from "../entry/row.ts";
 import type { Database } from "./database.ts";
-import { expiredKeys, putRow, removeRow, rowOf } from "./entry-table.ts";
+import { expiredKeys, putRow, removeRow } from "./entry-index.ts";
+import { rowOf } from "./entry-table.ts";
 import type { WriteState } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
 

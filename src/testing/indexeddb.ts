@@ -4,7 +4,7 @@ import { afterEach, beforeEach, vi, type MockInstance } from "vitest";
 import { asRow, type Row } from "../entry/row.ts";
 import type { WriteId } from "../entry/metadata.ts";
 import { Database } from "../storage/database.ts";
-import { putRow } from "../storage/entry-table.ts";
+import { putRow } from "../storage/entry-index.ts";
 import { addToOutbox, outboxRows, type OutboxRow } from "../storage/outbox-table.ts";
 import { ENTRIES, OUTBOX } from "../storage/schema.ts";
 

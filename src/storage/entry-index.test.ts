@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { allRows, openDatabase, putRows, useFreshIndexedDB } from "../testing/indexeddb.ts";
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
 import { LONG_AGO } from "../entry/row.ts";
-import { EntryTable, expiredKeys, removeAllBut, removeRow } from "./entry-table.ts";
+import { expiredKeys, listKeys, measureLiving, removeAllBut, removeRow } from "./entry-index.ts";
+import { readRows } from "./entry-table.ts";
 import { ENTRIES } from "./schema.ts";
 
 useFreshIndexedDB();
@@ -13,11 +14,11 @@ const anyKey = fc.oneof(
   fc.string({ unit: "binary", minLength: 1, maxLength: 3 }),
 );
 
-describe("the entry table", () => {
+describe("the entries", () => {
   it("lists the keys that live, sorted by code unit", async () => {
     const database = openDatabase();
     await putRows(database, { b: entryRow(), "😀": entryRow(), "\uFFFF": entryRow(), a: entryRow(), B: entryRow(), "": entryRow() });
-    expect((await new EntryTable(database).keys(NOW, "")).living).toEqual(["", "B", "a", "b", "😀", "\uFFFF"]);
+    expect((await listKeys(database, NOW, "")).living).toEqual(["", "B", "a", "b", "😀", "\uFFFF"]);
   });
 
   it("lists neither what has expired nor what is deleted", async () => {
@@ -28,18 +29,16 @@ describe("the entry table", () => {
       deleted: tombstone(2),
       tagged: entryRow({ tags: ["t"], expiresAt: NOW }),
     });
-    const table = new EntryTable(database);
-    expect((await table.keys(NOW, "")).living).toEqual(["lives"]);
-    expect((await table.keys(NOW, "", "t")).living).toEqual([]);
-    expect((await table.keys(NOW - 1, "", "t")).living).toEqual(["tagged"]);
+    expect((await listKeys(database, NOW, "")).living).toEqual(["lives"]);
+    expect((await listKeys(database, NOW, "", "t")).living).toEqual([]);
+    expect((await listKeys(database, NOW - 1, "", "t")).living).toEqual(["tagged"]);
   });
 
   it("lists what has expired beside it, but for what is marked so already", async () => {
     const database = openDatabase();
     await putRows(database, { lives: entryRow({ expiresAt: NOW + 1 }), expires: entryRow({ expiresAt: NOW }), marked: entryRow({ expiresAt: LONG_AGO }), deleted: tombstone(2) });
-    const table = new EntryTable(database);
-    expect(await table.keys(NOW, "")).toEqual({ living: ["lives"], expired: ["expires"] });
-    expect(await table.keys(NOW - 1, "")).toEqual({ living: ["expires", "lives"], expired: [] });
+    expect(await listKeys(database, NOW, "")).toEqual({ living: ["lives"], expired: ["expires"] });
+    expect(await listKeys(database, NOW - 1, "")).toEqual({ living: ["expires", "lives"], expired: [] });
   });
 
   it("lists by tag and prefix", async () => {
@@ -50,10 +49,9 @@ describe("the entry table", () => {
       "cart:1": entryRow({ tags: ["x", "x"] }),
       other: entryRow(),
     });
-    const table = new EntryTable(database);
-    expect((await table.keys(NOW, "", "x")).living).toEqual(["cart:1", "user:1"]);
-    expect((await table.keys(NOW, "user:", "x")).living).toEqual(["user:1"]);
-    expect((await table.keys(NOW, "", "z")).living).toEqual([]);
+    expect((await listKeys(database, NOW, "", "x")).living).toEqual(["cart:1", "user:1"]);
+    expect((await listKeys(database, NOW, "user:", "x")).living).toEqual(["user:1"]);
+    expect((await listKeys(database, NOW, "", "z")).living).toEqual([]);
   });
 
   it("finds the keys of every prefix, U+FFFF at its end or not, as startsWith does", async () => {
@@ -62,7 +60,7 @@ describe("the entry table", () => {
         const database = openDatabase(`prefix/${Math.random()}`);
         await putRows(database, Object.fromEntries(keys.map((key) => [key, entryRow()])));
         const expected = keys.filter((key) => key.startsWith(prefix)).toSorted();
-        expect((await new EntryTable(database).keys(NOW, prefix)).living).toEqual(expected);
+        expect((await listKeys(database, NOW, prefix)).living).toEqual(expected);
         database.release();
       }),
       { numRuns: 60 },
@@ -73,7 +71,7 @@ describe("the entry table", () => {
     const database = openDatabase();
     const row = entryRow({ version: 7 });
     await putRows(database, { a: row });
-    expect(await new EntryTable(database).getMany(["x", "a", "a"])).toEqual([undefined, row, row]);
+    expect(await readRows(database, ["x", "a", "a"])).toEqual([undefined, row, row]);
   });
 
   it("measures what lives, from the sizes before compression", async () => {
@@ -84,7 +82,7 @@ describe("the entry table", () => {
       expired: entryRow({ size: 100, expiresAt: NOW }),
       deleted: tombstone(2),
     });
-    expect(await new EntryTable(database).measure(NOW)).toEqual({ entries: 2, bytes: 15 });
+    expect(await measureLiving(database, NOW)).toEqual({ entries: 2, bytes: 15 });
   });
 });
 
