@@ -50,8 +50,8 @@ export function messageId([owner, n]: WriteId): string {
 }
 
 /** The header block of a message, as it goes over the wire. */
-export function headerOf({ id }: Message): string {
-  return `NATS/1.0\r\nNats-Msg-Id: ${id}\r\n\r\n`;
+export function headerOf({ id }: Message): Uint8Array {
+  return utf8.encode(`NATS/1.0\r\nNats-Msg-Id: ${id}\r\n\r\n`);
 }
 
 /** The bytes of a message that servers limit: its headers and its data. */
@@ -85,6 +85,10 @@ function wirePayload({ payload }: EntryRow): string {
   return typeof payload === "string" ? payload : fromUint8Array(payload);
 }
 
+/** The writes of a batch have the same time. */
+let lastTime: { ms: number; text: string } | undefined;
+
 function isoTime(ms: number): string {
-  return new Date(ms).toISOString();
+  if (lastTime?.ms !== ms) lastTime = { ms, text: new Date(ms).toISOString() };
+  return lastTime.text;
 }

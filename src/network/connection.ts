@@ -106,7 +106,7 @@ class NatsConnection implements Connection {
   publish(message: Message): Receipt {
     const { subject, data } = message;
     // What nats.ws and nats-core ask of headers when they publish.
-    this.#client.publish(subject, data, { headers: { encode: () => new TextEncoder().encode(headerOf(message)) } });
+    this.#client.publish(subject, data, { headers: { encode: () => headerOf(message) } });
     const receipt: Receipt = {};
     const open = this.#open.get(subject);
     if (open === undefined) this.#open.set(subject, new Set([receipt]));

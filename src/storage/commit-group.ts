@@ -1,8 +1,9 @@
 import type { Payload, WriteId } from "../entry/metadata.ts";
 import { liveEntry, type EntryRow, type Row } from "../entry/row.ts";
 import { asError } from "../errors.ts";
-import { type Usage, putRow, rowsOf } from "./entry-index.ts";
+import { rowsOf, type Usage } from "./entry-index.ts";
 import { addToOutbox, behindOf, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
+import { ENTRIES } from "./schema.ts";
 
 /** A row before its write has an id. */
 export type Unsigned<R> = R extends Row ? Omit<R, "key" | "writeId"> : never;
@@ -81,14 +82,14 @@ interface Planned {
 }
 
 /** What was written on a guess must not be committed: to be done again, looking first. */
-export class WrongGuess extends Error {}
+class WrongGuess extends Error {}
 
 /**
  * Puts a group of calls into one transaction, each call's drafts together or not at all.
  * Must read everything, decide without waiting, and only then write; or write what follows from a guess while the look goes
  * on, which saves the way there and back.
  * @returns for each call its commits, or why it was refused
- * @throws WrongGuess
+ * @throws what `isWrongGuess` knows; with a wrong guess that new keys are new, the transaction fails with that
  */
 export async function writeGroup(
   transaction: IDBTransaction,
@@ -97,41 +98,63 @@ export async function writeGroup(
 ): Promise<(readonly Commit[] | Error)[]> {
   const keys = new Set(calls.flatMap((drafts) => drafts.map(({ key }) => key)));
   const guess = guessSlots(keys, context);
+  const guessed = guess !== undefined && context.mayGuess ? plan(calls, new Map(guess), context) : undefined;
+  if (guess?.size === 0 && guessed !== undefined && guessed.every((planned) => !(planned instanceof Error))) {
+    // Nothing but new keys: to add them is to look. One that is there fails the transaction with a ConstraintError.
+    const results = write(transaction, guessed, "add", context);
+    context.onAsked();
+    if (keys.size > 0) context.onLooked(true);
+    return results;
+  }
+
   const reading = readSlots(transaction, keys, context);
-  const guessed = guess !== undefined && context.mayGuess ? write(transaction, calls, new Map(guess), context) : undefined;
+  const written = guessed === undefined ? undefined : write(transaction, guessed, "put", context);
   context.onAsked();
   const { slots, overtaken } = await reading;
   const isRight = guess !== undefined && agree(guess, slots);
-  if (keys.size > 0) context.onLooked(isRight);
-  if (guessed !== undefined) {
+  context.onLooked(isRight);
+  if (written !== undefined) {
     if (!isRight) throw new WrongGuess();
-    return guessed;
+    return written;
   }
 
-  const results = write(transaction, calls, slots, context);
+  const results = write(transaction, plan(calls, slots, context), "put", context);
   // What a newer version overtakes can no longer be sent: its message is made of the row.
-  const written = new Set(results.flatMap((result) => (result instanceof Error ? [] : result.map(({ draft }) => draft.key))));
+  const changed = new Set(results.flatMap((result) => (result instanceof Error ? [] : result.map(({ draft }) => draft.key))));
   for (const [key, id] of overtaken) {
-    if (!written.has(key)) continue;
+    if (!changed.has(key)) continue;
     await removeFromOutbox(transaction, id);
     context.onOvertaken(id);
   }
   return results;
 }
 
-/** Writes what each call comes to. */
-function write(
-  transaction: IDBTransaction,
+/** Whether a transaction failed because what was guessed to be new is there. */
+export function isWrongGuess(error: unknown): boolean {
+  return error instanceof WrongGuess || (error instanceof Error && error.name === "ConstraintError");
+}
+
+/** What a group of calls comes to, for each its writes or why it is refused. */
+function plan(
   calls: readonly (readonly Draft[])[],
   slots: Map<string, Slot>,
+  { mayPublish }: GroupContext,
+): (readonly Planned[] | Error)[] {
+  const now = Date.now();
+  return calls.map((drafts) => planCall(drafts, slots, mayPublish, now));
+}
+
+/** @param how "add" where nothing must be there yet */
+function write(
+  transaction: IDBTransaction,
+  plans: readonly (readonly Planned[] | Error)[],
+  how: "add" | "put",
   context: GroupContext,
 ): (readonly Commit[] | Error)[] {
-  const now = Date.now();
-  const plans = calls.map((drafts) => planCall(drafts, slots, context.mayPublish, now));
-  const commits = sign(plans.flatMap((plan) => (plan instanceof Error ? [] : plan)), context);
-  putAll(transaction, commits, context.owner);
+  const commits = sign(plans.flatMap((planned) => (planned instanceof Error ? [] : planned)), context);
+  putAll(transaction, commits, how, context.owner);
   let at = 0;
-  return plans.map((plan) => (plan instanceof Error ? plan : commits.slice(at, (at += plan.length))));
+  return plans.map((planned) => (planned instanceof Error ? planned : commits.slice(at, (at += planned.length))));
 }
 
 /** The slots as they most likely are; undefined where only a look can tell what state their writes are in. */
@@ -242,9 +265,10 @@ function sign(planned: readonly Planned[], { owner, generation, drawNumber }: Gr
   }));
 }
 
-function putAll(transaction: IDBTransaction, commits: readonly Commit[], owner: string): void {
+function putAll(transaction: IDBTransaction, commits: readonly Commit[], how: "add" | "put", owner: string): void {
   const newest = new Map(commits.map(({ draft, row }) => [draft.key, row]));
-  for (const [key, row] of newest) putRow(transaction, key, row);
+  const entries = transaction.objectStore(ENTRIES);
+  for (const [key, row] of newest) entries[how](row, key);
   for (const state of ["sending", "queued"] as const) {
     const writes = commits
       .filter((commit) => commit.state === state)

@@ -512,17 +512,19 @@ function failTransactions(count: number): void {
   vi.spyOn(IDBTransaction.prototype, "objectStore").mockImplementation(function (this: globalThis.IDBTransaction, name) {
     const store = objectStore.call(this, name);
     if (this.mode !== "readwrite" || name !== ENTRIES || failures === 0) return store;
-    const { put } = store;
-    store.put = (...args) => {
-      const request = put.apply(store, args);
-      if (failures > 0 && !failing.has(this)) {
-        failures--;
-        failing.add(this);
-        // As the browser does, also when the transaction is committing, which `abort()` does not.
-        request.addEventListener("success", () => (this as unknown as Record<string, (error: null) => void>)["_abort"]?.(null));
-      }
-      return request;
-    };
+    for (const how of ["add", "put"] as const) {
+      const write = store[how];
+      store[how] = (...args) => {
+        const request = write.apply(store, args);
+        if (failures > 0 && !failing.has(this)) {
+          failures--;
+          failing.add(this);
+          // As the browser does, also when the transaction is committing, which `abort()` does not.
+          request.addEventListener("success", () => (this as unknown as Record<string, (error: null) => void>)["_abort"]?.(null));
+        }
+        return request;
+      };
+    }
     return store;
   });
 }

@@ -1,7 +1,7 @@
 import type { WriteId } from "../entry/metadata.ts";
 import type { EntryRow, Row } from "../entry/row.ts";
 import { KeyStoreError, type KeyStoreErrorCode } from "../errors.ts";
-import { writeGroup, WrongGuess, type Commit, type Draft } from "./commit-group.ts";
+import { isWrongGuess, writeGroup, type Commit, type Draft } from "./commit-group.ts";
 import type { Database } from "./database.ts";
 import { outboxState, removeRecord, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
@@ -279,7 +279,10 @@ export class Committer {
       });
     } catch (error) {
       finishBefore();
-      if (error instanceof KeyStoreError && error.cause instanceof WrongGuess) return this.#commitGroup(calls, errands, () => undefined, roomMade);
+      if (error instanceof KeyStoreError && isWrongGuess(error.cause)) {
+        this.#rightGuesses = 0;
+        return this.#commitGroup(calls, errands, () => undefined, roomMade);
+      }
       return this.#afterFailure(error, calls, errands, roomMade);
     }
     const commits = results.flatMap((result) => (result instanceof Error ? [] : result));
