@@ -69,7 +69,8 @@ export class NASKeyStore extends KeyStoreEventTarget {
    */
   async retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined> {
     this.#assertOpen();
-    assertKey(key);
+    // What memory holds is under a valid key.
+    if (this.#rooms.memory.rowOf(key) === undefined) assertKey(key);
     const { useCache = true, signal } = readRetrieveOptions(options);
     signal?.throwIfAborted();
     // What is in memory needs no waiting, and nothing for `close` to wait for.

@@ -177,7 +177,9 @@ export function readDeleteOptions(options: unknown = {}): DeleteOptions {
 }
 
 /** @throws KeyStoreError INVALID_OPTION naming the option */
-export function readRetrieveOptions(options: unknown = {}): RetrieveOptions {
+export function readRetrieveOptions(options?: unknown): RetrieveOptions {
+  // On the way of every read from memory.
+  if (options === undefined) return NO_OPTIONS;
   return checked<RetrieveOptions>(options, RETRIEVE_OPTIONS);
 }
 
@@ -190,6 +192,8 @@ export function readSignalOptions(options: unknown = {}): Pick<StoreOptions, "si
 export function readListOptions(options: unknown = {}): { tag?: string } {
   return checked<{ tag?: string }>(options, LIST_OPTIONS);
 }
+
+const NO_OPTIONS = {};
 
 /** Says what the option must be when the value is not that. */
 type Check = (value: unknown) => string | undefined;

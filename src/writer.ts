@@ -13,7 +13,7 @@ import type { TakenValue } from "./taken-value.ts";
 import { WriteOrder } from "./write-order.ts";
 
 /** A bulk call commits so much in one transaction, which holds others up for less than 50 ms. */
-const SLICE_WRITES = 512;
+const SLICE_WRITES = 256;
 const SLICE_BYTES = 2 * 1024 * 1024;
 
 /** What of a message is not payload or key has fewer bytes than this, tags left out. */

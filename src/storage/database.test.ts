@@ -219,6 +219,7 @@ describe("a lost connection", () => {
       await Promise.all([long, waiting]);
       expect(onLost).not.toHaveBeenCalled();
       expect(connections).toHaveLength(1);
+      await vi.advanceTimersByTimeAsync(5_000);
       expect(vi.getTimerCount()).toBe(0);
     } finally {
       vi.useRealTimers();

@@ -237,24 +237,26 @@ async function transact<T>(
  */
 function whileAlive<T>(transaction: IDBTransaction, outcome: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
-    let isOver = false;
-    let timer: ReturnType<typeof setTimeout>;
-    const ask = async (): Promise<void> => {
-      try {
-        await within(OPEN_TIMEOUT_MS, readGeneration(transaction.db), silent);
-        if (!isOver) timer = setTimeout(() => void ask(), SILENCE_MS);
-      } catch (error) {
-        if (isOver) return;
+    const ask = (): void => {
+      within(OPEN_TIMEOUT_MS, readGeneration(transaction.db), silent).catch((error: unknown) => {
+        if (!waiting.has(ask)) return;
         abort(transaction);
         reject(error);
-      }
+      });
     };
-    timer = setTimeout(() => void ask(), SILENCE_MS);
-    outcome.then(resolve, reject).finally(() => {
-      isOver = true;
-      clearTimeout(timer);
-    });
+    waiting.add(ask);
+    timer ??= setTimeout(askAll, SILENCE_MS);
+    outcome.then(resolve, reject).finally(() => waiting.delete(ask));
   });
+}
+
+/** One timer for all transactions under way: one for each costs too much for a read. */
+const waiting = new Set<() => void>();
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+function askAll(): void {
+  timer = waiting.size === 0 ? undefined : setTimeout(askAll, SILENCE_MS);
+  for (const ask of waiting) ask();
 }
 
 /** Which database this is, from a table that no other transaction holds for long. */

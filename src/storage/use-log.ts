@@ -12,7 +12,8 @@ export class UseLog {
 
   /** The present, as a time of use: never the same twice, and never earlier than the one before, whatever the clock does. */
   now(): number {
-    return (this.#last = Math.max(Date.now(), this.#last + 0.001));
+    const now = Date.now();
+    return (this.#last = now > this.#last ? now : this.#last + 0.001);
   }
 
   /** @returns whether it is time to write */
