@@ -20,13 +20,25 @@ export async function measureSize(): Promise<{ ours: AppSize; peer: AppSize }> {
   return { ours: await sizeOf(WITH), peer: await sizeOf(WITHOUT) };
 }
 
-async function sizeOf(source: string): Promise<AppSize> {
+/** Builds the app with a store into a folder. */
+export async function buildApp(folder: string): Promise<void> {
+  await inApp(WITH, (root) => build({ ...appConfig, root, build: { outDir: folder, emptyOutDir: true, reportCompressedSize: false } }));
+}
+
+function sizeOf(source: string): Promise<AppSize> {
+  return inApp(source, async (root) => {
+    const { output } = (await build({ ...appConfig, root, build: { write: false } })) as Rolldown.RolldownOutput;
+    return measure(output.filter((part) => part.type === "chunk"));
+  });
+}
+
+/** Does something with the sources of an app. */
+async function inApp<T>(source: string, work: (root: string) => Promise<T>): Promise<T> {
   const root = await mkdtemp(join(tmpdir(), "nas-keystore-app-"));
   try {
     await writeFile(join(root, "index.html"), `<!doctype html><script type="module" src="./main.js"></script>`);
     await writeFile(join(root, "main.js"), source);
-    const { output } = (await build({ ...appConfig, root, build: { write: false } })) as Rolldown.RolldownOutput;
-    return measure(output.filter((part) => part.type === "chunk"));
+    return await work(root);
   } finally {
     await rm(root, { recursive: true, force: true });
   }

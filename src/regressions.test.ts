@@ -4,6 +4,7 @@ import { describe, expect, it, vi } from "vitest";
 import { KeyStoreError } from "./errors.ts";
 import { destroyNamespace } from "./key-store.ts";
 import { lazy } from "./lazy.ts";
+import { parts } from "./rooms.ts";
 import { caught, codeOf } from "./testing/errors.ts";
 import { openDatabase, putRows } from "./testing/indexeddb.ts";
 import { DATABASE, listen, NAMESPACE, turns, until, usePage } from "./testing/stores.ts";
@@ -34,6 +35,41 @@ describe("a part that cannot be loaded", () => {
     expect(await again.retrieve("k")).toBe(LONG);
     await again.flush();
     expect(await again.pendingWrites()).toEqual([]);
+  });
+});
+
+describe("the write side", () => {
+  it("that cannot be loaded rejects, with nothing changed, keeps reads as they are, and loads with a later call", async () => {
+    await page.open().store("k", 1);
+    const { writeSide } = parts;
+    const missing = vi.spyOn(parts, "writeSide").mockImplementation(() => Promise.reject(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded")));
+    const store = page.open({ cacheSize: 0 });
+    expect(await codeOf(() => store.store("k", 2))).toBe("STORAGE_UNAVAILABLE");
+    expect(await codeOf(() => store.flush())).toBe("STORAGE_UNAVAILABLE");
+    expect(await codeOf(() => store.store("k", () => 2))).toBe("INVALID_VALUE");
+    expect([await store.retrieve("k"), await store.exists("k")]).toEqual([1, true]);
+
+    missing.mockImplementation(writeSide);
+    expect(await store.store("k", 3)).toBe(true);
+    expect(await store.retrieve("k")).toBe(3);
+  });
+
+  it("has what was read before it was there counted as used, and what is stored then kept in order", async () => {
+    await page.open().bulkStore({ a: 1, b: 2, c: 3 });
+    const { writeSide } = parts;
+    let arrive = (): void => undefined;
+    const arrival = new Promise<void>((resolve) => (arrive = resolve));
+    vi.spyOn(parts, "writeSide").mockImplementation(async () => {
+      await arrival;
+      return writeSide();
+    });
+    const store = page.open({ maxEntries: 3, cacheSize: 0 });
+    expect(await store.retrieve("a")).toBe(1);
+    const writing = [store.store("d", 1), store.store("d", 2), store.update("d", 3)];
+    arrive();
+    expect(await Promise.all(writing)).toEqual([true, true, true]);
+    await until(async () => (await store.listKeys()).length === 3);
+    expect([await store.listKeys(), await store.retrieve("d")]).toEqual([["a", "c", "d"], 3]);
   });
 });
 

@@ -1,0 +1,11 @@
+// Builds a small app that uses the library, and holds its entry chunk against the limit in package.json ("size-limit").
+import { fileURLToPath } from "node:url";
+import { runnerImport } from "vite";
+import { root } from "./lib/root.mjs";
+import { run } from "./lib/run.mjs";
+
+/** @typedef {{ buildApp(folder: string): Promise<void> }} SizeModule */
+
+const { module } = await runnerImport(fileURLToPath(new URL("../bench/size.ts", import.meta.url)), { configFile: false, logLevel: "warn" });
+await /** @type {SizeModule} */ (module).buildApp(`${root}reports/app`);
+process.exitCode = await run(process.execPath, ["node_modules/size-limit/bin.js"]);
