@@ -6,11 +6,13 @@ import { isDamage } from "./errors.ts";
 import type { Emit } from "./events.ts";
 import type { Database } from "./storage/database.ts";
 import { readRows } from "./storage/entry-table.ts";
-import type { MemoryCache } from "./storage/memory-cache.ts";
+import type { CachedEntry, MemoryCache } from "./storage/memory-cache.ts";
 
 export interface Found {
   readonly value: unknown;
 }
+
+interface Opened extends Found, CachedEntry {}
 
 /** One transaction removes so many expired entries, that nobody waits for long behind it. */
 const BURIALS = 100;
@@ -51,18 +53,12 @@ export class Reader {
 
   /** The value under a key as IndexedDB has it, in a box. */
   async look(key: string, fillMemory: boolean): Promise<Found | undefined> {
-    const reading = fillMemory ? this.#readOnce(key) : this.#read(key);
+    if (!fillMemory) return this.#open(key, await this.#read(key));
+    const reading = this.#readOnce(key);
     try {
-      const entry = this.living(key, await reading);
-      if (entry === undefined) return undefined;
-      this.#ports.onUse(key);
-      const payload = await unpack(key, entry);
-      const value = await decode(key, payload, entry.format);
-      if (this.#reads.get(key) === reading) this.#ports.memory.set(key, { row: entry, payload });
-      return { value };
-    } catch (error) {
-      if (isDamage(error)) this.#ports.emit("corrupt", { key, error });
-      throw error;
+      const found = await this.#open(key, await reading);
+      if (found !== undefined && this.#reads.get(key) === reading) this.#ports.memory.set(key, { row: found.row, payload: found.payload });
+      return found;
     } finally {
       if (this.#reads.get(key) === reading) this.#reads.delete(key);
     }
@@ -71,17 +67,34 @@ export class Reader {
   /** The keys found, in the order asked. What is damaged is left out, with its event. */
   async bulkRetrieve(keys: Iterable<string>, useCache: boolean): Promise<Map<string, unknown>> {
     const distinct = [...new Set(keys)];
-    const found = await Promise.all(
-      distinct.map(async (key) => {
-        const remembered = useCache ? this.recall(key) : undefined;
-        return remembered ?? this.look(key, useCache).catch(passOverDamage);
-      }),
-    );
+    const found = useCache
+      ? await Promise.all(distinct.map(async (key) => this.recall(key) ?? this.look(key, true).catch(passOverDamage)))
+      : await this.#openAll(distinct);
     const values = new Map<string, unknown>();
     found.forEach((box, index) => {
       if (box !== undefined) values.set(distinct[index] as string, box.value);
     });
     return values;
+  }
+
+  /** Without what looking costs for each alone. */
+  async #openAll(keys: readonly string[]): Promise<(Found | undefined)[]> {
+    const rows = await readRows(this.#ports.database, keys);
+    return Promise.all(keys.map((key, index) => this.#open(key, rows[index]).catch(passOverDamage)));
+  }
+
+  /** What lives in a row, checked and decoded: a use of it. */
+  async #open(key: string, row: Row | undefined): Promise<Opened | undefined> {
+    const entry = this.living(key, row);
+    if (entry === undefined) return undefined;
+    this.#ports.onUse(key);
+    try {
+      const payload = await unpack(key, entry);
+      return { row: entry, payload, value: await decode(key, payload, entry.format) };
+    } catch (error) {
+      if (isDamage(error)) this.#ports.emit("corrupt", { key, error });
+      throw error;
+    }
   }
 
   /** The entry under a key as IndexedDB has it, unless it has expired. */
