@@ -1,4 +1,4 @@
-/** What a promise comes to within so long, else what `late` gives or throws. */
+/** A promise's outcome if it comes within `ms` milliseconds, else what `late` gives or throws; the promise goes on. */
 export function within<T>(ms: number, promise: Promise<T>, late: () => T): Promise<T> {
   return new Promise((resolve, reject) => {
     const timer = setTimeout(() => {

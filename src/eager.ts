@@ -1,4 +1,4 @@
-/** The same exports as `nas-keystore`, with everything in it that otherwise loads with its first use. */
+/** The same exports as `nas-keystore`, with everything in it that otherwise loads later. */
 import { connect } from "nats.ws";
 
 import * as compression from "./entry/compression.ts";

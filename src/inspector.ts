@@ -41,6 +41,7 @@ export class Inspector {
     });
     const entry = this.#reader.living(key, row);
     if (entry === undefined) return undefined;
+    // Never passes its check: throws.
     if (isDamagedRow(entry)) await unpack(key, entry);
     return metadataOf(key, entry, state !== undefined);
   }

@@ -16,7 +16,10 @@ export const lazy: {
 /** A server that accepts and says nothing must not make a call wait for ever. */
 const LOAD_TIMEOUT_MS = 10_000;
 
-/** Must not be taken for damage of what is stored: the part may load the next time. */
+/**
+ * A part, once it has loaded. Must not be taken for damage of what is stored: the part may load the next time.
+ * @throws KeyStoreError STORAGE_UNAVAILABLE, also when nothing has come for 10 s
+ */
 export function loaded<T>(part: Promise<T>): Promise<T> {
   const late = (): never => {
     throw new Error(`Nothing came within ${LOAD_TIMEOUT_MS} ms.`);
@@ -24,7 +27,7 @@ export function loaded<T>(part: Promise<T>): Promise<T> {
   return within(LOAD_TIMEOUT_MS, part, late).catch((cause: unknown) => {
     throw new KeyStoreError(
       "STORAGE_UNAVAILABLE",
-      "A part of nas-keystore could not be loaded: try again when the network is back, or import nas-keystore/eager.",
+      "A part of nas-keystore could not be loaded: reload the page when the network is back, or import nas-keystore/eager.",
       { cause },
     );
   });

@@ -21,7 +21,8 @@ export interface Rooms {
   readonly channel: Channel;
   /**
    * What writes, publishes and cleans up.
-   * @throws KeyStoreError STORAGE_UNAVAILABLE when it cannot be loaded; the next call tries again
+   * @throws KeyStoreError STORAGE_UNAVAILABLE when it cannot be loaded; the next call asks again, in vain until a reload
+   * where the browser remembers failed imports (older than 2026: whatwg/html#6768)
    */
   writeSide(): Promise<WriteSide>;
   /** Lets go of everything. Operations under way must have ended. */
@@ -40,6 +41,8 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
   let writeSide: WriteSide | undefined;
   let opening: Promise<WriteSide> | undefined;
   let isClosing = false;
+  /** In the back/forward cache, or on its way there. */
+  let isHidden = false;
 
   const memory = new MemoryCache(settings.cacheSize);
   const database = new Database(name, {
@@ -56,8 +59,11 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     database,
     memory,
     emit,
-    onUse: (key) => (writeSide === undefined ? void earlyUses.add(key) : writeSide.noteUse(key)),
-    removeExpired: async (keys, now) => (await openWriteSide()).removeExpired(keys, now),
+    onUse: (key) => {
+      if (writeSide === undefined) earlyUses.add(key);
+      else writeSide.noteUse(key);
+    },
+    removeExpired: async (keys, now) => (await loadedWriteSide()).removeExpired(keys, now),
   });
   const channel = new Channel(name, (notice) => {
     switch (notice.type) {
@@ -81,14 +87,15 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
   const load = async (): Promise<WriteSide> => {
     const part = await parts.writeSide();
     writeSide = part.openWriteSide(front);
+    earlyUses.clear();
     // Outside a browser there is nothing to do in the background, and nothing to keep a server's process alive for.
     if (inBrowser && !isClosing) {
-      writeSide.appear();
+      if (!isHidden) writeSide.appear();
       writeSide.housekeeping.startSweeping(`${name}/sweep`, settings.sweepIntervalMs);
     }
     return writeSide;
   };
-  const openWriteSide = (): Promise<WriteSide> => {
+  const loadedWriteSide = (): Promise<WriteSide> => {
     opening ??= load().catch((error: unknown) => {
       opening = undefined;
       throw error;
@@ -99,16 +106,18 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
   let unfollow = (): void => undefined;
   if (inBrowser) {
     channel.open();
-    openWriteSide().catch(() => undefined);
+    loadedWriteSide().catch(() => undefined);
     unfollow = followPage({
       onWake: () => writeSide?.wake(),
       onOffline: () => writeSide?.browserOffline(),
       onHide: () => {
+        isHidden = true;
         channel.close();
         writeSide?.disappear();
         database.release();
       },
       onReturn: () => {
+        isHidden = false;
         reader.forgetAll();
         channel.open();
         writeSide?.appear();
@@ -120,7 +129,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     reader,
     memory,
     channel,
-    writeSide: openWriteSide,
+    writeSide: loadedWriteSide,
     async close() {
       isClosing = true;
       unfollow();

@@ -18,7 +18,7 @@ export function takeAs(format: KeyFormat, key: string, value: unknown): TakenVal
 
 /**
  * Takes a value that is to be stored in the format that its key has, which is known only when earlier writes are done. Most
- * likely it is the default.
+ * likely it is the default. Throws nothing; what JSON refuses is thrown once that is the format.
  */
 export function takeForUpdate(key: string, value: unknown): TakenValue {
   const copy = snapshot(value);

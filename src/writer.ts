@@ -12,7 +12,7 @@ import type { Committer } from "./storage/committer.ts";
 import type { TakenValue } from "./taken-value.ts";
 import { WriteOrder } from "./write-order.ts";
 
-/** A bulk call commits so much in one transaction, which holds others up for less than 50 ms. */
+/** A bulk call commits so much in one transaction, which holds others up for less than 50 ms (a disk that stalls apart). */
 const SLICE_WRITES = 256;
 const SLICE_BYTES = 2 * 1024 * 1024;
 
@@ -46,7 +46,7 @@ export class Writer {
   /** @param value taken as `options.format`, or the default */
   async store(key: string, value: TakenValue, options: StoreOptions): Promise<boolean> {
     const { format = KeyFormat.JSON, signal } = options;
-    return this.#write(key, signal, async () => [await this.#storeDraft(key, value(format), format, options)]);
+    return this.#write(key, signal, () => this.#storeDraft(key, value(format), format, options));
   }
 
   /** Stores in the format, with the ttl and the tags that the key has, unless given. */
@@ -59,7 +59,7 @@ export class Writer {
             await clear;
             format = (await this.#ports.formatOf(key)) ?? KeyFormat.JSON;
           }
-          return [await this.#storeDraft(key, value(format), format, options, true)];
+          return this.#storeDraft(key, value(format), format, options, true);
         });
       } catch (error) {
         if (!(error instanceof FormatChanged)) throw error;
@@ -78,7 +78,7 @@ export class Writer {
       },
     };
     let existed = false;
-    await this.#write(key, signal, async () => [draft], (commit) => (existed = commit.replaced !== undefined));
+    await this.#write(key, signal, async () => draft, (commit) => (existed = commit.replaced !== undefined));
     return existed;
   }
 
@@ -155,22 +155,22 @@ export class Writer {
   }
 
   /**
-   * @param prepare makes the drafts; `clear` resolves when earlier writes of the key are committed
+   * @param prepare makes the draft; `clear` resolves when earlier writes of the key are committed
    * @returns whether the server has confirmed it
    */
   async #write(
     key: string,
     signal: AbortSignal | undefined,
-    prepare: (clear: Promise<unknown>) => Promise<Draft[]>,
+    prepare: (clear: Promise<unknown>) => Promise<Draft>,
     onCommitted: (commit: Commit) => void = () => undefined,
   ): Promise<boolean> {
     signal?.throwIfAborted();
     const done = this.#ports.connectAhead();
     const place = this.#order.enter([key]);
     try {
-      const drafts = await prepare(place.clear);
+      const draft = await prepare(place.clear);
       await place.turn;
-      const committing = this.#ports.committer.commit(drafts, signal);
+      const committing = this.#ports.committer.commit([draft], signal);
       place.handedOver();
       const [commit] = (await committing) as [Commit];
       place.leave();

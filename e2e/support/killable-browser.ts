@@ -9,7 +9,7 @@ import { mendTornLogs } from "./leveldb-log.ts";
 export interface KillableBrowser {
   /** Of the browser that runs, or ran last. */
   readonly context: BrowserContext;
-  /** How many kills have left a torn log, which had to be mended for Chromium. */
+  /** How many logs kills have torn, which had to be mended for Chromium. */
   readonly tornLogs: number;
   /** SIGKILL to the browser's main process; the others go with it. Done when it is gone. */
   kill(): Promise<void>;

@@ -34,7 +34,7 @@ export async function mendTornLogs(profile: string): Promise<number> {
 }
 
 /** Where the last record ends that is there to its end. */
-export function endOfWhole(log: Uint8Array): number {
+function endOfWhole(log: Uint8Array): number {
   const view = new DataView(log.buffer, log.byteOffset, log.byteLength);
   let end = 0;
   for (let at = 0; at < log.length; ) {

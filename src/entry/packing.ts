@@ -12,7 +12,7 @@ export interface Compressed extends Pick<EntryRow, "format" | "payload" | "encod
 }
 
 /**
- * Compresses a payload above the threshold, if that makes it smaller.
+ * Compresses a payload above the threshold, if that makes it smaller. Never rejects.
  * @param thresholdBytes Infinity: never
  */
 export async function compress(format: KeyFormat, original: Payload, thresholdBytes: number): Promise<Compressed> {
@@ -25,7 +25,7 @@ export async function compress(format: KeyFormat, original: Payload, thresholdBy
   return packed.length < bytes.length ? { ...whole, payload: packed, encoding: "gzip" } : whole;
 }
 
-/** Measures and hashes a payload. */
+/** Measures and hashes a payload. @throws KeyStoreError INSECURE_CONTEXT */
 export async function seal({ format, original, payload, encoding }: Compressed): Promise<Packed> {
   const bytes = bytesOf(original);
   const size = bytes.length;

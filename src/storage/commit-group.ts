@@ -52,8 +52,8 @@ export interface GroupContext {
   recall(key: string): Row | undefined;
   /** Whether to write at once what is right if that is right, instead of looking first. */
   readonly mayGuess: boolean;
-  /** Told whether the guess was, or would have been, right. */
-  onLooked(isRight: boolean): void;
+  /** Told whether the guess was, or would have been, right; a key that is not new after all is told by the failure. */
+  onGuessed(isRight: boolean): void;
   drawNumber(): number;
   /** Told of a write that leaves the outbox, since a newer one takes its place. */
   onOvertaken(id: WriteId): void;
@@ -103,7 +103,7 @@ export async function writeGroup(
     // Nothing but new keys: to add them is to look. One that is there fails the transaction with a ConstraintError.
     const results = write(transaction, guessed, "add", context);
     context.onAsked();
-    if (keys.size > 0) context.onLooked(true);
+    if (keys.size > 0) context.onGuessed(true);
     return results;
   }
 
@@ -112,7 +112,7 @@ export async function writeGroup(
   context.onAsked();
   const { slots, overtaken } = await reading;
   const isRight = guess !== undefined && agree(guess, slots);
-  context.onLooked(isRight);
+  if (guess !== undefined && keys.size > 0) context.onGuessed(isRight);
   if (written !== undefined) {
     if (!isRight) throw new WrongGuess();
     return written;

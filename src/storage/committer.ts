@@ -32,7 +32,7 @@ interface Call {
 
 /** What can go along in the next transaction, or wait a moment for one. */
 interface Errand {
-  /** Undefined: it needs no answer from the database. */
+  /** Must be fit to run again. Undefined: it needs no answer from the database. */
   work(transaction: IDBTransaction): Promise<void> | undefined;
   done(): void;
 }
@@ -65,7 +65,7 @@ export class Committer {
   #lastNumber = 0;
   /** Of this store's own writes, those that are not known to be confirmed. */
   readonly #own = new Map<number, WriteState>();
-  /** This store's outbox records that are as they were written, with no delete in them: the number of each one's first write, and how many follow on it. */
+  /** This store's outbox records that are as they were written, with no delete in them: by the number of each one's first write, how many writes it holds. */
   readonly #records = new Map<number, number>();
 
   /** What the group before has written, until the rest of the store is told. */
@@ -267,7 +267,7 @@ export class Committer {
             knownState: (n) => this.#knownState(n),
             recall: (key) => this.#latest.get(key) ?? this.#options.recall(key),
             mayGuess: this.#rightGuesses >= RIGHT_GUESSES,
-            onLooked: (isRight) => (this.#rightGuesses = isRight ? this.#rightGuesses + 1 : 0),
+            onGuessed: (isRight) => (this.#rightGuesses = isRight ? this.#rightGuesses + 1 : 0),
             drawNumber: () => ++this.#lastNumber,
             onOvertaken: (id) => overtaken.push(id),
             onAsked: () => {

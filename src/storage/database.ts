@@ -10,8 +10,8 @@ const OPEN_TIMEOUT_MS = 4_000;
 /** An upgrade goes through every entry. */
 const UPGRADE_TIMEOUT_MS = 60_000;
 
-/** A transaction may wait its turn for long; after so much silence its connection is asked for a sign of life. */
-const SILENCE_MS = 5_000;
+/** So often the connections of transactions under way are asked for a sign of life: a transaction may wait its turn for long. */
+const ASK_EVERY_MS = 5_000;
 
 /** So often a transaction is begun on a new connection when the one before was taken away. */
 const MAX_STARTS = 20;
@@ -52,8 +52,9 @@ export class Database {
   }
 
   /**
-   * Runs `work` in one transaction, or in a second one when the first was lost: it must be fit to run twice. Must not await anything but the transaction's own requests. A readwrite one resolves
-   * when the transaction has completed, and leaves nothing behind when `work` throws.
+   * Runs `work` in one transaction, and anew when that was lost: it must be fit to run again. Must not await anything but the
+   * transaction's own requests. A readwrite one resolves when the transaction has completed, and leaves nothing behind when
+   * `work` throws.
    * @throws KeyStoreError STORAGE_UNAVAILABLE, QUOTA_EXCEEDED, CLOSED
    */
   async run<T>(tables: readonly Table[], mode: IDBTransactionMode, work: Work<T>): Promise<T> {
@@ -105,7 +106,10 @@ export class Database {
       };
       database.onclose = lost;
       database.onversionchange = lost;
-      const generation = await within(OPEN_TIMEOUT_MS, readGeneration(database), silent);
+      const generation = await within(OPEN_TIMEOUT_MS, readGeneration(database), silent).catch((error: unknown) => {
+        database.close();
+        throw error;
+      });
       const before = this.#generation;
       this.#generation = generation;
       if (before !== undefined && before !== generation) {
@@ -239,24 +243,24 @@ function whileAlive<T>(transaction: IDBTransaction, outcome: Promise<T>): Promis
   return new Promise((resolve, reject) => {
     const ask = (): void => {
       within(OPEN_TIMEOUT_MS, readGeneration(transaction.db), silent).catch((error: unknown) => {
-        if (!waiting.has(ask)) return;
+        if (!watched.has(ask)) return;
         abort(transaction);
         reject(error);
       });
     };
-    waiting.add(ask);
-    timer ??= setTimeout(askAll, SILENCE_MS);
-    outcome.then(resolve, reject).finally(() => waiting.delete(ask));
+    watched.add(ask);
+    timer ??= setTimeout(askAll, ASK_EVERY_MS);
+    outcome.then(resolve, reject).finally(() => watched.delete(ask));
   });
 }
 
-/** One timer for all transactions under way: one for each costs too much for a read. */
-const waiting = new Set<() => void>();
+/** What asks for each transaction under way. One timer for all: one for each costs too much for a read. */
+const watched = new Set<() => void>();
 let timer: ReturnType<typeof setTimeout> | undefined;
 
 function askAll(): void {
-  timer = waiting.size === 0 ? undefined : setTimeout(askAll, SILENCE_MS);
-  for (const ask of waiting) ask();
+  timer = watched.size === 0 ? undefined : setTimeout(askAll, ASK_EVERY_MS);
+  for (const ask of watched) ask();
 }
 
 /** Which database this is, from a table that no other transaction holds for long. */
