@@ -2,7 +2,7 @@ import type { WriteId } from "../entry/metadata.ts";
 import type { EntryRow, Row } from "../entry/row.ts";
 import { KeyStoreError, type KeyStoreErrorCode } from "../errors.ts";
 import { isWrongGuess, writeGroup, type Commit, type Draft } from "./commit-group.ts";
-import type { Database } from "./database.ts";
+import type { Database, Work } from "./database.ts";
 import { outboxState, removeRecord, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
 
@@ -245,10 +245,8 @@ export class Committer {
       if (!isBeforeDone) before();
       isBeforeDone = true;
     };
-    // Nobody is kept waiting for a connection.
-    if (!this.#database.isOpen) finishBefore();
     try {
-      results = await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction, generation) => {
+      const work: Work<(readonly Commit[] | Error)[]> = async (transaction, generation) => {
         overtaken = [];
         for (const { work } of errands) {
           const working = work(transaction);
@@ -276,7 +274,9 @@ export class Committer {
             },
           },
         );
-      });
+      };
+      // Nobody is kept waiting for a connection.
+      results = await this.#database.run([ENTRIES, OUTBOX], "readwrite", work, finishBefore);
     } catch (error) {
       finishBefore();
       if (error instanceof KeyStoreError && isWrongGuess(error.cause)) {

@@ -55,12 +55,19 @@ export class Database {
    * Runs `work` in one transaction, and anew when that was lost: it must be fit to run again. Must not await anything but the
    * transaction's own requests. A readwrite one resolves when the transaction has completed, and leaves nothing behind when
    * `work` throws.
+   * @param onOpening called when `work` has to wait for a connection
    * @throws KeyStoreError STORAGE_UNAVAILABLE, QUOTA_EXCEEDED, CLOSED
    */
-  async run<T>(tables: readonly Table[], mode: IDBTransactionMode, work: Work<T>): Promise<T> {
+  async run<T>(
+    tables: readonly Table[],
+    mode: IDBTransactionMode,
+    work: Work<T>,
+    onOpening: () => void = () => undefined,
+  ): Promise<T> {
     for (let tries = 1; ; tries++) {
       if (this.#isClosed) throw new KeyStoreError("CLOSED", "The store was closed: make a new one.");
       const opening = (this.#handle ??= this.#open());
+      if (this.#openHandle !== opening) onOpening();
       let isOpen = false;
       try {
         const { database, generation } = await opening;
@@ -75,11 +82,6 @@ export class Database {
         this.#letGo(opening);
       }
     }
-  }
-
-  /** Whether a transaction would begin at once. */
-  get isOpen(): boolean {
-    return this.#handle !== undefined && this.#openHandle === this.#handle;
   }
 
   /** Lets go of the connection for good. */
