@@ -52,6 +52,8 @@ interface Waiter {
   resolve(delivery: Delivery): void;
 }
 
+const UNREACHABLE: Delivery = { status: "failed", error: new Error("No connection could be opened; the next attempt is not due yet.") };
+
 /** One batch of a drain has at most so much, and less on a network that is too slow for it. */
 const BATCH_WRITES = 256;
 const BATCH_BYTES = 1024 * 1024;
@@ -142,7 +144,7 @@ export class Dispatcher implements Outbox {
     const hadItsTurn = await exclusively(
       drainLock,
       async () => {
-        const living = await livingOwners();
+        let living = await livingOwners();
         const mayTake = ([owner, n]: WriteId, state: WriteState): boolean =>
           owner === self ? this.#committer.mayResend(n, state)
           : state === "sending" ? !living.has(owner)
@@ -152,9 +154,13 @@ export class Dispatcher implements Outbox {
             generation,
             ...(await readOutbox(transaction, after, BATCH_WRITES, mayTake)),
           }));
-          this.#held ||= page.held;
+          // Who has come meanwhile sends its own.
+          const before = living;
+          living = await livingOwners();
+          const parcels = page.parcels.filter(({ owner }) => owner === self || before.has(owner) || !living.has(owner));
+          this.#held ||= page.held || parcels.length < page.parcels.length;
           void this.#settle(page.superseded, () => ({ state: "superseded" }));
-          if (!(await this.#sendAll(await this.#prepare(page.parcels, page.generation), send))) break;
+          if (!(await this.#sendAll(await this.#prepare(parcels, page.generation), send))) break;
           after = page.next;
         }
         // Before the next tab looks.
@@ -184,7 +190,8 @@ export class Dispatcher implements Outbox {
     const messages = commits.map(({ draft, row, generation }) =>
       messageFor(this.#options.namespace, draft.key, row, generation),
     );
-    const deliveries = await this.#options.publish(messages);
+    // The attempt to connect that began with the call may have failed while it was committed.
+    const deliveries = this.#courier().isOffline ? messages.map(() => UNREACHABLE) : await this.#options.publish(messages);
     this.#conclude(
       commits.map(({ draft: { key, operation }, row: { version, writeId: [owner, n] } }) => ({
         owner,

@@ -1,4 +1,4 @@
-import { IDBIndex as FakeIndex } from "fake-indexeddb";
+import { IDBDatabase, IDBIndex as FakeIndex } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
 
 import { KeyStoreError } from "./errors.ts";
@@ -6,7 +6,8 @@ import { destroyNamespace } from "./key-store.ts";
 import { lazy } from "./lazy.ts";
 import { parts } from "./rooms.ts";
 import { caught, codeOf } from "./testing/errors.ts";
-import { openDatabase, putRows } from "./testing/indexeddb.ts";
+import { openDatabase, putOutbox, putRows, watchTransactions, writesAmong } from "./testing/indexeddb.ts";
+import { entryRow } from "./testing/rows.ts";
 import { DATABASE, listen, NAMESPACE, turns, until, usePage } from "./testing/stores.ts";
 
 const page = usePage();
@@ -70,6 +71,74 @@ describe("the write side", () => {
     expect(await Promise.all(writing)).toEqual([true, true, true]);
     await until(async () => (await store.listKeys()).length === 3);
     expect([await store.listKeys(), await store.retrieve("d")]).toEqual([["a", "c", "d"], 3]);
+  });
+});
+
+describe("the writes of a key", () => {
+  it("keep their order, though one in the middle fails before its turn", async () => {
+    const store = page.open();
+    await store.store("warm", 1);
+    let read = (): void => undefined;
+    const file = new Blob(["first"]);
+    file.arrayBuffer = () => new Promise((resolve) => (read = () => resolve(new TextEncoder().encode("first").buffer)));
+    const first = store.store("k", file, { format: "binary" });
+    const middle = codeOf(() => store.store("k", "y".repeat(2_000_000)));
+    const last = store.store("k", "last");
+    expect(await middle).toBe("PAYLOAD_TOO_LARGE");
+    const later = store.store("k", "later");
+    await turns();
+    read();
+    expect(await Promise.all([first, last, later])).toEqual([true, true, true]);
+    expect(await store.retrieve("k")).toBe("later");
+    expect(page.nats.log.filter((line) => line.startsWith("k@"))).toEqual(["k@1", "k@2", "k@3"]);
+  });
+
+  it("keep their versions when room has to be made for one", async () => {
+    const store = page.open();
+    for (let n = 0; n < 3; n++) await store.store("k", n);
+    await store.flush();
+    const { transaction: begin } = IDBDatabase.prototype;
+    let full = true;
+    vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...given) {
+      const transaction = begin.apply(this, given);
+      if (given[1] === "readwrite" && full) {
+        full = false;
+        queueMicrotask(() => transaction.abort());
+      }
+      return transaction;
+    });
+    await store.store("k", 3, { ifVersion: 3 }).catch(() => undefined);
+    expect((await store.getMetadata("k"))?.version).toBeGreaterThanOrEqual(3);
+  });
+
+  it("of a tab that opens during a drain are left to it", async () => {
+    const draining = page.open();
+    await draining.store("warm", 1);
+    await turns(200);
+    const database = openDatabase(DATABASE);
+    const names = Array.from({ length: 256 }, (_, n) => `old${n}`);
+    await putRows(database, Object.fromEntries(names.map((key, n) => [key, entryRow({ writeId: ["", n + 1] })])));
+    await putOutbox(database, "", { state: "queued", attempts: 0, writes: names.map((key, n) => ({ n: n + 1, key, version: 1, operation: "store" as const })) });
+    page.nats.hold();
+    const flushing = draining.flush();
+    await until(() => page.nats.of("old255").length > 0);
+    const opened = page.open();
+    const storing = opened.store("k", 1);
+    await until(() => page.nats.of("k").length === 1);
+    page.nats.answer();
+    await Promise.all([flushing, storing]);
+    await turns(200);
+    expect(page.nats.of("k")).toHaveLength(1);
+  });
+
+  it("that memory has are written once, however many go together", async () => {
+    const store = page.open();
+    const items = Object.fromEntries(Array.from({ length: 10 }, (_, n) => [`k${n}`, n]));
+    await store.bulkStore(items);
+    await store.flush();
+    const transactions = watchTransactions();
+    await store.bulkStore(items);
+    expect(writesAmong(transactions)).toBe(1);
   });
 });
 

@@ -33,14 +33,19 @@ export class WriteOrder {
       if (last !== undefined) before.add(last);
       this.#last.set(key, mark);
     }
+    const turn = Promise.all(Array.from(before, (earlier) => earlier.handedOver));
+    const clear = Promise.all(Array.from(before, (earlier) => earlier.left));
     return {
-      turn: Promise.all(Array.from(before, (earlier) => earlier.handedOver)),
-      clear: Promise.all(Array.from(before, (earlier) => earlier.left)),
+      turn,
+      clear,
       handedOver,
+      // One that fails before its turn must not let those behind it overtake those before it.
       leave: () => {
-        handedOver();
-        left();
-        for (const key of keys) if (this.#last.get(key) === mark) this.#last.delete(key);
+        void turn.then(handedOver);
+        void clear.then(() => {
+          left();
+          for (const key of keys) if (this.#last.get(key) === mark) this.#last.delete(key);
+        });
       },
     };
   }

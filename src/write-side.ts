@@ -92,7 +92,7 @@ export function openWriteSide(front: Front): WriteSide {
       evictor.grew(grew);
     },
     recall: (key) => memory.rowOf(key),
-    makeRoom: (bytes) => evictor.makeRoom(bytes),
+    makeRoom: (bytes, keys) => evictor.makeRoom(bytes, keys),
   });
   const stateOf: SweepPorts["stateOf"] = (transaction, id) => committer.stateOf(transaction, id);
   const drop = (keys: readonly string[]): void => {

@@ -1,7 +1,7 @@
 import type { Payload, WriteId } from "../entry/metadata.ts";
 import { liveEntry, type EntryRow, type Row } from "../entry/row.ts";
 import { asError } from "../errors.ts";
-import { rowsOf, type Usage } from "./entry-index.ts";
+import { FEW_KEYS, rowsOf, type Usage } from "./entry-index.ts";
 import { addToOutbox, behindOf, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
 import { ENTRIES } from "./schema.ts";
 
@@ -98,7 +98,9 @@ export async function writeGroup(
 ): Promise<(readonly Commit[] | Error)[]> {
   const keys = new Set(calls.flatMap((drafts) => drafts.map(({ key }) => key)));
   const guess = guessSlots(keys, context);
-  const guessed = guess !== undefined && context.mayGuess ? plan(calls, new Map(guess), context) : undefined;
+  // Many keys are looked at twice, which would find what has been written on the guess in between.
+  const isQuick = guess !== undefined && (guess.size === 0 || keys.size <= FEW_KEYS);
+  const guessed = isQuick && context.mayGuess ? plan(calls, new Map(guess), context) : undefined;
   if (guess?.size === 0 && guessed !== undefined && guessed.every((planned) => !(planned instanceof Error))) {
     // Nothing but new keys: to add them is to look. One that is there fails the transaction with a ConstraintError.
     const results = write(transaction, guessed, "add", context);
@@ -108,7 +110,7 @@ export async function writeGroup(
   }
 
   const reading = readSlots(transaction, keys, context);
-  const written = guessed === undefined ? undefined : write(transaction, guessed, "put", context);
+  const written = guessed === undefined || keys.size > FEW_KEYS ? undefined : write(transaction, guessed, "put", context);
   context.onAsked();
   const { slots, overtaken } = await reading;
   const isRight = guess !== undefined && agree(guess, slots);

@@ -17,8 +17,8 @@ export interface CommitterOptions {
   readonly onCommitted: (commits: readonly Commit[]) => void;
   /** The row that is most likely under a key; undefined: none. */
   readonly recall: (key: string) => EntryRow | undefined;
-  /** Frees so many bytes when the browser's storage is full; false: there is nothing to free. */
-  readonly makeRoom: (bytes: number) => Promise<boolean>;
+  /** Frees so many bytes when the browser's storage is full, but not these keys'; false: there is nothing to free. */
+  readonly makeRoom: (bytes: number, keys: readonly string[]) => Promise<boolean>;
 }
 
 /** A call's drafts: committed together or not at all. */
@@ -98,8 +98,11 @@ export class Committer {
         else this.#own.delete(n);
       }
     }
+    // A second run, after a first in vain, goes by what is there.
+    let whole = owner === this.#options.owner ? this.#takeRecord(settlements) : undefined;
     return this.errand((transaction) => {
-      const first = owner === this.#options.owner ? this.#takeRecord(settlements) : undefined;
+      const first = whole;
+      whole = undefined;
       if (first === undefined) return settleInOutbox(transaction, owner, settlements);
       removeRecord(transaction, [owner, first]);
       return undefined;
@@ -109,8 +112,10 @@ export class Committer {
   /** The first number of the record that was confirmed as a whole, if that is what happened: it need not be read. */
   #takeRecord(settlements: ReadonlyMap<number, Settlement>): number | undefined {
     const [first = 0] = settlements.keys();
+    const count = this.#records.get(first) ?? 0;
     const isWhole =
-      this.#records.get(first) === settlements.size && [...settlements.values()].every(({ state }) => state === "confirmed");
+      count === settlements.size &&
+      [...settlements].every(([n, { state }]) => state === "confirmed" && first <= n && n < first + count);
     for (const n of settlements.keys()) this.#touchRecord(n);
     return isWhole ? first : undefined;
   }
@@ -337,8 +342,9 @@ export class Committer {
 
   /** Twice as much as the calls want: the browser counts more than the payloads. */
   #makeRoom(calls: readonly Call[]): Promise<boolean> {
-    const bytes = calls.flatMap(({ drafts }) => drafts).reduce((sum, { weight }) => sum + weight, 0);
-    return this.#options.makeRoom(Math.max(LEAST_ROOM_BYTES, 2 * bytes)).catch(() => false);
+    const drafts = calls.flatMap((call) => call.drafts);
+    const bytes = drafts.reduce((sum, { weight }) => sum + weight, 0);
+    return this.#options.makeRoom(Math.max(LEAST_ROOM_BYTES, 2 * bytes), drafts.map(({ key }) => key)).catch(() => false);
   }
 }
 

@@ -245,7 +245,8 @@ function whileAlive<T>(transaction: IDBTransaction, outcome: Promise<T>): Promis
   return new Promise((resolve, reject) => {
     const ask = (): void => {
       within(OPEN_TIMEOUT_MS, readGeneration(transaction.db), silent).catch((error: unknown) => {
-        if (!watched.has(ask)) return;
+        // A connection that was let go of cannot be asked, but still ends what it has begun.
+        if (!watched.has(ask) || isNamed(error, "InvalidStateError")) return;
         abort(transaction);
         reject(error);
       });

@@ -41,7 +41,7 @@ export function measureLiving(database: Database, now: number): Promise<Usage> {
 }
 
 /** So many keys are looked up one by one: requests under way together cost less than one more in a row. */
-const FEW_KEYS = 8;
+export const FEW_KEYS = 8;
 
 /**
  * In an open transaction: the rows under many keys. New keys, which most of a batch are, cost one look at the range that

@@ -109,12 +109,13 @@ export class Evictor {
   /**
    * Makes room when the browser has none left. Uses that are not written down count too: to write them, rows would have to
    * be put, for which there is no room.
+   * @param keys those that are being written, which stay
    * @returns whether anything went
    */
-  async makeRoom(bytes: number): Promise<boolean> {
+  async makeRoom(bytes: number, keys: readonly string[]): Promise<boolean> {
     const swept = await sweep(this.#database, this.#options);
-    const unused = await this.#evict({ entries: 0, bytes }, this.#uses.unwritten);
-    const used = await this.#evict({ entries: 0, bytes: bytes - unused.bytes });
+    const unused = await this.#evict({ entries: 0, bytes }, new Set([...this.#uses.unwritten, ...keys]));
+    const used = await this.#evict({ entries: 0, bytes: bytes - unused.bytes }, new Set(keys));
     this.remeasure();
     return swept + unused.entries + used.entries > 0;
   }
