@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -103,7 +104,12 @@ function running(folder: string, ports: Ports, first: NatsServerOptions, launche
       await end("SIGTERM");
       current = await launch(folder, ports, options);
     },
-    suspend: () => void current.child.kill("SIGSTOP"),
+    suspend: () => {
+      current.child.kill("SIGSTOP");
+      // The signal takes a moment, in which the server could still answer.
+      const status = `/proc/${current.child.pid}/status`;
+      while (existsSync(status) && !/^State:\s+T/m.test(readFileSync(status, "utf8")));
+    },
     resume: () => void current.child.kill("SIGCONT"),
     connections: () => countConnections(monitorUrl),
     log: () => current.log(),
