@@ -46,7 +46,7 @@ export class Writer {
   /** @param value taken as `options.format`, or the default */
   async store(key: string, value: TakenValue, options: StoreOptions): Promise<boolean> {
     const { format = KeyFormat.JSON, signal } = options;
-    return this.#write(key, signal, () => this.#storeDraft(key, value(format), format, options));
+    return this.#write(key, signal, async () => (await this.#checkedDraft(key, value(format), format, options)).make());
   }
 
   /** Stores in the format, with the ttl and the tags that the key has, unless given. */
@@ -59,7 +59,7 @@ export class Writer {
             await clear;
             format = (await this.#ports.formatOf(key)) ?? KeyFormat.JSON;
           }
-          return this.#storeDraft(key, value(format), format, options, true);
+          return (await this.#checkedDraft(key, value(format), format, options, true)).make();
         });
       } catch (error) {
         if (!(error instanceof FormatChanged)) throw error;
@@ -180,16 +180,6 @@ export class Writer {
       place.leave();
       done();
     }
-  }
-
-  async #storeDraft(
-    key: string,
-    encoding: Payload | Promise<Payload>,
-    format: KeyFormat,
-    options: StoreOptions,
-    keepsRest = false,
-  ): Promise<Draft> {
-    return (await this.#checkedDraft(key, encoding, format, options, keepsRest)).make();
   }
 
   /**

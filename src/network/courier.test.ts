@@ -83,12 +83,9 @@ describe("a drain", () => {
     const { courier, waiting, attempts, server, drains } = setUp();
     waiting.push("a");
     server.answers = false;
-    const { promise, resolve } = deferred<void>();
-    drains.mockReturnValueOnce(promise);
-    courier.kick();
-    const flush = courier.flush();
+    const { flush, goOn } = flushDuringDrain(courier, drains);
     await vi.advanceTimersByTimeAsync(200);
-    resolve();
+    goOn();
     drains.mockImplementationOnce(async () => void (server.answers = true));
     expect(await flush).toEqual({ published: 1, failed: false });
     expect(attempts).toEqual([["a"], ["a"]]);
@@ -98,13 +95,10 @@ describe("a drain", () => {
     const { courier, waiting, server, drains } = setUp();
     waiting.push("a");
     server.answers = false;
-    const { promise, resolve } = deferred<void>();
-    drains.mockReturnValueOnce(promise);
-    courier.kick();
-    const flush = courier.flush();
+    const { flush, goOn } = flushDuringDrain(courier, drains);
     await vi.advanceTimersByTimeAsync(1_500);
     drains.mockReturnValue(new Promise(() => undefined));
-    resolve();
+    goOn();
     await vi.advanceTimersByTimeAsync(500);
     expect(await flush).toEqual({ published: 0, failed: true });
   });
@@ -326,3 +320,11 @@ describe("a courier", () => {
     expect(await drain).toEqual(new Error("no database"));
   });
 });
+
+/** Flushes while a drain is under way, which hangs until it is told to go on. */
+function flushDuringDrain(courier: Courier, drains: ReturnType<typeof setUp>["drains"]) {
+  const { promise, resolve: goOn } = deferred<void>();
+  drains.mockReturnValueOnce(promise);
+  courier.kick();
+  return { flush: courier.flush(), goOn };
+}

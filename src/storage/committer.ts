@@ -324,15 +324,15 @@ export class Committer {
   }
 
   async #afterFailure(error: unknown, calls: readonly Call[], errands: readonly Errand[], roomMade: boolean): Promise<() => void> {
-    let conclude = (): void => undefined;
     if (calls.length + errands.length > 1 && codeOf(error) !== "STORAGE_UNAVAILABLE" && codeOf(error) !== "CLOSED") {
       // What one of them wanted may be what does not fit: each for itself.
+      let conclude = (): void => undefined;
       for (const call of calls) conclude = await this.#commitGroup([call], [], conclude);
       for (const errand of errands) conclude = await this.#commitGroup([], [errand], conclude);
       return conclude;
     }
     if (!roomMade && codeOf(error) === "QUOTA_EXCEEDED" && calls.length + errands.length === 1 && (await this.#makeRoom(calls))) {
-      return this.#commitGroup(calls, errands, conclude, true);
+      return this.#commitGroup(calls, errands, () => undefined, true);
     }
     return () => {
       for (const { done } of errands) done();
