@@ -6,7 +6,7 @@ import { destroyNamespace } from "./key-store.ts";
 import { lazy } from "./lazy.ts";
 import { parts } from "./rooms.ts";
 import { caught, codeOf } from "./testing/errors.ts";
-import { openDatabase, putOutbox, putRows, watchTransactions, writesAmong } from "./testing/indexeddb.ts";
+import { loseStorage, openDatabase, putOutbox, putRows, watchTransactions, writesAmong } from "./testing/indexeddb.ts";
 import { entryRow } from "./testing/rows.ts";
 import { DATABASE, listen, NAMESPACE, turns, until, usePage } from "./testing/stores.ts";
 
@@ -139,6 +139,25 @@ describe("the writes of a key", () => {
     const transactions = watchTransactions();
     await store.bulkStore(items);
     expect(writesAmong(transactions)).toBe(1);
+  });
+});
+
+describe("a confirmation that could not be written down", () => {
+  it("holds up another tab's write of the key only until the next transaction that works", async () => {
+    const [one, other] = [page.open(), page.open()];
+    await one.store("warm", 1);
+    await turns(200);
+    page.nats.hold();
+    const writing = one.store("k", 1);
+    await until(() => page.nats.of("k").length === 1);
+    const find = loseStorage();
+    page.nats.answer();
+    expect(await writing).toBe(true);
+    // Looks at the outbox when what was settled is written, or is known not to be.
+    expect(await codeOf(() => one.pendingWrites())).toBe("STORAGE_UNAVAILABLE");
+    find();
+    await one.store("another", 1);
+    expect(await other.store("k", 2)).toBe(true);
   });
 });
 

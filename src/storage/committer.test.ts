@@ -1,9 +1,9 @@
-import { IDBTransaction } from "fake-indexeddb";
+import { IDBObjectStore, IDBTransaction } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
 import { KeyStoreError } from "../errors.ts";
 import { caught, codeOf } from "../testing/errors.ts";
 import { deleteDraft, refusal, storeDraft } from "../testing/drafts.ts";
-import { allOutbox, allRows, openDatabase, putOutbox, putRows, resultOf, useFreshIndexedDB, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
+import { allOutbox, allRows, loseStorage, openDatabase, putOutbox, putRows, resultOf, useFreshIndexedDB, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
 import type { EntryRow } from "../entry/row.ts";
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
 import type { Commit, Draft } from "./commit-group.ts";
@@ -486,6 +486,80 @@ describe("an errand", () => {
     await committer.commit([storeDraft("a")]);
     await errand;
     expect(Object.keys(await allRows(database))).toEqual(["a"]);
+  });
+});
+
+describe("a settlement that could not be written", () => {
+  const outbox = async (database: ReturnType<typeof openDatabase>): Promise<string[]> =>
+    (await allOutbox(database)).flatMap(([, { state, writes }]) => writes.map(({ key }) => `${key} ${state}`));
+
+  it.each([
+    ["confirmed", CONFIRMED, ["b sending"]],
+    ["queued", FAILED, ["a queued", "b sending"]],
+    ["rejected", REFUSED, ["a rejected", "b sending"]],
+  ])("as %s follows the next write", async (_, settlement, expected) => {
+    const { commit, settle, database } = setUp();
+    const written = await commit(storeDraft("a"));
+    const find = loseStorage();
+    await settle(written, settlement);
+    find();
+    expect(await outbox(database)).toEqual(["a sending"]);
+    await commit(storeDraft("b"));
+    await allTurns();
+    expect(await outbox(database)).toEqual(expected);
+  });
+
+  it("is written before anybody looks who waits for that", async () => {
+    const { committer, commit, settle, database } = setUp();
+    const written = await commit(storeDraft("a"));
+    const find = loseStorage();
+    await settle(written, CONFIRMED);
+    find();
+    await committer.caughtUp();
+    expect(await outbox(database)).toEqual([]);
+  });
+
+  it("is not tried again for nothing while the storage is gone, but once at the end", async () => {
+    const { committer, commit, settle } = setUp();
+    const written = await commit(storeDraft("a"));
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      loseStorage();
+      const settling = settle(written, CONFIRMED);
+      await vi.advanceTimersByTimeAsync(1_000);
+      await settling;
+      const opens = vi.spyOn(indexedDB, "open");
+      await vi.advanceTimersByTimeAsync(600_000);
+      expect(opens).not.toHaveBeenCalled();
+      await committer.settled();
+      // Each transaction is tried on two connections.
+      expect(opens).toHaveBeenCalledTimes(2);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("never comes after what is known since", async () => {
+    const { commit, settle, database } = setUp();
+    const written = await commit(storeDraft("a"));
+    const find = loseStorage();
+    await settle(written, FAILED);
+    find();
+    await settle(written, REFUSED);
+    expect(await outbox(database)).toEqual(["a rejected"]);
+  });
+
+  it("and never can be takes no write down", async () => {
+    const { committer, commit, database } = setUp();
+    const { openCursor } = IDBObjectStore.prototype;
+    vi.spyOn(IDBObjectStore.prototype, "openCursor").mockImplementation(function (this: globalThis.IDBObjectStore, ...given) {
+      const [range] = given;
+      if (range instanceof IDBKeyRange && (range.lower as unknown[])[0] === "other") throw new DOMException("unreadable", "NotReadableError");
+      return openCursor.apply(this, given);
+    });
+    await committer.settle("other", new Map([[1, CONFIRMED]]));
+    for (const key of ["a", "b", "c"]) await commit(storeDraft(key));
+    expect(Object.keys(await allRows(database))).toEqual(["a", "b", "c"]);
   });
 });
 

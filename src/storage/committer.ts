@@ -34,6 +34,8 @@ interface Call {
 interface Errand {
   /** Must be fit to run again. Undefined: it needs no answer from the database. */
   work(transaction: IDBTransaction): Promise<void> | undefined;
+  /** Called when it has failed, before `done`. */
+  failed(): void;
   done(): void;
 }
 
@@ -68,6 +70,9 @@ export class Committer {
   /** This store's outbox records that are as they were written, with no delete in them: by the number of each one's first write, how many writes it holds. */
   readonly #records = new Map<number, number>();
 
+  /** By their owners, settlements that could not be written: they follow the next transaction that works. */
+  readonly #unwritten = new Map<string, Map<number, Settlement>>();
+
   /** What the group before has written, until the rest of the store is told. */
   #latest: ReadonlyMap<string, Row> = new Map();
   /** How many guesses in a row were right, or would have been. */
@@ -100,13 +105,20 @@ export class Committer {
     }
     // A second run, after a first in vain, goes by what is there.
     let whole = owner === this.#options.owner ? this.#takeRecord(settlements) : undefined;
-    return this.errand((transaction) => {
+    const work: Errand["work"] = (transaction) => {
+      // What could not be written before must not come after what is known now.
+      for (const n of settlements.keys()) this.#unwritten.get(owner)?.delete(n);
       const first = whole;
       whole = undefined;
       if (first === undefined) return settleInOutbox(transaction, owner, settlements);
       removeRecord(transaction, [owner, first]);
       return undefined;
-    });
+    };
+    return this.errand(work, () => this.#keep(owner, settlements));
+  }
+
+  #keep(owner: string, settlements: ReadonlyMap<number, Settlement>): void {
+    this.#unwritten.set(owner, new Map([...(this.#unwritten.get(owner) ?? []), ...settlements]));
   }
 
   /** The first number of the record that was confirmed as a whole, if that is what happened: it need not be read. */
@@ -126,27 +138,27 @@ export class Committer {
   }
 
   /**
-   * Does something in the transaction of the next write, or in one of its own when none comes soon. Never rejects: what
-   * fails is made good by the next start. What is confirmed is then sent again, under the same id.
+   * Does something in the transaction of the next write, or in one of its own when none comes soon. Never rejects.
    * @returns when it is done, or has failed
    */
-  errand(work: Errand["work"]): Promise<void> {
+  errand(work: Errand["work"], failed: Errand["failed"] = () => undefined): Promise<void> {
     return new Promise((done) => {
-      this.#errands.push({ work, done });
+      this.#errands.push({ work, failed, done });
       this.#errandTimer ??= setTimeout(() => this.#startErrands(), ERRAND_DELAY_MS);
     });
   }
 
-  /** Resolves when what was settled before is in the database. */
+  /** Resolves when later transactions see what was settled before, as far as it can be written. */
   async caughtUp(): Promise<void> {
-    if (this.#errands.length === 0 && this.#running === undefined) return;
+    if (this.#errands.length === 0 && this.#unwritten.size === 0 && this.#running === undefined) return;
     const done = this.errand(() => undefined);
     this.#startErrands();
     await done;
   }
 
-  /** Resolves when there is nothing more to do. */
+  /** Resolves when there is nothing more to do. What could not be written is tried once more, not waited for. */
   async settled(): Promise<void> {
+    if (this.#unwritten.size > 0) await this.caughtUp();
     while (this.#waiting.length > 0 || this.#errands.length > 0 || this.#running !== undefined) {
       this.#startErrands();
       await this.#running;
@@ -183,6 +195,7 @@ export class Committer {
   reset(): void {
     this.#own.clear();
     this.#records.clear();
+    this.#unwritten.clear();
   }
 
   #start(): void {
@@ -303,7 +316,7 @@ export class Committer {
     calls.forEach(({ onWritten }, index) => {
       if (!(results[index] instanceof Error)) onWritten();
     });
-    return () => {
+    const conclude = (): void => {
       if (this.#latest === latest) this.#latest = new Map();
       if (commits.length > 0) this.#options.onCommitted(commits);
       for (const { done } of errands) done();
@@ -313,6 +326,23 @@ export class Committer {
         else resolve(result);
       });
     };
+    return this.#unwritten.size === 0 ? conclude : this.#writeUnwritten(conclude);
+  }
+
+  /** In a transaction of their own: what has failed before must not take a write down. */
+  #writeUnwritten(before: () => void): Promise<() => void> {
+    const unwritten = [...this.#unwritten];
+    this.#unwritten.clear();
+    const errand: Errand = {
+      work: async (transaction) => {
+        for (const [owner, settlements] of unwritten) await settleInOutbox(transaction, owner, settlements);
+      },
+      failed: () => {
+        for (const [owner, settlements] of unwritten) this.#keep(owner, settlements);
+      },
+      done: () => undefined,
+    };
+    return this.#commitGroup([], [errand], before);
   }
 
   #noteRecord(commits: readonly Commit[]): void {
@@ -334,6 +364,7 @@ export class Committer {
     if (!roomMade && codeOf(error) === "QUOTA_EXCEEDED" && calls.length + errands.length === 1 && (await this.#makeRoom(calls))) {
       return this.#commitGroup(calls, errands, () => undefined, true);
     }
+    for (const { failed } of errands) failed();
     return () => {
       for (const { done } of errands) done();
       for (const { reject } of calls) reject(error);

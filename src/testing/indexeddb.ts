@@ -51,6 +51,14 @@ export function watchConnections(): { database: IDBDatabase; lose(): void }[] {
   return connections;
 }
 
+/** The browser's storage is gone until what is returned is called. */
+export function loseStorage(): () => void {
+  const lost = watchTransactions().mockImplementation(() => {
+    throw new DOMException("Connection to Indexed Database server lost", "UnknownError");
+  });
+  return () => lost.mockRestore();
+}
+
 export async function putRows(database: Database, rows: Readonly<Record<string, unknown>>): Promise<void> {
   await database.run([ENTRIES], "readwrite", (transaction) => {
     for (const [key, row] of Object.entries(rows)) putRow(transaction, key, row as Row);
