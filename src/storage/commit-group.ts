@@ -2,7 +2,7 @@ import type { Payload, WriteId } from "../entry/metadata.ts";
 import { liveEntry, type EntryRow, type Row } from "../entry/row.ts";
 import { asError } from "../errors.ts";
 import { FEW_KEYS, rowsOf, type Usage } from "./entry-index.ts";
-import { addToOutbox, behindOf, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
+import { addToOutbox, behindOf, isOf, outboxState, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
 import { ENTRIES } from "./schema.ts";
 
 /** A row before its write has an id. */
@@ -136,6 +136,17 @@ export function isWrongGuess(error: unknown): boolean {
   return error instanceof WrongGuess || (error instanceof Error && error.name === "ConstraintError");
 }
 
+/**
+ * Whether what a group has written is in the database. Any of it proves all of it: a record in the outbox, or a row, where
+ * another tab has published it since.
+ */
+export async function areCommitted(transaction: IDBTransaction, commits: readonly Commit[]): Promise<boolean> {
+  const states = await Promise.all(commits.map(({ row }) => outboxState(transaction, row.writeId)));
+  if (states.some((state) => state !== undefined)) return true;
+  const rows = await rowsOf(transaction, new Set(commits.map(({ draft }) => draft.key)));
+  return commits.some(({ draft, row }) => isOf(rows.get(draft.key), ...row.writeId));
+}
+
 /** What a group of calls comes to, for each its writes or why it is refused. */
 function plan(
   calls: readonly (readonly Draft[])[],
@@ -178,9 +189,7 @@ function guessSlots(keys: ReadonlySet<string>, context: GroupContext): Map<strin
 function agree(guess: ReadonlyMap<string, Slot>, slots: ReadonlyMap<string, Slot>): boolean {
   if (guess.size !== slots.size) return false;
   for (const [key, { row }] of guess) {
-    const [owner, n] = (row as Row).writeId;
-    const found = slots.get(key)?.row as Row | undefined;
-    if (found?.writeId[0] !== owner || found.writeId[1] !== n) return false;
+    if (!isOf(slots.get(key)?.row as Row | undefined, ...(row as Row).writeId)) return false;
   }
   return true;
 }

@@ -3,13 +3,13 @@ import { describe, expect, it, vi } from "vitest";
 import { KeyStoreError } from "../errors.ts";
 import { caught, codeOf } from "../testing/errors.ts";
 import { deleteDraft, refusal, storeDraft } from "../testing/drafts.ts";
-import { allOutbox, allRows, loseStorage, openDatabase, putOutbox, putRows, resultOf, useFreshIndexedDB, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
+import { allOutbox, allRows, loseStorage, loseAnswer, openDatabase, putOutbox, putRows, resultOf, useFreshIndexedDB, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
 import type { EntryRow } from "../entry/row.ts";
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
 import type { Commit, Draft } from "./commit-group.ts";
 import { Committer, type CommitterOptions } from "./committer.ts";
 import type { OutboxWrite, Settlement } from "./outbox-table.ts";
-import { ENTRIES } from "./schema.ts";
+import { ENTRIES, OUTBOX, type Table } from "./schema.ts";
 
 useFreshIndexedDB();
 
@@ -560,6 +560,67 @@ describe("a settlement that could not be written", () => {
     await committer.settle("other", new Map([[1, CONFIRMED]]));
     for (const key of ["a", "b", "c"]) await commit(storeDraft(key));
     expect(Object.keys(await allRows(database))).toEqual(["a", "b", "c"]);
+  });
+});
+
+describe("a group whose transaction is reported as lost", () => {
+  const versions = async (database: ReturnType<typeof openDatabase>): Promise<string[]> =>
+    (await allOutbox(database)).flatMap(([[owner], { writes }]) => writes.map(({ key, version }) => `${owner} ${key}@${version}`));
+  const empty = (...tables: Table[]): Promise<void> =>
+    openDatabase().run(tables, "readwrite", (transaction) => {
+      for (const table of tables) transaction.objectStore(table).clear();
+    });
+  const onlyIf = (key: string, version: number): Draft => ({
+    ...storeDraft(key),
+    next: (current, ...rest) => {
+      if ((current?.version ?? 0) !== version) throw new Error("another version");
+      return storeDraft(key).next(current, ...rest);
+    },
+  });
+
+  it("is written anew when nothing of it is there", async () => {
+    const { commit, database } = setUp();
+    loseAnswer(() => empty(ENTRIES, OUTBOX));
+    expect(await commit(onlyIf("a", 0))).toMatchObject({ row: { version: 1 } });
+    expect(Object.keys(await allRows(database))).toEqual(["a"]);
+    expect(await versions(database)).toEqual(["me a@1"]);
+  });
+
+  it("but was committed is not written twice, be it new or a newer version", async () => {
+    const { commit, database } = setUp();
+    for (const version of [1, 2]) {
+      loseAnswer();
+      expect(await commit(onlyIf("a", version - 1))).toMatchObject({ row: { version } });
+      vi.restoreAllMocks();
+    }
+    expect(await versions(database)).toEqual(["me a@1", "me a@2"]);
+  });
+
+  it("but was committed has the results that it had, refusals and overtaken writes too", async () => {
+    const { committer, commit, settle, database, groups } = setUp();
+    await settle(await commit(storeDraft("b")), FAILED);
+    loseAnswer();
+    const outcomes = await Promise.allSettled(
+      [[storeDraft("a", "1")], [storeDraft("a", "2"), refusal("x")], [onlyIf("a", 1), storeDraft("b")]].map((drafts) => committer.commit(drafts)),
+    );
+    expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
+    expect(groups.at(-1)?.map(({ draft, row, state }) => `${draft.key}@${row.version} ${state}`)).toEqual(["a@1 sending", "a@2 sending", "b@2 queued"]);
+    expect(await versions(database)).toEqual(["me a@1", "me a@2", "me b@2"]);
+    expect(committer.mayResend(1, "queued")).toBe(false);
+  });
+
+  it.each([
+    ["overwritten", { version: 2, writeId: ["other", 1] as const }, true],
+    ["published", { version: 1, writeId: ["me", 1] as const }, false],
+  ])("but was committed, and then %s by another tab, is not written twice", async (_, row, inOutbox) => {
+    const { commit, database } = setUp();
+    loseAnswer(async () => {
+      await putRows(openDatabase(), { a: entryRow(row) });
+      if (!inOutbox) await empty(OUTBOX);
+    });
+    expect(await commit(onlyIf("a", 0))).toMatchObject({ row: { version: 1, writeId: ["me", 1] } });
+    expect((await allRows(database))["a"]).toMatchObject(row);
+    expect(await versions(database)).toEqual(inOutbox ? ["me a@1"] : []);
   });
 });
 

@@ -1,7 +1,7 @@
 import type { WriteId } from "../entry/metadata.ts";
 import type { EntryRow, Row } from "../entry/row.ts";
 import { KeyStoreError, type KeyStoreErrorCode } from "../errors.ts";
-import { isWrongGuess, writeGroup, type Commit, type Draft } from "./commit-group.ts";
+import { areCommitted, isWrongGuess, writeGroup, type Commit, type Draft } from "./commit-group.ts";
 import type { Database, Work } from "./database.ts";
 import { outboxState, removeRecord, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
@@ -37,6 +37,14 @@ interface Errand {
   /** Called when it has failed, before `done`. */
   failed(): void;
   done(): void;
+}
+
+/** What a group comes to. */
+interface Written {
+  /** For each call its commits, or why it was refused. */
+  readonly results: readonly (readonly Commit[] | Error)[];
+  /** The writes that left the outbox, since newer ones took their place. */
+  readonly overtaken: readonly WriteId[];
 }
 
 /** One transaction takes at most so much, that nobody waits for long behind it. */
@@ -256,23 +264,27 @@ export class Committer {
    * @returns what this one leaves to do: to tell who waits
    */
   async #commitGroup(calls: readonly Call[], errands: readonly Errand[], before: () => void, roomMade = false): Promise<() => void> {
-    let results: (readonly Commit[] | Error)[];
-    let overtaken: WriteId[] = [];
+    let written: Written | undefined;
     let isBeforeDone = false;
     const finishBefore = (): void => {
       if (!isBeforeDone) before();
       isBeforeDone = true;
     };
     try {
-      const work: Work<(readonly Commit[] | Error)[]> = async (transaction, generation) => {
-        overtaken = [];
+      const work: Work<Written> = async (transaction, generation) => {
         for (const { work } of errands) {
           const working = work(transaction);
           if (working === undefined) continue;
           finishBefore();
           await working;
         }
-        return writeGroup(
+        // Run again, though the browser may have committed what it reported as lost.
+        if (written !== undefined && (await areCommitted(transaction, commitsOf(written)))) {
+          finishBefore();
+          return written;
+        }
+        const overtaken: WriteId[] = [];
+        const results = await writeGroup(
           transaction,
           calls.map(({ drafts }) => drafts),
           {
@@ -292,9 +304,10 @@ export class Committer {
             },
           },
         );
+        return (written = { results, overtaken });
       };
       // Nobody is kept waiting for a connection.
-      results = await this.#database.run([ENTRIES, OUTBOX], "readwrite", work, finishBefore);
+      written = await this.#database.run([ENTRIES, OUTBOX], "readwrite", work, finishBefore);
     } catch (error) {
       finishBefore();
       if (error instanceof KeyStoreError && isWrongGuess(error.cause)) {
@@ -303,8 +316,9 @@ export class Committer {
       }
       return this.#afterFailure(error, calls, errands, roomMade);
     }
-    const commits = results.flatMap((result) => (result instanceof Error ? [] : result));
-    for (const [owner, n] of overtaken) {
+    const { results } = written;
+    const commits = commitsOf(written);
+    for (const [owner, n] of written.overtaken) {
       if (owner !== this.#options.owner) continue;
       this.#own.delete(n);
       this.#touchRecord(n);
@@ -377,6 +391,10 @@ export class Committer {
     const bytes = drafts.reduce((sum, { weight }) => sum + weight, 0);
     return this.#options.makeRoom(Math.max(LEAST_ROOM_BYTES, 2 * bytes), drafts.map(({ key }) => key)).catch(() => false);
   }
+}
+
+function commitsOf({ results }: Written): Commit[] {
+  return results.flatMap((result) => (result instanceof Error ? [] : result));
 }
 
 function codeOf(error: unknown): KeyStoreErrorCode | undefined {

@@ -125,7 +125,8 @@ async function withoutOvertaken(
   return fates;
 }
 
-function isOf(row: Row | undefined, owner: string, n: number): row is Row {
+/** Whether a row is what this write has left under its key. */
+export function isOf(row: Row | undefined, owner: string, n: number): row is Row {
   return row !== undefined && row.writeId[0] === owner && row.writeId[1] === n;
 }
 

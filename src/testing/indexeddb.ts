@@ -54,9 +54,33 @@ export function watchConnections(): { database: IDBDatabase; lose(): void }[] {
 /** The browser's storage is gone until what is returned is called. */
 export function loseStorage(): () => void {
   const lost = watchTransactions().mockImplementation(() => {
-    throw new DOMException("Connection to Indexed Database server lost", "UnknownError");
+    throw lostServer();
   });
   return () => lost.mockRestore();
+}
+
+/** The browser commits the next writing transaction, and when `meanwhile` is over reports it as lost. */
+export function loseAnswer(meanwhile: () => Promise<void> = async () => undefined): void {
+  const { transaction: begin } = IDBDatabase.prototype;
+  let isLost = false;
+  watchTransactions().mockImplementation(function (this: globalThis.IDBDatabase, ...given) {
+    const transaction = begin.apply(this, given);
+    if (given[1] !== "readwrite" || isLost) return transaction;
+    // Once somebody listens.
+    queueMicrotask(() => {
+      transaction.oncomplete = async () => {
+        isLost = true;
+        await meanwhile();
+        Object.defineProperty(transaction, "error", { value: lostServer() });
+        transaction.onabort?.(new Event("abort"));
+      };
+    });
+    return transaction;
+  });
+}
+
+function lostServer(): DOMException {
+  return new DOMException("Connection to Indexed Database server lost", "UnknownError");
 }
 
 export async function putRows(database: Database, rows: Readonly<Record<string, unknown>>): Promise<void> {
