@@ -2,6 +2,8 @@ import { IDBDatabase } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
 import type { EntryRow } from "./entry/row.ts";
 import { codeOf, errorOf } from "./testing/errors.ts";
+import { Reader } from "./reader.ts";
+import { MemoryCache } from "./storage/memory-cache.ts";
 import type { Notice } from "./tabs/channel.ts";
 import { allRows, openDatabase, putRows, watchConnections, watchTransactions } from "./testing/indexeddb.ts";
 import { entryRow } from "./testing/rows.ts";
@@ -163,6 +165,38 @@ describe("another tab's write", () => {
     await other.store("k", "new");
     await until(async () => (await one.retrieve("k")) !== "old");
     expect(await one.retrieve("k")).toBe("new");
+  });
+});
+
+describe("a version that another tab tells of", () => {
+  const setUp = (): { reader: Reader; memory: MemoryCache } => {
+    const memory = new MemoryCache(10);
+    const database = openDatabase(DATABASE);
+    const nothing = (): void => undefined;
+    return { memory, reader: new Reader({ database, memory, emit: nothing, onUse: nothing, removeExpired: async () => undefined }) };
+  };
+
+  const cases = [
+    ["an older", 1, undefined],
+    ["the same", 2, 2],
+    ["a newer", 3, 3],
+  ] as const;
+
+  it.each(cases)("during the read of %s one (%i) leaves %s in memory", async (_, version, expected) => {
+    await putRows(openDatabase(DATABASE), { k: entryRow({ version }) });
+    const { reader, memory } = setUp();
+    const reading = reader.look("k", true);
+    reader.forgetOlder("k", 2);
+    expect(await reading).toMatchObject({ value: "value" });
+    expect(memory.rowOf("k")?.version).toBe(expected);
+  });
+
+  it.each(cases)("during the commit of %s one (%i) leaves %s in memory", (_, version, expected) => {
+    const { reader, memory } = setUp();
+    reader.expect(["k"]);
+    reader.forgetOlder("k", 2);
+    reader.remember("k", { row: entryRow({ version }), payload: '"value"' });
+    expect(memory.rowOf("k")?.version).toBe(expected);
   });
 });
 

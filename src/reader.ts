@@ -12,6 +12,16 @@ export interface Found {
   readonly value: unknown;
 }
 
+/** What is about to come into memory. */
+interface Filling {
+  /** The newest version of the key that was told of meanwhile. */
+  newest: number;
+}
+
+interface Reading extends Filling {
+  readonly row: Promise<Row | undefined>;
+}
+
 interface Opened extends Found, CachedEntry {}
 
 /** One transaction removes so many expired entries, that nobody waits for long behind it. */
@@ -31,9 +41,9 @@ export interface ReaderPorts {
 export class Reader {
   readonly #ports: ReaderPorts;
   /** Reads from IndexedDB under way; one that a write overtakes is taken out, so that it does not fill memory with what was. */
-  readonly #reads = new Map<string, Promise<Row | undefined>>();
+  readonly #reads = new Map<string, Reading>();
   /** The keys of the commit under way, if any, but those that another tab has written since it began. */
-  #committing = new Set<string>();
+  #committing = new Map<string, Filling>();
   /** Keys seen to have expired whose rows may still be there. */
   readonly #buried = new Set<string>();
   /** Keys to be read together, in the transaction that is about to start. */
@@ -56,8 +66,8 @@ export class Reader {
     if (!fillMemory) return this.#open(key, await this.#read(key));
     const reading = this.#readOnce(key);
     try {
-      const found = await this.#open(key, await reading);
-      if (found !== undefined && this.#reads.get(key) === reading) this.#ports.memory.set(key, { row: found.row, payload: found.payload });
+      const found = await this.#open(key, await reading.row);
+      if (found !== undefined && this.#reads.get(key) === reading) this.#fill(key, { row: found.row, payload: found.payload }, reading);
       return found;
     } finally {
       if (this.#reads.get(key) === reading) this.#reads.delete(key);
@@ -104,7 +114,7 @@ export class Reader {
 
   /** Takes note of the keys that a commit is about to write, to be remembered unless another tab overtakes it. */
   expect(keys: Iterable<string>): void {
-    this.#committing = new Set(keys);
+    this.#committing = new Map(Array.from(keys, (key) => [key, { newest: 0 }]));
   }
 
   /**
@@ -113,7 +123,7 @@ export class Reader {
    */
   remember(key: string, entry: { row: EntryRow; payload: Payload } | undefined): void {
     this.#drop(key);
-    if (entry !== undefined && this.#committing.has(key)) this.#ports.memory.set(key, entry);
+    if (entry !== undefined) this.#fill(key, entry, this.#committing.get(key));
   }
 
   /** What is in memory of a key, or about to come there, may no longer be true. */
@@ -122,9 +132,12 @@ export class Reader {
     this.#drop(key);
   }
 
-  /** Another tab has told of this version of a key: an older one in memory is not true any more. */
+  /** Another tab has told of this version of a key: an older one in memory, or about to come there, is not true any more. */
   forgetOlder(key: string, version: number): void {
-    if ((this.#ports.memory.rowOf(key)?.version ?? version) < version) this.forget(key);
+    if ((this.#ports.memory.rowOf(key)?.version ?? version) < version) this.#ports.memory.delete(key);
+    for (const filling of [this.#reads.get(key), this.#committing.get(key)]) {
+      if (filling !== undefined) filling.newest = Math.max(filling.newest, version);
+    }
   }
 
   forgetAll(): void {
@@ -158,6 +171,10 @@ export class Reader {
     return this.#buried.has(key);
   }
 
+  #fill(key: string, entry: CachedEntry, filling: Filling | undefined): void {
+    if (filling !== undefined && filling.newest <= entry.row.version) this.#ports.memory.set(key, entry);
+  }
+
   #drop(key: string): void {
     this.#buried.delete(key);
     this.#reads.delete(key);
@@ -173,8 +190,8 @@ export class Reader {
     }
   }
 
-  #readOnce(key: string): Promise<Row | undefined> {
-    const reading = this.#reads.get(key) ?? this.#read(key);
+  #readOnce(key: string): Reading {
+    const reading = this.#reads.get(key) ?? { row: this.#read(key), newest: 0 };
     this.#reads.set(key, reading);
     return reading;
   }
