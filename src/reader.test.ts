@@ -166,9 +166,24 @@ describe("another tab's write", () => {
     await until(async () => (await one.retrieve("k")) !== "old");
     expect(await one.retrieve("k")).toBe("new");
   });
+
+  it("is what is read next, once this one has published it, though nobody told of it", async () => {
+    const [one, other] = [page.open(), page.open()];
+    await turns(200);
+    await one.store("k", "old");
+    await one.flush();
+    // As a page that hides tells nothing any more.
+    vi.spyOn(BroadcastChannel.prototype, "postMessage").mockImplementation(() => undefined);
+    page.nats.dialling = "refuses";
+    expect(await other.store("k", "new")).toBe(false);
+    page.nats.dialling = "answers";
+    await one.flush();
+    expect(page.nats.log).toEqual(["k@1", "k@2"]);
+    expect(await one.retrieve("k")).toBe("new");
+  });
 });
 
-describe("a version that another tab tells of", () => {
+describe("a version that is told of", () => {
   const setUp = (): { reader: Reader; memory: MemoryCache } => {
     const memory = new MemoryCache(10);
     const database = openDatabase(DATABASE);
@@ -186,7 +201,7 @@ describe("a version that another tab tells of", () => {
     await putRows(openDatabase(DATABASE), { k: entryRow({ version }) });
     const { reader, memory } = setUp();
     const reading = reader.look("k", true);
-    reader.forgetOlder("k", 2);
+    reader.forgetOlder({ keys: ["k"], versions: [2] });
     expect(await reading).toMatchObject({ value: "value" });
     expect(memory.rowOf("k")?.version).toBe(expected);
   });
@@ -194,7 +209,7 @@ describe("a version that another tab tells of", () => {
   it.each(cases)("during the commit of %s one (%i) leaves %s in memory", (_, version, expected) => {
     const { reader, memory } = setUp();
     reader.expect(["k"]);
-    reader.forgetOlder("k", 2);
+    reader.forgetOlder({ keys: ["k"], versions: [2] });
     reader.remember("k", { row: entryRow({ version }), payload: '"value"' });
     expect(memory.rowOf("k")?.version).toBe(expected);
   });

@@ -27,6 +27,12 @@ interface Opened extends Found, CachedEntry {}
 /** One transaction removes so many expired entries, that nobody waits for long behind it. */
 const BURIALS = 100;
 
+/** Key and version of each lie at the same index. */
+interface Versions {
+  readonly keys: readonly string[];
+  readonly versions: readonly number[];
+}
+
 export interface ReaderPorts {
   readonly database: Database;
   readonly memory: MemoryCache;
@@ -132,12 +138,15 @@ export class Reader {
     this.#drop(key);
   }
 
-  /** Another tab has told of this version of a key: an older one in memory, or about to come there, is not true any more. */
-  forgetOlder(key: string, version: number): void {
-    if ((this.#ports.memory.rowOf(key)?.version ?? version) < version) this.#ports.memory.delete(key);
-    for (const filling of [this.#reads.get(key), this.#committing.get(key)]) {
-      if (filling !== undefined) filling.newest = Math.max(filling.newest, version);
-    }
+  /** There are these versions of keys, whoever wrote them: older ones in memory, or about to come there, are not true any more. */
+  forgetOlder({ keys, versions }: Versions): void {
+    keys.forEach((key, index) => {
+      const version = versions[index] ?? 0;
+      if ((this.#ports.memory.rowOf(key)?.version ?? version) < version) this.#ports.memory.delete(key);
+      for (const filling of [this.#reads.get(key), this.#committing.get(key)]) {
+        if (filling !== undefined) filling.newest = Math.max(filling.newest, version);
+      }
+    });
   }
 
   forgetAll(): void {

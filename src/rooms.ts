@@ -76,7 +76,7 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
         break;
       case "settled":
         // Who publishes a dead tab's write is the first to tell of it, perhaps.
-        notice.keys.forEach((key, index) => reader.forgetOlder(key, notice.versions[index] ?? 0));
+        reader.forgetOlder(notice);
         break;
       case "hello":
     }

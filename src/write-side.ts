@@ -134,6 +134,8 @@ export function openWriteSide(front: Front): WriteSide {
     emit,
     publish: (messages) => publisher.publish(messages),
     onSettled: (writes) => {
+      // What it published for another tab may be newer than what memory has.
+      reader.forgetOlder(writes);
       channel.post({ type: "settled", ...writes });
       if (writes.confirmed) evictor.unstick();
     },
