@@ -91,6 +91,20 @@ describe("a drain", () => {
     expect(attempts).toEqual([["a"], ["a"]]);
   });
 
+  it("of a flush counts what the one before it has published, though that failed", async () => {
+    const fails = [false, true, false];
+    const { courier, waiting, drains } = setUp({
+      publish: async (messages) => {
+        const isLost = fails.shift() ?? false;
+        return messages.map(() => (isLost ? { status: "failed", error: new Error("lost") } : { status: "confirmed" }));
+      },
+    });
+    waiting.push("a", "b", "c");
+    const { flush, goOn } = flushDuringDrain(courier, drains);
+    goOn();
+    expect(await flush).toEqual({ published: 3, failed: false });
+  });
+
   it("of a flush is not waited for beyond the time of one attempt", async () => {
     const { courier, waiting, server, drains } = setUp();
     waiting.push("a");
