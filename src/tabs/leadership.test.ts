@@ -125,6 +125,36 @@ describe("life signs", () => {
     expect([...(await other.living())]).toEqual(["other"]);
   });
 
+  it("are not those of one that has died, while somebody who waited for that comes to know", async () => {
+    const letGo = await locks.take("alive/dead", "shared");
+    await locks.take("something/else");
+    const signs = new LifeSigns("alive/", "me", DEAF);
+    await signs.begin();
+    await turns();
+    expect([...(await signs.living())]).toEqual(["me"]);
+    letGo();
+  });
+
+  it("are those of one whose lock is not granted yet, because somebody took it for dead", async () => {
+    const letGo = await locks.take("alive/new", "shared");
+    await new LifeSigns("alive/", "new", DEAF).begin();
+    await turns();
+    expect([...(await new LifeSigns("alive/", "me", DEAF).living())]).toEqual(["new"]);
+    letGo();
+  });
+
+  it("end for all who watch at the same moment, however slow one of them is", async () => {
+    const onDeath = vi.fn<() => void>();
+    const die = await locks.take("alive/other");
+    // Its tab is busy.
+    void locks.take("alive/other", "shared");
+    const signs = new LifeSigns("alive/", "me", { ...DEAF, onDeath });
+    await signs.begin();
+    die();
+    await turns();
+    expect(onDeath).toHaveBeenCalledTimes(1);
+  });
+
   it("are not needed where there are no Web Locks", async () => {
     vi.stubGlobal("navigator", undefined);
     const signs = new LifeSigns("alive/", "me", DEAF);

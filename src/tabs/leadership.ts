@@ -81,17 +81,20 @@ export class LifeSigns {
     if (signal === undefined || signal.aborted || owner === this.#self || this.#watched.has(owner)) return;
     this.#watched.add(owner);
     lockManager()
-      ?.request(this.#prefix + owner, { signal }, () => undefined)
+      // Shared: a tab that is busy must not keep the others from learning of it.
+      ?.request(this.#prefix + owner, { signal, mode: "shared" }, () => undefined)
       .then(() => this.#listener.onDeath())
       .catch(() => undefined)
       .finally(() => this.#watched.delete(owner));
   }
 
-  /** The stores that give a sign. */
+  /** The stores that give a sign, or have asked for the lock and wait for those who took them for dead. Who only watches shares it. */
   async living(): Promise<Set<string>> {
-    const { held = [] } = (await lockManager()?.query()) ?? {};
+    const { held = [], pending = [] } = (await lockManager()?.query()) ?? {};
     return new Set(
-      held.flatMap(({ name = "" }) => (name.startsWith(this.#prefix) ? [name.slice(this.#prefix.length)] : [])),
+      [...held, ...pending].flatMap(({ name = "", mode }) =>
+        mode === "exclusive" && name.startsWith(this.#prefix) ? [name.slice(this.#prefix.length)] : [],
+      ),
     );
   }
 

@@ -36,13 +36,14 @@ export class FakeLocks {
   }
 
   async query(): Promise<LockManagerSnapshot> {
-    return { held: Array.from(this.#held, ({ name, mode }) => ({ name, mode, clientId: "" })), pending: [] };
+    const infos = (locks: Iterable<Lock>): LockInfo[] => Array.from(locks, ({ name, mode }) => ({ name, mode, clientId: "" }));
+    return { held: infos(this.#held), pending: infos(this.#waiting.map(({ lock }) => lock)) };
   }
 
   /** Holds a lock as another tab does; what is returned lets go of it. */
-  async take(name: string): Promise<() => void> {
+  async take(name: string, mode: LockMode = "exclusive"): Promise<() => void> {
     return new Promise((resolve) => {
-      void this.request(name, () => new Promise<void>((letGo) => resolve(letGo)));
+      void this.request(name, { mode }, () => new Promise<void>((letGo) => resolve(letGo)));
     });
   }
 
