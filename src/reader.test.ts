@@ -5,7 +5,7 @@ import { codeOf, errorOf } from "./testing/errors.ts";
 import { Reader } from "./reader.ts";
 import { MemoryCache } from "./storage/memory-cache.ts";
 import type { Notice } from "./tabs/channel.ts";
-import { allRows, openDatabase, putRows, watchConnections, watchTransactions } from "./testing/indexeddb.ts";
+import { allRows, loseStorage, openDatabase, putRows, watchConnections, watchTransactions } from "./testing/indexeddb.ts";
 import { entryRow } from "./testing/rows.ts";
 import { DATABASE, listen, turns, until, usePage } from "./testing/stores.ts";
 
@@ -190,7 +190,7 @@ describe("a version that is told of", () => {
     const memory = new MemoryCache(10);
     const database = openDatabase(DATABASE);
     const nothing = (): void => undefined;
-    return { memory, reader: new Reader({ database, memory, emit: nothing, onUse: nothing, removeExpired: async () => undefined }) };
+    return { memory, reader: new Reader({ database, memory, emit: nothing, onUse: nothing, removeExpired: async () => true }) };
   };
 
   const cases = [
@@ -291,6 +291,23 @@ describe("an entry that has expired", () => {
     } finally {
       Date.now = now;
     }
+    expect(await store.retrieve("k")).toBeUndefined();
+  });
+
+  it.each([
+    ["before its row is removed", () => () => undefined],
+    ["after its row could not be removed", loseStorage],
+  ])("is not revived by a clock that jumps back %s", async (_, lose) => {
+    const store = page.open();
+    await store.store("k", 1, { ttl: 60 });
+    await store.flush();
+    const clock = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 61_000);
+    expect(await store.retrieve("k")).toBeUndefined();
+    clock.mockRestore();
+    const find = lose();
+    // Tries to remove the row.
+    await store.pendingWrites().catch(() => undefined);
+    find();
     expect(await store.retrieve("k")).toBeUndefined();
   });
 });

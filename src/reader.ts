@@ -39,8 +39,8 @@ export interface ReaderPorts {
   readonly emit: Emit;
   /** Told of every entry that is retrieved. */
   readonly onUse: (key: string) => void;
-  /** Removes entries that have expired, off anybody's path. */
-  readonly removeExpired: (keys: readonly string[], now: number) => Promise<void>;
+  /** Removes entries that have expired, off anybody's path. False: they may still be there. */
+  readonly removeExpired: (keys: readonly string[], now: number) => Promise<boolean>;
 }
 
 /** The way of a read: from memory, else from IndexedDB; checked, then decoded to a fresh value. Never from the network. */
@@ -192,7 +192,7 @@ export class Reader {
 
   async #removeExpired(keys: readonly string[], now: number): Promise<void> {
     try {
-      await this.#ports.removeExpired(keys, now);
+      if (!(await this.#ports.removeExpired(keys, now))) return;
       for (const key of keys) this.#buried.delete(key);
     } catch {
       // What cannot be removed yet is absent all the same.

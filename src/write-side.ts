@@ -50,8 +50,8 @@ export interface WriteSide {
   readonly publisher: Publisher;
   readonly housekeeping: Housekeeping;
   readonly inspector: Inspector;
-  /** Removes entries that have expired, off anybody's path. */
-  removeExpired(keys: readonly string[], now: number): Promise<void>;
+  /** Removes entries that have expired, off anybody's path. False: they may still be there. */
+  removeExpired(keys: readonly string[], now: number): Promise<boolean>;
   noteUse(key: string): void;
   /** Another tab has told something. */
   hear(notice: Notice): void;
@@ -183,11 +183,14 @@ export function openWriteSide(front: Front): WriteSide {
     inspector,
     async removeExpired(keys, now) {
       let removed = 0;
-      await committer.errand(async (transaction) => {
+      let isDone = true;
+      const remove = async (transaction: IDBTransaction): Promise<void> => {
         removed = 0;
         for (const key of keys) if (await removeExpired(transaction, stateOf, key, now)) removed++;
-      });
+      };
+      await committer.errand(remove, () => (isDone = false));
       if (removed > 0) evictor.forgetCount();
+      return isDone;
     },
     noteUse: (key) => evictor.noteUse(key),
     hear(notice) {
