@@ -980,6 +980,104 @@ test.describe("bulkStore", () => {
     expect(new Set((await wire.settled()).map(({ subject }) => subject)).size).toBe(2_500);
   });
 
+  test("of many leaves each as if it had been stored by itself", async ({ page, openStore, wire, namespace, nats }) => {
+    await openStore({ timeoutMs: 10_000 });
+    const seen = await page.evaluate(
+      async ([servers, namespace]) => {
+        const items = new Map(Array.from({ length: 200 }, (_, n) => [`k${n}`, { n }]));
+        await store.bulkStore(items);
+        const other = new keystore.NASKeyStore({ servers, namespace, cacheSize: 0, timeoutMs: 10_000 });
+        const read = await other.bulkRetrieve(items.keys());
+        const one = await other.retrieve("k77");
+        const { version, pending } = (await other.getMetadata("k77"))!;
+        const conflict = await aids.refusalOf(() => other.store("k0", "new", { ifVersion: 7 }));
+        const results = await Promise.all([
+          other.store("k0", "new", { ifVersion: 1 }),
+          other.update("k1", "updated", { tags: ["t"] }),
+          other.store("k2", "brief", { ttl: 100 }),
+          other.delete("k3"),
+        ]);
+        const after = await other.bulkRetrieve(["k0", "k1", "k2", "k3", "k4"]);
+        return {
+          read: [...read].every(([key, value]) => (value as { n: number }).n === items.get(key)?.n) && read.size,
+          one,
+          metadata: [version, pending, conflict?.code],
+          results,
+          after: [...after],
+          versions: await Promise.all(["k0", "k1", "k2", "k4"].map(async (key) => (await other.getMetadata(key))?.version)),
+          tagged: await other.listKeys("*", { tag: "t" }),
+          listed: await other.listKeys("k19*"),
+          stats: (await other.getStorageStats()).entries,
+          here: [await store.retrieve("k0"), await store.exists("k3")],
+          again: [...(await store.bulkStore(items)).values()].every(Boolean),
+          versionsAgain: await Promise.all(["k0", "k3", "k4"].map(async (key) => (await store.getMetadata(key))?.version)),
+          cleared: [await other.clearCache(), await other.listKeys()],
+        };
+      },
+      [nats.wsUrl, namespace] as const,
+    );
+    expect(seen).toEqual({
+      read: 200,
+      one: { n: 77 },
+      metadata: [1, false, "VERSION_CONFLICT"],
+      results: [true, true, true, true],
+      after: [["k0", "new"], ["k1", "updated"], ["k2", "brief"], ["k4", { n: 4 }]],
+      versions: [2, 2, 2, 1],
+      tagged: ["k1"],
+      listed: ["k19", "k190", "k191", "k192", "k193", "k194", "k195", "k196", "k197", "k198", "k199"],
+      stats: 199,
+      here: ["new", false],
+      again: true,
+      versionsAgain: [3, 1, 2],
+      cleared: [undefined, []],
+    });
+    await wire.waitFor(404);
+  });
+
+  test("of many, kept while nobody could be reached, is whole for the page that comes after, which publishes it", async ({ page, wire, namespace, nats }) => {
+    const queued = await page.evaluate(async (namespace) => {
+      const connect = (): Promise<never> => Promise.reject(new Error("Nobody can be reached"));
+      const offline = new keystore.NASKeyStore({ namespace, connect });
+      const results = await offline.bulkStore(Array.from({ length: 200 }, (_, n) => [`k${n}`, n] as const));
+      await offline.store("k0", "newer");
+      await offline.delete("k1");
+      await offline.clearCache();
+      return [[...results.values()].some(Boolean), (await offline.listKeys()).length];
+    }, namespace);
+    expect(queued).toEqual([false, 199]);
+
+    await page.reload();
+    const seen = await page.evaluate(
+      async ([servers, namespace]) => {
+        const next = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 10_000 });
+        const values = [await next.retrieve("k0"), await next.retrieve("k1"), (await next.bulkRetrieve(await next.listKeys())).size];
+        const { pending, rejected } = await next.flush();
+        return [...values, pending, rejected, await next.pendingWrites()];
+      },
+      [nats.wsUrl, namespace] as const,
+    );
+    expect(seen).toEqual(["newer", undefined, 199, 0, 0, []]);
+    await wire.waitFor(200);
+    const last = new Map((await wire.settled()).map(({ envelope }) => [envelope?.key, envelope?.operation === "store" ? envelope.value : undefined]));
+    expect([last.size, last.get("k0"), last.get("k1"), last.get("k199")]).toEqual([200, '"newer"', undefined, "199"]);
+  });
+
+  test("of more than the limit allows evicts the first of them, one by one, and never what waits", async ({ page, openStore }) => {
+    await openStore({ maxEntries: 150 });
+    const listed = await page.evaluate(async () => {
+      await store.bulkStore(Array.from({ length: 200 }, (_, n) => [`k${String(n).padStart(3, "0")}`, n] as const));
+      const settled = async () => {
+        while ((await store.getStorageStats()).entries !== 150) await new Promise((resolve) => setTimeout(resolve, 10));
+      };
+      await settled();
+      await store.retrieve("k050");
+      await store.store("one more", 1);
+      await settled();
+      return [(await store.listKeys()).slice(0, 3), await store.retrieve("k050", { useCache: false })];
+    });
+    expect(listed).toEqual([["k050", "k052", "k053"], 50]);
+  });
+
   test("with ifVersion writes nothing of a small call in which one key conflicts", async ({ page, openStore, wire }) => {
     await openStore();
     const seen = await page.evaluate(async () => {

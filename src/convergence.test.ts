@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { isTombstone } from "./entry/row.ts";
-import { allOutbox, allRows, openDatabase } from "./testing/indexeddb.ts";
+import { allOutbox, allRows, LAYOUTS, openDatabase, usePacking } from "./testing/indexeddb.ts";
 import { turns, until, usePage } from "./testing/stores.ts";
 
 const page = usePage();
@@ -64,8 +64,10 @@ async function converge(tabs: number, script: readonly Step[], round: number): P
   await Promise.all(stores.map((store) => store.close()));
 }
 
-describe("whatever the server does meanwhile, every write arrives, and the newest of a key arrives last", () => {
-  let round = 0;
+let round = 0;
+
+describe.each(LAYOUTS)("whatever the server does meanwhile, every write arrives, and the newest of a key arrives last, of $layout", ({ fewest }) => {
+  usePacking(fewest);
 
   it("from one tab", async () => {
     const property = fc.asyncProperty(steps, (script) => converge(1, script, round++));

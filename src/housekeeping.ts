@@ -1,6 +1,6 @@
 import type { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
-import { removeAllBut } from "./storage/entry-index.ts";
+import { removeAllBut } from "./storage/entry-table.ts";
 import type { Evictor } from "./storage/evictor.ts";
 import { outboxRows } from "./storage/outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
@@ -54,7 +54,7 @@ export class Housekeeping {
     await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
       const rows = await outboxRows(transaction);
       const kept = new Set(rows.flatMap(([, { writes }]) => writes.map(({ key }) => key)));
-      removeAllBut(transaction, [...kept].toSorted());
+      await removeAllBut(transaction, [...kept].toSorted());
     });
     this.#evictor.forgetCount();
   }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { IDBFactory, IDBKeyRange } from "fake-indexeddb";
-import { afterEach, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
 import type { Envelope } from "./entry/envelope.ts";
 import type { KeyFormat } from "./entry/metadata.ts";
@@ -11,6 +11,7 @@ import type { StoreOptions } from "./options.ts";
 import { parts } from "./rooms.ts";
 import { FakeLocks } from "./testing/fake-locks.ts";
 import { FakeNats } from "./testing/fake-nats.ts";
+import { LAYOUTS, usePacking } from "./testing/indexeddb.ts";
 import { NOW } from "./testing/rows.ts";
 import { stopTime, turns } from "./testing/stores.ts";
 
@@ -418,49 +419,53 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-it(`does what a plain Map does, over ${RUNS} runs of random commands`, { timeout: isLong ? 3_600_000 : 120_000 }, async () => {
-  // What loads lazily takes a time that no turn of the event loop measures.
-  await Promise.all([lazy.structured(), lazy.compression(), parts.writeSide()]);
-  stopTime();
-  const seed = Number(process.env["FAULTS_SEED"] ?? (Math.random() * 2 ** 31) | 0);
-  // A run that fails prints its seed and its commands; FAULTS_SEED=<seed> comes to the same failure again.
-  const outcome = await fc.check(
-    fc.asyncProperty(everyCommand(), async (commands) => {
-      const nats = new FakeNats();
-      const events = new EventTarget();
-      vi.stubGlobal("indexedDB", new IDBFactory());
-      vi.stubGlobal("IDBKeyRange", IDBKeyRange);
-      vi.stubGlobal("navigator", { onLine: true, locks: new FakeLocks() });
-      vi.stubGlobal("addEventListener", events.addEventListener.bind(events));
-      vi.stubGlobal("dispatchEvent", events.dispatchEvent.bind(events));
-      vi.spyOn(Math, "random").mockReturnValue(0.5);
-      const model: Model = {
-        entries: new Map(),
-        pending: new Map(),
-        remains: new Map(),
-        history: new Map(),
-        server: "up",
-        mayBeOffline: false,
-        now: NOW,
-      };
-      vi.spyOn(Date, "now").mockImplementation(() => model.now);
-      const open = (): NASKeyStore =>
-        new NASKeyStore({ namespace: "model", connect: nats.connect, cacheSize: 2, sweepIntervalMs: 0, compression: { thresholdBytes: 200 } });
-      const real: Real = { store: open(), nats, open };
-      try {
-        await fc.asyncModelRun(() => ({ model, real }), commands);
-        await theEnd(model, real);
-      } finally {
-        nats.dialling = "refuses";
-        nats.cut();
-        nats.answer();
-        await done(() => real.store.close());
-      }
-    }),
-    { numRuns: RUNS, seed, verbose: fc.VerbosityLevel.Verbose },
-  );
-  const cause = outcome.errorInstance instanceof Error ? `${outcome.errorInstance.message}\n` : "";
-  expect(outcome.failed, `FAULTS_SEED=${seed} repeats this. ${cause}${outcome.failed ? fc.defaultReportMessage(outcome) : ""}`).toBe(false);
+describe.each(LAYOUTS)("a store of $layout", ({ fewest }) => {
+  usePacking(fewest);
+
+  it(`does what a plain Map does, over ${RUNS} runs of random commands`, { timeout: isLong ? 3_600_000 : 120_000 }, async () => {
+    // What loads lazily takes a time that no turn of the event loop measures.
+    await Promise.all([lazy.structured(), lazy.compression(), parts.writeSide()]);
+    stopTime();
+    const seed = Number(process.env["FAULTS_SEED"] ?? (Math.random() * 2 ** 31) | 0);
+    // A run that fails prints its seed and its commands; FAULTS_SEED=<seed> comes to the same failure again.
+    const outcome = await fc.check(
+      fc.asyncProperty(everyCommand(), async (commands) => {
+        const nats = new FakeNats();
+        const events = new EventTarget();
+        vi.stubGlobal("indexedDB", new IDBFactory());
+        vi.stubGlobal("IDBKeyRange", IDBKeyRange);
+        vi.stubGlobal("navigator", { onLine: true, locks: new FakeLocks() });
+        vi.stubGlobal("addEventListener", events.addEventListener.bind(events));
+        vi.stubGlobal("dispatchEvent", events.dispatchEvent.bind(events));
+        vi.spyOn(Math, "random").mockReturnValue(0.5);
+        const model: Model = {
+          entries: new Map(),
+          pending: new Map(),
+          remains: new Map(),
+          history: new Map(),
+          server: "up",
+          mayBeOffline: false,
+          now: NOW,
+        };
+        vi.spyOn(Date, "now").mockImplementation(() => model.now);
+        const open = (): NASKeyStore =>
+          new NASKeyStore({ namespace: "model", connect: nats.connect, cacheSize: 2, sweepIntervalMs: 0, compression: { thresholdBytes: 200 } });
+        const real: Real = { store: open(), nats, open };
+        try {
+          await fc.asyncModelRun(() => ({ model, real }), commands);
+          await theEnd(model, real);
+        } finally {
+          nats.dialling = "refuses";
+          nats.cut();
+          nats.answer();
+          await done(() => real.store.close());
+        }
+      }),
+      { numRuns: RUNS, seed, verbose: fc.VerbosityLevel.Verbose },
+    );
+    const cause = outcome.errorInstance instanceof Error ? `${outcome.errorInstance.message}\n` : "";
+    expect(outcome.failed, `FAULTS_SEED=${seed} repeats this. ${cause}${outcome.failed ? fc.defaultReportMessage(outcome) : ""}`).toBe(false);
+  });
 });
 
 /** With the server up everything arrives, in order: what the server has read of a key is part of its history, the newest last. */

@@ -24,6 +24,12 @@ interface Reading extends Filling {
 
 interface Opened extends Found, CachedEntry {}
 
+/** Keys to be read together, and what is found under them. */
+interface Batch {
+  readonly keys: Set<string>;
+  readonly rows: Promise<ReadonlyMap<string, Row>>;
+}
+
 /** One transaction removes so many expired entries, that nobody waits for long behind it. */
 const BURIALS = 100;
 
@@ -53,7 +59,7 @@ export class Reader {
   /** Keys seen to have expired whose rows may still be there. */
   readonly #buried = new Set<string>();
   /** Keys to be read together, in the transaction that is about to start. */
-  #batch: { keys: string[]; rows: Promise<(Row | undefined)[]> } | undefined;
+  #batch: Batch | undefined;
 
   constructor(ports: ReaderPorts) {
     this.#ports = ports;
@@ -96,7 +102,7 @@ export class Reader {
   /** Without what looking costs for each alone. */
   async #openAll(keys: readonly string[]): Promise<(Found | undefined)[]> {
     const rows = await readRows(this.#ports.database, keys);
-    return Promise.all(keys.map((key, index) => this.#open(key, rows[index]).catch(passOverDamage)));
+    return Promise.all(keys.map((key) => this.#open(key, rows.get(key)).catch(passOverDamage)));
   }
 
   /** What lives in a row, checked and decoded: a use of it. */
@@ -208,12 +214,12 @@ export class Reader {
   /** Reads that are asked for in the same turn share a transaction. */
   async #read(key: string): Promise<Row | undefined> {
     const batch = (this.#batch ??= this.#startBatch());
-    const index = batch.keys.push(key) - 1;
-    return (await batch.rows)[index];
+    batch.keys.add(key);
+    return (await batch.rows).get(key);
   }
 
-  #startBatch(): { keys: string[]; rows: Promise<(Row | undefined)[]> } {
-    const keys: string[] = [];
+  #startBatch(): Batch {
+    const keys = new Set<string>();
     const rows = Promise.resolve().then(() => {
       this.#batch = undefined;
       return readRows(this.#ports.database, keys);

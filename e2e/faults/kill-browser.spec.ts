@@ -2,12 +2,11 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Page } from "@playwright/test";
 import { byForm } from "../support/fault-run.ts";
 import { expect, test, visit } from "../support/faults.ts";
-import { LoadLedger, loadSteps, runLoad, type Acknowledgement, type LoadStep } from "../support/load.ts";
+import { LOAD_KEYS, LoadLedger, loadSteps, runLoad, type Acknowledgement, type LoadStep } from "../support/load.ts";
 import type { WireMessage } from "../support/wire.ts";
 
 const KILLS = byForm(10, 200);
 const AT_ONCE = 8;
-const KEYS = Array.from({ length: 24 }, (_, index) => `key-${index}`);
 /** More than any load comes to before the kill. */
 const STEPS = 2_000;
 
@@ -35,7 +34,7 @@ test(`loses no acknowledged write when the browser is killed, ${KILLS} times`, a
       ledger.acknowledge(end);
       begun();
     });
-    const steps = loadSteps(random.fork(), STEPS, KEYS, kill * STEPS + 1);
+    const steps = loadSteps(random.fork(), STEPS, kill * STEPS + 1);
     ledger.expectSteps(steps);
     const before = ledger.acknowledgements;
     // Every third time nobody can be reached, so that everything is in the outbox when the browser dies.
@@ -116,7 +115,7 @@ function holdings(page: Page, namespace: string): Promise<Held[]> {
       await store.close();
       return held;
     },
-    [namespace, KEYS] as const,
+    [namespace, LOAD_KEYS] as const,
   );
 }
 

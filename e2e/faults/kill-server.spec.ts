@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { byForm } from "../support/fault-run.ts";
 import { expect, test } from "../support/faults.ts";
-import { LoadLedger, loadSteps, runLoad, type Acknowledgement } from "../support/load.ts";
+import { LOAD_KEYS, LoadLedger, loadSteps, runLoad, type Acknowledgement } from "../support/load.ts";
 import { expectInTime } from "../support/stopwatch.ts";
 import type { Wire, WireMessage } from "../support/wire.ts";
 
 const KILLS = byForm(5, 20);
 const AT_ONCE = 8;
-const KEYS = Array.from({ length: 24 }, (_, index) => `key-${index}`);
 const TIMEOUT_MS = 2_000;
 
 /*
@@ -38,7 +37,7 @@ test(`loses no write and leaves no call hanging when the server is killed under 
     ends.push(end);
   });
 
-  const steps = loadSteps(random.fork(), 100_000, KEYS, 1);
+  const steps = loadSteps(random.fork(), 100_000, 1);
   ledger.expectSteps(steps);
   await page.evaluate(
     ([servers, namespace, timeoutMs]) => void (globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs })),
@@ -76,7 +75,7 @@ test(`loses no write and leaves no call hanging when the server is killed under 
 
   const held = await page.evaluate(
     (keys) => Promise.all(keys.map(async (key) => [key, await store.retrieve<{ n: number }>(key, { useCache: false })] as const)),
-    KEYS,
+    LOAD_KEYS,
   );
   for (const [key, value] of held) {
     expect(ledger.objection(key, value), seed).toBeUndefined();

@@ -18,10 +18,20 @@ export interface Acknowledgement extends Timing {
   readonly error?: string;
 }
 
-/** Stores, updates, deletes and bulkStores of keys that come again and again. */
-export function loadSteps(random: Random, count: number, keys: readonly string[], firstNumber: number): LoadStep[] {
+/** Keys that come again and again. */
+const FEW = Array.from({ length: 24 }, (_, n) => `key-${n}`);
+/** So many that they are packed when they are stored together. */
+const MANY = Array.from({ length: 80 }, (_, n) => `many-${n}`);
+
+/** All keys that a load writes. */
+export const LOAD_KEYS = [...FEW, ...MANY];
+
+/** Stores, updates, deletes, and bulkStores of a few or all keys. */
+export function loadSteps(random: Random, count: number, firstNumber: number): LoadStep[] {
   return Array.from({ length: count }, (_, index) => {
     const operation = random.pick(["store", "store", "store", "update", "update", "delete", "bulkStore"] as const);
+    if (operation === "bulkStore" && random.int(1, 5) === 5) return { n: firstNumber + index, operation, keys: LOAD_KEYS };
+    const keys = random.int(1, 5) === 5 ? MANY : FEW;
     const chosen = Array.from({ length: operation === "bulkStore" ? random.int(2, 5) : 1 }, () => random.pick(keys));
     return { n: firstNumber + index, operation, keys: [...new Set(chosen)] };
   });

@@ -49,8 +49,8 @@ export function asRow(value: unknown, key: string): Row | undefined {
 }
 
 /** Whether a row is what `asRow` makes of something else. */
-export function isDamagedRow(row: EntryRow): boolean {
-  return row.size === DAMAGED.size;
+export function isDamagedRow(row: Row): boolean {
+  return "size" in row && row.size === DAMAGED.size;
 }
 
 const DAMAGED: EntryRow = {

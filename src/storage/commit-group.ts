@@ -1,9 +1,9 @@
 import type { Payload, WriteId } from "../entry/metadata.ts";
 import { liveEntry, type EntryRow, type Row } from "../entry/row.ts";
 import { asError } from "../errors.ts";
-import { FEW_KEYS, rowsOf, type Usage } from "./entry-index.ts";
+import type { Usage } from "./entry-index.ts";
+import { FEW_KEYS, find, isPacked, putRows, replaceRows, type Found } from "./entry-table.ts";
 import { addToOutbox, behindOf, isOf, outboxState, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
-import { ENTRIES } from "./schema.ts";
 
 /** A row before its write has an id. */
 export type Unsigned<R> = R extends Row ? Omit<R, "key" | "writeId"> : never;
@@ -103,16 +103,17 @@ export async function writeGroup(
   const guessed = isQuick && context.mayGuess ? plan(calls, new Map(guess), context) : undefined;
   if (guess?.size === 0 && guessed !== undefined && guessed.every((planned) => !(planned instanceof Error))) {
     // Nothing but new keys: to add them is to look. One that is there fails the transaction with a ConstraintError.
-    const results = write(transaction, guessed, "add", context);
+    const results = write(transaction, guessed, (rows) => putRows(transaction, rows, "add"), context);
     context.onAsked();
     if (keys.size > 0) context.onGuessed(true);
     return results;
   }
 
   const reading = readSlots(transaction, keys, context);
-  const written = guessed === undefined || keys.size > FEW_KEYS ? undefined : write(transaction, guessed, "put", context);
+  const written =
+    guessed === undefined || keys.size > FEW_KEYS ? undefined : write(transaction, guessed, (rows) => putRows(transaction, rows, "put"), context);
   context.onAsked();
-  const { slots, overtaken } = await reading;
+  const { slots, overtaken, found } = await reading;
   const isRight = guess !== undefined && agree(guess, slots);
   if (guess !== undefined && keys.size > 0) context.onGuessed(isRight);
   if (written !== undefined) {
@@ -120,7 +121,9 @@ export async function writeGroup(
     return written;
   }
 
-  const results = write(transaction, plan(calls, slots, context), "put", context);
+  let replacing: Promise<void> | undefined;
+  const results = write(transaction, plan(calls, slots, context), (rows) => (replacing = replaceRows(transaction, found, rows)), context);
+  await replacing;
   // What a newer version overtakes can no longer be sent: its message is made of the row.
   const changed = new Set(results.flatMap((result) => (result instanceof Error ? [] : result.map(({ draft }) => draft.key))));
   for (const [key, id] of overtaken) {
@@ -143,7 +146,7 @@ export function isWrongGuess(error: unknown): boolean {
 export async function areCommitted(transaction: IDBTransaction, commits: readonly Commit[]): Promise<boolean> {
   const states = await Promise.all(commits.map(({ row }) => outboxState(transaction, row.writeId)));
   if (states.some((state) => state !== undefined)) return true;
-  const rows = await rowsOf(transaction, new Set(commits.map(({ draft }) => draft.key)));
+  const { rows } = await find(transaction, commits.map(({ draft }) => draft.key));
   return commits.some(({ draft, row }) => isOf(rows.get(draft.key), ...row.writeId));
 }
 
@@ -157,15 +160,16 @@ function plan(
   return calls.map((drafts) => planCall(drafts, slots, mayPublish, now));
 }
 
-/** @param how "add" where nothing must be there yet */
+/** @param put puts the newest row of each key into the table */
 function write(
   transaction: IDBTransaction,
   plans: readonly (readonly Planned[] | Error)[],
-  how: "add" | "put",
+  put: (rows: ReadonlyMap<string, Row>) => void,
   context: GroupContext,
 ): (readonly Commit[] | Error)[] {
   const commits = sign(plans.flatMap((planned) => (planned instanceof Error ? [] : planned)), context);
-  putAll(transaction, commits, how, context.owner);
+  put(new Map(commits.map(({ draft, row }) => [draft.key, row])));
+  putOutboxRecords(transaction, commits, context.owner);
   let at = 0;
   return plans.map((planned) => (planned instanceof Error ? planned : commits.slice(at, (at += planned.length))));
 }
@@ -179,7 +183,7 @@ function guessSlots(keys: ReadonlySet<string>, context: GroupContext): Map<strin
     if (row === undefined) continue;
     const [owner, n] = row.writeId;
     const state = owner === context.owner ? context.knownState(n) : "unknown";
-    if ((state !== undefined && state !== "sending") || liveEntry(row, now) === undefined) return undefined;
+    if ((state !== undefined && state !== "sending") || isPacked(row) || liveEntry(row, now) === undefined) return undefined;
     const isSending = state === "sending";
     slots.set(key, { row, unconfirmed: isSending, mustWait: false, behind: isSending ? row.writeId : undefined });
   }
@@ -198,12 +202,12 @@ async function readSlots(
   transaction: IDBTransaction,
   keys: ReadonlySet<string>,
   { owner, stateOf }: GroupContext,
-): Promise<{ slots: Map<string, Slot>; overtaken: Map<string, WriteId> }> {
+): Promise<{ slots: Map<string, Slot>; overtaken: Map<string, WriteId>; found: Found }> {
   const slots = new Map<string, Slot>();
   const overtaken = new Map<string, WriteId>();
-  const rows = await rowsOf(transaction, keys);
+  const found = await find(transaction, keys);
   await Promise.all(
-    Array.from(rows, async ([key, row]) => {
+    Array.from(found.rows, async ([key, row]) => {
       const state = await stateOf(row.writeId);
       const foreign = row.writeId[0] !== owner;
       slots.set(key, {
@@ -220,7 +224,7 @@ async function readSlots(
       if (isLeft) overtaken.set(key, row.writeId);
     }),
   );
-  return { slots, overtaken };
+  return { slots, overtaken, found };
 }
 
 /** Decides a call's rows, and leaves the slots as they are when one of its drafts refuses. */
@@ -276,10 +280,7 @@ function sign(planned: readonly Planned[], { owner, generation, drawNumber }: Gr
   }));
 }
 
-function putAll(transaction: IDBTransaction, commits: readonly Commit[], how: "add" | "put", owner: string): void {
-  const newest = new Map(commits.map(({ draft, row }) => [draft.key, row]));
-  const entries = transaction.objectStore(ENTRIES);
-  for (const [key, row] of newest) entries[how](row, key);
+function putOutboxRecords(transaction: IDBTransaction, commits: readonly Commit[], owner: string): void {
   for (const state of ["sending", "queued"] as const) {
     const writes = commits
       .filter((commit) => commit.state === state)

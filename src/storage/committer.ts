@@ -3,6 +3,7 @@ import type { EntryRow, Row } from "../entry/row.ts";
 import { KeyStoreError, type KeyStoreErrorCode } from "../errors.ts";
 import { areCommitted, isWrongGuess, writeGroup, type Commit, type Draft } from "./commit-group.ts";
 import type { Database, Work } from "./database.ts";
+import { removeStrays } from "./entry-table.ts";
 import { outboxState, removeRecord, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
 
@@ -46,6 +47,16 @@ interface Written {
   /** The writes that left the outbox, since newer ones took their place. */
   readonly overtaken: readonly WriteId[];
 }
+
+/** What has been tried before, to commit a group. */
+interface Attempt {
+  readonly roomMade: boolean;
+  readonly wrongGuesses: number;
+}
+
+const FIRST_ATTEMPT: Attempt = { roomMade: false, wrongGuesses: 0 };
+/** After one wrong guess there is a look, after a second one what only claims to be an entry is removed: what then fails is no guess. */
+const MAX_WRONG_GUESSES = 2;
 
 /** One transaction takes at most so much, that nobody waits for long behind it. */
 const MAX_GROUP_WRITES = 512;
@@ -263,7 +274,12 @@ export class Committer {
    * @param before what the group before has left to do, which is done while the database works on this one
    * @returns what this one leaves to do: to tell who waits
    */
-  async #commitGroup(calls: readonly Call[], errands: readonly Errand[], before: () => void, roomMade = false): Promise<() => void> {
+  async #commitGroup(
+    calls: readonly Call[],
+    errands: readonly Errand[],
+    before: () => void,
+    { roomMade, wrongGuesses }: Attempt = FIRST_ATTEMPT,
+  ): Promise<() => void> {
     let written: Written | undefined;
     let isBeforeDone = false;
     const finishBefore = (): void => {
@@ -283,6 +299,7 @@ export class Committer {
           finishBefore();
           return written;
         }
+        if (wrongGuesses > 1) await removeStrays(transaction, calls.flatMap(({ drafts }) => drafts.map(({ key }) => key)));
         const overtaken: WriteId[] = [];
         const results = await writeGroup(
           transaction,
@@ -310,9 +327,9 @@ export class Committer {
       written = await this.#database.run([ENTRIES, OUTBOX], "readwrite", work, finishBefore);
     } catch (error) {
       finishBefore();
-      if (error instanceof KeyStoreError && isWrongGuess(error.cause)) {
+      if (error instanceof KeyStoreError && isWrongGuess(error.cause) && wrongGuesses < MAX_WRONG_GUESSES) {
         this.#rightGuesses = 0;
-        return this.#commitGroup(calls, errands, () => undefined, roomMade);
+        return this.#commitGroup(calls, errands, () => undefined, { roomMade, wrongGuesses: wrongGuesses + 1 });
       }
       return this.#afterFailure(error, calls, errands, roomMade);
     }
@@ -376,7 +393,7 @@ export class Committer {
       return conclude;
     }
     if (!roomMade && codeOf(error) === "QUOTA_EXCEEDED" && calls.length + errands.length === 1 && (await this.#makeRoom(calls))) {
-      return this.#commitGroup(calls, errands, () => undefined, true);
+      return this.#commitGroup(calls, errands, () => undefined, { ...FIRST_ATTEMPT, roomMade: true });
     }
     for (const { failed } of errands) failed();
     return () => {

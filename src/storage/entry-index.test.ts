@@ -1,10 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { allRows, openDatabase, putRows, useFreshIndexedDB } from "../testing/indexeddb.ts";
+import { openDatabase, putRows, useFreshIndexedDB } from "../testing/indexeddb.ts";
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
 import { LONG_AGO } from "../entry/row.ts";
-import { expiredKeys, listKeys, measureLiving, removeAllBut, removeRow } from "./entry-index.ts";
-import { readRows } from "./entry-table.ts";
+import { expiredKeys, listKeys, measureLiving } from "./entry-index.ts";
 import { ENTRIES } from "./schema.ts";
 
 useFreshIndexedDB();
@@ -67,13 +66,6 @@ describe("the entries", () => {
     );
   });
 
-  it("reads many rows, each where it was asked for", async () => {
-    const database = openDatabase();
-    const row = entryRow({ version: 7 });
-    await putRows(database, { a: row });
-    expect(await readRows(database, ["x", "a", "a"])).toEqual([undefined, row, row]);
-  });
-
   it("measures what lives, from the sizes before compression", async () => {
     const database = openDatabase();
     await putRows(database, {
@@ -91,27 +83,4 @@ it("expiredKeys are those of what is absent: expired entries and tombstones", as
   await putRows(database, { a: entryRow(), b: entryRow({ expiresAt: NOW }), c: tombstone(2), d: entryRow({ expiresAt: NOW + 1 }) });
   const keys = await database.run([ENTRIES], "readonly", (transaction) => expiredKeys(transaction, NOW));
   expect(keys.toSorted()).toEqual(["b", "c"]);
-});
-
-describe("removeAllBut", () => {
-  it("removes what a set difference removes", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.uniqueArray(anyKey, { maxLength: 12 }), fc.array(anyKey, { maxLength: 4 }), fc.infiniteStream(fc.boolean()), async (keys, strangers, picks) => {
-        const database = openDatabase(`all-but/${Math.random()}`);
-        await putRows(database, Object.fromEntries(keys.map((key) => [key, entryRow()])));
-        const kept = new Set([...keys.filter(() => picks.next().value as boolean), ...strangers]);
-        await database.run([ENTRIES], "readwrite", (transaction) => removeAllBut(transaction, [...kept].toSorted()));
-        expect(Object.keys(await allRows(database)).toSorted()).toEqual(keys.filter((key) => kept.has(key)).toSorted());
-        database.release();
-      }),
-      { numRuns: 60 },
-    );
-  });
-});
-
-it("removing a row that is not there changes nothing", async () => {
-  const database = openDatabase();
-  await putRows(database, { a: entryRow() });
-  await database.run([ENTRIES], "readwrite", (transaction) => removeRow(transaction, "b"));
-  expect(Object.keys(await allRows(database))).toEqual(["a"]);
 });

@@ -1,7 +1,7 @@
-import { isTombstone } from "../entry/row.ts";
+import { isTombstone, type Row } from "../entry/row.ts";
 import type { Database } from "./database.ts";
-import { type Usage, leastRecentlyUsed, measureUse, putRow, removeRow } from "./entry-index.ts";
-import { rowOf } from "./entry-table.ts";
+import { type Usage, leastRecentlyUsed, measureUse } from "./entry-index.ts";
+import { find, replaceRows } from "./entry-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
 import { sweep, type SweepPorts } from "./sweeper.ts";
 import type { UseLog } from "./use-log.ts";
@@ -85,10 +85,13 @@ export class Evictor {
     if (uses.size === 0) return;
     try {
       await this.#database.run([ENTRIES], "readwrite", async (transaction) => {
+        const found = await find(transaction, uses.keys());
+        const used = new Map<string, Row>();
         for (const [key, lastUsed] of uses) {
-          const row = await rowOf(transaction, key);
-          if (row !== undefined && !isTombstone(row) && row.lastUsed < lastUsed) putRow(transaction, key, { ...row, lastUsed });
+          const row = found.rows.get(key);
+          if (row !== undefined && !isTombstone(row) && row.lastUsed < lastUsed) used.set(key, { ...row, lastUsed });
         }
+        await replaceRows(transaction, found, used);
       });
     } catch (error) {
       this.#uses.giveBack(uses);
@@ -197,20 +200,20 @@ export class Evictor {
     after: IDBValidKey | undefined,
     spared: ReadonlySet<string>,
   ): Promise<{ keys: string[]; bytes: number; next: IDBValidKey | undefined }> {
-    const candidates = await leastRecentlyUsed(transaction, after, BATCH);
-    const keys: string[] = [];
+    const { keys, next } = await leastRecentlyUsed(transaction, after, BATCH);
+    const found = await find(transaction, keys);
+    const evicted = new Map<string, undefined>();
     let bytes = 0;
-    for (const { key } of candidates) {
-      if (keys.length >= toGo.entries && bytes >= toGo.bytes) break;
-      if (spared.has(key)) continue;
-      const row = await rowOf(transaction, key);
-      if (row === undefined || isTombstone(row)) continue;
+    for (const key of keys) {
+      if (evicted.size >= toGo.entries && bytes >= toGo.bytes) break;
+      const row = found.rows.get(key);
+      if (spared.has(key) || row === undefined || isTombstone(row)) continue;
       if ((await this.#options.stateOf(transaction, row.writeId)) !== undefined) continue;
-      removeRow(transaction, key);
-      keys.push(key);
+      evicted.set(key, undefined);
       bytes += row.size;
     }
-    return { keys, bytes, next: candidates.length === BATCH ? candidates.at(-1)?.position : undefined };
+    await replaceRows(transaction, found, evicted);
+    return { keys: [...evicted.keys()], bytes, next };
   }
 }
 

@@ -2,8 +2,7 @@ import { promisifyRequest } from "idb-keyval";
 
 import { isTombstone, isWriteId, type Row } from "../entry/row.ts";
 import type { WriteId } from "../entry/metadata.ts";
-import { removeRow } from "./entry-index.ts";
-import { rowOf } from "./entry-table.ts";
+import { find, replaceRows, rowOf } from "./entry-table.ts";
 import { OUTBOX } from "./schema.ts";
 
 /**
@@ -202,8 +201,9 @@ function isOver(settlement: Settlement | undefined): boolean {
 }
 
 async function removeTombstone(transaction: IDBTransaction, key: string, [owner, n]: WriteId): Promise<void> {
-  const row = await rowOf(transaction, key);
-  if (isOf(row, owner, n) && isTombstone(row)) removeRow(transaction, key);
+  const found = await find(transaction, [key]);
+  const row = found.rows.get(key);
+  if (isOf(row, owner, n) && isTombstone(row)) await replaceRows(transaction, found, new Map([[key, undefined]]));
 }
 
 /** Where to go on reading the outbox, and what was found. */
@@ -239,9 +239,9 @@ export async function readOutbox(
     const [owner] = rowKey;
     const record = await promisifyRequest<unknown>(outbox.get([...rowKey]));
     const writes = isOutboxRow(record) ? record.writes.filter(({ n }) => mayTake([owner, n], record.state)) : [];
-    const rows = await Promise.all(writes.map(({ key }) => rowOf(transaction, key)));
-    for (const [index, write] of writes.entries()) {
-      const row = rows[index];
+    const { rows } = await find(transaction, writes.map(({ key }) => key));
+    for (const write of writes) {
+      const row = rows.get(write.key);
       if (!isOf(row, owner, write.n)) superseded.push({ owner, write });
       else if (await isBeingSent(transaction, write.behind, mayTake)) held = true;
       else parcels.push({ owner, write, row });

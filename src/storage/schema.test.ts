@@ -3,7 +3,8 @@ import { describe, expect, it } from "vitest";
 import { NASKeyStore } from "../key-store.ts";
 import { bytesOf, sha256 } from "../entry/checksum.ts";
 import { FakeNats } from "../testing/fake-nats.ts";
-import { resultOf, useFreshIndexedDB } from "../testing/indexeddb.ts";
+import { allRows, openDatabase, resultOf, useFreshIndexedDB } from "../testing/indexeddb.ts";
+import { entryRow } from "../testing/rows.ts";
 
 useFreshIndexedDB();
 
@@ -76,5 +77,50 @@ describe("a database of schema 1", () => {
     const again = new NASKeyStore({ namespace: "old", connect: nats.connect, sweepIntervalMs: 0 });
     expect(await again.listKeys()).toEqual(["new"]);
     await again.close();
+  });
+});
+
+/** A database as schema 2 had it: every entry in a record of its own, and no index of keys. */
+async function makeSchema2(namespace: string, records: readonly [key: IDBValidKey, record: unknown][]): Promise<void> {
+  const request = indexedDB.open(`nas-keystore/${namespace}`, 2);
+  request.onupgradeneeded = () => {
+    const { result } = request;
+    const entries = result.createObjectStore("entries");
+    entries.createIndex("expiresAt", "expiresAt");
+    entries.createIndex("tags", "tags", { multiEntry: true });
+    entries.createIndex("use", ["lastUsed", "size"]);
+    result.createObjectStore("outbox");
+    result.createObjectStore("meta").put("generation-of-old", "generation");
+    for (const [key, record] of records) entries.put(record, key);
+  };
+  (await resultOf(request)).close();
+}
+
+describe("a database of schema 2", () => {
+  it("opens with its entries, whatever lies among them, and takes new ones in packs", async () => {
+    const sound = { ...entryRow({ payload: '"value"' }), checksum: await sha256(bytesOf('"value"')), lastUsed: 1 };
+    await makeSchema2("old", [
+      ["sound", { ...sound, key: "sound" }],
+      ["moved", { ...sound, key: "sound" }],
+      ["nothing", null],
+      ["text", "text"],
+      [["sound"], { ...sound, key: ["sound"] }],
+      [7, { ...sound, under: "sound" }],
+    ]);
+    const store = new NASKeyStore({ namespace: "old", connect: new FakeNats().connect, sweepIntervalMs: 0 });
+    const codeOf = (key: string): Promise<unknown> => store.retrieve(key).then(() => undefined, ({ code }: { code: string }) => code);
+
+    expect(await store.retrieve("sound")).toBe("value");
+    expect([await codeOf("moved"), await codeOf("nothing"), await codeOf("text")]).toEqual(Array(3).fill("CHECKSUM_MISMATCH"));
+    expect(await store.listKeys()).toEqual(["moved", "nothing", "sound", "text"]);
+
+    const many = ["sound", "moved", "nothing", "text", ...Array.from({ length: 80 }, (_, n) => `k${n}`)];
+    await store.bulkStore(many.map((key) => [key, key] as const));
+    expect([...(await store.bulkRetrieve(many, { useCache: false }))]).toEqual(many.map((key) => [key, key]));
+    expect(await store.listKeys()).toEqual(many.toSorted());
+    await store.close();
+    const database = openDatabase("nas-keystore/old");
+    expect(Object.keys(await allRows(database)).toSorted()).toEqual(many.toSorted());
+    database.release();
   });
 });

@@ -1,7 +1,7 @@
 import { randomId } from "../entry/random-id.ts";
 
 /** The tables of a namespace's database, and how older ones become these. */
-export const SCHEMA_VERSION = 2;
+export const SCHEMA_VERSION = 3;
 
 export const ENTRIES = "entries";
 export const OUTBOX = "outbox";
@@ -11,11 +11,15 @@ export type Table = typeof ENTRIES | typeof OUTBOX | typeof META;
 /** The key in META of the database's generation: an id that no other database, and no later one of this name, has. */
 export const GENERATION = "generation";
 
+/** The index of ENTRIES by the keys of what lies in a record: one of an entry, many of a pack. */
+export const UNDER = "under";
+
 /**
  * Runs inside the upgrade's transaction. Must keep entries and outbox, whatever it does to the rest: what is not published
  * yet is in them.
  * - 1: entries with expiry and tags, outbox, generation
  * - 2: when an entry was used last, for eviction
+ * - 3: many entries in one record, found by the index UNDER
  */
 export function upgrade(database: IDBDatabase, transaction: IDBTransaction, from: number): void {
   if (from < 1) {
@@ -26,17 +30,26 @@ export function upgrade(database: IDBDatabase, transaction: IDBTransaction, from
     database.createObjectStore(META);
     transaction.objectStore(META).put(randomId(), GENERATION);
   }
-  if (from < 2) {
-    const entries = transaction.objectStore(ENTRIES);
-    // Covers what eviction and the storage figures need, so that a key cursor does without payloads.
-    entries.createIndex("use", ["lastUsed", "size"]);
-    entries.openCursor().onsuccess = ({ target }) => {
-      const cursor = (target as IDBRequest<IDBCursorWithValue | null>).result;
-      if (cursor === null) return;
-      const row = cursor.value as { updatedAt?: number };
+  const entries = transaction.objectStore(ENTRIES);
+  // Covers what eviction and the storage figures need, so that a key cursor does without payloads.
+  if (from < 2) entries.createIndex("use", ["lastUsed", "size"]);
+  const index = (): void => void entries.createIndex(UNDER, UNDER, { multiEntry: true, unique: true });
+  if (from < 1) index();
+  else if (from < 3) upgradeEntries(entries, index);
+}
+
+function upgradeEntries(entries: IDBObjectStore, done: () => void): void {
+  entries.openCursor().onsuccess = ({ target }) => {
+    const cursor = (target as IDBRequest<IDBCursorWithValue | null>).result;
+    if (cursor === null) return done();
+    const row: unknown = cursor.value;
+    // What is no entry must not take the place of one.
+    if (typeof cursor.key !== "string") cursor.delete();
+    else if (typeof row === "object" && row !== null) {
+      const { updatedAt, lastUsed = updatedAt } = row as { updatedAt?: unknown; lastUsed?: unknown };
       // A tombstone is never used.
-      if (row.updatedAt !== undefined) cursor.update({ ...row, lastUsed: row.updatedAt });
-      cursor.continue();
-    };
-  }
+      cursor.update({ ...row, [UNDER]: cursor.key, ...(lastUsed === undefined ? undefined : { lastUsed }) });
+    }
+    cursor.continue();
+  };
 }

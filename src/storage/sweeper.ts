@@ -1,8 +1,8 @@
 import type { WriteId } from "../entry/metadata.ts";
 import { isExpired, isTombstone, LONG_AGO } from "../entry/row.ts";
 import type { Database } from "./database.ts";
-import { expiredKeys, putRow, removeRow } from "./entry-index.ts";
-import { rowOf } from "./entry-table.ts";
+import { expiredKeys } from "./entry-index.ts";
+import { find, replaceRows } from "./entry-table.ts";
 import type { WriteState } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
 
@@ -49,12 +49,13 @@ export async function removeExpired(
   key: string,
   now: number,
 ): Promise<boolean> {
-  const row = await rowOf(transaction, key);
+  const found = await find(transaction, [key]);
+  const row = found.rows.get(key);
   if (row === undefined || !isExpired(row, now)) return false;
   if ((await stateOf(transaction, row.writeId)) === undefined) {
-    removeRow(transaction, key);
+    await replaceRows(transaction, found, new Map([[key, undefined]]));
     return !isTombstone(row);
   }
-  if (row.expiresAt !== LONG_AGO) putRow(transaction, key, { ...row, expiresAt: LONG_AGO });
+  if (row.expiresAt !== LONG_AGO) await replaceRows(transaction, found, new Map([[key, { ...row, expiresAt: LONG_AGO }]]));
   return false;
 }

@@ -1,11 +1,11 @@
 import { IDBFactory, IDBDatabase, IDBKeyRange, forceCloseDatabase } from "fake-indexeddb";
-import { afterEach, beforeEach, vi, type MockInstance } from "vitest";
+import { afterEach, beforeEach, expect, vi, type MockInstance } from "vitest";
 
 import { asRow, type Row } from "../entry/row.ts";
 import type { WriteId } from "../entry/metadata.ts";
 import { Database } from "../storage/database.ts";
-import { putRow } from "../storage/entry-index.ts";
 import { addToOutbox, outboxRows, type OutboxRow } from "../storage/outbox-table.ts";
+import { asPack, packing } from "../storage/pack.ts";
 import { ENTRIES, OUTBOX } from "../storage/schema.ts";
 
 /** Every test of the file gets an IndexedDB of its own, with nothing in it. */
@@ -18,6 +18,19 @@ export function useFreshIndexedDB(): void {
     vi.restoreAllMocks();
     vi.unstubAllGlobals();
   });
+}
+
+/** How entries come to lie in the database, for suites that run with each. */
+export const LAYOUTS = [
+  { layout: "entries by themselves", fewest: Infinity },
+  { layout: "packed entries", fewest: 1 },
+] as const;
+
+/** Packs entries from so many on that are written together. */
+export function usePacking(fewest: number): void {
+  const usual = packing.fewest;
+  beforeEach(() => void (packing.fewest = fewest));
+  afterEach(() => void (packing.fewest = usual));
 }
 
 /** A database that tells nobody of what happens to it. */
@@ -85,16 +98,32 @@ function lostServer(): DOMException {
 
 export async function putRows(database: Database, rows: Readonly<Record<string, unknown>>): Promise<void> {
   await database.run([ENTRIES], "readwrite", (transaction) => {
-    for (const [key, row] of Object.entries(rows)) putRow(transaction, key, row as Row);
+    for (const [key, row] of Object.entries(rows)) transaction.objectStore(ENTRIES).put(row, key);
   });
 }
 
-/** All entries, as the database holds them. */
+/**
+ * All entries, as the database holds them, loose or packed.
+ * @throws when a key lies in two places, or a pack's list of keys is not its own
+ */
 export async function allRows(database: Database): Promise<Record<string, Row | undefined>> {
   return database.run([ENTRIES], "readonly", async (transaction) => {
     const entries = transaction.objectStore(ENTRIES);
-    const [keys, rows] = await Promise.all([resultOf(entries.getAllKeys()), resultOf<unknown[]>(entries.getAll())]);
-    return Object.fromEntries(keys.map((key, index) => [key as string, asRow(rows[index], key as string)]));
+    const [places, records] = await Promise.all([resultOf(entries.getAllKeys()), resultOf<unknown[]>(entries.getAll())]);
+    const rows = new Map<string, Row | undefined>();
+    const lists = new Map<IDBValidKey | undefined, unknown>();
+    places.forEach((place, index) => {
+      const record = records[index];
+      const pack = typeof place === "string" ? new Map([[place, record]]) : Array.isArray(place) ? asPack(record) : undefined;
+      if (typeof place === "number") lists.set(place, record);
+      else if (Array.isArray(place)) expect([lists.get(place[0]), place[1]]).toEqual([[...(pack?.keys() ?? [])], pack?.size]);
+      for (const [key, row] of pack ?? []) {
+        expect(rows.has(key), `${key} lies in two places`).toBe(false);
+        rows.set(key, asRow(row, key));
+      }
+    });
+    expect(lists.size, "lists of keys without a pack").toBe(places.filter((place) => Array.isArray(place)).length);
+    return Object.fromEntries(rows);
   });
 }
 
