@@ -1,6 +1,6 @@
 import type { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
-import { removeAllBut } from "./storage/entry-table.ts";
+import { removeAllBut } from "./storage/entry-writes.ts";
 import type { Evictor } from "./storage/evictor.ts";
 import { outboxRows } from "./storage/outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";

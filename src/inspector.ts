@@ -6,7 +6,7 @@ import type { Reader } from "./reader.ts";
 import type { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
 import { listKeys, measureLiving } from "./storage/entry-index.ts";
-import { rowOf } from "./storage/entry-table.ts";
+import { find } from "./storage/entry-table.ts";
 import { countWrites, pendingWrites, type PendingWrite } from "./storage/pending-writes.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
 
@@ -36,7 +36,7 @@ export class Inspector {
   /** @throws KeyStoreError CHECKSUM_MISMATCH when nothing can be told */
   async metadata(key: string): Promise<KeyMetadata | undefined> {
     const [row, state] = await this.#database.run([ENTRIES, OUTBOX], "readonly", async (transaction) => {
-      const found = await rowOf(transaction, key);
+      const found = (await find(transaction, [key])).rows.get(key);
       return [found, found && (await this.#committer.stateOf(transaction, found.writeId))] as const;
     });
     const entry = this.#reader.living(key, row);

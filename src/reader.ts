@@ -5,8 +5,9 @@ import { liveEntry, LONG_AGO, type EntryRow, type Row } from "./entry/row.ts";
 import { isDamage } from "./errors.ts";
 import type { Emit } from "./events.ts";
 import type { Database } from "./storage/database.ts";
-import { readRows } from "./storage/entry-table.ts";
+import { find } from "./storage/entry-table.ts";
 import type { CachedEntry, MemoryCache } from "./storage/memory-cache.ts";
+import { ENTRIES } from "./storage/schema.ts";
 
 export interface Found {
   readonly value: unknown;
@@ -89,20 +90,14 @@ export class Reader {
   /** The keys found, in the order asked. What is damaged is left out, with its event. */
   async bulkRetrieve(keys: Iterable<string>, useCache: boolean): Promise<Map<string, unknown>> {
     const distinct = [...new Set(keys)];
-    const found = useCache
-      ? await Promise.all(distinct.map(async (key) => this.recall(key) ?? this.look(key, true).catch(passOverDamage)))
-      : await this.#openAll(distinct);
+    const found = await Promise.all(
+      distinct.map(async (key) => (useCache ? this.recall(key) : undefined) ?? this.look(key, useCache).catch(passOverDamage)),
+    );
     const values = new Map<string, unknown>();
     found.forEach((box, index) => {
       if (box !== undefined) values.set(distinct[index] as string, box.value);
     });
     return values;
-  }
-
-  /** Without what looking costs for each alone. */
-  async #openAll(keys: readonly string[]): Promise<(Found | undefined)[]> {
-    const rows = await readRows(this.#ports.database, keys);
-    return Promise.all(keys.map((key) => this.#open(key, rows.get(key)).catch(passOverDamage)));
   }
 
   /** What lives in a row, checked and decoded: a use of it. */
@@ -222,7 +217,7 @@ export class Reader {
     const keys = new Set<string>();
     const rows = Promise.resolve().then(() => {
       this.#batch = undefined;
-      return readRows(this.#ports.database, keys);
+      return this.#ports.database.run([ENTRIES], "readonly", async (transaction) => (await find(transaction, keys)).rows);
     });
     return { keys, rows };
   }

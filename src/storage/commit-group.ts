@@ -2,7 +2,8 @@ import type { Payload, WriteId } from "../entry/metadata.ts";
 import { liveEntry, type EntryRow, type Row } from "../entry/row.ts";
 import { asError } from "../errors.ts";
 import type { Usage } from "./entry-index.ts";
-import { FEW_KEYS, find, isPacked, putRows, replaceRows, type Found } from "./entry-table.ts";
+import { FEW_KEYS, find, packedRows, type Found } from "./entry-table.ts";
+import { putRows, replaceRows } from "./entry-writes.ts";
 import { addToOutbox, behindOf, isOf, outboxState, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
 
 /** A row before its write has an id. */
@@ -122,7 +123,9 @@ export async function writeGroup(
   }
 
   let replacing: Promise<void> | undefined;
-  const results = write(transaction, plan(calls, slots, context), (rows) => (replacing = replaceRows(transaction, found, rows)), context);
+  const results = write(transaction, plan(calls, slots, context), (rows) => {
+    replacing = replaceRows(transaction, found, rows);
+  }, context);
   await replacing;
   // What a newer version overtakes can no longer be sent: its message is made of the row.
   const changed = new Set(results.flatMap((result) => (result instanceof Error ? [] : result.map(({ draft }) => draft.key))));
@@ -183,7 +186,7 @@ function guessSlots(keys: ReadonlySet<string>, context: GroupContext): Map<strin
     if (row === undefined) continue;
     const [owner, n] = row.writeId;
     const state = owner === context.owner ? context.knownState(n) : "unknown";
-    if ((state !== undefined && state !== "sending") || isPacked(row) || liveEntry(row, now) === undefined) return undefined;
+    if ((state !== undefined && state !== "sending") || packedRows.has(row) || liveEntry(row, now) === undefined) return undefined;
     const isSending = state === "sending";
     slots.set(key, { row, unconfirmed: isSending, mustWait: false, behind: isSending ? row.writeId : undefined });
   }

@@ -3,7 +3,7 @@ import type { EntryRow, Row } from "../entry/row.ts";
 import { KeyStoreError, type KeyStoreErrorCode } from "../errors.ts";
 import { areCommitted, isWrongGuess, writeGroup, type Commit, type Draft } from "./commit-group.ts";
 import type { Database, Work } from "./database.ts";
-import { removeStrays } from "./entry-table.ts";
+import { removeStrays } from "./entry-writes.ts";
 import { outboxState, removeRecord, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
 

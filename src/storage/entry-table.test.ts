@@ -6,8 +6,9 @@ import { allRows, LAYOUTS, openDatabase, putRows as putRecords, resultOf, useFre
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
 import type { Database } from "./database.ts";
 import { leastRecentlyUsed, listKeys, measureLiving } from "./entry-index.ts";
-import { find, isPacked, putRows, readRows, removeAllBut, removeStrays, replaceRows } from "./entry-table.ts";
-import { PACK_ENTRIES, packing } from "./pack.ts";
+import { find, PACK_ENTRIES, packedRows } from "./entry-table.ts";
+import { putRows, removeAllBut, removeStrays, replaceRows } from "./entry-writes.ts";
+import { packing } from "./pack.ts";
 import { ENTRIES } from "./schema.ts";
 
 useFreshIndexedDB();
@@ -26,6 +27,10 @@ function add(database: Database, rows: ReadonlyMap<string, Row>): Promise<void> 
 
 function change(database: Database, changes: ReadonlyMap<string, Row | undefined>): Promise<void> {
   return database.run([ENTRIES], "readwrite", async (transaction) => replaceRows(transaction, await find(transaction, changes.keys()), changes));
+}
+
+async function readRows(database: Database, keys: readonly string[]): Promise<ReadonlyMap<string, Row>> {
+  return (await database.run([ENTRIES], "readonly", (transaction) => find(transaction, keys))).rows;
 }
 
 async function records(database: Database): Promise<number> {
@@ -183,7 +188,7 @@ describe("packs", () => {
     const rows = await allRows(database);
     expect([Object.keys(rows).length, rows["k0"]?.version, rows["k2"]?.version]).toEqual([63, 2, 1]);
     const { k0, k2 } = Object.fromEntries(await readRows(database, ["k0", "k2"]));
-    expect([isPacked(k0 as Row), isPacked(k2 as Row)]).toEqual([false, true]);
+    expect([packedRows.has(k0 as Row), packedRows.has(k2 as Row)]).toEqual([false, true]);
   });
 
   it("take in what lay by itself, when it is written with many", async () => {

@@ -1,7 +1,8 @@
 import { isTombstone, type Row } from "../entry/row.ts";
 import type { Database } from "./database.ts";
 import { type Usage, leastRecentlyUsed, measureUse } from "./entry-index.ts";
-import { find, replaceRows } from "./entry-table.ts";
+import { find } from "./entry-table.ts";
+import { replaceRows } from "./entry-writes.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
 import { sweep, type SweepPorts } from "./sweeper.ts";
 import type { UseLog } from "./use-log.ts";

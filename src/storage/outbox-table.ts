@@ -2,7 +2,8 @@ import { promisifyRequest } from "idb-keyval";
 
 import { isTombstone, isWriteId, type Row } from "../entry/row.ts";
 import type { WriteId } from "../entry/metadata.ts";
-import { find, replaceRows, rowOf } from "./entry-table.ts";
+import { find } from "./entry-table.ts";
+import { replaceRows } from "./entry-writes.ts";
 import { OUTBOX } from "./schema.ts";
 
 /**
@@ -116,11 +117,8 @@ async function withoutOvertaken(
   const refused = writes.filter(({ n }) => settlements.get(n)?.state === "rejected");
   if (refused.length === 0) return settlements;
   const fates = new Map(settlements);
-  await Promise.all(
-    refused.map(async ({ n, key }) => {
-      if (!isOf(await rowOf(transaction, key), owner, n)) fates.set(n, { state: "superseded" });
-    }),
-  );
+  const { rows } = await find(transaction, refused.map(({ key }) => key));
+  for (const { n, key } of refused) if (!isOf(rows.get(key), owner, n)) fates.set(n, { state: "superseded" });
   return fates;
 }
 

@@ -1,5 +1,6 @@
 import { isCount } from "../entry/count.ts";
 import { isTombstone, type EntryRow, type Row } from "../entry/row.ts";
+import { PACK_ENTRIES } from "./entry-table.ts";
 
 /**
  * Entries that were written together and lie in one record, by their keys: IndexedDB takes hardly longer for sixteen of them
@@ -20,8 +21,6 @@ export interface PackRecord {
 /** Of a pack, with the number of its entries: what counts entries by an index of the table does without the packs. */
 export type PackId = readonly [id: number, entries: number];
 
-/** How many entries a pack takes: more would make a read of one dearer, and hardly a write of many cheaper. */
-export const PACK_ENTRIES = 16;
 /** How long the payloads of a pack are together, at most, in UTF-16 units or bytes: to read one is to read all. */
 const PACK_LENGTH = 8_192;
 /** Only so many are worth packing: a key that is written again soon is cheaper in a record of its own. (Tests pack fewer.) */

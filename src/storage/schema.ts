@@ -33,22 +33,23 @@ export function upgrade(database: IDBDatabase, transaction: IDBTransaction, from
   const entries = transaction.objectStore(ENTRIES);
   // Covers what eviction and the storage figures need, so that a key cursor does without payloads.
   if (from < 2) entries.createIndex("use", ["lastUsed", "size"]);
-  const index = (): void => void entries.createIndex(UNDER, UNDER, { multiEntry: true, unique: true });
-  if (from < 1) index();
-  else if (from < 3) upgradeEntries(entries, index);
+  if (from < 3) upgradeEntries(entries);
 }
 
-function upgradeEntries(entries: IDBObjectStore, done: () => void): void {
+function upgradeEntries(entries: IDBObjectStore): void {
   entries.openCursor().onsuccess = ({ target }) => {
     const cursor = (target as IDBRequest<IDBCursorWithValue | null>).result;
-    if (cursor === null) return done();
-    const row: unknown = cursor.value;
+    if (cursor === null) {
+      entries.createIndex(UNDER, UNDER, { multiEntry: true, unique: true });
+      return;
+    }
+    const row = cursor.value as { updatedAt?: unknown; lastUsed?: unknown } | null | undefined;
     // What is no entry must not take the place of one.
     if (typeof cursor.key !== "string") cursor.delete();
     else if (typeof row === "object" && row !== null) {
-      const { updatedAt, lastUsed = updatedAt } = row as { updatedAt?: unknown; lastUsed?: unknown };
       // A tombstone is never used.
-      cursor.update({ ...row, [UNDER]: cursor.key, ...(lastUsed === undefined ? undefined : { lastUsed }) });
+      if (row.updatedAt !== undefined) row.lastUsed ??= row.updatedAt;
+      cursor.update({ ...row, [UNDER]: cursor.key });
     }
     cursor.continue();
   };

@@ -2,7 +2,8 @@ import type { WriteId } from "../entry/metadata.ts";
 import { isExpired, isTombstone, LONG_AGO } from "../entry/row.ts";
 import type { Database } from "./database.ts";
 import { expiredKeys } from "./entry-index.ts";
-import { find, replaceRows } from "./entry-table.ts";
+import { find } from "./entry-table.ts";
+import { replaceRows } from "./entry-writes.ts";
 import type { WriteState } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
 
