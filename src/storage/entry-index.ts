@@ -2,7 +2,7 @@ import { promisifyRequest } from "idb-keyval";
 
 import { LONG_AGO } from "../entry/row.ts";
 import type { Database } from "./database.ts";
-import { entriesUnder } from "./pack.ts";
+import { asPack, entriesUnder } from "./pack.ts";
 import { ENTRIES, UNDER } from "./schema.ts";
 
 /** What is known of entries without loading their payloads. Entries with an expiry or tags, and tombstones, are never packed. */
@@ -89,12 +89,15 @@ export async function measureUse(transaction: IDBTransaction, without: ReadonlyS
   return usage;
 }
 
-/** The entries that were used longest ago, a bounded number of them, from a position on; in the order of use. */
+/**
+ * The entries that were used longest ago, a bounded number of them, from a position on; in the order of use, those of a pack
+ * together.
+ */
 export async function leastRecentlyUsed(
   transaction: IDBTransaction,
   after: IDBValidKey | undefined,
   limit: number,
-): Promise<{ keys: string[]; next: IDBValidKey | undefined }> {
+): Promise<{ groups: string[][]; next: IDBValidKey | undefined }> {
   const entries = transaction.objectStore(ENTRIES);
   const found: IDBValidKey[] = [];
   let count = 0;
@@ -105,10 +108,12 @@ export async function leastRecentlyUsed(
     next = count < limit ? undefined : key;
     return count < limit;
   });
-  const keys = await Promise.all(
-    found.map(async (place) => (Array.isArray(place) ? promisifyRequest<unknown>(entries.get(place[0] as number)) : place)),
+  const groups = await Promise.all(
+    found.map(async (place) =>
+      typeof place === "string" ? [place] : [...(asPack(await promisifyRequest<unknown>(entries.get(place)))?.keys() ?? [])],
+    ),
   );
-  return { keys: keys.flat().filter((key) => typeof key === "string"), next };
+  return { groups, next };
 }
 
 /** A key of the index `use`. */

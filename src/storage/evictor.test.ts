@@ -1,5 +1,13 @@
-import { describe, expect, it } from "vitest";
+import { IDBIndex, IDBObjectStore } from "fake-indexeddb";
+import { describe, expect, it, vi } from "vitest";
+import { allRows, openDatabase } from "../testing/indexeddb.ts";
+import { entryRow, NOW } from "../testing/rows.ts";
 import { turns, until, usePage } from "../testing/stores.ts";
+import { putRows } from "./entry-writes.ts";
+import { Evictor, type EvictorOptions } from "./evictor.ts";
+import { PACK_ENTRIES } from "./entry-table.ts";
+import { ENTRIES } from "./schema.ts";
+import { UseLog } from "./use-log.ts";
 
 const page = usePage();
 
@@ -67,5 +75,85 @@ describe("eviction", () => {
     await until(async () => (await store.listKeys()).length <= 1);
     await until(() => store.getCacheStats().size <= 1);
     expect(await store.retrieve("a")).toBeUndefined();
+  });
+});
+
+/** An evictor of a database with entries k0, k1 … of 100 bytes each, used in that order. */
+async function setUp(count: number, given: Partial<EvictorOptions> = {}) {
+  const database = openDatabase();
+  const keys = Array.from({ length: count }, (_, n) => `k${n}`);
+  const rows = new Map(keys.map((key, n) => [key, { ...entryRow({ size: 100, lastUsed: NOW + n }), key }]));
+  await database.run([ENTRIES], "readwrite", (transaction) => putRows(transaction, rows, "add"));
+  const uses = new UseLog();
+  const evictor = new Evictor(database, uses, {
+    maxEntries: Infinity,
+    maxBytes: Infinity,
+    stateOf: async () => undefined,
+    onExpired: () => undefined,
+    onEvicted: () => undefined,
+    alone: (work) => work(),
+    ...given,
+  });
+  const gone = async (): Promise<string[]> => {
+    const rows = await allRows(database);
+    return keys.filter((key) => !(key in rows));
+  };
+  return { database, evictor, uses, gone };
+}
+
+const numbered = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, n) => `k${from + n}`);
+
+describe("what goes", () => {
+  it("is all that is loaded, but for the rest of its pack", async () => {
+    const { evictor, gone } = await setUp(50, { maxEntries: 48 });
+    const loaded = vi.spyOn(IDBIndex.prototype, "get");
+    evictor.remeasure();
+    await evictor.settled();
+    expect(loaded).toHaveBeenCalledTimes(2);
+    expect(await gone()).toEqual(["k0", "k1"]);
+  });
+
+  it("is exactly what is over the limit, in the order of use, out of packs too", async () => {
+    const { evictor, gone } = await setUp(70, { maxEntries: 50 });
+    evictor.remeasure();
+    await evictor.settled();
+    expect(await gone()).toEqual(numbered(0, 20));
+  });
+});
+
+describe("where the storage is full", () => {
+  /** As Chromium: a transaction that only deletes is let through. */
+  function fill(): void {
+    for (const how of ["add", "put"] as const) {
+      vi.spyOn(IDBObjectStore.prototype, how).mockImplementation(() => {
+        throw new DOMException("full", "QuotaExceededError");
+      });
+    }
+  }
+
+  it("packs go as a whole, since to tear one takes room", async () => {
+    const { evictor, gone } = await setUp(64);
+    fill();
+    expect(await evictor.makeRoom(250, [])).toBe(true);
+    expect(await gone()).toEqual(numbered(0, PACK_ENTRIES));
+  });
+
+  it("a pack of which something has to stay is passed by, and what was used since goes last", async () => {
+    const { evictor, uses, gone } = await setUp(64);
+    uses.note("k1");
+    fill();
+    expect(await evictor.makeRoom(250, ["k20"])).toBe(true);
+    expect(await gone()).toEqual(numbered(32, 48));
+    expect(await evictor.makeRoom(2_000, ["k20"])).toBe(true);
+    expect(await gone()).toEqual([...numbered(0, 16), ...numbered(32, 64)]);
+  });
+
+  it("packs are torn only when nothing else can go", async () => {
+    const { evictor, gone } = await setUp(64);
+    const kept = numbered(0, 64).filter((_, n) => n % PACK_ENTRIES === 0);
+    expect(await evictor.makeRoom(250, kept)).toBe(true);
+    expect(await gone()).toEqual(["k1", "k2", "k3"]);
+    fill();
+    await expect(evictor.makeRoom(250, kept)).rejects.toThrow(/full/);
   });
 });

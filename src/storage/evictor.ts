@@ -118,10 +118,19 @@ export class Evictor {
    */
   async makeRoom(bytes: number, keys: readonly string[]): Promise<boolean> {
     const swept = await sweep(this.#database, this.#options);
-    const unused = await this.#evict({ entries: 0, bytes }, new Set([...this.#uses.unwritten, ...keys]));
-    const used = await this.#evict({ entries: 0, bytes: bytes - unused.bytes }, new Set(keys));
+    let freed = swept;
+    let left = bytes;
+    const evict = async (spared: ReadonlySet<string>, isFull: boolean): Promise<void> => {
+      const evicted = await this.#evict({ entries: 0, bytes: left }, spared, isFull);
+      freed += evicted.entries;
+      left -= evicted.bytes;
+    };
+    await evict(new Set([...this.#uses.unwritten, ...keys]), true);
+    await evict(new Set(keys), true);
+    // Something has to stay of every pack. Where the storage is not that full, it still can.
+    if (freed === 0) await evict(new Set(keys), false);
     this.remeasure();
-    return swept + unused.entries + used.entries > 0;
+    return freed > 0;
   }
 
   /** Evicts down to the limits, in the background. What fails is made good after the next write. */
@@ -178,14 +187,15 @@ export class Evictor {
 
   /**
    * Evicts at least so much, as far as there is something to evict.
+   * @param isFull only whole packs go: to take entries out of one, the others have to be put again
    * @returns what was evicted
    */
-  async #evict(excess: Usage, spared: ReadonlySet<string> = new Set()): Promise<Usage> {
+  async #evict(excess: Usage, spared: ReadonlySet<string> = new Set(), isFull = false): Promise<Usage> {
     let evicted: Usage = { entries: 0, bytes: 0 };
     for (let after: IDBValidKey | undefined; evicted.entries < excess.entries || evicted.bytes < excess.bytes; ) {
       const toGo = { entries: excess.entries - evicted.entries, bytes: excess.bytes - evicted.bytes };
       const { keys, bytes, next } = await this.#database.run([ENTRIES, OUTBOX], "readwrite", (transaction) =>
-        this.#evictBatch(transaction, toGo, after, spared),
+        this.#evictBatch(transaction, toGo, after, spared, isFull),
       );
       evicted = sum(evicted, { entries: keys.length, bytes });
       if (keys.length > 0) this.#options.onEvicted(keys);
@@ -200,21 +210,33 @@ export class Evictor {
     toGo: Usage,
     after: IDBValidKey | undefined,
     spared: ReadonlySet<string>,
+    isFull: boolean,
   ): Promise<{ keys: string[]; bytes: number; next: IDBValidKey | undefined }> {
-    const { keys, next } = await leastRecentlyUsed(transaction, after, BATCH);
-    const found = await find(transaction, keys);
-    const evicted = new Map<string, undefined>();
+    const { groups, next } = await leastRecentlyUsed(transaction, after, BATCH);
+    const keys: string[] = [];
     let bytes = 0;
-    for (const key of keys) {
-      if (evicted.size >= toGo.entries && bytes >= toGo.bytes) break;
-      const row = found.rows.get(key);
-      if (spared.has(key) || row === undefined || isTombstone(row)) continue;
-      if ((await this.#options.stateOf(transaction, row.writeId)) !== undefined) continue;
-      evicted.set(key, undefined);
-      bytes += row.size;
+    const isEnough = (): boolean => keys.length >= toGo.entries && bytes >= toGo.bytes;
+    // One after another: what stays need not be loaded.
+    for (const group of groups) {
+      if (isEnough()) break;
+      const found = await find(transaction, group);
+      const evictable = new Map<string, number>();
+      for (const key of group) {
+        const row = found.rows.get(key);
+        if (spared.has(key) || row === undefined || isTombstone(row)) continue;
+        if ((await this.#options.stateOf(transaction, row.writeId)) === undefined) evictable.set(key, row.size);
+      }
+      if (isFull && evictable.size < group.length) continue;
+      const evicted = new Map<string, undefined>();
+      for (const [key, size] of evictable) {
+        if (isEnough() && !isFull) break;
+        evicted.set(key, undefined);
+        keys.push(key);
+        bytes += size;
+      }
+      await replaceRows(transaction, found, evicted);
     }
-    await replaceRows(transaction, found, evicted);
-    return { keys: [...evicted.keys()], bytes, next };
+    return { keys, bytes, next };
   }
 }
 
