@@ -148,6 +148,15 @@ describe("where the storage is full", () => {
     expect(await gone()).toEqual([...numbered(0, 16), ...numbered(32, 64)]);
   });
 
+  it("room is made though something expired that is not confirmed", async () => {
+    const { database, evictor, gone } = await setUp(64, { stateOf: async (_, [owner]) => (owner === "me" ? "queued" : undefined) });
+    const expired = { ...entryRow({ expiresAt: NOW, lastUsed: NOW - 1, writeId: ["me", 1] }), key: "expired" };
+    await database.run([ENTRIES], "readwrite", (transaction) => putRows(transaction, new Map([["expired", expired]]), "add"));
+    fill();
+    expect(await evictor.makeRoom(250, [])).toBe(true);
+    expect(await gone()).toEqual(numbered(0, PACK_ENTRIES));
+  });
+
   it("packs are torn only when nothing else can go", async () => {
     const { evictor, gone } = await setUp(64);
     const kept = numbered(0, 64).filter((_, n) => n % PACK_ENTRIES === 0);

@@ -117,8 +117,8 @@ export class Evictor {
    * @returns whether anything went
    */
   async makeRoom(bytes: number, keys: readonly string[]): Promise<boolean> {
-    const swept = await sweep(this.#database, this.#options);
-    let freed = swept;
+    // What has expired unconfirmed is put again, as expired for good: for that there may be no room.
+    let freed = await sweep(this.#database, this.#options).catch(() => 0);
     let left = bytes;
     const evict = async (spared: ReadonlySet<string>, isFull: boolean): Promise<void> => {
       const evicted = await this.#evict({ entries: 0, bytes: left }, spared, isFull);
