@@ -181,6 +181,15 @@ describe("packs", () => {
     expect(await records(database)).toBe(2 * (64 / 4));
   });
 
+  it("are evicted in the order of use, in whatever order their entries were given", async () => {
+    const database = openDatabase();
+    const rows = rowsOf(names(64));
+    rows.set("k0", rowOf("k0", { lastUsed: NOW + 64 }));
+    await add(database, rows);
+    const { groups } = await database.run([ENTRIES], "readonly", (transaction) => leastRecentlyUsed(transaction, undefined, 100));
+    expect(groups.flat()).toEqual([...names(64).slice(1), "k0"]);
+  });
+
   it("lose what is written anew, and nothing else", async () => {
     const database = openDatabase();
     await add(database, rowsOf(names(64)));
@@ -243,6 +252,18 @@ describe("what is damaged", () => {
     const after = await readRows(database, names(64));
     expect([isDamagedRow(after.get(first) as Row), after.has(second), after.size]).toEqual([false, false, 63]);
     expect([...after.values()].filter(isDamagedRow)).toHaveLength(PACK_ENTRIES - 2);
+  });
+
+  it("in a pack does not take the others out of the figures and out of eviction when they are put again", async () => {
+    const database = openDatabase();
+    await add(database, rowsOf(names(64)));
+    await damage(database, (record) => ({ ...record, rows: (record["rows"] as unknown[]).map((row, n) => (n === 2 ? null : row)) }));
+    const damaged = [...(await readRows(database, names(64)))].find(([, row]) => isDamagedRow(row))?.[0] ?? "";
+    const neighbour = `k${Number(damaged.slice(1)) - 1}`;
+    await change(database, new Map([[neighbour, undefined]]));
+    expect((await measureLiving(database, NOW)).entries).toBe(63);
+    const { groups } = await database.run([ENTRIES], "readonly", (transaction) => leastRecentlyUsed(transaction, undefined, 100));
+    expect(groups.flat()).toEqual(names(64).filter((key) => key !== neighbour));
   });
 
   it("as a record of one key that says another's name stands for neither", async () => {

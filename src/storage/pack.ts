@@ -37,7 +37,9 @@ export function arrange(rows: ReadonlyMap<string, Row>): Arrangement {
   if (fit.size < packing.fewest) return { loose: rows, packs: [] };
   const packs: Map<string, EntryRow>[] = [];
   let room = 0;
-  for (const [key, row] of fit as Map<string, EntryRow>) {
+  // A key that was written twice has the place of its first write, but was used with its last.
+  const inOrder = [...(fit as Map<string, EntryRow>)].toSorted(([, a], [, b]) => a.lastUsed - b.lastUsed);
+  for (const [key, row] of inOrder) {
     let pack = packs.at(-1);
     room -= row.payload.length;
     if (pack === undefined || pack.size === PACK_ENTRIES || room < 0) {
@@ -56,12 +58,17 @@ function fitsPack(row: Row): boolean {
 
 export function packRecord(pack: Pack): PackRecord {
   const rows = [...pack.values()];
-  const figures = rows.map((row) => Object(row) as Partial<EntryRow>);
+  // What is damaged must not take the others out of the index.
+  const figures = (name: "lastUsed" | "size"): number[] =>
+    rows.flatMap((row) => {
+      const figure = (Object(row) as Partial<EntryRow>)[name];
+      return typeof figure === "number" && figure >= 0 ? [figure] : [];
+    });
   return {
     under: [...pack.keys()],
     rows,
-    lastUsed: Math.min(...figures.map(({ lastUsed }) => Number(lastUsed))),
-    size: figures.reduce((sum, { size }) => sum + Number(size), 0),
+    lastUsed: Math.min(...figures("lastUsed")),
+    size: figures("size").reduce((sum, size) => sum + size, 0),
   };
 }
 
