@@ -99,8 +99,8 @@ export async function writeGroup(
 ): Promise<(readonly Commit[] | Error)[]> {
   const keys = new Set(calls.flatMap((drafts) => drafts.map(({ key }) => key)));
   const guess = guessSlots(keys, context);
-  // Many keys are looked at twice, which would find what has been written on the guess in between.
-  const isQuick = guess !== undefined && (guess.size === 0 || keys.size <= FEW_KEYS);
+  // Many keys are looked at twice, and a new one is: that would find what has been written on the guess in between.
+  const isQuick = guess !== undefined && (guess.size === 0 || (guess.size === keys.size && keys.size <= FEW_KEYS));
   const guessed = isQuick && context.mayGuess ? plan(calls, new Map(guess), context) : undefined;
   if (guess?.size === 0 && guessed !== undefined && guessed.every((planned) => !(planned instanceof Error))) {
     // Nothing but new keys: to add them is to look. One that is there fails the transaction with a ConstraintError.
@@ -112,7 +112,7 @@ export async function writeGroup(
 
   const reading = readSlots(transaction, keys, context);
   const written =
-    guessed === undefined || keys.size > FEW_KEYS ? undefined : write(transaction, guessed, (rows) => putRows(transaction, rows, "put"), context);
+    guessed === undefined || guess?.size === 0 ? undefined : write(transaction, guessed, (rows) => putRows(transaction, rows, "put"), context);
   context.onAsked();
   const { slots, overtaken, found } = await reading;
   const isRight = guess !== undefined && agree(guess, slots);

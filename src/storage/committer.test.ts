@@ -213,6 +213,18 @@ describe("a guess of what is there", () => {
     expect(writesAmong(transactions)).toBe(3);
   });
 
+  it.each([
+    ["a new key beside a known one", storeDraft("new"), true],
+    ["new keys, one of which is refused", refusal("new"), false],
+  ])("of %s costs no second transaction", async (_, other, isKnown) => {
+    const { memory, set: { committer, commit, database } } = remembering();
+    if (isKnown) memory.set("a", (await commit(storeDraft("a"))).row as EntryRow);
+    await allRows(database);
+    const transactions = watchTransactions();
+    await Promise.allSettled([[storeDraft("a")], [other]].map((drafts) => committer.commit(drafts)));
+    expect(writesAmong(transactions)).toBe(1);
+  });
+
   it("that is wrong leaves nothing: the group is written anew, from what is there", async () => {
     const { memory, set: { commit, database } } = remembering();
     const stale = (await commit(storeDraft("a"))).row as EntryRow;
