@@ -54,7 +54,7 @@ export class Housekeeping {
     await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
       const rows = await outboxRows(transaction);
       const kept = new Set(rows.flatMap(([, { writes }]) => writes.map(({ key }) => key)));
-      await removeAllBut(transaction, [...kept].toSorted());
+      await removeAllBut(transaction, kept);
     });
     this.#evictor.forgetCount();
   }

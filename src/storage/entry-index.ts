@@ -2,7 +2,7 @@ import { promisifyRequest } from "idb-keyval";
 
 import { LONG_AGO } from "../entry/row.ts";
 import type { Database } from "./database.ts";
-import { asPack, entriesUnder } from "./pack.ts";
+import { asPack, entriesUnder, listPlace } from "./pack.ts";
 import { ENTRIES, UNDER } from "./schema.ts";
 
 /** What is known of entries without loading their payloads. Entries with an expiry or tags, and tombstones, are never packed. */
@@ -30,7 +30,8 @@ export function listKeys(
     const gone = new Set(expired);
     const keys = packed.length === 0 ? loose : [...new Set([...loose, ...packed])].toSorted();
     return {
-      living: keys.filter((key) => !gone.has(key) && key.startsWith(prefix)),
+      // No key of ours is anything but a string.
+      living: keys.filter((key) => typeof key === "string" && !gone.has(key) && key.startsWith(prefix)),
       expired: expired.length === 0 ? [] : await expiredKeys(transaction, now, LONG_AGO),
     };
   });
@@ -48,7 +49,7 @@ async function packedKeys(transaction: IDBTransaction, prefix: string): Promise<
     found === undefined || found.length === MOST_LOOKED_UP
       ? await promisifyRequest(entries.getAll(IDBKeyRange.upperBound(Infinity)))
       : await Promise.all(
-          Array.from(new Set(found.flatMap((id) => (Array.isArray(id) ? [id[0] as number] : []))), (id) =>
+          Array.from(new Set(found.flatMap((id) => (Array.isArray(id) ? [listPlace(id)] : []))), (id) =>
             promisifyRequest<unknown>(entries.get(id)),
           ),
         );

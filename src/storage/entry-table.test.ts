@@ -1,9 +1,12 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { IDBIndex, IDBObjectStore } from "fake-indexeddb";
+import { describe, expect, it, vi } from "vitest";
 
 import { isDamagedRow, type EntryRow, type Row } from "../entry/row.ts";
 import { allRows, LAYOUTS, openDatabase, putRows as putRecords, resultOf, useFreshIndexedDB, usePacking } from "../testing/indexeddb.ts";
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
+import { storeDraft } from "../testing/drafts.ts";
+import { Committer } from "./committer.ts";
 import type { Database } from "./database.ts";
 import { leastRecentlyUsed, listKeys, measureLiving } from "./entry-index.ts";
 import { find, PACK_ENTRIES, packedRows } from "./entry-table.ts";
@@ -58,7 +61,7 @@ describe.each(LAYOUTS)("the table of $layout", ({ fewest }) => {
         let n = 0;
         for (const { do: what, keys, kinds: kind } of steps) {
           if (what === "keep") {
-            await database.run([ENTRIES], "readwrite", (transaction) => removeAllBut(transaction, keys.toSorted()));
+            await database.run([ENTRIES], "readwrite", (transaction) => removeAllBut(transaction, new Set(keys)));
             for (const name of model.keys()) if (!keys.includes(name)) model.delete(name);
             continue;
           }
@@ -103,7 +106,7 @@ describe.each(LAYOUTS)("the table of $layout", ({ fewest }) => {
         const database = openDatabase(`all-but/${Math.random()}`);
         await add(database, rowsOf(keys));
         const kept = new Set([...keys.filter(() => picks.next().value as boolean), ...strangers]);
-        await database.run([ENTRIES], "readwrite", (transaction) => removeAllBut(transaction, [...kept].toSorted()));
+        await database.run([ENTRIES], "readwrite", (transaction) => removeAllBut(transaction, kept));
         expect(Object.keys(await allRows(database)).toSorted()).toEqual(keys.filter((key) => kept.has(key)).toSorted());
         database.release();
       }),
@@ -211,8 +214,25 @@ describe("packs", () => {
   it("are removed with all they hold, but for what is kept", async () => {
     const database = openDatabase();
     await add(database, rowsOf(names(64)));
-    await database.run([ENTRIES], "readwrite", (transaction) => removeAllBut(transaction, ["k3", "k40"]));
+    await database.run([ENTRIES], "readwrite", (transaction) => removeAllBut(transaction, new Set(["k3", "k40"])));
     expect(Object.keys(await allRows(database)).toSorted()).toEqual(["k3", "k40"]);
+  });
+
+  it("are not loaded to be kept as a whole, nor is what lies by itself", async () => {
+    const database = openDatabase();
+    await add(database, rowsOf(names(64)));
+    await add(database, rowsOf(names(20, "loose")));
+    const { get } = IDBObjectStore.prototype;
+    const loaded: unknown[] = [];
+    vi.spyOn(IDBObjectStore.prototype, "get").mockImplementation(function (this: globalThis.IDBObjectStore, key) {
+      if (typeof key !== "number") loaded.push(key);
+      return get.call(this, key);
+    });
+    const byIndex = vi.spyOn(IDBIndex.prototype, "get");
+    const kept = [...names(33), ...names(10, "loose")];
+    await database.run([ENTRIES], "readwrite", (transaction) => removeAllBut(transaction, new Set(kept)));
+    expect([loaded.length, byIndex.mock.calls.length]).toEqual([1, 0]);
+    expect(Object.keys(await allRows(database)).toSorted()).toEqual(kept.toSorted());
   });
 
   it("are listed by prefix, whether few keys begin with it or very many", async () => {
@@ -283,5 +303,49 @@ describe("what is damaged", () => {
     await database.run([ENTRIES], "readwrite", (transaction) => removeStrays(transaction, ["b", "c"]));
     await add(database, rowsOf(["b"]));
     expect(Object.keys(await allRows(database))).toEqual(["b"]);
+  });
+
+  it.each<[what: string, place: IDBValidKey, record: object]>([
+    ["a pack under an empty list", [], { under: ["k3", "b"], rows: [], lastUsed: NOW, size: 1 }],
+    ["a pack under a name", ["c", 3], { under: ["k3", "b"], rows: [], lastUsed: NOW, size: 1 }],
+    ["an entry under the number of a pack", [5, 5], { ...rowOf("k3"), under: "k3" }],
+    ["an entry under a number", 5, { ...rowOf("k3"), under: "k3" }],
+    ["a list of no pack", 5, ["k3", 7]],
+    ["a pack that says it is endless", [5, 2 ** 50], { under: ["k3"], rows: [], lastUsed: NOW, size: 1 }],
+    ["a row whose figures are none", [5, 2], { under: ["k3", "b"], rows: [1, { lastUsed: { valueOf: 1, toString: 1 }, size: -5 }], lastUsed: NOW, size: 1 }],
+    ["something under bytes", new Uint8Array([1]), { under: "k3" }],
+  ])("as %s is in nobody's way", async (_, place, record) => {
+    const database = openDatabase();
+    await database.run([ENTRIES], "readwrite", (transaction) => void transaction.objectStore(ENTRIES).put(record, place));
+    const c = rowOf("c");
+    await add(database, new Map([["c", c]]));
+    const committer = new Committer(database, {
+      owner: "me",
+      mayPublish: () => true,
+      onBegin: () => undefined,
+      recall: () => undefined,
+      onCommitted: () => undefined,
+      makeRoom: async () => false,
+    });
+    await committer.commit([storeDraft("k3")]);
+    expect((await readRows(database, ["k3"])).get("k3")).toMatchObject({ writeId: ["me", expect.any(Number)] });
+    for (const prefix of ["", "k"]) expect((await listKeys(database, NOW, prefix)).living).toContain("k3");
+    expect((await measureLiving(database, NOW)).entries).toBeLessThan(5);
+    const { groups } = await database.run([ENTRIES], "readonly", (transaction) => leastRecentlyUsed(transaction, undefined, 100));
+    expect(groups.flat()).toContain("k3");
+    await database.run([ENTRIES], "readwrite", (transaction) => removeAllBut(transaction, new Set(["c", "b"])));
+    expect((await readRows(database, ["c"])).get("c")).toMatchObject(c);
+    await database.run([ENTRIES], "readwrite", (transaction) => removeAllBut(transaction, new Set(["c"])));
+    expect(await records(database)).toBe(1);
+  });
+
+  it("as a record under what is no key is not listed", async () => {
+    const database = openDatabase();
+    await add(database, rowsOf(["a"]));
+    await database.run([ENTRIES], "readwrite", (transaction) => {
+      for (const place of [new Uint8Array([1]), new Date(NOW), 5, [5, 5]]) transaction.objectStore(ENTRIES).put({ tags: ["t"] }, place);
+    });
+    expect((await listKeys(database, NOW, "")).living).toEqual(["a"]);
+    expect((await listKeys(database, NOW, "", "t")).living).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { promisifyRequest } from "idb-keyval";
 
 import type { Row } from "../entry/row.ts";
 import { find, packedRows, type Found } from "./entry-table.ts";
-import { arrange, asPack, entriesUnder, packId, packRecord, type Arrangement, type Pack } from "./pack.ts";
+import { arrange, asPack, listPlace, packId, packRecord, type Arrangement, type Pack } from "./pack.ts";
 import { ENTRIES, UNDER } from "./schema.ts";
 
 /** The writing half of entry-table.ts. */
@@ -31,8 +31,7 @@ export async function replaceRows(
     Array.from(torn, async ([pack, key]) => {
       const id = await promisifyRequest(entries.index(UNDER).getKey(key));
       if (id === undefined) return;
-      entries.delete(id);
-      if (Array.isArray(id)) entries.delete(id[0] as IDBValidKey);
+      removePack(entries, id);
       addPack(entries, only(pack, (name) => !changes.has(name)));
     }),
   );
@@ -46,34 +45,51 @@ export async function replaceRows(
 /** In an open transaction: removes what claims to be the entry of a key, but lies elsewhere. No code of this library's makes that. */
 export async function removeStrays(transaction: IDBTransaction, keys: Iterable<string>): Promise<void> {
   const entries = transaction.objectStore(ENTRIES);
+  const { packs } = await find(transaction, keys);
   await Promise.all(
     Array.from(keys, async (key) => {
       const primaryKey = await promisifyRequest(entries.index(UNDER).getKey(key));
-      if (primaryKey !== undefined && primaryKey !== key && entriesUnder(primaryKey) === 1) entries.delete(primaryKey);
+      if (primaryKey !== undefined && primaryKey !== key && !packs.has(key)) entries.delete(primaryKey);
     }),
   );
 }
 
-/** Removes every entry but those of `kept`, which must be sorted; by ranges between them, so that no payload is loaded. */
-export async function removeAllBut(transaction: IDBTransaction, kept: readonly string[]): Promise<void> {
+/**
+ * Removes every entry but those of `kept`; by ranges between them, so that no payload is loaded but of packs that lose some of
+ * their entries.
+ */
+export async function removeAllBut(transaction: IDBTransaction, kept: ReadonlySet<string>): Promise<void> {
   const entries = transaction.objectStore(ENTRIES);
-  if (kept.length === 0) {
-    entries.clear();
-    return;
+  const under = entries.index(UNDER);
+  const places = await Promise.all(Array.from(kept, (key) => promisifyRequest(under.getKey(key))));
+  const packs = [...new Map(places.flatMap((place) => (Array.isArray(place) ? [[JSON.stringify(place), place]] : []))).values()];
+  const lists = await Promise.all(packs.map(async (id) => promisifyRequest<unknown>(entries.get(listPlace(id)))));
+
+  // As IndexedDB sorts: numbers, strings, arrays.
+  const stay: IDBValidKey[] = [
+    ...[...new Set(packs.map(listPlace))].toSorted((a, b) => a - b),
+    ...[...kept].toSorted(),
+    ...packs.toSorted((a, b) => indexedDB.cmp(a, b)),
+  ];
+  let after: IDBValidKey | undefined;
+  for (const place of stay) {
+    entries.delete(after === undefined ? IDBKeyRange.upperBound(place, true) : IDBKeyRange.bound(after, place, true, true));
+    after = place;
   }
-  const { packs } = await find(transaction, kept);
-  let after: string | undefined;
-  for (const key of kept) {
-    if (after === undefined) entries.delete(IDBKeyRange.upperBound(key, true));
-    else if (after < key) entries.delete(IDBKeyRange.bound(after, key, true, true));
-    after = key;
+  if (after === undefined) entries.clear();
+  else entries.delete(IDBKeyRange.lowerBound(after, true));
+
+  for (const [index, id] of packs.entries()) {
+    const list = lists[index];
+    if (Array.isArray(list) && list.every((key) => kept.has(key as string))) continue;
+    const pack = await promisifyRequest<unknown>(entries.get(id));
+    removePack(entries, id);
+    addPack(entries, only(pack, (key) => kept.has(key)));
   }
-  if (after !== undefined) entries.delete(IDBKeyRange.lowerBound(after, true));
-  for (const pack of new Set(packs.values())) addPack(entries, only(pack, (key) => packs.has(key)));
 }
 
 /** What is left of a pack. */
-function only(record: object, stays: (key: string) => boolean): Pack {
+function only(record: unknown, stays: (key: string) => boolean): Pack {
   return new Map([...(asPack(record) ?? [])].filter(([key]) => stays(key)));
 }
 
@@ -83,6 +99,11 @@ function put(entries: IDBObjectStore, { loose, packs }: Arrangement, how: "add" 
     addPack(entries, pack);
     for (const row of pack.values()) packedRows.add(row as Row);
   }
+}
+
+function removePack(entries: IDBObjectStore, id: IDBValidKey): void {
+  entries.delete(id);
+  if (Array.isArray(id)) entries.delete(listPlace(id));
 }
 
 function addPack(entries: IDBObjectStore, pack: Pack): void {

@@ -86,8 +86,15 @@ export function packId(entries: number): PackId {
   return [high * 2 ** 21 + (low >>> 11), entries];
 }
 
+/** Where the keys of a pack lie alone. Nothing of ours lies where a place says that which is none of a pack. */
+export function listPlace([id]: readonly IDBValidKey[]): number {
+  return typeof id === "number" ? id : NOWHERE;
+}
+
+const NOWHERE = -1;
+
 /** How many entries lie under a key of the table of entries. */
 export function entriesUnder(primaryKey: IDBValidKey): number {
   const [, entries] = Array.isArray(primaryKey) ? primaryKey : [];
-  return isCount(entries) ? entries : 1;
+  return isCount(entries) && entries <= PACK_ENTRIES ? entries : 1;
 }
