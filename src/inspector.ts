@@ -58,7 +58,7 @@ export class Inspector {
     const now = Date.now();
     const { living, expired } = await listKeys(this.#database, now, prefix, tag);
     this.#reader.bury(expired, now);
-    return living.filter((key) => !this.#reader.isBuried(key) && matches(key));
+    return living.filter((key) => !this.#reader.isBuried(key, now) && matches(key));
   }
 
   async storageStats(): Promise<StorageStats> {

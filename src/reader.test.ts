@@ -310,4 +310,22 @@ describe("an entry that has expired", () => {
     find();
     expect(await store.retrieve("k")).toBeUndefined();
   });
+
+  it("does not hide what another tab has stored under its key since, though nobody told of it", async () => {
+    const store = page.open();
+    await store.store("k", 1, { ttl: 60 });
+    await store.flush();
+    const clock = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 61_000);
+    expect(await store.retrieve("k")).toBeUndefined();
+    const find = loseStorage();
+    // Tries to remove the row.
+    await store.pendingWrites().catch(() => undefined);
+    find();
+    // In the back/forward cache nothing is heard.
+    page.events.dispatchEvent(Object.assign(new Event("pagehide"), { persisted: true }));
+    await page.open().store("k", 2);
+    page.events.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+    expect([await store.retrieve("k"), await store.listKeys()]).toEqual([2, ["k"]]);
+    clock.mockRestore();
+  });
 });

@@ -57,8 +57,8 @@ export class Reader {
   readonly #reads = new Map<string, Reading>();
   /** The keys of the commit under way, if any, but those that another tab has written since it began. */
   #committing = new Map<string, Filling>();
-  /** Keys seen to have expired whose rows may still be there. */
-  readonly #buried = new Set<string>();
+  /** Keys seen to have expired whose rows may still be there, and when: what has expired by then is absent, whatever the clock says. */
+  readonly #buried = new Map<string, number>();
   /** Keys to be read together, in the transaction that is about to start. */
   #batch: Batch | undefined;
 
@@ -163,7 +163,7 @@ export class Reader {
       const batch = unburied.slice(at, at + BURIALS);
       for (const key of batch) {
         this.forget(key);
-        this.#buried.add(key);
+        this.#buried.set(key, now);
       }
       void this.#removeExpired(batch, now);
     }
@@ -172,13 +172,14 @@ export class Reader {
   /** The entry if it lives. One that has expired is removed, off the caller's path. */
   living(key: string, row: Row | undefined): EntryRow | undefined {
     const now = Date.now();
-    const entry = this.#buried.has(key) ? undefined : liveEntry(row, now);
+    const entry = liveEntry(row, Math.max(now, this.#buried.get(key) ?? 0));
     if (entry === undefined && row !== undefined && row.expiresAt !== LONG_AGO) this.bury([key], now);
     return entry;
   }
 
-  isBuried(key: string): boolean {
-    return this.#buried.has(key);
+  /** Whether a key that lives at `now` was seen to have expired before the clock jumped back. */
+  isBuried(key: string, now: number): boolean {
+    return (this.#buried.get(key) ?? 0) > now;
   }
 
   #fill(key: string, entry: CachedEntry, filling: Filling | undefined): void {
