@@ -1,6 +1,7 @@
-import { IDBIndex, IDBObjectStore } from "fake-indexeddb";
+import { IDBDatabase, IDBIndex, IDBObjectStore } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
-import { allRows, openDatabase } from "../testing/indexeddb.ts";
+import { allRows, openDatabase, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
+import type { EntryRow } from "../entry/row.ts";
 import { entryRow, NOW } from "../testing/rows.ts";
 import { turns, until, usePage } from "../testing/stores.ts";
 import { putRows } from "./entry-writes.ts";
@@ -118,6 +119,29 @@ describe("what goes", () => {
     evictor.remeasure();
     await evictor.settled();
     expect(await gone()).toEqual(numbered(0, 20));
+  });
+});
+
+describe("uses", () => {
+  it("are written down a bounded number at a time, and kept where that fails", async () => {
+    const { database, evictor, uses } = await setUp(250);
+    for (const key of numbered(0, 250)) uses.note(key);
+    const transactions = watchTransactions();
+    await evictor.writeUses();
+    expect(writesAmong(transactions)).toBe(3);
+    transactions.mockRestore();
+    const isWritten = async (): Promise<number> => Object.values(await allRows(database)).filter((row) => Number((row as EntryRow).lastUsed) > NOW + 250).length;
+    expect(await isWritten()).toBe(250);
+
+    for (const key of numbered(0, 250)) uses.note(key);
+    const { transaction: begin } = IDBDatabase.prototype;
+    let begun = 0;
+    watchTransactions().mockImplementation(function (this: globalThis.IDBDatabase, ...given) {
+      if (begun++ > 0) throw new DOMException("unreadable", "NotReadableError");
+      return begin.apply(this, given);
+    });
+    await expect(evictor.writeUses()).rejects.toThrow(/unreadable/);
+    expect(uses.unwritten.size).toBe(150);
   });
 });
 

@@ -7,7 +7,7 @@ import { ENTRIES, OUTBOX } from "./schema.ts";
 import { sweep, type SweepPorts } from "./sweeper.ts";
 import type { UseLog } from "./use-log.ts";
 
-/** One transaction evicts so many entries, that nobody waits for long behind it. */
+/** One transaction evicts so many entries, or writes down so many uses, that nobody waits for long behind it, or loads much. */
 const BATCH = 100;
 /** Uses are written down so much later: soon enough to outlive a reload. */
 const USES_DELAY_MS = 1_000;
@@ -83,19 +83,22 @@ export class Evictor {
     clearTimeout(this.#useTimer);
     this.#useTimer = undefined;
     const uses = this.#uses.take();
-    if (uses.size === 0) return;
+    const left = new Map(uses);
     try {
-      await this.#database.run([ENTRIES], "readwrite", async (transaction) => {
-        const found = await find(transaction, uses.keys());
-        const used = new Map<string, Row>();
-        for (const [key, lastUsed] of uses) {
-          const row = found.rows.get(key);
-          if (row !== undefined && !isTombstone(row) && row.lastUsed < lastUsed) used.set(key, { ...row, lastUsed });
-        }
-        await replaceRows(transaction, found, used);
-      });
+      for (const batch of batches([...uses], BATCH)) {
+        await this.#database.run([ENTRIES], "readwrite", async (transaction) => {
+          const found = await find(transaction, batch.map(([key]) => key));
+          const used = new Map<string, Row>();
+          for (const [key, lastUsed] of batch) {
+            const row = found.rows.get(key);
+            if (row !== undefined && !isTombstone(row) && row.lastUsed < lastUsed) used.set(key, { ...row, lastUsed });
+          }
+          await replaceRows(transaction, found, used);
+        });
+        for (const [key] of batch) left.delete(key);
+      }
     } catch (error) {
-      this.#uses.giveBack(uses);
+      this.#uses.giveBack(left);
       throw error;
     }
   }
@@ -238,6 +241,10 @@ export class Evictor {
     }
     return { keys, bytes, next };
   }
+}
+
+function batches<T>(items: readonly T[], size: number): (readonly T[])[] {
+  return Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));
 }
 
 function sum(a: Usage, b: Usage): Usage {
