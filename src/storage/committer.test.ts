@@ -1,4 +1,4 @@
-import { IDBObjectStore, IDBTransaction } from "fake-indexeddb";
+import { IDBDatabase, IDBObjectStore, IDBTransaction } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
 import { KeyStoreError } from "../errors.ts";
 import { caught, codeOf } from "../testing/errors.ts";
@@ -606,6 +606,38 @@ describe("a group whose transaction is reported as lost", () => {
       vi.restoreAllMocks();
     }
     expect(await versions(database)).toEqual(["me a@1", "me a@2"]);
+  });
+
+  it("but was committed, and cannot be looked for, is sent later, though the call rejects", async () => {
+    const { committer, database, commit } = setUp();
+    let find = (): void => undefined;
+    loseAnswer(async () => void (find = loseStorage()));
+    expect(await codeOf(() => commit(storeDraft("a")))).toBe("STORAGE_UNAVAILABLE");
+    find();
+    expect(await versions(database)).toEqual(["me a@1"]);
+    expect(committer.mayResend(1, "sending")).toBe(true);
+    expect((await commit(storeDraft("a"))).row.version).toBe(2);
+  });
+
+  it("but was committed, and is written anew after all, leaves nothing behind that nobody sends", async () => {
+    let find = (): void => undefined;
+    const { commit, database } = setUp({
+      makeRoom: async () => {
+        find();
+        return true;
+      },
+    });
+    const { transaction: begin } = IDBDatabase.prototype;
+    loseAnswer(async () => {
+      const full = watchTransactions().mockImplementation(function (this: globalThis.IDBDatabase, ...given) {
+        const transaction = begin.apply(this, given);
+        setImmediate(() => (transaction as unknown as Record<string, (error: string) => void>)["_abort"]?.("QuotaExceededError"));
+        return transaction;
+      });
+      find = () => full.mockRestore();
+    });
+    expect((await commit(storeDraft("a"))).row.version).toBe(2);
+    expect(await versions(database)).toEqual(["me a@2"]);
   });
 
   it("but was committed has the results that it had, refusals and overtaken writes too", async () => {

@@ -281,6 +281,7 @@ export class Committer {
     { roomMade, wrongGuesses }: Attempt = FIRST_ATTEMPT,
   ): Promise<() => void> {
     let written: Written | undefined;
+    let runs = 0;
     let isBeforeDone = false;
     const finishBefore = (): void => {
       if (!isBeforeDone) before();
@@ -288,6 +289,7 @@ export class Committer {
     };
     try {
       const work: Work<Written> = async (transaction, generation) => {
+        runs++;
         for (const { work } of errands) {
           const working = work(transaction);
           if (working === undefined) continue;
@@ -330,6 +332,10 @@ export class Committer {
       if (error instanceof KeyStoreError && isWrongGuess(error.cause) && wrongGuesses < MAX_WRONG_GUESSES) {
         this.#rightGuesses = 0;
         return this.#commitGroup(calls, errands, () => undefined, { roomMade, wrongGuesses: wrongGuesses + 1 });
+      }
+      // Nobody knows whether that is in the database. If so it is to be sent, though its caller is told that it failed.
+      if (written !== undefined && (runs > 1 || codeOf(error) === "STORAGE_UNAVAILABLE")) {
+        for (const { row } of commitsOf(written)) this.#own.set(row.writeId[1], "queued");
       }
       return this.#afterFailure(error, calls, errands, roomMade);
     }
