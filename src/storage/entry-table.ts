@@ -1,7 +1,6 @@
 import { promisifyRequest } from "idb-keyval";
 
 import { asRow, isDamagedRow, type Row } from "../entry/row.ts";
-import type { PackRecord } from "./pack.ts";
 import { ENTRIES, UNDER } from "./schema.ts";
 
 /**
@@ -16,6 +15,16 @@ export interface Found {
   readonly rows: ReadonlyMap<string, Row>;
   /** The records of packs, by the keys that were found in them. */
   readonly packs: ReadonlyMap<string, object>;
+}
+
+/** A pack as IndexedDB holds it, under its number and how many it holds (`PackId`). */
+export interface PackRecord {
+  readonly under: readonly string[];
+  /** The row of the key at the same index. */
+  readonly rows: readonly unknown[];
+  /** When the entry was used that was used longest ago, and the bytes of all payloads: for the index `use`. */
+  readonly lastUsed: number;
+  readonly size: number;
 }
 
 /** So many keys are looked up one by one: requests under way together cost less than one more in a row. */

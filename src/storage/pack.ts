@@ -1,22 +1,12 @@
 import { isCount } from "../entry/count.ts";
 import { isTombstone, type EntryRow, type Row } from "../entry/row.ts";
-import { PACK_ENTRIES } from "./entry-table.ts";
+import { PACK_ENTRIES, type PackRecord } from "./entry-table.ts";
 
 /**
  * Entries that were written together and lie in one record, by their keys: IndexedDB takes hardly longer for sixteen of them
  * than for one by itself. A pack only ever shrinks; what changes leaves it.
  */
 export type Pack = ReadonlyMap<string, unknown>;
-
-/** A pack as IndexedDB holds it, under a PackId. */
-export interface PackRecord {
-  readonly under: readonly string[];
-  /** The row of the key at the same index. */
-  readonly rows: readonly unknown[];
-  /** When the entry was used that was used longest ago, and the bytes of all payloads: for the index `use`. */
-  readonly lastUsed: number;
-  readonly size: number;
-}
 
 /** Of a pack, with the number of its entries: what counts entries by an index of the table does without the packs. */
 export type PackId = readonly [id: number, entries: number];
