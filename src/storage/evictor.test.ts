@@ -1,9 +1,10 @@
 import { IDBDatabase, IDBIndex, IDBObjectStore } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
-import { allRows, openDatabase, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
+import { allRows, openDatabase, resultOf, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
 import type { EntryRow } from "../entry/row.ts";
 import { entryRow, NOW } from "../testing/rows.ts";
 import { turns, until, usePage } from "../testing/stores.ts";
+import { measureLiving } from "./entry-index.ts";
 import { putRows } from "./entry-writes.ts";
 import { Evictor, type EvictorOptions } from "./evictor.ts";
 import { PACK_ENTRIES } from "./entry-table.ts";
@@ -142,6 +143,16 @@ describe("uses", () => {
     });
     await expect(evictor.writeUses()).rejects.toThrow(/unreadable/);
     expect(uses.unwritten.size).toBe(150);
+  });
+
+  it("of what is damaged are none: it stays as it is, and counts as it did", async () => {
+    const { database, evictor, uses } = await setUp(2);
+    const broken = { version: 4, was: "a row", under: "broken" };
+    await database.run([ENTRIES], "readwrite", (transaction) => void transaction.objectStore(ENTRIES).put(broken, "broken"));
+    uses.note("broken");
+    await evictor.writeUses();
+    expect(await database.run([ENTRIES], "readonly", (transaction) => resultOf<unknown>(transaction.objectStore(ENTRIES).get("broken")))).toEqual(broken);
+    expect(await measureLiving(database, NOW)).toEqual({ entries: 2, bytes: 200 });
   });
 });
 

@@ -1,4 +1,4 @@
-import { isTombstone, type Row } from "../entry/row.ts";
+import { isDamagedRow, isTombstone, type Row } from "../entry/row.ts";
 import type { Database } from "./database.ts";
 import { type Usage, leastRecentlyUsed, measureUse } from "./entry-index.ts";
 import { find } from "./entry-table.ts";
@@ -91,7 +91,8 @@ export class Evictor {
           const used = new Map<string, Row>();
           for (const [key, lastUsed] of batch) {
             const row = found.rows.get(key);
-            if (row !== undefined && !isTombstone(row) && row.lastUsed < lastUsed) used.set(key, { ...row, lastUsed });
+            if (row === undefined || isTombstone(row) || isDamagedRow(row)) continue;
+            if (row.lastUsed < lastUsed) used.set(key, { ...row, lastUsed });
           }
           await replaceRows(transaction, found, used);
         });
