@@ -1,6 +1,6 @@
 import { IDBDatabase, IDBIndex, IDBObjectStore } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
-import { allRows, openDatabase, resultOf, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
+import { allRows, loseAnswer, openDatabase, resultOf, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
 import type { EntryRow } from "../entry/row.ts";
 import { entryRow, NOW } from "../testing/rows.ts";
 import { turns, until, usePage } from "../testing/stores.ts";
@@ -121,6 +121,16 @@ describe("what goes", () => {
     await evictor.settled();
     expect(await gone()).toEqual(numbered(0, 20));
   });
+});
+
+it("what the browser evicted, but reported as lost, is told of, and nothing goes in its place", async () => {
+  const told: string[] = [];
+  const { evictor, gone } = await setUp(6, { maxEntries: 4, onEvicted: (keys) => told.push(...keys) });
+  loseAnswer();
+  evictor.remeasure();
+  await evictor.settled();
+  vi.restoreAllMocks();
+  expect([told, await gone()]).toEqual([["k0", "k1"], ["k0", "k1"]]);
 });
 
 describe("uses", () => {

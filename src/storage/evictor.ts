@@ -9,6 +9,13 @@ import type { UseLog } from "./use-log.ts";
 
 /** One transaction evicts so many entries, or writes down so many uses, that nobody waits for long behind it, or loads much. */
 const BATCH = 100;
+/** What one transaction has evicted, and where the next goes on. */
+interface Batch {
+  readonly keys: readonly string[];
+  readonly bytes: number;
+  readonly next: IDBValidKey | undefined;
+}
+
 /** Uses are written down so much later: soon enough to outlive a reload. */
 const USES_DELAY_MS = 1_000;
 
@@ -198,9 +205,13 @@ export class Evictor {
     let evicted: Usage = { entries: 0, bytes: 0 };
     for (let after: IDBValidKey | undefined; evicted.entries < excess.entries || evicted.bytes < excess.bytes; ) {
       const toGo = { entries: excess.entries - evicted.entries, bytes: excess.bytes - evicted.bytes };
-      const { keys, bytes, next } = await this.#database.run([ENTRIES, OUTBOX], "readwrite", (transaction) =>
-        this.#evictBatch(transaction, toGo, after, spared, isFull),
-      );
+      let before: Batch | undefined;
+      const { keys, bytes, next } = await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
+        // Run again, though the browser may have committed what it reported as lost.
+        const [first] = before?.keys ?? [];
+        if (before !== undefined && first !== undefined && !(await find(transaction, [first])).rows.has(first)) return before;
+        return (before = await this.#evictBatch(transaction, toGo, after, spared, isFull));
+      });
       evicted = sum(evicted, { entries: keys.length, bytes });
       if (keys.length > 0) this.#options.onEvicted(keys);
       if (next === undefined) break;
@@ -215,7 +226,7 @@ export class Evictor {
     after: IDBValidKey | undefined,
     spared: ReadonlySet<string>,
     isFull: boolean,
-  ): Promise<{ keys: string[]; bytes: number; next: IDBValidKey | undefined }> {
+  ): Promise<Batch> {
     const { groups, next } = await leastRecentlyUsed(transaction, after, BATCH);
     const keys: string[] = [];
     let bytes = 0;
