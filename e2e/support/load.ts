@@ -94,15 +94,21 @@ export class LoadLedger {
 
   /** Calls that resolved true though neither their message nor a newer one of the key is among these. */
   unread(messages: readonly WireMessage[]): string[] {
-    const newest = new Map<string, number>();
+    // A delete does not say which call it was: it may have taken along any that it overtook.
+    const told = new Map<string, number[]>();
     for (const { envelope } of messages) {
-      if (envelope?.value === undefined) continue;
-      const { n } = JSON.parse(envelope.value) as { n: number };
-      newest.set(envelope.key, Math.max(n, newest.get(envelope.key) ?? 0));
+      if (envelope === undefined) continue;
+      const { n } = envelope.value === undefined ? { n: Infinity } : (JSON.parse(envelope.value) as { n: number });
+      const all = told.get(envelope.key) ?? [];
+      told.set(envelope.key, all);
+      all.push(n);
     }
-    return this.confirmed().flatMap(({ n, keys }) =>
-      keys.filter((key) => (newest.get(key) ?? 0) < n).map((key) => `${n} of ${key}`),
-    );
+    const isTold = (n: number, key: string): boolean => {
+      const all = told.get(key) ?? [];
+      const lastBefore = all.findLastIndex((other) => other <= n - this.#atOnce);
+      return all.some((other, index) => other >= n && (other < Infinity || index > lastBefore));
+    };
+    return this.confirmed().flatMap(({ n, keys }) => keys.filter((key) => !isTold(n, key)).map((key) => `${n} of ${key}`));
   }
 
   #writesOf(key: string): LoadStep[] {
