@@ -49,15 +49,23 @@ export function messageId([owner, n]: WriteId): string {
   return `${owner}-${n}`;
 }
 
+/** Whether an id can stand in a header as it is. One that was read from a database may be anybody's. */
+export function isSafeId(id: string): boolean {
+  return /^[!-~]*$/.test(id);
+}
+
 /** The header block of a message, as it goes over the wire. */
-export function headerOf({ id }: Message): Uint8Array {
+export function headerOf({ id }: Pick<Message, "id">): Uint8Array {
   return utf8.encode(`NATS/1.0\r\nNats-Msg-Id: ${id}\r\n\r\n`);
 }
 
-/** The bytes of a message that servers limit: its headers and its data. */
-export function wireSize(message: Message): number {
-  return headerOf(message).length + message.data.length;
+/** The bytes of a message that servers limit: its headers and its data. Its id must be a safe one, which has a byte a character. */
+export function wireSize({ id, data }: Message): number {
+  return HEADER_BYTES + id.length + data.length;
 }
+
+/** Of the headers without the id. */
+const HEADER_BYTES = headerOf({ id: "" }).length;
 
 export function envelopeOf(key: string, row: Row, origin: string): Envelope {
   if (isTombstone(row)) {

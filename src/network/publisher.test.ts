@@ -59,6 +59,13 @@ describe("publishing", () => {
     expect(connection.published.map(({ id }) => id)).toEqual(["id-b"]);
   });
 
+  it.each(["gone\r\nNats-Rollup: all-1", "a b-1", "ö-1", "\0-1"])("never hands the id %j to the client", async (id) => {
+    const { connection, publisher } = setUp();
+    const deliveries = await publisher.publish([messageTo("a", { id }), messageTo("b")]);
+    expect(deliveries.map(({ status }) => status)).toEqual(["rejected", "confirmed"]);
+    expect(connection.published.map(({ id: sent }) => sent)).toEqual(["id-b"]);
+  });
+
   it("refuses what is larger than the server takes, headers included, and sends what just fits", async () => {
     const { connection, publisher } = setUp();
     const fits = messageTo("a", { data: new Uint8Array(100) });

@@ -1,4 +1,4 @@
-import { wireSize, type Message } from "../entry/envelope.ts";
+import { isSafeId, wireSize, type Message } from "../entry/envelope.ts";
 import { isSafeSubject } from "../entry/subject.ts";
 import { asError } from "../errors.ts";
 import type { Connection, Receipt } from "./connection.ts";
@@ -65,9 +65,10 @@ export class Publisher {
   }
 }
 
-/** Must check the subject here, whatever was checked before: clients send one with CRLF in it as protocol. */
+/** Must check subject and id here, whatever was checked before: clients send one with CRLF in it as protocol, or as headers. */
 function send(connection: Connection, message: Message): Receipt {
   if (!isSafeSubject(message.subject)) return { refusal: new Error("The key does not make a valid NATS subject.") };
+  if (!isSafeId(message.id)) return { refusal: new Error("The write's id does not make a valid NATS header.") };
   const size = wireSize(message);
   if (size > connection.maxPayloadBytes) {
     return { refusal: new Error(`The message has ${size} bytes, the server takes at most ${connection.maxPayloadBytes}.`) };
