@@ -80,6 +80,7 @@ export const GOALS: readonly Goal[] = [
     rounds: 7,
     warmUps: 2,
   },
+  { id: "bulk-again", work: "bulkStore of 10,000 that are there", against: "idb-keyval setMany of the same", ...atOnce, calls: 10_000, rounds: 5, warmUps: 1 },
   {
     id: "memory",
     work: "retrieve from memory",
@@ -98,6 +99,7 @@ export const GOALS: readonly Goal[] = [
     ...sequence,
     calls: 300,
   },
+  { id: "cold-alone", work: "the same, of an entry stored by itself", against: "idb-keyval get", ...sequence, calls: 200 },
   {
     id: "colds",
     work: "1,000 of those reads at once",
@@ -129,6 +131,13 @@ export const GOALS: readonly Goal[] = [
     id: "store-large-linger",
     work: "store with lingerMs, in 100,000 entries",
     against: "the same in 100",
+    ...sequence,
+    calls: 100,
+  },
+  {
+    id: "store-packed",
+    work: "store with lingerMs, of keys that were stored with many",
+    against: "the same of keys stored by themselves",
     ...sequence,
     calls: 100,
   },

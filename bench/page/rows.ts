@@ -128,6 +128,12 @@ export const ROWS: Readonly<Record<string, Row>> = {
     end: async () => {},
   }),
 
+  "bulk-again": async ({ calls }, world) => {
+    const { store, keyval, end } = await twoFilled(world, calls);
+    const items = pairs(calls);
+    return { ours: () => timed(() => allConfirmed(store.bulkStore(items), calls)), peer: () => timed(() => setMany(items, keyval)), end };
+  },
+
   memory: async ({ calls }, { servers }) => {
     const { store, end } = await openStore(servers, PATIENT);
     const cache = new LRUCache<string, string>({ max: 100 });
@@ -161,6 +167,18 @@ export const ROWS: Readonly<Record<string, Row>> = {
       ours: () => inSequence(calls, async (n) => present(await store.retrieve(keyOf((n * 7) % 1000), COLD))),
       peer: () => inSequence(calls, async (n) => present(await get<unknown>(keyOf((n * 7) % 1000), keyval))),
       end,
+    };
+  },
+
+  "cold-alone": async ({ calls }, { servers }) => {
+    const { store, end } = await openStore(servers, { lingerMs: LINGER_MS });
+    const database = openKeyval(freshName());
+    await inSequence(calls, (n) => confirmed(store.store(keyOf(n), payload(n))));
+    await setMany(pairs(calls), database.store);
+    return {
+      ours: () => inSequence(calls, async (n) => present(await store.retrieve(keyOf((n * 7) % calls), COLD))),
+      peer: () => inSequence(calls, async (n) => present(await get<unknown>(keyOf((n * 7) % calls), database.store))),
+      end: () => Promise.all([end(), database.end()]),
     };
   },
 
@@ -198,6 +216,21 @@ export const ROWS: Readonly<Record<string, Row>> = {
 
   "store-large": (goal, world) => storesInFilled(goal, world, 0),
   "store-large-linger": (goal, world) => storesInFilled(goal, world, LINGER_MS),
+
+  "store-packed": async ({ calls, rounds, warmUps }, { servers }) => {
+    const { store, end } = await openStore(servers, { ...PATIENT, lingerMs: LINGER_MS });
+    // A pack loses what is stored anew: every turn has packs of its own.
+    const count = calls * (rounds + warmUps);
+    await allConfirmed(store.bulkStore(pairs(count)), count);
+    const alone = await openStore(servers, { lingerMs: LINGER_MS });
+    await inSequence(calls, (n) => confirmed(alone.store.store(keyOf(n), payload(n))));
+    let next = 0;
+    return {
+      ours: () => inSequence(calls, () => confirmed(store.store(keyOf(next), payload(next++)))),
+      peer: () => inSequence(calls, (n) => confirmed(alone.store.store(keyOf(n), payload(n)))),
+      end: () => Promise.all([end(), alone.end()]),
+    };
+  },
 
   open: async ({ calls }, world) => {
     const { servers, sizes } = world;
