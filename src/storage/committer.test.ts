@@ -9,6 +9,7 @@ import { entryRow, NOW, tombstone } from "../testing/rows.ts";
 import type { Commit, Draft } from "./commit-group.ts";
 import { Committer, type CommitterOptions } from "./committer.ts";
 import type { OutboxWrite, Settlement } from "./outbox-table.ts";
+import { packing } from "./pack.ts";
 import { ENTRIES, OUTBOX, type Table } from "./schema.ts";
 
 useFreshIndexedDB();
@@ -237,6 +238,44 @@ describe("a guess of what is there", () => {
     expect(outbox.flatMap(([, { writes }]) => writes.map(({ key, version }) => [key, version]))).toEqual([["a", 1], ["a", 2], ["a", 3], ["b", 1]]);
   });
 
+  it("of a known key that is wrong is undone: no version is given twice", async () => {
+    const { memory, set: { commit, database } } = remembering();
+    memory.set("a", (await commit(storeDraft("a"))).row as EntryRow);
+    await commit(storeDraft("a"));
+    // Memory has not heard of the second.
+    expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 3 } });
+    const outbox = await allOutbox(database);
+    expect(outbox.flatMap(([, { writes }]) => writes.map(({ version }) => version))).toEqual([1, 2, 3]);
+  });
+
+  it("is not made of what another tab wrote, which may be on its way", async () => {
+    const { memory, set: { commit, database } } = remembering();
+    const row = entryRow({ writeId: ["other", 1] });
+    await putRows(database, { a: row });
+    await putOutbox(database, "other", { state: "sending", writes: [{ n: 1, key: "a", version: 1, operation: "store" }], attempts: 0 });
+    memory.set("a", row);
+    expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 2 }, state: "queued", behind: ["other", 1] });
+  });
+
+  it("of what is being sent has a newer version that is queued wait for it", async () => {
+    const memory = new Map<string, EntryRow>();
+    let mayPublish = true;
+    const { commit } = setUp({ recall: (key) => memory.get(key), mayPublish: () => mayPublish });
+    memory.set("a", (await commit(storeDraft("a"))).row as EntryRow);
+    mayPublish = false;
+    expect(await commit(storeDraft("a"))).toMatchObject({ state: "queued", behind: ["me", 1] });
+  });
+
+  it("is not made of what lies in a pack, where it would be wrong", async () => {
+    const { memory, set: { committer, commit, database } } = remembering();
+    const drafts = Array.from({ length: packing.fewest }, (_, n) => storeDraft(`k${n}`));
+    for (const { draft, row } of await committer.commit(drafts)) memory.set(draft.key, row as EntryRow);
+    await allRows(database);
+    const transactions = watchTransactions();
+    expect(await commit(storeDraft("k3"))).toMatchObject({ row: { version: 2 } });
+    expect(writesAmong(transactions)).toBe(1);
+  });
+
   it("that is wrong refuses nothing, and what it would have written does not stay", async () => {
     const { set: { committer, commit, database } } = remembering();
     await commit(storeDraft("a"));
@@ -378,6 +417,15 @@ describe("a write", () => {
     const { commit, database } = setUp({ mayPublish: () => false });
     expect((await commit(storeDraft("a"))).state).toBe("queued");
     expect((await allOutbox(database))[0]?.[1].state).toBe("queued");
+  });
+
+  it("that takes the place of a queued one waits for what that one waited for", async () => {
+    let mayPublish = true;
+    const { commit } = setUp({ mayPublish: () => mayPublish });
+    await commit(storeDraft("a"));
+    mayPublish = false;
+    await commit(storeDraft("a"));
+    expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 3 }, state: "queued", behind: ["me", 1] });
   });
 
   it("need not wait for its own store's write that is under way", async () => {
@@ -665,6 +713,17 @@ describe("a group whose transaction is reported as lost", () => {
     expect(await commit(onlyIf("a", 0))).toMatchObject({ row: { version: 1, writeId: ["me", 1] } });
     expect((await allRows(database))["a"]).toMatchObject(row);
     expect(await versions(database)).toEqual(inOutbox ? ["me a@1"] : []);
+  });
+
+  it("but was committed, all of it published and some of it overwritten by another tab, is not written twice", async () => {
+    const { committer, database } = setUp();
+    loseAnswer(async () => {
+      await putRows(openDatabase(), { a: entryRow({ version: 2, writeId: ["other", 1] }) });
+      await empty(OUTBOX);
+    });
+    const commits = await committer.commit([storeDraft("a"), storeDraft("b")]);
+    expect(commits.map(({ row }) => row.version)).toEqual([1, 1]);
+    expect(await allRows(database)).toMatchObject({ a: { version: 2 }, b: { version: 1 } });
   });
 });
 
