@@ -307,6 +307,13 @@ describe("a guess of what is there", () => {
   });
 });
 
+it("a commit tells by how much the entries grew", async () => {
+  const { commit } = setUp();
+  const grown: unknown[] = [];
+  for (const draft of [storeDraft("a", '"12345"'), storeDraft("a", '"123"'), deleteDraft("a"), deleteDraft("a")]) grown.push((await commit(draft)).grew);
+  expect(grown).toEqual([{ entries: 1, bytes: 7 }, { entries: 0, bytes: -2 }, { entries: -1, bytes: -5 }, { entries: 0, bytes: 0 }]);
+});
+
 describe("versions", () => {
   it("count from 1, within a group too", async () => {
     const { committer } = setUp();
@@ -351,6 +358,14 @@ describe("versions", () => {
     if (settlement !== undefined) await settle(deleted, settlement);
     const stored = await commit(storeDraft("a"));
     expect([stored.row.version, stored.replaced]).toEqual([3, undefined]);
+  });
+
+  it("start at 1 after a delete that is confirmed but still in the outbox, which it leaves", async () => {
+    const { commit, database } = setUp();
+    await putRows(database, { a: tombstone(3, ["me", 7]) });
+    await putOutbox(database, "me", { state: "sending", writes: [{ n: 7, key: "a", version: 3, operation: "delete" }], attempts: 0 });
+    expect((await commit(storeDraft("a"))).row.version).toBe(1);
+    expect((await allOutbox(database)).flatMap(([, { writes }]) => writes.map(({ version }) => version))).toEqual([1]);
   });
 
   it("start at 1 after a confirmed entry has expired", async () => {
@@ -424,7 +439,7 @@ describe("a write", () => {
     const { commit } = setUp({ mayPublish: () => mayPublish });
     await commit(storeDraft("a"));
     mayPublish = false;
-    await commit(storeDraft("a"));
+    await Promise.all([commit(storeDraft("a")), commit(storeDraft("b"))]);
     expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 3 }, state: "queued", behind: ["me", 1] });
   });
 

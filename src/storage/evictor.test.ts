@@ -123,6 +123,21 @@ describe("what goes", () => {
   });
 });
 
+it("what grows while it is measured is measured again", async () => {
+  const { database, evictor, gone } = await setUp(3, { maxEntries: 3 });
+  const run = database.run.bind(database);
+  vi.spyOn(database, "run").mockImplementationOnce(async (...given) => {
+    const usage = await run(...given);
+    const rows = new Map([["new", { ...entryRow({ size: 100, lastUsed: NOW + 3 }), key: "new" }]]);
+    await run([ENTRIES], "readwrite", (transaction) => putRows(transaction, rows, "add"));
+    evictor.grew({ entries: 1, bytes: 100 });
+    return usage;
+  });
+  evictor.remeasure();
+  await evictor.settled();
+  expect(await gone()).toEqual(["k0"]);
+});
+
 it("what the browser evicted, but reported as lost, is told of, and nothing goes in its place", async () => {
   const told: string[] = [];
   const { evictor, gone } = await setUp(6, { maxEntries: 4, onEvicted: (keys) => told.push(...keys) });
