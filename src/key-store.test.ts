@@ -1,7 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import { destroyNamespace, NASKeyStore } from "./key-store.ts";
 import { codeOf, errorOf } from "./testing/errors.ts";
-import { elapse, listen, NAMESPACE, stopTime, turns, until, usePage } from "./testing/stores.ts";
+import { allOutbox, openDatabase } from "./testing/indexeddb.ts";
+import { DATABASE, elapse, listen, NAMESPACE, stopTime, turns, until, usePage } from "./testing/stores.ts";
 
 const page = usePage();
 
@@ -32,6 +33,21 @@ describe("close", () => {
     expect(page.nats.open).toBe(0);
   });
 
+  it("waits for what is being sent, though its call waits no more", async () => {
+    page.nats.hold();
+    const store = page.open();
+    const controller = new AbortController();
+    const writing = store.store("k", 1, { signal: controller.signal });
+    await until(() => page.nats.log.length === 1);
+    controller.abort();
+    expect(await writing).toBe(false);
+    const closing = store.close();
+    await turns();
+    page.nats.answer();
+    await closing;
+    expect(await allOutbox(openDatabase(DATABASE))).toEqual([]);
+  });
+
   it("can be called twice, and by `await using`", async () => {
     const store = page.open();
     expect(store.close()).toBe(store.close());
@@ -55,6 +71,8 @@ describe("close", () => {
       () => store.ping(),
       () => store.flush(),
       () => store.pendingWrites(),
+      () => store.retryRejected(),
+      () => store.discardRejected(),
       () => store.getStorageStats(),
       () => store.sweep(),
     ];

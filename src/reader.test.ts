@@ -217,6 +217,20 @@ describe("a version that is told of", () => {
   });
 });
 
+describe("a commit of this tab", () => {
+  it("during a read stays in memory, whatever the read finds", async () => {
+    await putRows(openDatabase(DATABASE), { k: entryRow() });
+    const memory = new MemoryCache(10);
+    const nothing = (): void => undefined;
+    const reader = new Reader({ database: openDatabase(DATABASE), memory, emit: nothing, onUse: nothing, removeExpired: async () => true });
+    const reading = reader.look("k", true);
+    reader.expect(["k"]);
+    reader.remember("k", { row: entryRow({ version: 2 }), payload: '"value"' });
+    await reading;
+    expect(memory.rowOf("k")?.version).toBe(2);
+  });
+});
+
 describe("what is damaged", () => {
   it("is CHECKSUM_MISMATCH with an event at every read, until the key is stored anew", async () => {
     await page.open().store("k", "value");

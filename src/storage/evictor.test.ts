@@ -8,6 +8,7 @@ import { measureLiving } from "./entry-index.ts";
 import { putRows } from "./entry-writes.ts";
 import { Evictor, type EvictorOptions } from "./evictor.ts";
 import { PACK_ENTRIES } from "./entry-table.ts";
+import type { WriteState } from "./outbox-table.ts";
 import { ENTRIES } from "./schema.ts";
 import { UseLog } from "./use-log.ts";
 
@@ -134,6 +135,21 @@ it("what grows while it is measured is measured again", async () => {
     return usage;
   });
   evictor.remeasure();
+  await evictor.settled();
+  expect(await gone()).toEqual(["k0"]);
+});
+
+it("what waited for its confirmation is looked at again once another tab has changed something", async () => {
+  let state: WriteState | undefined = "queued";
+  const { evictor, gone } = await setUp(3, { maxEntries: 2, stateOf: async () => state });
+  evictor.remeasure();
+  await evictor.settled();
+  state = undefined;
+  evictor.grew({ entries: 0, bytes: 0 });
+  await evictor.settled();
+  expect(await gone()).toEqual([]);
+  evictor.forgetCount();
+  evictor.grew({ entries: 0, bytes: 0 });
   await evictor.settled();
   expect(await gone()).toEqual(["k0"]);
 });

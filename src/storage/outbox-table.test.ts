@@ -112,6 +112,14 @@ describe("settling", () => {
     expect(await allOutbox(database)).toEqual([]);
   });
 
+  it("counts one attempt for all that failed in it", async () => {
+    const database = openDatabase();
+    await putOutbox(database, "me", record("sending", write(1), write(2), write(3)));
+    const failed: Settlement = { state: "queued", error: "lost" };
+    await settle(database, "me", 1, [[1, failed], [2, failed], [3, failed]]);
+    expect(await allOutbox(database)).toEqual([[["me", 1], { ...record("queued", write(1), write(2), write(3)), attempts: 1, lastError: "lost" }]]);
+  });
+
   it("goes by id, so that a newer write of the same key survives", async () => {
     const database = openDatabase();
     await putOutbox(database, "me", record("sending", write(1, "k")), record("sending", write(2, "k", { version: 2 })));
