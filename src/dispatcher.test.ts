@@ -4,6 +4,7 @@ import { allOutbox, openDatabase, putOutbox, putRows } from "./testing/indexeddb
 import { entryRow, sha256Of, tombstone } from "./testing/rows.ts";
 import { DATABASE, elapse, listen, stopTime, turns, until, usePage } from "./testing/stores.ts";
 import type { OutboxWrite, WriteState } from "./storage/outbox-table.ts";
+import type { Notice } from "./tabs/channel.ts";
 
 const page = usePage();
 const ALIVE = `${DATABASE}/alive/`;
@@ -186,6 +187,22 @@ describe("a write that waits its turn", () => {
     expect([...(await writing), await newest]).toEqual([true, true, true]);
     expect(page.nats.log).toEqual(["a@4"]);
     expect(await store.pendingWrites()).toEqual([]);
+  });
+
+  it("is not confirmed by another tab's attempt in vain", async () => {
+    stopTime();
+    await page.locks.take(`${ALIVE}other`);
+    await page.locks.take(`${DATABASE}/drain`);
+    await leave("other", "queued", { a: json("1", ["other", 1]) });
+    const store = page.open({ timeoutMs: 50 });
+    const writing = store.store("a", 2);
+    await until(async () => (await outbox()).some((record) => record.includes("a@2")));
+    const other = new BroadcastChannel(DATABASE);
+    other.postMessage({ type: "settled", keys: ["a"], versions: [2], confirmed: false } satisfies Notice);
+    await turns(200);
+    other.close();
+    await elapse(100);
+    expect(await writing).toBe(false);
   });
 
   it("is false when nothing is known in time", async () => {

@@ -217,6 +217,18 @@ describe("a version that is told of", () => {
   });
 });
 
+describe("a read that has ended", () => {
+  it("is not what a later one gets", async () => {
+    const database = openDatabase(DATABASE);
+    const nothing = (): void => undefined;
+    const reader = new Reader({ database, memory: new MemoryCache(0), emit: nothing, onUse: nothing, removeExpired: async () => true });
+    for (const payload of ["1", "2"]) {
+      await putRows(database, { k: entryRow({ payload }) });
+      expect(await reader.look("k", true)).toMatchObject({ value: Number(payload) });
+    }
+  });
+});
+
 describe("a commit of this tab", () => {
   it("during a read stays in memory, whatever the read finds", async () => {
     await putRows(openDatabase(DATABASE), { k: entryRow() });

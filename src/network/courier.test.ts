@@ -173,6 +173,16 @@ describe("a drain", () => {
     expect(attempts).toHaveLength(1);
   });
 
+  it("is none that is not asked for where there is no background", async () => {
+    const { courier, waiting, attempts } = setUp({ background: false });
+    waiting.push("a");
+    courier.kick();
+    courier.retryLater();
+    await vi.advanceTimersByTimeAsync(120_000);
+    expect(attempts).toEqual([]);
+    expect(await courier.flush()).toEqual({ published: 1, failed: false });
+  });
+
   it("that does not get its turn is tried again later", async () => {
     const { courier, drains, turn } = setUp();
     turn.comes = false;

@@ -7,10 +7,10 @@ import { Publisher } from "./publisher.ts";
 beforeEach(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
 afterEach(() => vi.useRealTimers());
 
-function setUp(dial?: () => Promise<Connection>) {
+function setUp(dial?: () => Promise<Connection>, lingerMs = 0) {
   const connection = new FakeConnection();
   const health = { connected: vi.fn<() => void>(), unreachable: vi.fn<() => void>(), worked: vi.fn<() => void>(), broken: vi.fn<(error: Error) => void>() };
-  const lease = new Lease(dial ?? (() => Promise.resolve(connection)), health, { timeoutMs: 2_000, lingerMs: 0 });
+  const lease = new Lease(dial ?? (() => Promise.resolve(connection)), health, { timeoutMs: 2_000, lingerMs });
   return { connection, health, publisher: new Publisher(lease, health, 2_000) };
 }
 
@@ -86,6 +86,14 @@ describe("a connection that does not do its work", () => {
       { status: "failed", error: new Error("lost") },
     ]);
     expect(health.broken).toHaveBeenCalledExactlyOnceWith(new Error("lost"));
+    await vi.advanceTimersByTimeAsync(0);
+    expect(connection.closes).toBe(1);
+  });
+
+  it("is discarded however long it was to linger", async () => {
+    const { connection, publisher } = setUp(undefined, 60_000);
+    connection.answer = () => Promise.reject(new Error("lost"));
+    await publisher.publish([messageTo("a")]);
     await vi.advanceTimersByTimeAsync(0);
     expect(connection.closes).toBe(1);
   });

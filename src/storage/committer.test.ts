@@ -307,6 +307,14 @@ describe("a guess of what is there", () => {
   });
 });
 
+it("what is confirmed of two records, as many as the first holds, is not taken for the whole of the first", async () => {
+  const { committer, database } = setUp();
+  await Promise.all(["a", "b"].map((key) => committer.commit([storeDraft(key)])));
+  await committer.commit([storeDraft("c")]);
+  await committer.settle("me", new Map([[1, CONFIRMED], [3, CONFIRMED]]));
+  expect((await allOutbox(database)).flatMap(([, { writes }]) => writes.map(({ key }) => key))).toEqual(["b"]);
+});
+
 it("a commit tells by how much the entries grew", async () => {
   const { commit } = setUp();
   const grown: unknown[] = [];
@@ -318,6 +326,12 @@ describe("versions", () => {
   it("count from 1, within a group too", async () => {
     const { committer } = setUp();
     const commits = await Promise.all([1, 2, 3].map(() => committer.commit([storeDraft("a")])));
+    expect(commits.map(([commit]) => commit?.row.version)).toEqual([1, 2, 3]);
+  });
+
+  it("go on after a delete of the same group", async () => {
+    const { committer } = setUp();
+    const commits = await Promise.all([storeDraft("a"), deleteDraft("a"), storeDraft("a")].map((draft) => committer.commit([draft])));
     expect(commits.map(([commit]) => commit?.row.version)).toEqual([1, 2, 3]);
   });
 

@@ -186,6 +186,15 @@ describe("uses", () => {
     expect(uses.unwritten.size).toBe(150);
   });
 
+  it("are not written over later ones", async () => {
+    const { database, evictor, uses } = await setUp(1);
+    uses.note("k0");
+    const lastUsed = Date.now() + 60_000;
+    await database.run([ENTRIES], "readwrite", (transaction) => putRows(transaction, new Map([["k0", { ...entryRow({ lastUsed }), key: "k0" }]]), "put"));
+    await evictor.writeUses();
+    expect((await allRows(database))["k0"]).toMatchObject({ lastUsed });
+  });
+
   it("of what is damaged are none: it stays as it is, and counts as it did", async () => {
     const { database, evictor, uses } = await setUp(2);
     const broken = { version: 4, was: "a row", under: "broken" };
