@@ -251,7 +251,7 @@ describe("a guess of what is there", () => {
   it("is not made of what another tab wrote, which may be on its way", async () => {
     const { memory, set: { commit, database } } = remembering();
     const row = entryRow({ writeId: ["other", 1] });
-    await putRows(database, { a: row });
+    await putRows(database, { a: { ...row, under: "a" } });
     await putOutbox(database, "other", { state: "sending", writes: [{ n: 1, key: "a", version: 1, operation: "store" }], attempts: 0 });
     memory.set("a", row);
     expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 2 }, state: "queued", behind: ["other", 1] });

@@ -305,6 +305,14 @@ describe("what is damaged", () => {
     expect(Object.keys(await allRows(database))).toEqual(["b"]);
   });
 
+  it("as a record that is removed takes no pack along, where others of the keys lie", async () => {
+    const database = openDatabase();
+    await add(database, rowsOf(names(64)));
+    await putRecords(database, { a: { ...rowOf("a"), under: "b" } });
+    await database.run([ENTRIES], "readwrite", (transaction) => removeStrays(transaction, ["k3", "b", "k20"]));
+    expect(Object.keys(await allRows(database)).toSorted()).toEqual(names(64).toSorted());
+  });
+
   it.each<[what: string, place: IDBValidKey, record: object]>([
     ["a pack under an empty list", [], { under: ["k3", "b"], rows: [], lastUsed: NOW, size: 1 }],
     ["a pack under a name", ["c", 3], { under: ["k3", "b"], rows: [], lastUsed: NOW, size: 1 }],
