@@ -9,15 +9,15 @@ import type { UseLog } from "./use-log.ts";
 
 /** One transaction evicts so many entries, or writes down so many uses, that nobody waits for long behind it, or loads much. */
 const BATCH = 100;
+/** Uses are written down so much later: soon enough to outlive a reload. */
+const USES_DELAY_MS = 1_000;
+
 /** What one transaction has evicted, and where the next goes on. */
-interface Batch {
+interface Evicted {
   readonly keys: readonly string[];
   readonly bytes: number;
   readonly next: IDBValidKey | undefined;
 }
-
-/** Uses are written down so much later: soon enough to outlive a reload. */
-const USES_DELAY_MS = 1_000;
 
 export interface EvictorOptions extends SweepPorts {
   readonly maxEntries: number;
@@ -205,7 +205,7 @@ export class Evictor {
     let evicted: Usage = { entries: 0, bytes: 0 };
     for (let after: IDBValidKey | undefined; evicted.entries < excess.entries || evicted.bytes < excess.bytes; ) {
       const toGo = { entries: excess.entries - evicted.entries, bytes: excess.bytes - evicted.bytes };
-      let before: Batch | undefined;
+      let before: Evicted | undefined;
       const { keys, bytes, next } = await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
         // Run again, though the browser may have committed what it reported as lost.
         const [first] = before?.keys ?? [];
@@ -226,7 +226,7 @@ export class Evictor {
     after: IDBValidKey | undefined,
     spared: ReadonlySet<string>,
     isFull: boolean,
-  ): Promise<Batch> {
+  ): Promise<Evicted> {
     const { groups, next } = await leastRecentlyUsed(transaction, after, BATCH);
     const keys: string[] = [];
     let bytes = 0;
