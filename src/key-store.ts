@@ -69,13 +69,12 @@ export class NASKeyStore extends KeyStoreEventTarget {
    */
   async retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined> {
     this.#assertOpen();
-    // What memory holds is under a valid key.
-    if (this.#rooms.memory.rowOf(key) === undefined) assertKey(key);
     const { useCache = true, signal } = readRetrieveOptions(options);
     signal?.throwIfAborted();
-    // What is in memory needs no waiting, and nothing for `close` to wait for.
+    // What is in memory needs no waiting, and nothing for `close` to wait for; and it is under a valid key.
     const remembered = useCache ? this.#rooms.reader.recall(key) : undefined;
     if (remembered !== undefined) return remembered.value as T;
+    assertKey(key);
     const found = await this.#operation(() => abortable(signal, () => this.#rooms.reader.look(key, useCache)));
     return found?.value as T | undefined;
   }

@@ -44,8 +44,8 @@ export interface ReaderPorts {
   readonly database: Database;
   readonly memory: MemoryCache;
   readonly emit: Emit;
-  /** Told of every entry that is retrieved. */
-  readonly onUse: (key: string) => void;
+  /** Told of every entry that is retrieved, with the time. */
+  readonly onUse: (key: string, now: number) => void;
   /** Removes entries that have expired, off anybody's path. False: they may still be there. */
   readonly removeExpired: (keys: readonly string[], now: number) => Promise<boolean>;
 }
@@ -68,9 +68,11 @@ export class Reader {
 
   /** The value under a key if memory has it: a hit, else a miss. In a box, to tell a value that is undefined from none. */
   recall(key: string): Found | undefined {
-    const hit = this.#ports.memory.get(key, Date.now());
+    // Asked for once: that takes as long as a look into a Map.
+    const now = Date.now();
+    const hit = this.#ports.memory.get(key, now);
     if (hit === undefined) return undefined;
-    this.#ports.onUse(key);
+    this.#ports.onUse(key, now);
     return { value: decode(key, hit.payload, hit.row.format) };
   }
 
@@ -104,7 +106,7 @@ export class Reader {
   async #open(key: string, row: Row | undefined): Promise<Opened | undefined> {
     const entry = this.living(key, row);
     if (entry === undefined) return undefined;
-    this.#ports.onUse(key);
+    this.#ports.onUse(key, Date.now());
     try {
       const payload = await unpack(key, entry);
       return { row: entry, payload, value: await decode(key, payload, entry.format) };

@@ -59,9 +59,9 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     database,
     memory,
     emit,
-    onUse: (key) => {
+    onUse: (key, now) => {
       if (writeSide === undefined) earlyUses.add(key);
-      else writeSide.noteUse(key);
+      else writeSide.noteUse(key, now);
     },
     removeExpired: async (keys, now) => (await loadedWriteSide()).removeExpired(keys, now),
   });

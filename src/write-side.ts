@@ -52,7 +52,7 @@ export interface WriteSide {
   readonly inspector: Inspector;
   /** Removes entries that have expired, off anybody's path. False: they may still be there. */
   removeExpired(keys: readonly string[], now: number): Promise<boolean>;
-  noteUse(key: string): void;
+  noteUse(key: string, now: number): void;
   /** Another tab has told something. */
   hear(notice: Notice): void;
   /** The database is another one. */
@@ -192,7 +192,7 @@ export function openWriteSide(front: Front): WriteSide {
       if (removed > 0) evictor.forgetCount();
       return isDone;
     },
-    noteUse: (key) => evictor.noteUse(key),
+    noteUse: (key, now) => evictor.noteUse(key, now),
     hear(notice) {
       switch (notice.type) {
         case "hello":

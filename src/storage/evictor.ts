@@ -112,8 +112,8 @@ export class Evictor {
   }
 
   /** Notes a use, which is written down a moment later, with others. */
-  noteUse(key: string): void {
-    const isTime = this.#uses.note(key);
+  noteUse(key: string, now?: number): void {
+    const isTime = this.#uses.note(key, now);
     // Without limits the uses of this page are enough: they count when the browser's storage is full.
     if (!this.isLimited) return;
     const write = (): void => void this.writeUses().catch(() => undefined);

@@ -17,14 +17,16 @@ export class UseLog {
   #last = 0;
 
   /** The present, as a time of use: never the same twice, and never earlier than the one before, whatever the clock does. */
-  now(): number {
-    const now = Date.now();
+  now(now = Date.now()): number {
     return (this.#last = now > this.#last ? now : this.#last + 0.001);
   }
 
-  /** @returns whether it is time to write */
-  note(key: string): boolean {
-    this.#times.push(this.now());
+  /**
+   * @param now what the clock says
+   * @returns whether it is time to write
+   */
+  note(key: string, now = Date.now()): boolean {
+    this.#times.push(this.now(now));
     if (this.#keys.push(key) < MAX_NOTES) return false;
     const uses = this.take();
     this.giveBack(uses);
