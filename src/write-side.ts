@@ -204,6 +204,7 @@ export function openWriteSide(front: Front): WriteSide {
         case "cleared":
           return evictor.forgetCount();
         case "settled":
+          if (notice.confirmed) courier.reachedElsewhere();
           return dispatcher.onSettledElsewhere(notice);
       }
     },
@@ -213,14 +214,14 @@ export function openWriteSide(front: Front): WriteSide {
     },
     appear() {
       void lifeSigns.begin().catch(() => undefined);
-      courier.kick();
+      courier.wake();
       evictor.remeasure();
     },
     disappear() {
       lifeSigns.end();
       void lease.close();
     },
-    wake: () => courier.kick(),
+    wake: () => courier.wake(),
     browserOffline: () => courier.browserOffline(),
     async close() {
       await housekeeping.stopSweeping();

@@ -63,6 +63,63 @@ function setUp(given: Partial<CourierOptions> = {}) {
   return { courier, waiting, attempts, server, turn, drains, onOffline, onOnline };
 }
 
+describe("a courier that has said it is offline, with nothing that waits", () => {
+  async function setUpOffline() {
+    const all = setUp();
+    all.server.answers = false;
+    all.waiting.push("a");
+    await all.courier.drain();
+    // Another tab sends it.
+    all.waiting.pop();
+    all.attempts.splice(0);
+    await vi.advanceTimersByTimeAsync(0);
+    return all;
+  }
+
+  it.each<[when: string, act: (courier: Courier) => unknown]>([
+    ["the page wakes", (courier) => courier.wake()],
+    ["it is asked to flush", (courier) => courier.flush()],
+  ])("asks the server at once when %s, and says that it is back", async (_, act) => {
+    const { courier, attempts, server, onOnline } = await setUpOffline();
+    server.answers = true;
+    act(courier);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(attempts).toEqual([[]]);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(onOnline.mock.calls).toEqual([[0]]);
+    courier.wake();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(attempts).toEqual([[]]);
+  });
+
+  it("asks when its next attempt is due after another tab has reached the server, however often that tells of it", async () => {
+    const { courier, attempts, server, onOnline } = await setUpOffline();
+    courier.reachedElsewhere();
+    courier.reachedElsewhere();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(attempts).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1_000);
+    expect(attempts).toEqual([[]]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(attempts).toEqual([[]]);
+
+    server.answers = true;
+    courier.reachedElsewhere();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(attempts).toEqual([[], []]);
+    expect(onOnline).toHaveBeenCalledTimes(1);
+    courier.reachedElsewhere();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(attempts).toEqual([[], []]);
+  });
+
+  it("asks nobody by itself", async () => {
+    const { attempts } = await setUpOffline();
+    await vi.advanceTimersByTimeAsync(200_000);
+    expect(attempts).toEqual([]);
+  });
+});
+
 describe("a drain", () => {
   it("publishes what waits, batch by batch, and counts it", async () => {
     const { courier, waiting, attempts } = setUp();

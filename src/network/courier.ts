@@ -59,6 +59,8 @@ export class Courier {
   #draining: Promise<Drained> | undefined;
   /** Something came to wait during the drain. */
   #again = false;
+  /** The server may be back: the next drain that finds nothing to send asks it. */
+  #looks = false;
   /** The `offline` event of the last failure, which is dispatched once the waiting writes are counted. */
   #reported: Promise<void> = Promise.resolve();
   #isStopped = false;
@@ -87,6 +89,19 @@ export class Courier {
     });
   }
 
+  /** As `kick`, at a moment when the server may be back. */
+  wake(): void {
+    this.#looks = true;
+    this.kick();
+  }
+
+  /** Another tab has reached the server, perhaps with all that waits here: this one looks too, when its next attempt is due. */
+  reachedElsewhere(): void {
+    if (this.#isOnline) return;
+    this.#looks = true;
+    this.retryLater();
+  }
+
   /** Publishes what waits, now. Joins a drain that is under way, and has it look again for what it has passed by. */
   drain(): Promise<Drained> {
     this.#again = this.#draining !== undefined;
@@ -96,6 +111,7 @@ export class Courier {
 
   /** Tries at once, whatever was tried before: a drain that was under way may have been in vain before the call. */
   async flush(): Promise<Drained> {
+    this.#looks = true;
     const joins = this.#draining !== undefined;
     const deadline = performance.now() + this.#options.timeoutMs;
     const joined = await this.drain();
@@ -164,6 +180,9 @@ export class Courier {
           return !failed && !this.#isStopped;
         });
         if (failed || !isComplete) this.#retryNotAtOnce();
+        // Nothing was sent that would have told.
+        if (this.#looks && !failed && !this.#isOnline && !this.#isStopped) await this.#options.publish([]);
+        this.#looks = false;
         if (failed || this.#isStopped || !this.#again) return { published, failed };
         this.#again = false;
       }
