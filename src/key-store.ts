@@ -1,3 +1,5 @@
+/// <reference lib="esnext.disposable" preserve="true" />
+// Kept in the declarations: apps need not have `Symbol.asyncDispose` in the `lib` of their own configuration.
 import { unlessAborted } from "./abort.ts";
 import { assertKey, assertNamespace } from "./entry/key.ts";
 import { KeyFormat, type KeyMetadata } from "./entry/metadata.ts";
