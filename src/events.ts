@@ -2,13 +2,13 @@ import type { KeyStoreError } from "./errors.ts";
 
 /** Event type → the event's `detail`. */
 export interface KeyStoreEvents {
-  /** The server has confirmed a write. */
+  /** The server has confirmed a write. Fires where it was sent from, which may be another tab than wrote it. */
   published: { key: string; version: number; operation: "store" | "delete" };
-  /** The server refused a message; it is kept in `pendingWrites()`. */
+  /** The server refused a message, sent from here; it is kept in `pendingWrites()`. */
   rejected: { key: string; version: number; error: KeyStoreError };
   /** Nothing could be published; the error says why. Writes are queued. */
   offline: { error: Error; pending: number };
-  /** The server answers again. */
+  /** The server answers a store that was offline. */
   online: { pending: number };
   /** What is stored under a key is damaged; fired at every read of it. */
   corrupt: { key: string; error: KeyStoreError };
