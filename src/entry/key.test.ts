@@ -165,7 +165,7 @@ describe("a namespace", () => {
     "a>", "$SYS", "$", "x".repeat(256), "é".repeat(128), "a\uD83D", null, undefined, 1, {}, ["a"],
   ])("may not be %j", async (invalid) => {
     const error = await errorOf(() => assertNamespace(invalid));
-    expect(error).toMatchObject({ code: "INVALID_OPTION", message: expect.stringMatching(/^namespace must be/) as string });
+    expect(error).toMatchObject({ code: "INVALID_OPTION", message: expect.stringMatching(/^The option "namespace" must be/) as string });
   });
 
   it("may hold no control character and no white space anywhere", async () => {

@@ -34,7 +34,7 @@ export function assertNamespace(namespace: unknown): asserts namespace is string
   if (valid) return;
   throw new KeyStoreError(
     "INVALID_OPTION",
-    `namespace must be one or more NATS subject tokens joined by dots, at most ${MAX_NAMESPACE_BYTES} bytes: ` +
+    `The option "namespace" must be one or more NATS subject tokens joined by dots, at most ${MAX_NAMESPACE_BYTES} bytes: ` +
       'no white space, control characters, "*", ">", empty tokens, or leading "$".',
   );
 }
