@@ -91,6 +91,7 @@ export class Details {
     this.#empty.hidden = true;
     setText(this.#key, key);
     setText(this.#summary, `${format}, ${formatBytes(size)}${size >= 1024 ? ` (${count(size, "byte")})` : ""}`);
+    this.#value.dataset["format"] = format;
     setText(this.#value, shorten(printed(entry)));
     this.tick(Date.now());
   }
