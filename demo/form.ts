@@ -2,7 +2,7 @@ import { KeyFormat, KeyStoreError, type StoreOptions } from "nas-keystore";
 import type { Entry } from "./details.ts";
 import { create, find } from "./dom.ts";
 import { toHex } from "./format.ts";
-import { formatOf, InputError, parseHex, parseJson, parseTags, type Source } from "./input.ts";
+import { formatOf, InputError, optionIn, parseHex, parseJson, parseTags, readAll, type Source } from "./input.ts";
 import { structuredSamples } from "./samples.ts";
 
 /** What the form asks to be written. */
@@ -58,8 +58,11 @@ export class WriteForm {
 
   /** @throws InputError */
   read(): Draft {
-    const value = this.#readValue();
-    if (this.#ttl.validity.badInput) throw new InputError("ttl", "The TTL is not a number: give seconds, or leave it empty.");
+    const [, value] = readAll(
+      () => this.#assertKey(),
+      () => this.#readValue(),
+      () => this.#assertTtl(),
+    );
     const tags = parseTags(this.#tags.value);
     return {
       value,
@@ -98,14 +101,13 @@ export class WriteForm {
   markInvalid(error: unknown): void {
     const fields: Record<string, HTMLElement> = { key: this.#key, value: this.#visibleValue, ttl: this.#ttl };
     for (const field of [this.#value, this.#file, this.#sample, ...Object.values(fields)]) field.removeAttribute("aria-invalid");
-    const name =
-      error instanceof InputError ? error.field
-      : !(error instanceof KeyStoreError) ? ""
-      : error.code === "INVALID_KEY" ? "key"
-      : error.code === "INVALID_VALUE" || error.code === "PAYLOAD_TOO_LARGE" ? "value"
-      : error.code === "INVALID_OPTION" && error.message.includes('"ttl"') ? "ttl"
-      : "";
-    fields[name]?.setAttribute("aria-invalid", "true");
+    const names =
+      error instanceof InputError ? error.fields
+      : !(error instanceof KeyStoreError) ? []
+      : error.code === "INVALID_KEY" ? ["key"]
+      : error.code === "INVALID_VALUE" || error.code === "PAYLOAD_TOO_LARGE" ? ["value"]
+      : [optionIn(error) ?? ""];
+    for (const name of names) fields[name]?.setAttribute("aria-invalid", "true");
   }
 
   get #chosen(): Source {
@@ -114,6 +116,14 @@ export class WriteForm {
 
   get #visibleValue(): HTMLElement {
     return { file: this.#file, sample: this.#sample }[this.#chosen as string] ?? this.#value;
+  }
+
+  #assertKey(): void {
+    if (this.key === "") throw new InputError("key", "The key is empty.");
+  }
+
+  #assertTtl(): void {
+    if (this.#ttl.validity.badInput) throw new InputError("ttl", "The TTL is not a number: give seconds, or leave it empty.");
   }
 
   #readValue(): unknown {

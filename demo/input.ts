@@ -14,12 +14,31 @@ export const formatOf: Readonly<Record<Source, KeyFormat>> = {
 
 /** What was typed cannot be made a value, so that the library was not even asked. */
 export class InputError extends Error {
-  readonly field: string;
+  readonly fields: readonly string[];
 
-  constructor(field: string, message: string) {
+  constructor(field: string | readonly string[], message: string) {
     super(message);
-    this.field = field;
+    this.fields = [field].flat();
   }
+}
+
+/**
+ * The results of all the works.
+ * @throws InputError of all that went wrong, not only of the first
+ */
+export function readAll<T extends readonly unknown[]>(...works: { [I in keyof T]: () => T[I] }): T {
+  const problems: InputError[] = [];
+  const results = works.map((work) => {
+    try {
+      return work();
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      problems.push(error);
+      return undefined;
+    }
+  });
+  if (problems.length === 0) return results as unknown as T;
+  throw new InputError(problems.flatMap(({ fields }) => fields), problems.map(({ message }) => message).join(" "));
 }
 
 export function parseJson(text: string): unknown {
@@ -42,6 +61,12 @@ export function parseHex(text: string): Uint8Array<ArrayBuffer> {
 
 export function parseTags(text: string): string[] {
   return text.split(",").map((tag) => tag.trim()).filter((tag) => tag !== "");
+}
+
+/** The name of the option that the library refused. */
+export function optionIn(error: unknown): string | undefined {
+  if (!(error instanceof KeyStoreError) || error.code !== "INVALID_OPTION") return undefined;
+  return /^The option "(\w+)"/.exec(error.message)?.[1];
 }
 
 /** What went wrong, in a line: the library's code first. */

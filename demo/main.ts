@@ -1,4 +1,5 @@
 import { find, onClick } from "./dom.ts";
+import { optionIn } from "./input.ts";
 import { run } from "./notice.ts";
 import { Screen } from "./screen.ts";
 import { keepSettings, readSettings, type DemoSettings } from "./settings.ts";
@@ -22,6 +23,8 @@ form.addEventListener("submit", (event) => {
   });
 });
 
+form.addEventListener("input", () => markInvalid(undefined));
+
 onClick("ping", (button) =>
   void run(button, notices.settings, async () => {
     const began = performance.now();
@@ -38,6 +41,19 @@ namespace.value = settings.namespace;
 void run(form, notices.settings, () => open(settings));
 
 async function open(settings: DemoSettings): Promise<void> {
-  await screen.open(settings);
+  markInvalid(undefined);
+  try {
+    await screen.open(settings);
+  } catch (error) {
+    markInvalid(error);
+    throw error;
+  }
   keepSettings(settings);
+}
+
+/** Marks the field that an error is about; none with `undefined`. */
+function markInvalid(error: unknown): void {
+  const fields: Record<string, HTMLInputElement> = { servers: server, namespace };
+  for (const field of Object.values(fields)) field.removeAttribute("aria-invalid");
+  fields[optionIn(error) ?? ""]?.setAttribute("aria-invalid", "true");
 }

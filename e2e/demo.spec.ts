@@ -32,6 +32,17 @@ const test = base.extend<{ openDemo: (settings?: { server?: string; namespace?: 
   },
 });
 
+test.describe("what the demo says", () => {
+  test("of all fields that are wrong", async ({ openDemo }) => {
+    const page = await openDemo();
+    await page.getByRole("button", { name: "Store", exact: true }).click();
+    await expect(page.locator("#write-notice")).toContainText("The key is empty. The value is empty.");
+    await expect(page.locator("#write [aria-invalid]")).toHaveCount(2);
+    await page.locator("#key").fill("a");
+    await expect(page.locator("#write [aria-invalid]")).toHaveCount(0);
+  });
+});
+
 test("the demo wraps no line of a dump on a narrow screen", async ({ openDemo }) => {
   const page = await openDemo();
   await page.setViewportSize({ width: 360, height: 740 });
