@@ -9,6 +9,10 @@ export class ConnectionIndicator {
     this.#show("unknown", "Asking the server …");
   }
 
+  closed(): void {
+    this.#show("closed", "No store is open");
+  }
+
   online(): void {
     this.#show("online", "Online");
   }

@@ -27,11 +27,9 @@ form.addEventListener("input", () => markInvalid(undefined));
 
 onClick("ping", (button) =>
   void run(button, notices.settings, async () => {
-    const began = performance.now();
-    const answered = await screen.ping();
-    const ms = Math.round(performance.now() - began);
-    if (answered) notices.settings.say(`The server answered within ${ms} ms.`, "success");
-    else notices.settings.say(`No server answered within ${ms} ms.`, "error");
+    const { ms, failure } = await screen.ping();
+    if (failure === undefined) notices.settings.say(`The server answered within ${ms} ms.`, "success");
+    else notices.settings.say(`The ping failed after ${ms} ms: ${failure}`, "error");
   }),
 );
 

@@ -55,7 +55,10 @@ function starterEntries(): Sample[] {
   ];
 }
 
-/** @returns for each entry: whether it was published */
-export function storeSamples(store: NASKeyStore): Promise<boolean[]> {
-  return Promise.all(starterEntries().map(({ key, value, options }) => store.store(key, value, options)));
+/** @returns the keys that were stored, and those of them that are queued */
+export async function storeSamples(store: NASKeyStore): Promise<{ stored: string[]; queued: string[] }> {
+  const entries = starterEntries();
+  const published = await Promise.all(entries.map(({ key, value, options }) => store.store(key, value, options)));
+  const stored = entries.map(({ key }) => key);
+  return { stored, queued: stored.filter((_, index) => !published[index]) };
 }

@@ -7,11 +7,21 @@ import { EventLog } from "./event-log.ts";
 import { Figures } from "./figures.ts";
 import { Notice } from "./notice.ts";
 import { Outbox } from "./outbox.ts";
+import { describeError } from "./input.ts";
 import { Session, type StoreEvent } from "./session.ts";
 import type { DemoSettings } from "./settings.ts";
 
 const MAX_ROWS = 200;
 const TICK_MS = 250;
+/** The `offline` event comes a moment after the ping that failed, if at all. */
+const OFFLINE_EVENT_MS = 500;
+
+/** How a ping went. */
+export interface Answer {
+  readonly ms: number;
+  /** Undefined when the server answered. */
+  readonly failure?: string;
+}
 
 /** All that the page shows of the store, and the one way to bring it up to date. */
 export class Screen {
@@ -32,6 +42,8 @@ export class Screen {
   };
   /** When the next of the shown entries expires. */
   #nextExpiry = Infinity;
+  /** Told why, at the next `offline` event. */
+  #onOffline: (why: string) => void = () => undefined;
   /** The last refresh failed, and said so beside the keys. */
   #refreshFailed = false;
 
@@ -54,8 +66,14 @@ export class Screen {
 
   /** @throws KeyStoreError INVALID_OPTION, and nothing has changed */
   async open(settings: DemoSettings): Promise<void> {
-    await this.#session.open(settings);
+    try {
+      await this.#session.open(settings);
+    } catch (error) {
+      if (!this.#session.isOpen) this.#connection.closed();
+      throw error;
+    }
     this.#deselect();
+    this.#clearNotices();
     this.#connection.unknown();
     await this.refresh();
     // Its outcome shows in the indicator, and need not be waited for.
@@ -66,14 +84,20 @@ export class Screen {
   async destroy(): Promise<void> {
     this.#deselect();
     await this.#session.destroy();
+    this.#clearNotices();
     await this.refresh();
   }
 
-  async ping(): Promise<boolean> {
-    const answered = await this.store.ping();
-    if (answered) this.#connection.online();
-    else this.#connection.offline();
-    return answered;
+  async ping(): Promise<Answer> {
+    const { store } = this;
+    const began = performance.now();
+    const why = new Promise<string>((resolve) => (this.#onOffline = resolve));
+    const answered = await store.ping();
+    const ms = Math.round(performance.now() - began);
+    if (this.#session.isCurrent(store)) this.#connection[answered ? "online" : "offline"]();
+    if (answered) return { ms };
+    const unknown = new Promise<string>((resolve) => setTimeout(resolve, OFFLINE_EVENT_MS, "The server did not answer."));
+    return { ms, failure: await Promise.race([why, unknown]) };
   }
 
   /** Chooses a key and shows its value. */
@@ -91,6 +115,7 @@ export class Screen {
   /** A write was made: brings this tab and the others up to date. */
   async afterWrite(key?: string): Promise<void> {
     this.#session.tellOtherTabs();
+    if (key !== undefined) for (const notice of Object.values(this.notices)) notice.overtake(key);
     await (key === undefined ? this.refresh() : this.show(key));
   }
 
@@ -108,6 +133,7 @@ export class Screen {
       this.#list.show(rows, keys.length > MAX_ROWS ? keys.length : rows.length);
       this.#figures.show(store.getCacheStats(), storage);
       this.#outbox.show(pending);
+      for (const notice of Object.values(this.notices)) notice.settle(pending);
       const { entry } = this.details;
       const shown = entry === undefined ? rows : [...rows, entry.metadata];
       this.#nextExpiry = Math.min(...shown.map(({ expiresAt }) => expiresAt?.getTime() ?? Infinity));
@@ -124,7 +150,10 @@ export class Screen {
   #onEvent(event: StoreEvent): void {
     this.#log.add(event);
     if (event.type === "published" || event.type === "online") this.#connection.online();
-    if (event.type === "offline") this.#connection.offline();
+    if (event.type === "offline") {
+      this.#connection.offline();
+      this.#onOffline(describeError(event.detail.error));
+    }
     if (event.type === "published") this.#session.tellOtherTabs();
     void this.refresh();
   }
@@ -135,6 +164,11 @@ export class Screen {
     if (now < this.#nextExpiry) return;
     this.#nextExpiry = Infinity;
     void this.refresh();
+  }
+
+  /** What they say is of a store that is no more. */
+  #clearNotices(): void {
+    for (const notice of Object.values(this.notices)) notice.clear();
   }
 
   #deselect(): void {

@@ -26,6 +26,10 @@ export class Session {
     return this.#store;
   }
 
+  get isOpen(): boolean {
+    return this.#store !== undefined;
+  }
+
   isCurrent(store: NASKeyStore): boolean {
     return store === this.#store;
   }

@@ -27,10 +27,11 @@ export function wireWriting(screen: Screen): void {
 
   onClick("samples", (button) =>
     void run(button, notices.keys, async () => {
-      const results = await storeSamples(screen.store);
+      const { stored, queued } = await storeSamples(screen.store);
       await screen.afterWrite();
-      const queued = results.filter((published) => !published).length;
-      notices.keys.say(`Stored ${results.length} entries${queued === 0 ? "" : `, ${queued} are queued`}.`, queued === 0 ? "success" : "waiting");
+      const done = `Stored ${stored.length} entries.`;
+      if (queued.length === 0) notices.keys.say(done, "success");
+      else await sayQueued(notices.keys, `Stored ${stored.length} entries, ${queued.length} are queued.`, queued, done);
     }),
   );
 
@@ -47,7 +48,15 @@ export function wireWriting(screen: Screen): void {
   );
   onClick("details-delete", (button) =>
     void run(button, notices.details, async () => {
-      if (details.selected !== undefined) await remove(details.selected, notices.details);
+      const key = details.selected;
+      if (key === undefined) return;
+      try {
+        await remove(key, notices.details);
+      } catch (error) {
+        // Refused by the server is deleted here all the same.
+        if (isRejection(error)) await screen.afterWrite(key);
+        throw error;
+      }
     }),
   );
 
@@ -59,7 +68,7 @@ export function wireWriting(screen: Screen): void {
       } catch (error) {
         form.markInvalid(error);
         // Refused by the server is stored here all the same.
-        if (error instanceof KeyStoreError && error.code === "PUBLISH_REJECTED") await screen.afterWrite(form.key);
+        if (isRejection(error)) await screen.afterWrite(form.key);
         throw error;
       }
     });
@@ -71,12 +80,27 @@ export function wireWriting(screen: Screen): void {
     const published = await screen.store[operation](key, value, options);
     await screen.afterWrite(key);
     if (published) notices.write.say(`Published “${key}”.`, "success");
-    else notices.write.say(`Queued “${key}”: kept here, and published as soon as the server answers.`, "waiting");
+    else await sayQueued(notices.write, `Queued “${key}”: kept here, and published as soon as the server answers.`, [key], `Published “${key}”.`);
   }
 
   async function remove(key: string, notice: Notice): Promise<void> {
-    const existed = await screen.store.delete(key);
+    const { store } = screen;
+    const existed = await store.delete(key);
+    const isQueued = (await store.pendingWrites()).some((write) => write.key === key);
     await screen.afterWrite(key);
-    notice.say(existed ? `Deleted “${key}”.` : `There was no “${key}” here; the delete is published all the same.`, "success");
+    const here = existed ? `Deleted “${key}”` : `There was no “${key}” here`;
+    const published = existed ? `${here}.` : `${here}; the delete is published all the same.`;
+    if (!isQueued) return notice.say(published, "success");
+    await sayQueued(notice, `${here}; the delete is queued, and published as soon as the server answers.`, [key], published);
   }
+
+  /** Must follow `afterWrite`: what was read before the write says nothing of how it went. */
+  async function sayQueued(notice: Notice, text: string, keys: readonly string[], published: string): Promise<void> {
+    notice.sayQueued(text, keys, published);
+    await screen.refresh();
+  }
+}
+
+function isRejection(error: unknown): boolean {
+  return error instanceof KeyStoreError && error.code === "PUBLISH_REJECTED";
 }

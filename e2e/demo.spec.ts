@@ -2,12 +2,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Page } from "@playwright/test";
+import type { Locator, Page } from "@playwright/test";
 import { expect, test as base } from "./support/fixtures.ts";
 import { buildSite, startSite, type Site } from "./support/production/site.ts";
 
 const root = fileURLToPath(new URL("../demo", import.meta.url));
 const config = fileURLToPath(new URL("../vite.config.ts", import.meta.url));
+
+const NOBODY = "ws://127.0.0.1:1";
 
 const test = base.extend<{ openDemo: (settings?: { server?: string; namespace?: string }) => Promise<Page> }, { demo: Site }>({
   demo: [
@@ -32,7 +34,90 @@ const test = base.extend<{ openDemo: (settings?: { server?: string; namespace?: 
   },
 });
 
+async function store(page: Page, key: string): Promise<void> {
+  await page.locator("#key").fill(key);
+  await page.locator("#value").fill("1");
+  await page.getByRole("button", { name: "Store", exact: true }).click();
+}
+
+function connection(page: Page): Locator {
+  return page.locator("#connection");
+}
+
 test.describe("what the demo says", () => {
+  test("of a write and a delete that are queued, until they are published", async ({ openDemo, nats, openLink, consoleGuard }) => {
+    consoleGuard.allowFailedSockets();
+    const link = await openLink(nats);
+    await link.cut();
+    const page = await openDemo({ server: link.wsUrl });
+    await expect(connection(page)).toContainText("Offline");
+
+    await store(page, "a");
+    await expect(page.locator("#write-notice")).toHaveText("Queued “a”: kept here, and published as soon as the server answers.");
+    await store(page, "b");
+    await expect(page.locator("#write-notice")).toContainText("Queued “b”");
+    await page.locator("#details-delete").click();
+    await expect(page.locator("#details-notice")).toHaveText("Deleted “b”; the delete is queued, and published as soon as the server answers.");
+    await expect(page.locator("#details-notice")).toHaveAttribute("data-kind", "waiting");
+    await expect(page.locator("#write-notice")).toHaveText("");
+    await store(page, "c");
+    await expect(page.locator("#write-notice")).toContainText("Queued “c”");
+
+    await link.mend();
+    await page.locator("#flush").click();
+    await expect(page.locator("#write-notice")).toHaveText("Published “c”.");
+    await expect(page.locator("#write-notice")).toHaveAttribute("data-kind", "success");
+  });
+
+  test("of a delete that was published", async ({ openDemo }) => {
+    const page = await openDemo();
+    await store(page, "a");
+    await expect(page.locator("#write-notice")).toHaveText("Published “a”.");
+    await page.locator("#delete").click();
+    await expect(page.locator("#write-notice")).toHaveText("Deleted “a”.");
+    await page.locator("#delete").click();
+    await expect(page.locator("#write-notice")).toHaveText("There was no “a” here; the delete is published all the same.");
+  });
+
+  test("is gone when the namespace is destroyed", async ({ openDemo }) => {
+    const page = await openDemo();
+    await page.getByRole("button", { name: "Store a dozen samples" }).click();
+    await expect(page.locator("#keys-notice")).toHaveText("Stored 12 entries.");
+    await page.locator("#destroy").click();
+    await page.locator("#confirm-yes").click();
+    await expect(page.locator("#figures-notice")).toHaveText("Destroyed, and opened anew.");
+    await expect(page.locator("#keys-notice")).toHaveText("");
+  });
+
+  test("of settings that are refused, until they are mended", async ({ openDemo, namespace, consoleGuard }) => {
+    consoleGuard.allowFailedSockets();
+    const page = await openDemo({ namespace: "not one" });
+    await expect(connection(page)).toHaveText("No store is open");
+    await expect(page.locator("#settings-notice")).toContainText('INVALID_OPTION: The option "namespace" must be');
+    await expect(page.locator("#namespace")).toHaveAttribute("aria-invalid", "true");
+    await store(page, "a");
+    await expect(page.locator("#write-notice")).toHaveText("No store is open: correct the settings above.");
+
+    await page.locator("#namespace").fill(namespace);
+    await expect(page.locator("#namespace")).not.toHaveAttribute("aria-invalid");
+    await page.locator("#server").fill("http://127.0.0.1");
+    await page.getByRole("button", { name: "Reopen" }).click();
+    await expect(page.locator("#server")).toHaveAttribute("aria-invalid", "true");
+    await page.locator("#server").fill(NOBODY);
+    await page.getByRole("button", { name: "Reopen" }).click();
+    await expect(page.locator("#settings-notice")).toHaveText(`Opened “${namespace}”.`);
+    await expect(page.locator("#write-notice")).toHaveText("");
+    await expect(connection(page)).toContainText("Offline");
+  });
+
+  test("of a server that refuses a ping at once", async ({ openDemo, consoleGuard }) => {
+    consoleGuard.allowFailedSockets();
+    const page = await openDemo({ server: NOBODY });
+    await expect(connection(page)).toContainText("Offline");
+    await page.getByRole("button", { name: "Ping" }).click();
+    await expect(page.locator("#settings-notice")).toHaveText(/^The ping failed after \d+ ms: No NATS server answers at 127\.0\.0\.1:1\.$/);
+  });
+
   test("of all fields that are wrong", async ({ openDemo }) => {
     const page = await openDemo();
     await page.getByRole("button", { name: "Store", exact: true }).click();
