@@ -59,6 +59,12 @@ export class EntryList {
     this.#markSelected();
   }
 
+  /** Takes the focus, if nobody has it any more. */
+  takeLostFocus(options: FocusOptions): void {
+    const active = document.activeElement;
+    if (active === null || active === document.body || !active.checkVisibility()) this.#list.focus(options);
+  }
+
   /** Brings the times that are left up to date. */
   tick(now: number): void {
     for (const [index, { expiresAt }] of this.#rows.entries()) {

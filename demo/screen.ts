@@ -112,6 +112,16 @@ export class Screen {
     await this.refresh();
   }
 
+  /**
+   * For a control that may go because of what it does: the focus would fall to the page's beginning.
+   * @returns to be called when it may be gone
+   */
+  keepFocusOf(control: HTMLElement): () => void {
+    // The page need not move for who has pointed.
+    const preventScroll = !control.matches(":focus-visible");
+    return () => this.#list.takeLostFocus({ preventScroll });
+  }
+
   /** A write was made: brings this tab and the others up to date. */
   async afterWrite(key?: string): Promise<void> {
     this.#session.tellOtherTabs();

@@ -27,8 +27,10 @@ export function wireWriting(screen: Screen): void {
 
   onClick("samples", (button) =>
     void run(button, notices.keys, async () => {
+      const keepFocus = screen.keepFocusOf(button);
       const { stored, queued } = await storeSamples(screen.store);
       await screen.afterWrite();
+      keepFocus();
       const done = `Stored ${stored.length} entries.`;
       if (queued.length === 0) notices.keys.say(done, "success");
       else await sayQueued(notices.keys, `Stored ${stored.length} entries, ${queued.length} are queued.`, queued, done);
@@ -50,12 +52,15 @@ export function wireWriting(screen: Screen): void {
     void run(button, notices.details, async () => {
       const key = details.selected;
       if (key === undefined) return;
+      const keepFocus = screen.keepFocusOf(button);
       try {
         await remove(key, notices.details);
       } catch (error) {
         // Refused by the server is deleted here all the same.
         if (isRejection(error)) await screen.afterWrite(key);
         throw error;
+      } finally {
+        keepFocus();
       }
     }),
   );

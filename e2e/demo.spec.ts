@@ -128,6 +128,18 @@ test.describe("what the demo says", () => {
   });
 });
 
+test("the demo keeps the focus when the button goes that had it", async ({ openDemo }) => {
+  const page = await openDemo();
+  const keys = page.locator("#keys");
+  await page.getByRole("button", { name: "Store a dozen samples" }).press("Enter");
+  await expect(keys.getByRole("option")).toHaveCount(12);
+  await expect(keys).toBeFocused();
+  await keys.press("Home");
+  await page.locator("#details-delete").press("Enter");
+  await expect(keys.getByRole("option")).toHaveCount(11);
+  await expect(keys).toBeFocused();
+});
+
 test("the demo wraps no line of a dump on a narrow screen", async ({ openDemo }) => {
   const page = await openDemo();
   await page.setViewportSize({ width: 360, height: 740 });
