@@ -31,9 +31,6 @@ interface Batch {
   readonly rows: Promise<ReadonlyMap<string, Row>>;
 }
 
-/** One transaction removes so many expired entries, that nobody waits for long behind it. */
-const BURIALS = 100;
-
 /** Key and version of each lie at the same index. */
 interface Versions {
   readonly keys: readonly string[];
@@ -161,14 +158,11 @@ export class Reader {
   /** What was once seen to have expired is absent from then on, wherever the clock goes. */
   bury(keys: readonly string[], now: number): void {
     const unburied = keys.filter((key) => !this.#buried.has(key));
-    for (let at = 0; at < unburied.length; at += BURIALS) {
-      const batch = unburied.slice(at, at + BURIALS);
-      for (const key of batch) {
-        this.forget(key);
-        this.#buried.set(key, now);
-      }
-      void this.#removeExpired(batch, now);
+    for (const key of unburied) {
+      this.forget(key);
+      this.#buried.set(key, now);
     }
+    if (unburied.length > 0) void this.#removeExpired(unburied, now);
   }
 
   /** The entry if it lives. One that has expired is removed, off the caller's path. */

@@ -9,11 +9,12 @@ import { Lease, type Health } from "./network/lease.ts";
 import { Publisher } from "./network/publisher.ts";
 import type { Settings } from "./options.ts";
 import type { Reader } from "./reader.ts";
+import { batches } from "./storage/batches.ts";
 import { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
 import { Evictor } from "./storage/evictor.ts";
 import type { MemoryCache } from "./storage/memory-cache.ts";
-import { removeExpired, type SweepPorts } from "./storage/sweeper.ts";
+import { EXPIRED_BATCH, removeExpired, type SweepPorts } from "./storage/sweeper.ts";
 import { UseLog } from "./storage/use-log.ts";
 import type { Channel, Notice } from "./tabs/channel.ts";
 import { exclusively, LifeSigns } from "./tabs/leadership.ts";
@@ -182,14 +183,15 @@ export function openWriteSide(front: Front): WriteSide {
     housekeeping,
     inspector,
     async removeExpired(keys, now) {
-      let removed = 0;
       let isDone = true;
-      const remove = async (transaction: IDBTransaction): Promise<void> => {
-        removed = 0;
-        for (const key of keys) if (await removeExpired(transaction, stateOf, key, now)) removed++;
-      };
-      await committer.errand(remove, () => (isDone = false));
-      if (removed > 0) evictor.forgetCount();
+      for (const batch of batches(keys, EXPIRED_BATCH)) {
+        let removed = 0;
+        const remove = async (transaction: IDBTransaction): Promise<void> => {
+          removed = await removeExpired(transaction, stateOf, batch, now);
+        };
+        await committer.errand(remove, () => (isDone = false));
+        if (removed > 0) evictor.forgetCount();
+      }
       return isDone;
     },
     noteUse: (key, now) => evictor.noteUse(key, now),

@@ -91,7 +91,7 @@ export class Courier {
 
   /** As `kick`, at a moment when the server may be back. */
   wake(): void {
-    this.#looks = true;
+    this.#looks = !this.#isOnline;
     this.kick();
   }
 
@@ -111,7 +111,7 @@ export class Courier {
 
   /** Tries at once, whatever was tried before: a drain that was under way may have been in vain before the call. */
   async flush(): Promise<Drained> {
-    this.#looks = true;
+    this.#looks = !this.#isOnline;
     const joins = this.#draining !== undefined;
     const deadline = performance.now() + this.#options.timeoutMs;
     const joined = await this.drain();

@@ -1,4 +1,5 @@
 import { isDamagedRow, isTombstone, type Row } from "../entry/row.ts";
+import { batches } from "./batches.ts";
 import type { Database } from "./database.ts";
 import { type Usage, leastRecentlyUsed, measureUse } from "./entry-index.ts";
 import { find } from "./entry-table.ts";
@@ -253,10 +254,6 @@ export class Evictor {
     }
     return { keys, bytes, next };
   }
-}
-
-function batches<T>(items: readonly T[], size: number): (readonly T[])[] {
-  return Array.from({ length: Math.ceil(items.length / size) }, (_, n) => items.slice(n * size, (n + 1) * size));
 }
 
 function sum(a: Usage, b: Usage): Usage {

@@ -1,5 +1,6 @@
 import type { WriteId } from "../entry/metadata.ts";
-import { isExpired, isTombstone, LONG_AGO } from "../entry/row.ts";
+import { isExpired, isTombstone, LONG_AGO, type Row } from "../entry/row.ts";
+import { batches } from "./batches.ts";
 import type { Database } from "./database.ts";
 import { expiredKeys } from "./entry-index.ts";
 import { find } from "./entry-table.ts";
@@ -9,8 +10,8 @@ import { ENTRIES, OUTBOX } from "./schema.ts";
 
 type StateOf = (transaction: IDBTransaction, id: WriteId) => Promise<WriteState | undefined>;
 
-/** One transaction looks at so many expired entries, that nobody waits for long behind it. */
-const BATCH = 200;
+/** One transaction looks at so many expired entries. */
+export const EXPIRED_BATCH = 200;
 
 export interface SweepPorts {
   readonly stateOf: StateOf;
@@ -29,34 +30,33 @@ export async function sweep(database: Database, { stateOf, onExpired }: SweepPor
   );
   if (unmarked.length > 0) onExpired(unmarked);
   let removed = 0;
-  for (let at = 0; at < keys.length; at += BATCH) {
-    removed += await database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
-      let count = 0;
-      for (const key of keys.slice(at, at + BATCH)) if (await removeExpired(transaction, stateOf, key, now)) count++;
-      return count;
-    });
+  for (const batch of batches(keys, EXPIRED_BATCH)) {
+    removed += await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => removeExpired(transaction, stateOf, batch, now));
   }
   return removed;
 }
 
 /**
- * Removes the row under a key if it had expired at `now`. Must keep one that is not confirmed, since its message is made of it,
- * but so that no clock that jumps back can revive it.
- * @returns whether an entry was removed
+ * In an open transaction: removes the rows under keys that had expired at `now`. Must keep one that is not confirmed, since its
+ * message is made of it, but so that no clock that jumps back can revive it.
+ * @returns how many entries were removed
  */
 export async function removeExpired(
   transaction: IDBTransaction,
   stateOf: StateOf,
-  key: string,
+  keys: readonly string[],
   now: number,
-): Promise<boolean> {
-  const found = await find(transaction, [key]);
-  const row = found.rows.get(key);
-  if (row === undefined || !isExpired(row, now)) return false;
-  if ((await stateOf(transaction, row.writeId)) === undefined) {
-    await replaceRows(transaction, found, new Map([[key, undefined]]));
-    return !isTombstone(row);
+): Promise<number> {
+  const found = await find(transaction, keys);
+  const changes = new Map<string, Row | undefined>();
+  let removed = 0;
+  for (const [key, row] of found.rows) {
+    if (!isExpired(row, now)) continue;
+    if ((await stateOf(transaction, row.writeId)) === undefined) {
+      changes.set(key, undefined);
+      if (!isTombstone(row)) removed++;
+    } else if (row.expiresAt !== LONG_AGO) changes.set(key, { ...row, expiresAt: LONG_AGO });
   }
-  if (row.expiresAt !== LONG_AGO) await replaceRows(transaction, found, new Map([[key, { ...row, expiresAt: LONG_AGO }]]));
-  return false;
+  await replaceRows(transaction, found, changes);
+  return removed;
 }
