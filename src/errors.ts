@@ -31,12 +31,17 @@ export class KeyStoreError extends Error {
   /** A bulk call that failed part-way: the keys committed before, with their results. */
   readonly results?: ReadonlyMap<string, boolean>;
 
-  constructor(code: KeyStoreErrorCode, message: string, details: KeyStoreErrorDetails = {}) {
-    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+  constructor(code: KeyStoreErrorCode, message: string, { cause, ...facts }: KeyStoreErrorDetails = {}) {
+    super(message, cause === undefined ? undefined : { cause });
     this.code = code;
-    if (details.key !== undefined) this.key = details.key;
-    if (details.results !== undefined) this.results = details.results;
+    Object.assign(this, facts);
   }
+}
+
+/** Names the key of a call in an error that knows of none: it befell all of a group, or the storage. */
+export function aboutKey(key: unknown, error: unknown): unknown {
+  if (typeof key !== "string" || !(error instanceof KeyStoreError) || error.key !== undefined) return error;
+  return new KeyStoreError(error.code, error.message, { key, cause: error.cause });
 }
 
 /** Whether an error says that what is stored under a key cannot be made a value of. */

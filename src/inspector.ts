@@ -1,7 +1,6 @@
 import { compilePattern } from "./entry/pattern.ts";
 import type { KeyFormat, KeyMetadata } from "./entry/metadata.ts";
 import { isDamagedRow, type EntryRow } from "./entry/row.ts";
-import { unpack } from "./entry/unpacking.ts";
 import type { Reader } from "./reader.ts";
 import type { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
@@ -41,8 +40,8 @@ export class Inspector {
     });
     const entry = this.#reader.living(key, row);
     if (entry === undefined) return undefined;
-    // Never passes its check: throws.
-    if (isDamagedRow(entry)) await unpack(key, entry);
+    // As a read of it would: throws, with the event.
+    if (isDamagedRow(entry)) await this.#reader.open(key, entry);
     return metadataOf(key, entry, state !== undefined);
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { destroyNamespace, NASKeyStore } from "./key-store.ts";
 import { codeOf, errorOf } from "./testing/errors.ts";
-import { allOutbox, openDatabase } from "./testing/indexeddb.ts";
+import { allOutbox, loseStorage, openDatabase } from "./testing/indexeddb.ts";
 import { DATABASE, elapse, listen, NAMESPACE, stopTime, turns, until, usePage } from "./testing/stores.ts";
 
 const page = usePage();
@@ -264,4 +264,41 @@ it("ping says whether a server answers", async () => {
 
 it("a constructor option that is wrong throws at once", async () => {
   expect(await codeOf(() => new NASKeyStore({ namespace: "a b" }))).toBe("INVALID_OPTION");
+});
+
+describe("an error of a call that is about a key", () => {
+  const calls = (store: NASKeyStore, key: string): (() => Promise<unknown>)[] => [
+    () => store.store(key, 1),
+    () => store.update(key, 2),
+    () => store.delete(key),
+    () => store.retrieve(key, { useCache: false }),
+    () => store.exists(key),
+    () => store.getMetadata(key),
+    () => store.retryRejected(key),
+    () => store.discardRejected(key),
+  ];
+  const codesAndKeys = async (store: NASKeyStore): Promise<unknown[]> => {
+    const errors = await Promise.all(Array.from({ length: 8 }, (_, n) => errorOf(calls(store, `k${n}`)[n] as () => Promise<unknown>)));
+    return errors.map(({ code, key }) => [code, key]);
+  };
+  const each = (code: string): unknown[] => Array.from({ length: 8 }, (_, n) => [code, `k${n}`]);
+
+  it("names it, where all of them fail for the same reason too", async () => {
+    const store = page.open();
+    await store.store("k", 1);
+    loseStorage();
+    expect(await codesAndKeys(store)).toEqual(each("STORAGE_UNAVAILABLE"));
+  });
+
+  it("names it when the store is closed, and when an option is wrong", async () => {
+    const store = page.open();
+    expect(await errorOf(() => store.store("k", 1, { ttl: -1 }))).toMatchObject({ code: "INVALID_OPTION", key: "k" });
+    await store.close();
+    expect(await codesAndKeys(store)).toEqual(each("CLOSED"));
+  });
+
+  it("has none when that is no key", async () => {
+    const error = await errorOf(() => page.open().store(5 as never, 1));
+    expect([error.code, error.key]).toEqual(["INVALID_KEY", undefined]);
+  });
 });

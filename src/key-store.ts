@@ -3,7 +3,7 @@
 import { unlessAborted } from "./abort.ts";
 import { assertKey, assertNamespace } from "./entry/key.ts";
 import { KeyFormat, type KeyMetadata } from "./entry/metadata.ts";
-import { KeyStoreError } from "./errors.ts";
+import { aboutKey, KeyStoreError } from "./errors.ts";
 import { KeyStoreEventTarget } from "./events.ts";
 import type { StorageStats } from "./inspector.ts";
 import {
@@ -62,7 +62,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
       const checked = readStoreOptions(options);
       const taken = takeAs(checked.format ?? KeyFormat.JSON, key, value);
       return this.#onWriteSide(({ writer }) => writer.store(key, taken, checked));
-    });
+    }, key);
   }
 
   /**
@@ -70,14 +70,13 @@ export class NASKeyStore extends KeyStoreEventTarget {
    * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
    */
   async retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined> {
-    this.#assertOpen();
     const { useCache = true, signal } = readRetrieveOptions(options);
     signal?.throwIfAborted();
     // What is in memory needs no waiting, and nothing for `close` to wait for; and it is under a valid key.
-    const remembered = useCache ? this.#rooms.reader.recall(key) : undefined;
+    const remembered = useCache && this.#closing === undefined ? this.#rooms.reader.recall(key) : undefined;
     if (remembered !== undefined) return remembered.value as T;
     assertKey(key);
-    const found = await this.#operation(() => abortable(signal, () => this.#rooms.reader.look(key, useCache)));
+    const found = await this.#operation(() => abortable(signal, () => this.#rooms.reader.look(key, useCache)), key);
     return found?.value as T | undefined;
   }
 
@@ -91,7 +90,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
       assertKey(key);
       const checked = readDeleteOptions(options);
       return this.#onWriteSide(({ writer }) => writer.delete(key, checked));
-    });
+    }, key);
   }
 
   /** Whether there is an entry under the key that has not expired. */
@@ -99,7 +98,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
     return this.#operation(async () => {
       assertKey(key);
       return (await this.#rooms.reader.entry(key)) !== undefined;
-    });
+    }, key);
   }
 
   /**
@@ -114,7 +113,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
       const checked = readStoreOptions(options);
       const taken = checked.format === undefined ? takeForUpdate(key, value) : takeAs(checked.format, key, value);
       return this.#onWriteSide(({ writer }) => writer.update(key, taken, checked));
-    });
+    }, key);
   }
 
   /**
@@ -152,7 +151,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
     return this.#operation(() => {
       assertKey(key);
       return this.#onWriteSide(({ inspector }) => inspector.metadata(key));
-    });
+    }, key);
   }
 
   /** The memory front's figures, at once. */
@@ -215,7 +214,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
     return this.#operation(() => {
       if (key !== undefined) assertKey(key);
       return this.#onWriteSide(({ dispatcher }) => dispatcher.retryRejected(key));
-    });
+    }, key);
   }
 
   /**
@@ -226,7 +225,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
     return this.#operation(() => {
       if (key !== undefined) assertKey(key);
       return this.#onWriteSide(({ dispatcher }) => dispatcher.discardRejected(key));
-    });
+    }, key);
   }
 
   /** What IndexedDB holds. */
@@ -252,25 +251,23 @@ export class NASKeyStore extends KeyStoreEventTarget {
     return this.close();
   }
 
-  /** @throws KeyStoreError CLOSED */
-  #assertOpen(): void {
-    if (this.#closing !== undefined) throw new KeyStoreError("CLOSED", "The store was closed: make a new one.");
-  }
-
   /** What is done by the write side, in the order of the calls: also when it is there it takes a turn to get it. */
   async #onWriteSide<T>(work: (writeSide: WriteSide) => Promise<T>): Promise<T> {
     return work(await this.#rooms.writeSide());
   }
 
-  /** Every operation: refused after `close`, waited for by it; what it throws becomes a rejection. */
-  async #operation<T>(work: () => Promise<T>): Promise<T> {
-    this.#assertOpen();
-    const running = work();
-    this.#underWay.add(running);
+  /**
+   * Every operation: refused after `close`, waited for by it; what it throws becomes a rejection.
+   * @param key what it is about, to be named by its errors
+   */
+  async #operation<T>(work: () => Promise<T>, key?: string): Promise<T> {
     try {
-      return await running;
-    } finally {
-      this.#underWay.delete(running);
+      if (this.#closing !== undefined) throw new KeyStoreError("CLOSED", "The store was closed: make a new one.");
+      const running = work();
+      this.#underWay.add(running);
+      return await running.finally(() => this.#underWay.delete(running));
+    } catch (error) {
+      throw aboutKey(key, error);
     }
   }
 }

@@ -253,6 +253,9 @@ describe("what is damaged", () => {
       expect(await errorOf(() => store.retrieve("k"))).toMatchObject({ code: "CHECKSUM_MISMATCH", key: "k" });
       expect(events.filter(({ type }) => type === "corrupt")).toHaveLength(read);
     }
+    await damage("k", { version: -1 });
+    expect(await errorOf(() => store.getMetadata("k"))).toMatchObject({ code: "CHECKSUM_MISMATCH", key: "k" });
+    expect(events.filter(({ type }) => type === "corrupt")).toHaveLength(3);
     await store.store("k", "anew");
     expect(await page.open().retrieve("k")).toBe("anew");
   });

@@ -75,10 +75,10 @@ export class Reader {
 
   /** The value under a key as IndexedDB has it, in a box. */
   async look(key: string, fillMemory: boolean): Promise<Found | undefined> {
-    if (!fillMemory) return this.#open(key, await this.#read(key));
+    if (!fillMemory) return this.open(key, await this.#read(key));
     const reading = this.#readOnce(key);
     try {
-      const found = await this.#open(key, await reading.row);
+      const found = await this.open(key, await reading.row);
       if (found !== undefined && this.#reads.get(key) === reading) this.#fill(key, { row: found.row, payload: found.payload }, reading);
       return found;
     } finally {
@@ -100,7 +100,7 @@ export class Reader {
   }
 
   /** What lives in a row, checked and decoded: a use of it. */
-  async #open(key: string, row: Row | undefined): Promise<Opened | undefined> {
+  async open(key: string, row: Row | undefined): Promise<Opened | undefined> {
     const entry = this.living(key, row);
     if (entry === undefined) return undefined;
     this.#ports.onUse(key, Date.now());

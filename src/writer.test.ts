@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { caught, codeOf, errorOf } from "./testing/errors.ts";
-import { allOutbox, allRows, loseStorage, openDatabase, watchTransactions } from "./testing/indexeddb.ts";
+import { allOutbox, allRows, openDatabase, watchTransactions } from "./testing/indexeddb.ts";
 import { DATABASE, listen, turns, until, usePage } from "./testing/stores.ts";
 
 const page = usePage();
@@ -232,13 +232,6 @@ describe("a write", () => {
     expect(await store.pendingWrites()).toEqual([]);
   });
 
-  it("that the storage does not take rejects with its key, beside others of the same time", async () => {
-    const store = page.open();
-    await store.store("k", 1);
-    loseStorage();
-    const errors = await Promise.all([() => store.store("a", 1), () => store.update("b", 2), () => store.delete("c")].map(errorOf));
-    expect(errors.map(({ code, key }) => [code, key])).toEqual(["a", "b", "c"].map((key) => ["STORAGE_UNAVAILABLE", key]));
-  });
 
   it("larger than maxPayloadBytes is refused before anything is written, measured as a message", async () => {
     const store = page.open({ maxPayloadBytes: 2_000 });

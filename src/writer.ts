@@ -176,8 +176,6 @@ export class Writer {
       place.leave();
       onCommitted(commit);
       return await unlessAborted(this.#ports.dispatcher.outcome(commit), signal, () => false);
-    } catch (error) {
-      throw aboutKey(key, error);
     } finally {
       place.leave();
       done();
@@ -255,12 +253,6 @@ export class Writer {
       { key },
     );
   }
-}
-
-/** Names the key of a call in what befell all of a group, or knew of no key. */
-function aboutKey(key: string, error: unknown): unknown {
-  if (!(error instanceof KeyStoreError) || error.key !== undefined) return error;
-  return new KeyStoreError(error.code, error.message, { key, cause: error.cause });
 }
 
 /** A write that has passed all checks. */
