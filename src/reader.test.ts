@@ -340,6 +340,15 @@ describe("an entry that has expired", () => {
     expect(await store.retrieve("k")).toBeUndefined();
   });
 
+  it("is a matter of ttl also where the clock says that it is before 1970", async () => {
+    const clock = vi.spyOn(Date, "now").mockReturnValue(-1_000_000);
+    const store = page.open();
+    await store.store("k", 1, { ttl: 60 });
+    expect([await store.retrieve("k", { useCache: false }), await store.listKeys(), (await store.getMetadata("k"))?.ttl]).toEqual([1, ["k"], 60]);
+    clock.mockReturnValue(-940_000);
+    expect([await store.retrieve("k"), await store.listKeys()]).toEqual([undefined, []]);
+  });
+
   it("does not hide what another tab has stored under its key since, though nobody told of it", async () => {
     const store = page.open();
     await store.store("k", 1, { ttl: 60 });

@@ -168,14 +168,14 @@ export class Reader {
   /** The entry if it lives. One that has expired is removed, off the caller's path. */
   living(key: string, row: Row | undefined): EntryRow | undefined {
     const now = Date.now();
-    const entry = liveEntry(row, Math.max(now, this.#buried.get(key) ?? 0));
+    const entry = liveEntry(row, Math.max(now, this.#buried.get(key) ?? now));
     if (entry === undefined && row !== undefined && row.expiresAt !== LONG_AGO) this.bury([key], now);
     return entry;
   }
 
   /** Whether a key that lives at `now` was seen to have expired before the clock jumped back. */
   isBuried(key: string, now: number): boolean {
-    return (this.#buried.get(key) ?? 0) > now;
+    return (this.#buried.get(key) ?? now) > now;
   }
 
   #fill(key: string, entry: CachedEntry, filling: Filling | undefined): void {
