@@ -201,6 +201,33 @@ describe("a lost connection", () => {
     }
   });
 
+  it("that waits on and on, on a connection that answers, is given up after 20 s, and done anew", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      const connections = watchConnections();
+      const { database } = open();
+      await put(database, "a", 1);
+      const forgotten = { objectStore: () => ({ get: () => ({}) }), abort: vi.fn<() => void>(), db: connections[0]?.database };
+      const { transaction } = IDBDatabase.prototype;
+      vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, tables, ...rest) {
+        const isForgotten = this === connections[0]?.database && [tables].flat().includes(ENTRIES);
+        return isForgotten ? (forgotten as unknown as IDBTransaction) : transaction.call(this, tables, ...rest);
+      });
+      const doing = database.run([ENTRIES], "readonly", (transaction) => resultOf<unknown>(transaction.objectStore(ENTRIES).get("a")));
+      for (let ask = 1; ask <= 4; ask++) {
+        expect(forgotten.abort).not.toHaveBeenCalled();
+        await vi.advanceTimersByTimeAsync(5_000);
+        await new Promise(setImmediate);
+        await new Promise(setImmediate);
+      }
+      vi.useRealTimers();
+      expect(await doing).toBe(1);
+      expect(forgotten.abort).toHaveBeenCalledTimes(1);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("is not what a transaction has that waits long for its turn", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {

@@ -12,6 +12,8 @@ const UPGRADE_TIMEOUT_MS = 60_000;
 
 /** So often the connections of transactions under way are asked for a sign of life: a transaction may wait its turn for long. */
 const ASK_EVERY_MS = 5_000;
+/** So often a connection may answer while one of its transactions waits: 20 s. Timers, and this with them, stop while the machine sleeps. */
+const MOST_ANSWERS = 3;
 
 /** So often a transaction is begun on a new connection when the one before was taken away. */
 const MAX_STARTS = 20;
@@ -239,17 +241,21 @@ async function transact<T>(
 
 /**
  * What a transaction comes to, unless its connection falls silent, without a `close` event or an error: then it is aborted, and
- * counts as lost. One that only waits, behind another tab's, has a connection that answers.
+ * counts as lost. One that only waits, behind another tab's, has a connection that answers; but nothing of ours holds a table
+ * for long, so that one which waits on and on is lost too.
  */
 function whileAlive<T>(transaction: IDBTransaction, outcome: Promise<T>): Promise<T> {
   return new Promise((resolve, reject) => {
+    let answers = 0;
     const ask = (): void => {
-      within(OPEN_TIMEOUT_MS, readGeneration(transaction.db), silent).catch((error: unknown) => {
-        // A connection that was let go of cannot be asked, but still ends what it has begun.
-        if (!watched.has(ask) || isNamed(error, "InvalidStateError")) return;
-        abort(transaction);
-        reject(error);
-      });
+      within(OPEN_TIMEOUT_MS, readGeneration(transaction.db), silent)
+        .then(() => ++answers > MOST_ANSWERS && silent())
+        .catch((error: unknown) => {
+          // A connection that was let go of cannot be asked, but still ends what it has begun.
+          if (!watched.has(ask) || isNamed(error, "InvalidStateError")) return;
+          abort(transaction);
+          reject(error);
+        });
     };
     watched.add(ask);
     timer ??= setTimeout(askAll, ASK_EVERY_MS);
