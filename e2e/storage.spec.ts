@@ -1062,19 +1062,25 @@ test.describe("bulkStore", () => {
     expect([last.size, last.get("k0"), last.get("k1"), last.get("k199")]).toEqual([200, '"newer"', undefined, "199"]);
   });
 
-  test("of more than the limit allows evicts the first of them, one by one, and never what waits", async ({ page, openStore }) => {
-    await openStore({ maxEntries: 150 });
-    const listed = await page.evaluate(async () => {
-      await store.bulkStore(Array.from({ length: 200 }, (_, n) => [`k${String(n).padStart(3, "0")}`, n] as const));
-      const settled = async () => {
-        while ((await store.getStorageStats()).entries !== 150) await new Promise((resolve) => setTimeout(resolve, 10));
-      };
-      await settled();
-      await store.retrieve("k050");
-      await store.store("one more", 1);
-      await settled();
-      return [(await store.listKeys()).slice(0, 3), await store.retrieve("k050", { useCache: false })];
-    });
+  test("of more than a limit allows is evicted one by one, the first of them first, but for what was used since", async ({ page, openStore, nats, namespace }) => {
+    await openStore({ timeoutMs: 10_000 });
+    const listed = await page.evaluate(
+      async ([servers, namespace]) => {
+        // Without a limit first: what is not confirmed yet is passed over.
+        await store.bulkStore(Array.from({ length: 200 }, (_, n) => [`k${String(n).padStart(3, "0")}`, n] as const));
+        await store.close();
+        const limited = new keystore.NASKeyStore({ servers, namespace, maxEntries: 150, timeoutMs: 10_000 });
+        const settled = async () => {
+          while ((await limited.getStorageStats()).entries !== 150) await new Promise((resolve) => setTimeout(resolve, 10));
+        };
+        await settled();
+        await limited.retrieve("k050");
+        await limited.store("one more", 1);
+        await settled();
+        return [(await limited.listKeys()).slice(0, 3), await limited.retrieve("k050", { useCache: false })];
+      },
+      [nats.wsUrl, namespace] as const,
+    );
     expect(listed).toEqual([["k050", "k052", "k053"], 50]);
   });
 
