@@ -185,11 +185,7 @@ describe("a lost connection", () => {
       const connections = watchConnections();
       const { database } = open();
       await put(database, "a", 1);
-      const silent = { objectStore: () => ({ get: () => ({}) }), abort: vi.fn<() => void>(), db: connections[0]?.database };
-      const { transaction } = IDBDatabase.prototype;
-      vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...given) {
-        return this === connections[0]?.database ? (silent as unknown as IDBTransaction) : transaction.apply(this, given);
-      });
+      const silent = silence(connections[0]?.database, () => true);
       const doing = database.run([ENTRIES], mode, (transaction) => resultOf<unknown>(transaction.objectStore(ENTRIES).get("a")));
       await vi.advanceTimersByTimeAsync(10_000);
       vi.useRealTimers();
@@ -207,12 +203,7 @@ describe("a lost connection", () => {
       const connections = watchConnections();
       const { database } = open();
       await put(database, "a", 1);
-      const forgotten = { objectStore: () => ({ get: () => ({}) }), abort: vi.fn<() => void>(), db: connections[0]?.database };
-      const { transaction } = IDBDatabase.prototype;
-      vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, tables, ...rest) {
-        const isForgotten = this === connections[0]?.database && [tables].flat().includes(ENTRIES);
-        return isForgotten ? (forgotten as unknown as IDBTransaction) : transaction.call(this, tables, ...rest);
-      });
+      const forgotten = silence(connections[0]?.database, (tables) => tables.includes(ENTRIES));
       const doing = database.run([ENTRIES], "readonly", (transaction) => resultOf<unknown>(transaction.objectStore(ENTRIES).get("a")));
       for (let ask = 1; ask <= 4; ask++) {
         expect(forgotten.abort).not.toHaveBeenCalled();
@@ -400,4 +391,15 @@ function abortByBrowser(transaction: globalThis.IDBTransaction, reason: Error | 
   if (!(transaction instanceof IDBTransaction)) throw new Error("fake-indexeddb is not in place");
   transaction.abort();
   Object.defineProperty(transaction, "error", { value: reason });
+}
+
+/** From now on a connection's transactions of certain tables say nothing: neither their requests nor they ever end. */
+function silence(database: IDBDatabase | undefined, concerns: (tables: readonly string[]) => boolean): { abort: () => void } {
+  const silent = { objectStore: () => ({ get: () => ({}) }), abort: vi.fn<() => void>(), db: database };
+  const { transaction } = IDBDatabase.prototype;
+  vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, tables, ...rest) {
+    const isSilent = this === database && concerns(typeof tables === "string" ? [tables] : [...tables]);
+    return isSilent ? (silent as unknown as IDBTransaction) : transaction.call(this, tables, ...rest);
+  });
+  return silent;
 }
