@@ -1,8 +1,7 @@
 import { defineConfig } from "@playwright/test";
-import { findBrowser, howToGetABrowser } from "./scripts/lib/browser.mjs";
+import { requireBrowser } from "./scripts/lib/browsers.mjs";
 
-const executablePath = await findBrowser();
-if (executablePath === undefined) throw new Error(`No Chromium was found: ${howToGetABrowser}`);
+const executablePath = await requireBrowser("chromium");
 
 export default defineConfig({
   testDir: "e2e",

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { chromium, type BrowserContext, type Page } from "@playwright/test";
-import { findBrowser, howToGetABrowser } from "../scripts/lib/browser.mjs";
+import { requireBrowser } from "../scripts/lib/browsers.mjs";
 import playwrightConfig from "../playwright.config.ts";
 
 export interface Surroundings {
@@ -15,8 +15,7 @@ export interface Surroundings {
 
 /** The system's Chromium as the tests run it. On the disk by default, as users have it: Playwright's usual contexts keep IndexedDB in memory. */
 export async function launch(url: string, incognito: boolean): Promise<Surroundings> {
-  const executablePath = await findBrowser();
-  if (executablePath === undefined) throw new Error(`No Chromium was found: ${howToGetABrowser}`);
+  const executablePath = await requireBrowser("chromium");
   const options = { executablePath, args: [...(playwrightConfig.use?.launchOptions?.args ?? []), "--js-flags=--expose-gc"] };
   const folder = await mkdtemp(join(tmpdir(), "nas-keystore-bench-"));
   const browser = incognito ? await chromium.launch(options) : undefined;

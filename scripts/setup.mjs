@@ -1,6 +1,6 @@
-// Installs what is missing: npm packages, nats-server, a Chromium. Runs before there are any packages, so it uses none.
+// Installs what is missing: npm packages, nats-server, the browsers. Runs before there are any packages, so it uses none.
 import { pathToFileURL } from "node:url";
-import { ensureBrowser, howToGetABrowser } from "./lib/browser.mjs";
+import { describeBrowser, ensureBrowser, ENGINES } from "./lib/browsers.mjs";
 import { ensureNatsServer, howToGetAServer } from "./lib/nats-server.mjs";
 import { ensurePackages } from "./lib/packages.mjs";
 
@@ -9,12 +9,15 @@ export async function setUp() {
   const packages = await ensurePackages();
   // After the packages: Playwright is asked for a browser of its own.
   const server = await ensureNatsServer();
-  const browser = await ensureBrowser();
+  /** @type {(readonly [import("./lib/browsers.mjs").Engine, string | undefined])[]} */
+  const browsers = [];
+  // One after another: apt runs once at a time.
+  for (const engine of ENGINES) browsers.push([engine, await ensureBrowser(engine)]);
 
   console.log(packages ? "packages     installed" : "packages     npm ci failed, see above");
   console.log(`nats-server  ${server ?? `missing: ${howToGetAServer.replaceAll("\n", " ")}`}`);
-  console.log(`Chromium     ${browser ?? `missing: ${howToGetABrowser}`}`);
-  return packages && server !== undefined && browser !== undefined;
+  for (const [engine, program] of browsers) console.log(describeBrowser(engine, program));
+  return packages && server !== undefined && browsers.every(([, program]) => program !== undefined);
 }
 
 const asCommand = process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href;

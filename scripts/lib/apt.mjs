@@ -9,13 +9,13 @@ export function haveApt() {
 }
 
 /**
- * Installs one package; the lists are brought up to date once, however many packages follow.
- * @param {string} name
+ * Installs packages. The package lists are updated once per process.
+ * @param {string[]} names
  */
-export async function aptInstall(name) {
+export async function aptInstall(...names) {
   // An update that fails need not stop us: the lists at hand may do.
   await (updated ??= apt("update", "-qq"));
-  await apt("install", "-qq", "-y", "--no-install-recommends", name);
+  await apt("install", "-qq", "-y", "--no-install-recommends", ...names);
 }
 
 /** @param {string[]} args */

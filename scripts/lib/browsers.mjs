@@ -1,0 +1,109 @@
+import { aptInstall, haveApt } from "./apt.mjs";
+import { firstProgram, onPath } from "./run.mjs";
+
+/**
+ * The browser engines that the tests run in.
+ * @typedef {"chromium" | "firefox" | "webkit"} Engine
+ * @typedef {{ name: string, howToGet: string, packages: string[], candidates: () => Promise<(string | undefined)[]> }} Source
+ */
+
+/** @type {readonly Engine[]} */
+export const ENGINES = ["chromium", "firefox", "webkit"];
+
+/**
+ * Where each engine's program lies, and how to get it. A program that an environment variable names comes first.
+ * @type {Record<Engine, Source>}
+ */
+const sources = {
+  chromium: {
+    name: "Chromium",
+    howToGet: "install Chromium or Chrome (Debian: apt install chromium), or name its program in CHROME_PATH",
+    packages: ["chromium"],
+    candidates: async () => [
+      process.env["CHROME_PATH"],
+      process.env["CHROMIUM_PATH"],
+      await playwrightsChromium(),
+      ...["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"].map(onPath),
+      "/usr/bin/chromium",
+      "/usr/bin/google-chrome",
+      "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+      "/Applications/Chromium.app/Contents/MacOS/Chromium",
+    ],
+  },
+  firefox: {
+    name: "Firefox",
+    howToGet: "install Firefox ESR (Debian: apt install firefox-esr), or name its program in FIREFOX_PATH",
+    packages: ["firefox-esr"],
+    candidates: async () => [
+      process.env["FIREFOX_PATH"],
+      ...["firefox-esr", "firefox"].map(onPath),
+      "/usr/bin/firefox-esr",
+      "/Applications/Firefox.app/Contents/MacOS/firefox",
+    ],
+  },
+  webkit: {
+    name: "WebKitGTK",
+    howToGet: "install WebKitGTK's driver (Debian: apt install webkit2gtk-driver xvfb xauth), or name it in WEBKIT_DRIVER_PATH",
+    packages: ["webkit2gtk-driver", "xvfb", "xauth"],
+    // Without a display of its own, MiniBrowser needs the virtual one of xvfb-run, which needs xauth.
+    candidates: async () =>
+      [onPath("xvfb-run"), onPath("xauth")].includes(undefined)
+        ? []
+        : [process.env["WEBKIT_DRIVER_PATH"], onPath("WebKitWebDriver"), "/usr/bin/WebKitWebDriver"],
+  },
+};
+
+/**
+ * The program that runs an engine: the browser, or WebKitGTK's WebDriver.
+ * @param {Engine} engine
+ * @returns {Promise<string | undefined>}
+ */
+export async function findBrowser(engine) {
+  return firstProgram(await sources[engine].candidates());
+}
+
+/**
+ * As `findBrowser`, but installs the browser with the machine's package manager when it is missing. Downloads nothing else.
+ * @param {Engine} engine
+ * @returns {Promise<string | undefined>}
+ */
+export async function ensureBrowser(engine) {
+  const { name, packages } = sources[engine];
+  const found = await findBrowser(engine);
+  if (found !== undefined || !haveApt()) return found;
+  console.log(`${name} is missing: installing it with apt`);
+  await aptInstall(...packages);
+  return findBrowser(engine);
+}
+
+/**
+ * As `findBrowser`, for callers that cannot do without.
+ * @param {Engine} engine
+ * @returns {Promise<string>}
+ * @throws {Error} that says how to get the browser
+ */
+export async function requireBrowser(engine) {
+  const found = await findBrowser(engine);
+  if (found === undefined) throw new Error(`${sources[engine].name} was not found: ${sources[engine].howToGet}.`);
+  return found;
+}
+
+/**
+ * A line for people: where the engine's program lies, or how to get it.
+ * @param {Engine} engine
+ * @param {string | undefined} program
+ */
+export function describeBrowser(engine, program) {
+  const { name, howToGet } = sources[engine];
+  return `${name.padEnd(12)} ${program ?? `missing: ${howToGet}`}`;
+}
+
+/** The program of the Chromium that Playwright would have downloaded; undefined while the npm packages are not installed. */
+async function playwrightsChromium() {
+  try {
+    const { chromium } = await import("@playwright/test");
+    return chromium.executablePath();
+  } catch {
+    return undefined;
+  }
+}
