@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     environment: "node",
-    include: ["src/**/*.test.ts", "scripts/**/*.test.mjs"],
+    include: ["src/**/*.test.ts", "contract/**/*.test.ts", "scripts/**/*.test.mjs"],
     // No test may fail because the machine is slow.
     testTimeout: 120_000,
     hookTimeout: 120_000,

@@ -1,5 +1,5 @@
 import type { AddressInfo } from "node:net";
-import { preview } from "vite";
+import { preview, type Plugin } from "vite";
 import { pageFolder } from "./build-page.ts";
 
 export interface PageServer {
@@ -8,11 +8,12 @@ export interface PageServer {
   stop: () => Promise<void>;
 }
 
-/** Serves the built page on a free port: each server is an origin of its own. */
-export async function startPageServer(): Promise<PageServer> {
+/** Serves the built page, or those of another folder, on a free port: each server is an origin of its own. */
+export async function startPageServer(root = pageFolder, plugins: Plugin[] = []): Promise<PageServer> {
   const server = await preview({
     configFile: false,
-    root: pageFolder,
+    root,
+    plugins,
     base: "./",
     appType: "mpa",
     logLevel: "warn",
