@@ -9,6 +9,6 @@ export const contractPages: string = fileURLToPath(new URL("page", import.meta.u
 export default async function buildPages(): Promise<void> {
   const { common, output, expectNoWarnings } = builtLibraryIn(contractPages);
   const input = FLAVOURS.map((flavour) => `${contractPages}/${flavour}.html`);
-  await build({ ...common, build: { ...output, emptyOutDir: true, rolldownOptions: { input } } });
+  await build({ ...common, build: { ...output, emptyOutDir: true, rolldownOptions: { ...output.rolldownOptions, input } } });
   expectNoWarnings();
 }

@@ -119,6 +119,6 @@ export const formats: readonly ContractCase[] = [
 function assertSame(actual: unknown, expected: unknown): void {
   if (!(expected instanceof Map)) return assert.deepEqual(actual, expected);
   assert.instanceOf(actual, Map);
-  assert.deepEqual([...(actual as Map<unknown, unknown>).keys()], [...expected.keys()]);
-  for (const [key, value] of expected) assert.deepEqual((actual as Map<unknown, unknown>).get(key), value, String(key));
+  assert.deepEqual([...actual.keys()], [...expected.keys()]);
+  for (const [key, value] of expected) assert.deepEqual(actual.get(key), value, String(key));
 }

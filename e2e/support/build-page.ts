@@ -31,6 +31,9 @@ export default async function buildPage(): Promise<void> {
   expectNoWarnings();
 }
 
+/** A slow machine is nothing to warn of. */
+const rolldownOptions = { checks: { bundlerTimings: false } };
+
 /** The configuration of a build of pages in a folder, with the built library as users install it. */
 export function builtLibraryIn(root: string): { common: InlineConfig; output: BuildOptions; expectNoWarnings: () => void } {
   if (!existsSync(library)) throw new Error("dist/ is missing: run `npm run build` first.");
@@ -44,7 +47,7 @@ export function builtLibraryIn(root: string): { common: InlineConfig; output: Bu
       logLevel: "warn",
       customLogger: { ...createLogger("warn"), warn, warnOnce: warn },
       plugins: [emptyCrypto()],
-      worker: { format: "es", plugins: () => [emptyCrypto()] },
+      worker: { format: "es", plugins: () => [emptyCrypto()], rolldownOptions },
       resolve: {
         alias: [
           { find: /^nas-keystore$/, replacement: library },
@@ -53,7 +56,7 @@ export function builtLibraryIn(root: string): { common: InlineConfig; output: Bu
       },
     },
     // As it is written, so that stacks in test reports can be read.
-    output: { outDir: "dist", minify: false, modulePreload: { polyfill: false } },
+    output: { outDir: "dist", minify: false, modulePreload: { polyfill: false }, rolldownOptions },
     expectNoWarnings: () => {
       // What Vite warns of here, it would warn every user of.
       if (warnings.length > 0) throw new Error(`The library does not build without warnings:\n${warnings.join("\n")}`);
