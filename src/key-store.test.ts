@@ -29,10 +29,8 @@ describe("where the user forbids the site to store data, as Firefox shows it", (
       throw new DOMException("The operation is insecure.", "SecurityError");
     };
     const refused = async (): Promise<never> => forbidden();
-    vi.stubGlobal("BroadcastChannel", class {
-      constructor() {
-        forbidden();
-      }
+    vi.stubGlobal("BroadcastChannel", function forbiddenChannel() {
+      forbidden();
     });
     vi.stubGlobal("navigator", { locks: { request: refused, query: refused }, storage: { estimate: refused, persist: refused } });
     vi.spyOn(globalThis.indexedDB, "open").mockImplementation(forbidden);
