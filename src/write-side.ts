@@ -1,5 +1,7 @@
 import { Dispatcher } from "./dispatcher.ts";
+import { setSmallSha256 } from "./entry/checksum.ts";
 import { isTombstone } from "./entry/row.ts";
+import { smallSha256 } from "./entry/small-sha256.ts";
 import type { Emit } from "./events.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Inspector } from "./inspector.ts";
@@ -72,6 +74,7 @@ export function openWriteSide(front: Front): WriteSide {
   const { settings, emit, name, owner, inBrowser, database, memory, reader, earlyUses, channel } = front;
   const { namespace, timeoutMs, lingerMs, maxEntries, maxBytes, servers, connection, connect } = settings;
   let serverMaxBytes = Infinity;
+  setSmallSha256(smallSha256);
   const uses = new UseLog();
 
   const committer = new Committer(database, {
@@ -92,7 +95,7 @@ export function openWriteSide(front: Front): WriteSide {
       channel.post({ type: "written", owner, keys: commits.map(({ draft }) => draft.key) });
       evictor.grew(grew);
     },
-    recall: (key) => memory.rowOf(key),
+    isInMemory: (key) => memory.rowOf(key) !== undefined,
     makeRoom: (bytes, keys) => evictor.makeRoom(bytes, keys),
   });
   const stateOf: SweepPorts["stateOf"] = (transaction, id) => committer.stateOf(transaction, id);
