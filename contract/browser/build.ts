@@ -5,10 +5,17 @@ import { FLAVOURS } from "./run.ts";
 
 export const contractPages: string = fileURLToPath(new URL("page", import.meta.url));
 
-/** Playwright's global setup: builds the pages that cases run in. */
+const WORKERS = ["case-worker", "tab-worker"];
+
+/** Playwright's global setup: builds the pages that cases run in, and beside them the workers under their own names. */
 export default async function buildPages(): Promise<void> {
   const { common, output, expectNoWarnings } = builtLibraryIn(contractPages);
-  const input = FLAVOURS.map((flavour) => `${contractPages}/${flavour}.html`);
-  await build({ ...common, build: { ...output, emptyOutDir: true, rolldownOptions: { ...output.rolldownOptions, input } } });
+  const pages = FLAVOURS.map((flavour) => `${contractPages}/${flavour}.html`);
+  await build({ ...common, build: { ...output, emptyOutDir: true, rolldownOptions: { ...output.rolldownOptions, input: pages } } });
+  const entry = Object.fromEntries(WORKERS.map((name) => [name, `${contractPages}/${name}.ts`]));
+  await build({
+    ...common,
+    build: { ...output, emptyOutDir: false, lib: { entry, formats: ["es"], fileName: (_format, name) => `${name}.js` } },
+  });
   expectNoWarnings();
 }

@@ -2,6 +2,12 @@
 import { openWebKit } from "../../e2e/support/webkit-driver.ts";
 import { registerContract, test, type CasePage } from "./register.ts";
 
+/** The page's modules may be evaluated a moment after its load is reported. */
+const RUN = `
+  const [run, done] = arguments;
+  const begin = () => globalThis.runCase === undefined ? setTimeout(begin) : globalThis.runCase(run).then(done);
+  begin();`;
+
 registerContract(
   test.extend<object, { casePage: CasePage }>({
     casePage: [
@@ -10,7 +16,7 @@ registerContract(
         await use({
           run: async (url, run) => {
             await page.open(url);
-            return page.execute("const [run, done] = arguments; globalThis.runCase(run).then(done);", run);
+            return page.execute(RUN, run);
           },
         });
         await page.close();

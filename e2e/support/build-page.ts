@@ -47,7 +47,6 @@ export function builtLibraryIn(root: string): { common: InlineConfig; output: Bu
       logLevel: "warn",
       customLogger: { ...createLogger("warn"), warn, warnOnce: warn },
       plugins: [emptyCrypto()],
-      worker: { format: "es", plugins: () => [emptyCrypto()], rolldownOptions },
       resolve: {
         alias: [
           { find: /^nas-keystore$/, replacement: library },

@@ -1,7 +1,7 @@
 import type { KeyStoreOptions } from "nas-keystore";
 import type { Tab } from "../../environment.ts";
 import type { TabAnswer } from "../run.ts";
-import { request } from "./messaging.ts";
+import { request } from "./request.ts";
 
 /** Makes a store in a worker of its own, which shares no more with this realm than another tab does. */
 export async function openTab(
@@ -9,7 +9,7 @@ export async function openTab(
   options: KeyStoreOptions,
   complain: (line: string) => void,
 ): Promise<Tab> {
-  const worker = new Worker(new URL("./tab-worker.ts", import.meta.url), { type: "module" });
+  const worker = new Worker("tab-worker.js", { type: "module" });
   worker.onmessage = ({ data }: MessageEvent<string>) => complain(`in a tab: ${data}`);
   worker.onerror = ({ message }) => complain(`in a tab: ${message}`);
 

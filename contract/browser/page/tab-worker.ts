@@ -1,23 +1,7 @@
-/** Another tab: a store that is called from outside. */
-import { KeyStoreError, NASKeyStore } from "nas-keystore";
-import type { TabAnswer, TabCall } from "../run.ts";
-import { watchRealm } from "./complaints.ts";
-import { answerRequests } from "./messaging.ts";
+import type { TabCall } from "../run.ts";
+import { answerRequests } from "./answer-requests.ts";
 
-watchRealm((line) => globalThis.postMessage(line));
+// Loaded apart, as in case-worker.ts.
+const tab = import("./tab.ts");
 
-let store: NASKeyStore | undefined;
-
-answerRequests(async ([method, ...args]: TabCall): Promise<TabAnswer> => {
-  try {
-    if (method === "new") {
-      store = new NASKeyStore(args[0] as object);
-      return {};
-    }
-    const call = store?.[method as keyof NASKeyStore] as (...args: unknown[]) => unknown;
-    return { value: await call.apply(store, args) };
-  } catch (error) {
-    const { message } = error as Error;
-    return { error: error instanceof KeyStoreError ? { code: error.code, key: error.key, message } : { message } };
-  }
-});
+answerRequests(async (call: TabCall) => (await tab).answer(call));

@@ -1,8 +1,8 @@
 import type { Outcome } from "../run.ts";
-import { request } from "./messaging.ts";
+import { request } from "./request.ts";
 
 /** Cases run in a dedicated worker. */
-const worker = new Worker(new URL("./case-worker.ts", import.meta.url), { type: "module" });
+const worker = new Worker("case-worker.js", { type: "module" });
 const broken = new Promise<Outcome>((resolve) => {
   worker.onerror = ({ message }) => resolve({ failure: `The worker failed: ${message}`, complaints: [] });
 });
