@@ -16,7 +16,7 @@ interface FaultFixtures {
   /** A server that goes wrong when told so, and otherwise passes on to `server`. */
   startFaultServer: (server: NatsServer) => Promise<FaultServer>;
   openCutter: (server: NatsServer) => Promise<Cutter>;
-  /** A Chromium to be killed. */
+  /** A browser to be killed. */
   startBrowser: () => Promise<KillableBrowser>;
   stopwatch: void;
 }
@@ -57,10 +57,10 @@ export const test = base.extend<FaultFixtures>({
     await Promise.all(cutters.map((cutter) => cutter.close()));
   },
 
-  startBrowser: async ({ launchOptions, consoleGuard }, use) => {
+  startBrowser: async ({ browserName, launchOptions, consoleGuard }, use) => {
     const browsers: KillableBrowser[] = [];
     await use(async () => {
-      const browser = await startKillableBrowser(launchOptions, async (context) => {
+      const browser = await startKillableBrowser(browserName, launchOptions, async (context) => {
         consoleGuard.watch(context);
         await context.addInitScript(installStopwatch);
       });
