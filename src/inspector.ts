@@ -7,6 +7,7 @@ import type { Database } from "./storage/database.ts";
 import { listKeys, measureLiving } from "./storage/entry-index.ts";
 import { find } from "./storage/entry-table.ts";
 import { countWrites, pendingWrites, type PendingWrite } from "./storage/pending-writes.ts";
+import { storageEstimate } from "./storage/estimate.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
 
 /** What IndexedDB holds of a namespace, and what the browser says of the site's storage. */
@@ -64,7 +65,7 @@ export class Inspector {
     const [{ entries, bytes }, writes, estimate] = await Promise.all([
       measureLiving(this.#database, Date.now()),
       this.pendingWrites(),
-      (globalThis.navigator as Navigator | undefined)?.storage?.estimate().catch(() => undefined),
+      storageEstimate(),
     ]);
     const { pending, rejected } = countWrites(writes);
     return {
@@ -72,8 +73,8 @@ export class Inspector {
       bytes,
       pendingWrites: pending,
       rejectedWrites: rejected,
-      ...(estimate?.quota === undefined ? undefined : { quotaBytes: estimate.quota }),
-      ...(estimate?.usage === undefined ? undefined : { usageBytes: estimate.usage }),
+      ...(estimate.quota === undefined ? undefined : { quotaBytes: estimate.quota }),
+      ...(estimate.usage === undefined ? undefined : { usageBytes: estimate.usage }),
     };
   }
 

@@ -23,6 +23,30 @@ describe("outside a browser", () => {
   });
 });
 
+describe("where the user forbids the site to store data, as Firefox shows it", () => {
+  it("the constructor throws nothing, and every operation that needs storage rejects STORAGE_UNAVAILABLE", async () => {
+    const forbidden = (): never => {
+      throw new DOMException("The operation is insecure.", "SecurityError");
+    };
+    const refused = async (): Promise<never> => forbidden();
+    vi.stubGlobal("BroadcastChannel", function forbiddenChannel() {
+      forbidden();
+    });
+    vi.stubGlobal("navigator", { locks: { request: refused, query: refused }, storage: { estimate: refused, persist: refused } });
+    vi.spyOn(globalThis.indexedDB, "open").mockImplementation(forbidden);
+    const store = page.open({ persist: true });
+    const codes: Record<string, unknown> = {};
+    const calls: Record<string, unknown[]> = { bulkStore: [{ k: 1 }], bulkRetrieve: [["k"]], store: ["k", 1], update: ["k", 1], flush: [] };
+    const methods = Object.getOwnPropertyNames(NASKeyStore.prototype).filter((name) => !["constructor", "getCacheStats", "ping", "close"].includes(name));
+    for (const method of methods) {
+      const operation = (store as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[method];
+      codes[method] = await codeOf(async () => operation?.apply(store, calls[method] ?? ["k"]));
+    }
+    expect(codes).toEqual(Object.fromEntries(methods.map((method) => [method, "STORAGE_UNAVAILABLE"])));
+    expect(await store.ping()).toBe(true);
+  });
+});
+
 describe("close", () => {
   it("waits for the operations under way, and lets go of the connection", async () => {
     const store = page.open({ lingerMs: 60_000 });

@@ -92,7 +92,7 @@ export function openWriteSide(front: Front): WriteSide {
       channel.post({ type: "written", owner, keys: commits.map(({ draft }) => draft.key) });
       evictor.grew(grew);
     },
-    recall: (key) => memory.rowOf(key),
+    isInMemory: (key) => memory.rowOf(key) !== undefined,
     makeRoom: (bytes, keys) => evictor.makeRoom(bytes, keys),
   });
   const stateOf: SweepPorts["stateOf"] = (transaction, id) => committer.stateOf(transaction, id);

@@ -2,8 +2,8 @@ import type { Payload, WriteId } from "../entry/metadata.ts";
 import { liveEntry, type EntryRow, type Row } from "../entry/row.ts";
 import { asError } from "../errors.ts";
 import type { Usage } from "./entry-index.ts";
-import { FEW_KEYS, find, packedRows, type Found } from "./entry-table.ts";
-import { putRows, replaceRows } from "./entry-writes.ts";
+import { find, type Found } from "./entry-table.ts";
+import { addRows, replaceRows } from "./entry-writes.ts";
 import { addToOutbox, behindOf, isOf, outboxState, removeFromOutbox, type OutboxWrite, type WriteState } from "./outbox-table.ts";
 
 /** A row before its write has an id. */
@@ -47,14 +47,10 @@ export interface GroupContext {
   /** Whether writes can be published at once, or have to wait in the outbox. */
   readonly mayPublish: boolean;
   stateOf(id: WriteId): Promise<WriteState | undefined>;
-  /** The state of this store's n-th write as far as it is known without a look at the outbox: "unknown" where it is not. */
-  knownState(n: number): WriteState | "unknown" | undefined;
-  /** The row that is most likely under a key; undefined: none. */
-  recall(key: string): Row | undefined;
-  /** Whether to write at once what is right if that is right, instead of looking first. */
-  readonly mayGuess: boolean;
-  /** Told whether the guess was, or would have been, right; a key that is not new after all is told by the failure. */
-  onGuessed(isRight: boolean): void;
+  /** Whether all keys of the group are probably new, so that their rows can be added without a look. */
+  readonly seemsNew: boolean;
+  /** Called after a look, with whether all keys of the group were new. */
+  onLooked(allNew: boolean): void;
   drawNumber(): number;
   /** Told of a write that leaves the outbox, since a newer one takes its place. */
   onOvertaken(id: WriteId): void;
@@ -82,15 +78,12 @@ interface Planned {
   readonly grew: Usage;
 }
 
-/** What was written on a guess must not be committed: to be done again, looking first. */
-class WrongGuess extends Error {}
-
 /**
  * Puts a group of calls into one transaction, each call's drafts together or not at all.
- * Must read everything, decide without waiting, and only then write; or write what follows from a guess while the look goes
- * on, which saves the way there and back.
+ * Must read everything, decide without waiting, and only then write. Where all keys seem new, to add their rows is to look:
+ * an `add` that finds a row fails, and with it the whole transaction, in every engine, as long as nobody calls `commit()`.
  * @returns for each call its commits, or why it was refused
- * @throws what `isWrongGuess` knows; with a wrong guess that new keys are new, the transaction fails with that
+ * @throws ConstraintError, as the transaction's error, when a key that seemed new is there
  */
 export async function writeGroup(
   transaction: IDBTransaction,
@@ -98,29 +91,19 @@ export async function writeGroup(
   context: GroupContext,
 ): Promise<(readonly Commit[] | Error)[]> {
   const keys = new Set(calls.flatMap((drafts) => drafts.map(({ key }) => key)));
-  const guess = guessSlots(keys, context);
-  // Many keys are looked at twice, and a new one is: that would find what has been written on the guess in between.
-  const isQuick = guess !== undefined && (guess.size === 0 || (guess.size === keys.size && keys.size <= FEW_KEYS));
-  const guessed = isQuick && context.mayGuess ? plan(calls, new Map(guess), context) : undefined;
-  if (guess?.size === 0 && guessed !== undefined && guessed.every((planned) => !(planned instanceof Error))) {
-    // Nothing but new keys: to add them is to look. One that is there fails the transaction with a ConstraintError.
-    const results = write(transaction, guessed, (rows) => putRows(transaction, rows, "add"), context);
-    context.onAsked();
-    if (keys.size > 0) context.onGuessed(true);
-    return results;
+  if (context.seemsNew) {
+    const planned = plan(calls, new Map(), context);
+    if (planned.every((call) => !(call instanceof Error))) {
+      const results = write(transaction, planned, (rows) => addRows(transaction, rows), context);
+      context.onAsked();
+      return results;
+    }
   }
 
   const reading = readSlots(transaction, keys, context);
-  const written =
-    guessed === undefined || guess?.size === 0 ? undefined : write(transaction, guessed, (rows) => putRows(transaction, rows, "put"), context);
   context.onAsked();
   const { slots, overtaken, found } = await reading;
-  const isRight = guess !== undefined && agree(guess, slots);
-  if (guess !== undefined && keys.size > 0) context.onGuessed(isRight);
-  if (written !== undefined) {
-    if (!isRight) throw new WrongGuess();
-    return written;
-  }
+  context.onLooked(found.rows.size === 0);
 
   let replacing: Promise<void> | undefined;
   const results = write(transaction, plan(calls, slots, context), (rows) => {
@@ -137,9 +120,9 @@ export async function writeGroup(
   return results;
 }
 
-/** Whether a transaction failed because what was guessed to be new is there. */
-export function isWrongGuess(error: unknown): boolean {
-  return error instanceof WrongGuess || (error instanceof Error && error.name === "ConstraintError");
+/** Whether a transaction failed because a key that seemed new is there. */
+export function wasNotNew(error: unknown): boolean {
+  return error instanceof Error && error.name === "ConstraintError";
 }
 
 /**
@@ -175,30 +158,6 @@ function write(
   putOutboxRecords(transaction, commits, context.owner);
   let at = 0;
   return plans.map((planned) => (planned instanceof Error ? planned : commits.slice(at, (at += planned.length))));
-}
-
-/** The slots as they most likely are; undefined where only a look can tell what state their writes are in. */
-function guessSlots(keys: ReadonlySet<string>, context: GroupContext): Map<string, Slot> | undefined {
-  const slots = new Map<string, Slot>();
-  const now = Date.now();
-  for (const key of keys) {
-    const row = context.recall(key);
-    if (row === undefined) continue;
-    const [owner, n] = row.writeId;
-    const state = owner === context.owner ? context.knownState(n) : "unknown";
-    if ((state !== undefined && state !== "sending") || packedRows.has(row) || liveEntry(row, now) === undefined) return undefined;
-    const isSending = state === "sending";
-    slots.set(key, { row, unconfirmed: isSending, mustWait: false, behind: isSending ? row.writeId : undefined });
-  }
-  return slots;
-}
-
-function agree(guess: ReadonlyMap<string, Slot>, slots: ReadonlyMap<string, Slot>): boolean {
-  if (guess.size !== slots.size) return false;
-  for (const [key, { row }] of guess) {
-    if (!isOf(slots.get(key)?.row as Row | undefined, ...(row as Row).writeId)) return false;
-  }
-  return true;
 }
 
 async function readSlots(

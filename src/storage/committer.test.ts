@@ -9,7 +9,6 @@ import { entryRow, NOW, tombstone } from "../testing/rows.ts";
 import type { Commit, Draft } from "./commit-group.ts";
 import { Committer, type CommitterOptions } from "./committer.ts";
 import type { OutboxWrite, Settlement } from "./outbox-table.ts";
-import { packing } from "./pack.ts";
 import { ENTRIES, OUTBOX, type Table } from "./schema.ts";
 
 useFreshIndexedDB();
@@ -21,7 +20,7 @@ function setUp(given: Partial<CommitterOptions> = {}) {
     owner: "me",
     mayPublish: () => true,
     onBegin: () => undefined,
-    recall: () => undefined,
+    isInMemory: () => false,
     onCommitted: (commits) => void groups.push(commits),
     makeRoom: async () => false,
     ...given,
@@ -184,6 +183,7 @@ describe("a call's drafts", () => {
     expect(await commit(storeDraft("a", "12345"))).toMatchObject({ row: { version: 1 } });
     expect(makeRoom).toHaveBeenCalledTimes(1);
     expect(makeRoom.mock.calls[0]?.[0]).toBeGreaterThanOrEqual(5);
+    expect(makeRoom.mock.calls[0]?.[0]).toBeLessThanOrEqual(4_096 + 2 * 5);
   });
 
   it("are tried only once more", async () => {
@@ -196,107 +196,68 @@ describe("a call's drafts", () => {
   });
 });
 
-describe("a guess of what is there", () => {
-  const remembering = (): { set: ReturnType<typeof setUp>; memory: Map<string, EntryRow> } => {
-    const memory = new Map<string, EntryRow>();
-    return { memory, set: setUp({ recall: (key) => memory.get(key) }) };
+describe("keys that seem new", () => {
+  /** A key seems new when memory does not hold it. */
+  const remembering = (): { set: ReturnType<typeof setUp>; memory: Set<string> } => {
+    const memory = new Set<string>();
+    return { memory, set: setUp({ isInMemory: (key) => memory.has(key) }) };
   };
 
-  it("that is right is one transaction, whatever was there", async () => {
-    const { memory, set: { commit, database } } = remembering();
+  it("are added without a look: one request for each entry and its outbox record", async () => {
+    const { set: { committer, database } } = remembering();
     await allRows(database);
-    const transactions = watchTransactions();
-    for (let version = 1; version <= 3; version++) {
-      const { row } = await commit(storeDraft("a"));
-      expect(row.version).toBe(version);
-      memory.set("a", row as EntryRow);
-    }
-    expect(writesAmong(transactions)).toBe(3);
+    const reads = vi.spyOn(IDBObjectStore.prototype, "index");
+    await committer.commit([storeDraft("a"), storeDraft("b")]);
+    expect(reads).not.toHaveBeenCalled();
+    expect(Object.keys(await allRows(database))).toEqual(["a", "b"]);
+  });
+
+  it.each([1, 100])("fail the transaction when one of %i is there, and the group is written again from what is there", async (count) => {
+    const { set: { committer, commit, database } } = remembering();
+    await commit(storeDraft("k0", "old"));
+    const commits = await committer.commit(Array.from({ length: count }, (_, n) => storeDraft(`k${n}`, "new")));
+    expect(commits.map(({ row }) => row.version)).toEqual(commits.map((_, n) => (n === 0 ? 2 : 1)));
+    const rows = Object.values(await allRows(database)) as EntryRow[];
+    expect(rows.map(({ payload }) => payload)).toEqual(commits.map(() => "new"));
+    const outbox = (await allOutbox(database)).flatMap(([, { writes }]) => writes.map(({ key, version }) => `${key}@${version}`));
+    expect(outbox.toSorted()).toEqual(["k0@1", ...commits.map(({ row }) => `${row.key}@${row.version}`)].toSorted());
   });
 
   it.each([
-    ["a new key beside a known one", storeDraft("new"), true],
-    ["new keys, one of which is refused", refusal("new"), false],
-  ])("of %s costs no second transaction", async (_, other, isKnown) => {
-    const { memory, set: { committer, commit, database } } = remembering();
-    if (isKnown) memory.set("a", (await commit(storeDraft("a"))).row as EntryRow);
+    ["a key that memory holds", "known"],
+    ["a key that the group before has written", "latest"],
+  ])("are looked up together with %s, in one transaction", async (_, key) => {
+    const { memory, set: { committer, database } } = remembering();
+    if (key === "known") {
+      await committer.commit([storeDraft(key)]);
+      memory.add(key);
+    }
     await allRows(database);
     const transactions = watchTransactions();
-    await Promise.allSettled([[storeDraft("a")], [other]].map((drafts) => committer.commit(drafts)));
-    expect(writesAmong(transactions)).toBe(1);
+    const commitBoth = (): Promise<readonly Commit[]> => committer.commit([storeDraft("new"), storeDraft(key)]);
+    // What is called when a group is written begins before memory learns of that group.
+    const both = key === "known" ? commitBoth() : new Promise<readonly Commit[]>((resolve) => {
+      void committer.commit([storeDraft(key)], undefined, () => resolve(commitBoth()));
+    });
+    expect((await both).map(({ row }) => row.version)).toEqual([1, 2]);
+    expect(writesAmong(transactions)).toBe(key === "latest" ? 2 : 1);
   });
 
-  it("that is wrong leaves nothing: the group is written anew, from what is there", async () => {
-    const { memory, set: { commit, database } } = remembering();
-    const stale = (await commit(storeDraft("a"))).row as EntryRow;
-    await commit(storeDraft("a"));
-    memory.set("a", stale);
-    expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 3 } });
-    memory.set("b", stale);
-    expect(await commit(storeDraft("b"))).toMatchObject({ row: { version: 1 } });
-    const outbox = await allOutbox(database);
-    expect(outbox.flatMap(([, { writes }]) => writes.map(({ key, version }) => [key, version]))).toEqual([["a", 1], ["a", 2], ["a", 3], ["b", 1]]);
-  });
-
-  it("of a known key that is wrong is undone: no version is given twice", async () => {
-    const { memory, set: { commit, database } } = remembering();
-    memory.set("a", (await commit(storeDraft("a"))).row as EntryRow);
-    await commit(storeDraft("a"));
-    // Memory has not heard of the second.
-    expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 3 } });
-    const outbox = await allOutbox(database);
-    expect(outbox.flatMap(([, { writes }]) => writes.map(({ version }) => version))).toEqual([1, 2, 3]);
-  });
-
-  it("is not made of what another tab wrote, which may be on its way", async () => {
-    const { memory, set: { commit, database } } = remembering();
-    const row = entryRow({ writeId: ["other", 1] });
-    await putRows(database, { a: { ...row, under: "a" } });
-    await putOutbox(database, "other", { state: "sending", writes: [{ n: 1, key: "a", version: 1, operation: "store" }], attempts: 0 });
-    memory.set("a", row);
-    expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 2 }, state: "queued", behind: ["other", 1] });
-  });
-
-  it("of what is being sent has a newer version that is queued wait for it", async () => {
-    const memory = new Map<string, EntryRow>();
-    let mayPublish = true;
-    const { commit } = setUp({ recall: (key) => memory.get(key), mayPublish: () => mayPublish });
-    memory.set("a", (await commit(storeDraft("a"))).row as EntryRow);
-    mayPublish = false;
-    expect(await commit(storeDraft("a"))).toMatchObject({ state: "queued", behind: ["me", 1] });
-  });
-
-  it("is not made of what lies in a pack, where it would be wrong", async () => {
-    const { memory, set: { committer, commit, database } } = remembering();
-    const drafts = Array.from({ length: packing.fewest }, (_, n) => storeDraft(`k${n}`));
-    for (const { draft, row } of await committer.commit(drafts)) memory.set(draft.key, row as EntryRow);
-    await allRows(database);
-    const transactions = watchTransactions();
-    expect(await commit(storeDraft("k3"))).toMatchObject({ row: { version: 2 } });
-    expect(writesAmong(transactions)).toBe(1);
-  });
-
-  it("that is wrong refuses nothing, and what it would have written does not stay", async () => {
+  it("are looked up when one of their drafts refuses to be new", async () => {
     const { set: { committer, commit, database } } = remembering();
     await commit(storeDraft("a"));
-    const before = await allRows(database);
-    const onlyIf = (holds: (current: EntryRow | undefined) => boolean): Draft => ({
+    const onlyIfThere: Draft = {
       ...storeDraft("a"),
       next: (current, version, now) => {
-        if (!holds(current)) throw new Error("refused");
+        if (current === undefined) throw new Error("refused");
         return storeDraft("a").next(current, version, now);
       },
-    });
-    // On the guess that there is no "a" the first would be written, the second refused.
-    const outcomes = await Promise.allSettled([
-      committer.commit([onlyIf((current) => current === undefined)]),
-      committer.commit([onlyIf((current) => current !== undefined)]),
-    ]);
-    expect(outcomes.map(({ status }) => status)).toEqual(["rejected", "fulfilled"]);
-    expect((await allRows(database))["a"]).toMatchObject({ version: Number(before["a"]?.version) + 1 });
+    };
+    expect((await committer.commit([onlyIfThere]))[0]?.row.version).toBe(2);
+    expect((await allRows(database))["a"]).toMatchObject({ version: 2 });
   });
 
-  it("is not made again for a while after a wrong one", async () => {
+  it("are looked up for a while after one was there, until groups have been new again", async () => {
     const { set: { commit, database } } = remembering();
     await commit(storeDraft("a"));
     await commit(storeDraft("a"));
@@ -304,6 +265,12 @@ describe("a guess of what is there", () => {
     const transactions = watchTransactions();
     for (let n = 0; n < 5; n++) await commit(storeDraft("a"));
     expect(writesAmong(transactions)).toBe(5);
+    const looks = vi.spyOn(IDBObjectStore.prototype, "index");
+    for (let n = 0; n < 8; n++) await commit(storeDraft(`new${n}`));
+    expect(looks).toHaveBeenCalled();
+    looks.mockClear();
+    await commit(storeDraft("new8"));
+    expect(looks).not.toHaveBeenCalled();
   });
 });
 
@@ -425,7 +392,7 @@ describe("numbers", () => {
     ]);
     await database.run([ENTRIES, "outbox"], "readonly", async (transaction) => {
       // Another store reads the states from the outbox alone.
-      const other = new Committer(database, { owner: "other", mayPublish: () => true, onBegin: () => undefined, recall: () => undefined, onCommitted: () => undefined, makeRoom: async () => false });
+      const other = new Committer(database, { owner: "other", mayPublish: () => true, onBegin: () => undefined, isInMemory: () => false, onCommitted: () => undefined, makeRoom: async () => false });
       const states = await Promise.all([-2, -1, 0, 1, 2, 3, 4, 5].map((offset) => other.stateOf(transaction, ["me", first + offset])));
       expect(states).toEqual([undefined, undefined, "sending", "sending", "sending", "queued", "queued", undefined]);
     });
@@ -787,7 +754,7 @@ function failTransactions(count: number): void {
           failures--;
           failing.add(this);
           // As the browser does, also when the transaction is committing, which `abort()` does not.
-          request.addEventListener("success", () => (this as unknown as Record<string, (error: null) => void>)["_abort"]?.(null));
+          request.addEventListener("success", () => (this as unknown as Record<string, (error: string) => void>)["_abort"]?.("QuotaExceededError"));
         }
         return request;
       };

@@ -1,9 +1,9 @@
 import type { WriteId } from "../entry/metadata.ts";
-import type { EntryRow, Row } from "../entry/row.ts";
 import { KeyStoreError, type KeyStoreErrorCode } from "../errors.ts";
-import { areCommitted, isWrongGuess, writeGroup, type Commit, type Draft } from "./commit-group.ts";
+import { areCommitted, wasNotNew, writeGroup, type Commit, type Draft } from "./commit-group.ts";
 import type { Database, Work } from "./database.ts";
 import { removeStrays } from "./entry-writes.ts";
+import { explainFailure } from "./full-disk.ts";
 import { outboxState, removeRecord, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX } from "./schema.ts";
 
@@ -16,8 +16,8 @@ export interface CommitterOptions {
   readonly onBegin: (keys: readonly string[]) => void;
   /** Called for every group in the order of the commits, before the calls learn of theirs. Must not wait. */
   readonly onCommitted: (commits: readonly Commit[]) => void;
-  /** The row that is most likely under a key; undefined: none. */
-  readonly recall: (key: string) => EntryRow | undefined;
+  /** Whether memory holds a row of the key. */
+  readonly isInMemory: (key: string) => boolean;
   /** Frees so many bytes when the browser's storage is full, but not these keys'; false: there is nothing to free. */
   readonly makeRoom: (bytes: number, keys: readonly string[]) => Promise<boolean>;
 }
@@ -51,22 +51,23 @@ interface Written {
 /** What has been tried before, to commit a group. */
 interface Attempt {
   readonly roomMade: boolean;
-  readonly wrongGuesses: number;
+  /** How often a row that was added was there already. */
+  readonly collisions: number;
 }
 
-const FIRST_ATTEMPT: Attempt = { roomMade: false, wrongGuesses: 0 };
-/** After one wrong guess there is a look, after a second one what only claims to be an entry is removed: what then fails is no guess. */
-const MAX_WRONG_GUESSES = 2;
+const FIRST_ATTEMPT: Attempt = { roomMade: false, collisions: 0 };
+/** After one collision there is a look. After a second, records that only claim to be an entry are removed. */
+const MAX_COLLISIONS = 2;
 
 /** One transaction takes at most so much, that nobody waits for long behind it. */
 const MAX_GROUP_WRITES = 512;
 const MAX_GROUP_BYTES = 4 * 1024 * 1024;
-/** After a wrong guess so many in a row would have to have been right, before there is another: a wrong one costs a transaction. */
-const RIGHT_GUESSES = 8;
+/** After a collision, so many groups in a row must have had new keys only before rows are added without a look again: a collision costs a transaction. */
+const NEW_GROUPS = 8;
 /** How long an errand waits for a write to go along with. */
 const ERRAND_DELAY_MS = 5;
-/** What a full disk is asked for, though a delete seems to need nothing. */
-const LEAST_ROOM_BYTES = 64 * 1024;
+/** What a write needs of the disk beside its payload, about: keys, indexes, its outbox record. */
+const RECORD_BYTES = 1024;
 
 /**
  * Group commit: what is waiting while a transaction runs goes into the next one together. A lone write waits for nobody.
@@ -92,10 +93,10 @@ export class Committer {
   /** By their owners, settlements that could not be written: they follow the next transaction that works. */
   readonly #unwritten = new Map<string, Map<number, Settlement>>();
 
-  /** What the group before has written, until the rest of the store is told. */
-  #latest: ReadonlyMap<string, Row> = new Map();
-  /** How many guesses in a row were right, or would have been. */
-  #rightGuesses = RIGHT_GUESSES;
+  /** The keys of the group before, until memory is told of them. */
+  #latest: ReadonlySet<string> = new Set();
+  /** Groups in a row that had new keys only. */
+  #newGroups = NEW_GROUPS;
 
   constructor(database: Database, options: CommitterOptions) {
     this.#database = database;
@@ -188,17 +189,12 @@ export class Committer {
   async stateOf(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined> {
     const [owner, n] = id;
     if (owner !== this.#options.owner) return outboxState(transaction, id);
-    const state = this.#knownState(n);
-    if (state !== "unknown") return state;
+    const state = this.#own.get(n);
+    if (state === undefined || state === "sending") return state;
     // What is queued may have been published by another tab.
     const now = await outboxState(transaction, id);
     if (now === undefined) this.#own.delete(n);
     return now === "sending" ? this.#own.get(n) : now;
-  }
-
-  #knownState(n: number): WriteState | "unknown" | undefined {
-    const state = this.#own.get(n);
-    return state === undefined || state === "sending" ? state : "unknown";
   }
 
   /**
@@ -278,8 +274,10 @@ export class Committer {
     calls: readonly Call[],
     errands: readonly Errand[],
     before: () => void,
-    { roomMade, wrongGuesses }: Attempt = FIRST_ATTEMPT,
+    { roomMade, collisions }: Attempt = FIRST_ATTEMPT,
   ): Promise<() => void> {
+    const keys = calls.flatMap(({ drafts }) => drafts.map(({ key }) => key));
+    const isAnyKnown = keys.length === 0 || keys.some((key) => this.#latest.has(key) || this.#options.isInMemory(key));
     let written: Written | undefined;
     let runs = 0;
     let isBeforeDone = false;
@@ -301,7 +299,7 @@ export class Committer {
           finishBefore();
           return written;
         }
-        if (wrongGuesses > 1) await removeStrays(transaction, calls.flatMap(({ drafts }) => drafts.map(({ key }) => key)));
+        if (collisions > 1) await removeStrays(transaction, keys);
         const overtaken: WriteId[] = [];
         const results = await writeGroup(
           transaction,
@@ -311,15 +309,15 @@ export class Committer {
             generation,
             mayPublish: this.#options.mayPublish(),
             stateOf: (id) => this.stateOf(transaction, id),
-            knownState: (n) => this.#knownState(n),
-            recall: (key) => this.#latest.get(key) ?? this.#options.recall(key),
-            mayGuess: this.#rightGuesses >= RIGHT_GUESSES,
-            onGuessed: (isRight) => (this.#rightGuesses = isRight ? this.#rightGuesses + 1 : 0),
+            seemsNew: !isAnyKnown && this.#newGroups >= NEW_GROUPS,
+            onLooked: (allNew) => {
+              if (!isAnyKnown) this.#newGroups = allNew ? this.#newGroups + 1 : 0;
+            },
             drawNumber: () => ++this.#lastNumber,
             onOvertaken: (id) => overtaken.push(id),
             onAsked: () => {
               finishBefore();
-              this.#options.onBegin(calls.flatMap(({ drafts }) => drafts.map(({ key }) => key)));
+              this.#options.onBegin(keys);
             },
           },
         );
@@ -329,9 +327,9 @@ export class Committer {
       written = await this.#database.run([ENTRIES, OUTBOX], "readwrite", work, finishBefore);
     } catch (error) {
       finishBefore();
-      if (error instanceof KeyStoreError && isWrongGuess(error.cause) && wrongGuesses < MAX_WRONG_GUESSES) {
-        this.#rightGuesses = 0;
-        return this.#commitGroup(calls, errands, () => undefined, { roomMade, wrongGuesses: wrongGuesses + 1 });
+      if (error instanceof KeyStoreError && wasNotNew(error.cause) && collisions < MAX_COLLISIONS) {
+        this.#newGroups = 0;
+        return this.#commitGroup(calls, errands, () => undefined, { roomMade, collisions: collisions + 1 });
       }
       // Nobody knows whether that is in the database. If so it is to be sent, though its caller is told that it failed.
       if (written !== undefined && (runs > 1 || codeOf(error) === "STORAGE_UNAVAILABLE")) {
@@ -348,13 +346,13 @@ export class Committer {
     }
     for (const { row, state } of commits) this.#own.set(row.writeId[1], state);
     this.#noteRecord(commits);
-    const latest = new Map(commits.map(({ draft, row }) => [draft.key, row]));
+    const latest = new Set(commits.map(({ draft }) => draft.key));
     this.#latest = latest;
     calls.forEach(({ onWritten }, index) => {
       if (!(results[index] instanceof Error)) onWritten();
     });
     const conclude = (): void => {
-      if (this.#latest === latest) this.#latest = new Map();
+      if (this.#latest === latest) this.#latest = new Set();
       if (commits.length > 0) this.#options.onCommitted(commits);
       for (const { done } of errands) done();
       calls.forEach(({ resolve, reject }, index) => {
@@ -390,7 +388,8 @@ export class Committer {
     }
   }
 
-  async #afterFailure(error: unknown, calls: readonly Call[], errands: readonly Errand[], roomMade: boolean): Promise<() => void> {
+  async #afterFailure(thrown: unknown, calls: readonly Call[], errands: readonly Errand[], roomMade: boolean): Promise<() => void> {
+    const error = await explainFailure(thrown, this.#database);
     if (calls.length + errands.length > 1 && codeOf(error) !== "STORAGE_UNAVAILABLE" && codeOf(error) !== "CLOSED") {
       // What one of them wanted may be what does not fit: each for itself.
       let conclude = (): void => undefined;
@@ -408,11 +407,11 @@ export class Committer {
     };
   }
 
-  /** Twice as much as the calls want: the browser counts more than the payloads. */
+  /** Must ask for room in proportion to what is written, so that a wrong diagnosis costs little. Twice as much: the browser counts more than the payloads. */
   #makeRoom(calls: readonly Call[]): Promise<boolean> {
     const drafts = calls.flatMap((call) => call.drafts);
-    const bytes = drafts.reduce((sum, { weight }) => sum + weight, 0);
-    return this.#options.makeRoom(Math.max(LEAST_ROOM_BYTES, 2 * bytes), drafts.map(({ key }) => key)).catch(() => false);
+    const bytes = drafts.reduce((sum, { weight }) => sum + weight + RECORD_BYTES, RECORD_BYTES);
+    return this.#options.makeRoom(2 * bytes, drafts.map(({ key }) => key)).catch(() => false);
   }
 }
 

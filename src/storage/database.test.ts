@@ -2,7 +2,7 @@ import { IDBFactory, IDBDatabase, IDBTransaction } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
 import { codeOf, errorOf } from "../testing/errors.ts";
 import { resultOf, useFreshIndexedDB, watchConnections, watchTransactions } from "../testing/indexeddb.ts";
-import { Database, deleteDatabase } from "./database.ts";
+import { Database, deleteDatabase, NO_REASON } from "./database.ts";
 import { ENTRIES, META, OUTBOX, SCHEMA_VERSION } from "./schema.ts";
 
 useFreshIndexedDB();
@@ -69,16 +69,13 @@ describe("a transaction", () => {
     expect(transactions).toHaveBeenLastCalledWith([ENTRIES], "readwrite", { durability: "strict" });
   });
 
-  it.each<[string, Error | null]>([
-    ["with an error that says so", new DOMException("full", "QuotaExceededError")],
-    ["without any error", null],
-  ])("that the browser aborts for lack of space, %s, is QUOTA_EXCEEDED and has changed nothing", async (_, reason) => {
+  it("that the browser aborts for lack of space is QUOTA_EXCEEDED and has changed nothing", async () => {
     const { database } = open();
     await put(database, "a", 1);
     const error = await errorOf(() =>
       database.run([ENTRIES], "readwrite", (transaction) => {
         transaction.objectStore(ENTRIES).put(2, "a");
-        abortByBrowser(transaction, reason);
+        abortByBrowser(transaction, new DOMException("full", "QuotaExceededError"));
       }),
     );
     expect(error.code).toBe("QUOTA_EXCEEDED");
@@ -86,14 +83,52 @@ describe("a transaction", () => {
     expect(await get(database, "a")).toBe(1);
   });
 
+  it("that the browser aborts without a reason is tried once more", async () => {
+    const { database } = open();
+    let runs = 0;
+    await database.run([ENTRIES], "readwrite", (transaction) => {
+      transaction.objectStore(ENTRIES).put(2, "a");
+      if (++runs === 1) abortByBrowser(transaction, null);
+    });
+    expect(await get(database, "a")).toBe(2);
+  });
+
+  it("that the browser aborts twice without a reason is STORAGE_UNAVAILABLE and has changed nothing", async () => {
+    const { database } = open();
+    await put(database, "a", 1);
+    const error = await errorOf(() =>
+      database.run([ENTRIES], "readwrite", (transaction) => {
+        transaction.objectStore(ENTRIES).put(2, "a");
+        abortByBrowser(transaction, null);
+      }),
+    );
+    expect(error).toMatchObject({ code: "STORAGE_UNAVAILABLE", cause: NO_REASON });
+    expect(await get(database, "a")).toBe(1);
+  });
+
   it("that the browser aborts while its work waits for a request is told by the abort's reason, not the request's", async () => {
     const { database } = open();
     const work = database.run([ENTRIES], "readwrite", async (transaction) => {
       const request = transaction.objectStore(ENTRIES).put(2, "a");
-      abortByBrowser(transaction, null);
+      abortByBrowser(transaction, new DOMException("full", "QuotaExceededError"));
       await resultOf(request);
     });
     expect(await codeOf(() => work)).toBe("QUOTA_EXCEEDED");
+  });
+
+  it("in which an add fails is undone by the browser, with everything before and after the add", async () => {
+    const { database } = open();
+    await put(database, "a", 1);
+    const error = await errorOf(() =>
+      database.run([ENTRIES], "readwrite", (transaction) => {
+        const entries = transaction.objectStore(ENTRIES);
+        entries.put(1, "before");
+        entries.add(2, "a");
+        entries.put(1, "after");
+      }),
+    );
+    expect(error.cause).toMatchObject({ name: "ConstraintError" });
+    expect([await get(database, "before"), await get(database, "a"), await get(database, "after")]).toEqual([undefined, 1, undefined]);
   });
 });
 

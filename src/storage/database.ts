@@ -18,6 +18,9 @@ const MOST_ANSWERS = 3;
 /** So often a transaction is begun on a new connection when the one before was taken away. */
 const MAX_STARTS = 20;
 
+/** The cause of an error when the browser aborted a transaction without one. The disk may be full: see full-disk.ts. */
+export const NO_REASON = new DOMException("The browser aborted the transaction and gave no reason.", "AbortError");
+
 interface Handle {
   readonly database: IDBDatabase;
   readonly generation: string;
@@ -223,11 +226,8 @@ async function transact<T>(
   const transaction = database.transaction([...tables], mode, mode === "readwrite" ? { durability: "strict" } : {});
   if (mode === "readonly") return whileAlive(transaction, (async () => work(transaction))());
 
-  const working = (async () => {
-    const result = await work(transaction);
-    commit(transaction);
-    return result;
-  })().catch((error: unknown) => {
+  // No `commit()`: after it, Firefox commits a transaction although one of its requests fails.
+  const working = (async () => work(transaction))().catch((error: unknown) => {
     abort(transaction);
     throw error;
   });
@@ -286,19 +286,8 @@ function silent(): never {
 function completed(transaction: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve();
-    // A full disk may arrive as an abort without an error.
-    transaction.onabort = () =>
-      reject(transaction.error ?? new DOMException("The browser aborted the transaction.", "QuotaExceededError"));
+    transaction.onabort = () => reject(transaction.error ?? NO_REASON);
   });
-}
-
-/** Says that there is nothing more to come, so that the browser need not wait to find that out. */
-function commit(transaction: IDBTransaction): void {
-  try {
-    transaction.commit();
-  } catch {
-    // Old browsers cannot; and it may have ended already.
-  }
 }
 
 function abort(transaction: IDBTransaction): void {
@@ -318,15 +307,14 @@ function isNamed(error: unknown, name: string): boolean {
   return error instanceof Error && error.name === name;
 }
 
+export function quotaExceeded(cause: unknown): KeyStoreError {
+  const message = "The browser's storage for this site is full: delete entries, or give them a ttl. Nothing was changed.";
+  return new KeyStoreError("QUOTA_EXCEEDED", message, { cause });
+}
+
 function asKeyStoreError(error: unknown): KeyStoreError {
   if (error instanceof KeyStoreError) return error;
-  if (isNamed(error, "QuotaExceededError")) {
-    return new KeyStoreError(
-      "QUOTA_EXCEEDED",
-      "The browser's storage for this site is full: delete entries, or give them a ttl. Nothing was changed.",
-      { cause: error },
-    );
-  }
+  if (isNamed(error, "QuotaExceededError")) return quotaExceeded(error);
   const advice = isNamed(error, "VersionError")
     ? "the database was written by a newer version of nas-keystore: reload the page"
     : `${messageOf(error)}: allow storage for this site (private windows may have none)`;

@@ -9,8 +9,8 @@ import { storeDraft } from "../testing/drafts.ts";
 import { Committer } from "./committer.ts";
 import type { Database } from "./database.ts";
 import { leastRecentlyUsed, listKeys, measureLiving } from "./entry-index.ts";
-import { find, PACK_ENTRIES, packedRows } from "./entry-table.ts";
-import { putRows, removeAllBut, removeStrays, replaceRows } from "./entry-writes.ts";
+import { find, PACK_ENTRIES } from "./entry-table.ts";
+import { addRows, removeAllBut, removeStrays, replaceRows } from "./entry-writes.ts";
 import { packing } from "./pack.ts";
 import { ENTRIES } from "./schema.ts";
 
@@ -25,7 +25,7 @@ function rowsOf(keys: readonly string[]): Map<string, Row> {
 }
 
 function add(database: Database, rows: ReadonlyMap<string, Row>): Promise<void> {
-  return database.run([ENTRIES], "readwrite", (transaction) => putRows(transaction, rows, "add"));
+  return database.run([ENTRIES], "readwrite", (transaction) => addRows(transaction, rows));
 }
 
 function change(database: Database, changes: ReadonlyMap<string, Row | undefined>): Promise<void> {
@@ -199,8 +199,8 @@ describe("packs", () => {
     await change(database, new Map([["k0", rowOf("k0", { version: 2 })], ["k1", undefined]]));
     const rows = await allRows(database);
     expect([Object.keys(rows).length, rows["k0"]?.version, rows["k2"]?.version]).toEqual([63, 2, 1]);
-    const { k0, k2 } = Object.fromEntries(await readRows(database, ["k0", "k2"]));
-    expect([packedRows.has(k0 as Row), packedRows.has(k2 as Row)]).toEqual([false, true]);
+    const { packs } = await database.run([ENTRIES], "readonly", (transaction) => find(transaction, ["k0", "k2"]));
+    expect([packs.has("k0"), packs.has("k2")]).toEqual([false, true]);
   });
 
   it("take in what lay by itself, when it is written with many", async () => {
@@ -331,7 +331,7 @@ describe("what is damaged", () => {
       owner: "me",
       mayPublish: () => true,
       onBegin: () => undefined,
-      recall: () => undefined,
+      isInMemory: () => false,
       onCommitted: () => undefined,
       makeRoom: async () => false,
     });

@@ -28,12 +28,9 @@ export interface PackRecord {
 }
 
 /** So many keys are looked up one by one: requests under way together cost less than one more in a row. */
-export const FEW_KEYS = 8;
+const FEW_KEYS = 8;
 /** How many entries a pack takes: more would make a read of one dearer, and hardly a write of many cheaper. */
 export const PACK_ENTRIES = 16;
-
-/** Rows that were seen in a pack, or put into one: who writes their keys has to look first. */
-export const packedRows = new WeakSet<Row>();
 
 /** In an open transaction: the rows under keys, and the packs they lie in. */
 export async function find(transaction: IDBTransaction, keys: Iterable<string>): Promise<Found> {
@@ -50,7 +47,6 @@ export async function find(transaction: IDBTransaction, keys: Iterable<string>):
       record.under.forEach((name: string, index) => {
         const row = wanted.has(name) ? asRow(record.rows?.[index] ?? {}, name) : undefined;
         if (row === undefined) return;
-        packedRows.add(row);
         packs.set(name, record);
         rows.set(name, row);
       });

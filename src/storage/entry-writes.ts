@@ -1,18 +1,15 @@
 import { promisifyRequest } from "idb-keyval";
 
 import type { Row } from "../entry/row.ts";
-import { find, packedRows, type Found } from "./entry-table.ts";
+import { find, type Found } from "./entry-table.ts";
 import { arrange, asPack, listPlace, packId, packRecord, type Arrangement, type Pack } from "./pack.ts";
 import { ENTRIES, UNDER } from "./schema.ts";
 
 /** The writing half of entry-table.ts. */
 
-/**
- * In an open transaction: writes rows for keys that are in no pack; many of them into packs.
- * @param how "add" where nothing must be there yet: else the transaction fails with a ConstraintError
- */
-export function putRows(transaction: IDBTransaction, rows: ReadonlyMap<string, Row>, how: "add" | "put"): void {
-  put(transaction.objectStore(ENTRIES), arrange(rows), how);
+/** In an open transaction: adds rows, many of them in packs. Fails the transaction with a ConstraintError when one of their keys is there. */
+export function addRows(transaction: IDBTransaction, rows: ReadonlyMap<string, Row>): void {
+  put(transaction.objectStore(ENTRIES), arrange(rows), "add");
 }
 
 /** In an open transaction: puts rows in the place of what was found in it; undefined removes. */
@@ -95,10 +92,7 @@ function only(record: unknown, stays: (key: string) => boolean): Pack {
 
 function put(entries: IDBObjectStore, { loose, packs }: Arrangement, how: "add" | "put"): void {
   for (const [key, row] of loose) entries[how]({ ...row, under: key }, key);
-  for (const pack of packs) {
-    addPack(entries, pack);
-    for (const row of pack.values()) packedRows.add(row as Row);
-  }
+  for (const pack of packs) addPack(entries, pack);
 }
 
 function removePack(entries: IDBObjectStore, id: IDBValidKey): void {

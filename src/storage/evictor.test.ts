@@ -5,7 +5,7 @@ import type { EntryRow } from "../entry/row.ts";
 import { entryRow, NOW } from "../testing/rows.ts";
 import { turns, until, usePage } from "../testing/stores.ts";
 import { measureLiving } from "./entry-index.ts";
-import { putRows } from "./entry-writes.ts";
+import { addRows } from "./entry-writes.ts";
 import { Evictor, type EvictorOptions } from "./evictor.ts";
 import { PACK_ENTRIES } from "./entry-table.ts";
 import type { WriteState } from "./outbox-table.ts";
@@ -86,7 +86,7 @@ async function setUp(count: number, given: Partial<EvictorOptions> = {}) {
   const database = openDatabase();
   const keys = Array.from({ length: count }, (_, n) => `k${n}`);
   const rows = new Map(keys.map((key, n) => [key, { ...entryRow({ size: 100, lastUsed: NOW + n }), key }]));
-  await database.run([ENTRIES], "readwrite", (transaction) => putRows(transaction, rows, "add"));
+  await database.run([ENTRIES], "readwrite", (transaction) => addRows(transaction, rows));
   const uses = new UseLog();
   const evictor = new Evictor(database, uses, {
     maxEntries: Infinity,
@@ -130,7 +130,7 @@ it("what grows while it is measured is measured again", async () => {
   vi.spyOn(database, "run").mockImplementationOnce(async (...given) => {
     const usage = await run(...given);
     const rows = new Map([["new", { ...entryRow({ size: 100, lastUsed: NOW + 3 }), key: "new" }]]);
-    await run([ENTRIES], "readwrite", (transaction) => putRows(transaction, rows, "add"));
+    await run([ENTRIES], "readwrite", (transaction) => addRows(transaction, rows));
     evictor.grew({ entries: 1, bytes: 100 });
     return usage;
   });
@@ -190,7 +190,7 @@ describe("uses", () => {
     const { database, evictor, uses } = await setUp(1);
     uses.note("k0");
     const lastUsed = Date.now() + 60_000;
-    await database.run([ENTRIES], "readwrite", (transaction) => putRows(transaction, new Map([["k0", { ...entryRow({ lastUsed }), key: "k0" }]]), "put"));
+    await database.run([ENTRIES], "readwrite", (transaction) => void transaction.objectStore(ENTRIES).put({ ...entryRow({ lastUsed }), under: "k0" }, "k0"));
     await evictor.writeUses();
     expect((await allRows(database))["k0"]).toMatchObject({ lastUsed });
   });
@@ -236,7 +236,7 @@ describe("where the storage is full", () => {
   it("room is made though something expired that is not confirmed", async () => {
     const { database, evictor, gone } = await setUp(64, { stateOf: async (_, [owner]) => (owner === "me" ? "queued" : undefined) });
     const expired = { ...entryRow({ expiresAt: NOW, lastUsed: NOW - 1, writeId: ["me", 1] }), key: "expired" };
-    await database.run([ENTRIES], "readwrite", (transaction) => putRows(transaction, new Map([["expired", expired]]), "add"));
+    await database.run([ENTRIES], "readwrite", (transaction) => addRows(transaction, new Map([["expired", expired]])));
     fill();
     expect(await evictor.makeRoom(250, [])).toBe(true);
     expect(await gone()).toEqual(numbered(0, PACK_ENTRIES));

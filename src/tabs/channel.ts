@@ -15,7 +15,7 @@ export type Notice =
       readonly confirmed: boolean;
     };
 
-/** The tabs that have the same namespace open. Without BroadcastChannel (old browsers) a tab hears nothing. */
+/** The tabs that have the same namespace open. Without BroadcastChannel (old browsers, forbidden storage) a tab hears nothing. */
 export class Channel {
   readonly #name: string;
   readonly #onNotice: (notice: Notice) => void;
@@ -28,7 +28,12 @@ export class Channel {
 
   open(): void {
     if (this.#channel !== undefined || typeof BroadcastChannel === "undefined") return;
-    this.#channel = new BroadcastChannel(this.#name);
+    try {
+      this.#channel = new BroadcastChannel(this.#name);
+    } catch {
+      // Firefox throws a SecurityError where the user forbids the site to store data. Operations say so.
+      return;
+    }
     this.#channel.onmessage = ({ data }: MessageEvent<Notice>) => this.#onNotice(data);
   }
 

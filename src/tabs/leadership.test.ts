@@ -46,6 +46,37 @@ describe("what is done exclusively", () => {
   });
 });
 
+describe("where the site may not store data", () => {
+  beforeEach(() => {
+    const forbidden = async (): Promise<never> => {
+      throw new DOMException("The operation is insecure.", "SecurityError");
+    };
+    vi.stubGlobal("navigator", { locks: { request: forbidden, query: forbidden } });
+  });
+
+  it("exclusive work runs without its lock, once, and rejects with its own error", async () => {
+    const work = vi.fn<() => Promise<void>>().mockResolvedValue();
+    expect(await exclusively("l", work, 60_000)).toBe(true);
+    expect(work).toHaveBeenCalledTimes(1);
+    expect(await caught(() => exclusively("l", () => Promise.reject(new Error("no")), 60_000))).toEqual(new Error("no"));
+  });
+
+  it("no other store is known to live", async () => {
+    expect(await new LifeSigns("alive/", "me", DEAF).living()).toEqual(new Set());
+  });
+});
+
+it("an error of the lock manager that is no prohibition is passed on, and the work does not run", async () => {
+  const fail = async (): Promise<never> => {
+    throw new Error("broken");
+  };
+  vi.stubGlobal("navigator", { locks: { request: fail, query: fail } });
+  const work = vi.fn<() => Promise<void>>().mockResolvedValue();
+  expect(await caught(() => exclusively("l", work, 60_000))).toEqual(new Error("broken"));
+  expect(work).not.toHaveBeenCalled();
+  expect(await caught(() => new LifeSigns("alive/", "me", DEAF).living())).toEqual(new Error("broken"));
+});
+
 it("what another tab is doing is left to it", async () => {
   const work = vi.fn<() => Promise<void>>().mockResolvedValue();
   const letGo = await locks.take("l");

@@ -1,4 +1,4 @@
-/** What tabs agree on by Web Locks. Without them (old browsers) a tab is alone, as far as it knows. */
+/** What tabs agree on by Web Locks. Without them (old browsers, forbidden storage) a tab is alone, as far as it knows. */
 
 function lockManager(): LockManager | undefined {
   return (globalThis.navigator as Navigator | undefined)?.locks;
@@ -21,9 +21,19 @@ export async function exclusively(name: string, work: () => Promise<void>, waitM
   try {
     await (locks === undefined ? run() : locks.request(name, { signal: waiting.signal }, run));
   } catch (error) {
-    if (begun || !waiting.signal.aborted) throw error;
+    if (!begun && isForbidden(error)) await run();
+    else if (begun || !waiting.signal.aborted) throw error;
   }
   return begun;
+}
+
+function noneIfForbidden(error: unknown): undefined {
+  if (!isForbidden(error)) throw error;
+}
+
+/** Where the user forbids the site to store data, Firefox has Web Locks, but no way to use them. */
+function isForbidden(error: unknown): boolean {
+  return error instanceof Error && error.name === "SecurityError";
 }
 
 /** Does something unless another tab is doing it. */
@@ -90,7 +100,7 @@ export class LifeSigns {
 
   /** The stores that give a sign, or have asked for the lock and wait for those who took them for dead. Who only watches shares it. */
   async living(): Promise<Set<string>> {
-    const { held = [], pending = [] } = (await lockManager()?.query()) ?? {};
+    const { held = [], pending = [] } = (await lockManager()?.query().catch(noneIfForbidden)) ?? {};
     return new Set(
       [...held, ...pending].flatMap(({ name = "", mode }) =>
         mode === "exclusive" && name.startsWith(this.#prefix) ? [name.slice(this.#prefix.length)] : [],

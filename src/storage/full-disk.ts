@@ -1,0 +1,34 @@
+import { KeyStoreError } from "../errors.ts";
+import { NO_REASON, quotaExceeded, type Database } from "./database.ts";
+import { storageEstimate } from "./estimate.ts";
+import { GENERATION, META } from "./schema.ts";
+
+/** With less space than this, the disk counts as full. */
+const LEAST_SPACE_BYTES = 64 * 1024;
+
+/**
+ * The error of a failed write, as QUOTA_EXCEEDED when the disk is full. Browsers may abort a transaction without an error for that
+ * reason, and for others. Only a full disk makes the store evict entries, so it needs evidence: a QuotaExceededError, the
+ * browser's estimate, or a small write that fails the same way.
+ */
+export async function explainFailure(error: unknown, database: Database): Promise<unknown> {
+  return isAbortWithoutReason(error) && (await isFull(database)) ? quotaExceeded(error) : error;
+}
+
+async function isFull(database: Database): Promise<boolean> {
+  const { quota = Infinity, usage = 0 } = await storageEstimate();
+  if (quota - usage < LEAST_SPACE_BYTES) return true;
+  return database.run([META], "readwrite", rewriteGeneration).then(
+    () => false,
+    (failure: unknown) => isAbortWithoutReason(failure) || (failure instanceof KeyStoreError && failure.code === "QUOTA_EXCEEDED"),
+  );
+}
+
+/** A write that changes nothing. */
+function rewriteGeneration(transaction: IDBTransaction, generation: string): void {
+  transaction.objectStore(META).put(generation, GENERATION);
+}
+
+function isAbortWithoutReason(error: unknown): boolean {
+  return error instanceof KeyStoreError && error.cause === NO_REASON;
+}
