@@ -325,7 +325,7 @@ test.describe("outside a browser", () => {
     const { stdout, stderr } = await promisify(execFile)(
       process.execPath,
       ["--input-type=module", "--eval", `import * as keystore from ${JSON.stringify(`file://${library}`)};\n${script}`],
-      { timeout: 20_000 },
+      { timeout: 120_000 },
     );
     expect(stderr).toBe("");
     return JSON.parse(stdout) as unknown;

@@ -12,8 +12,8 @@ export function reportFile(suite: string): string {
   return engine === "chromium" ? `reports/${suite}.json` : `reports/${suite}-${engine}.json`;
 }
 
-/** Files that this engine cannot run. docs/RELIABILITY.md gives the reasons. */
-export const ignoredFiles: string[] = engine === "chromium" ? [] : ["**/*.chromium.spec.ts"];
+/** Files named after the other engine, which alone can run them. docs/RELIABILITY.md gives the reasons. */
+export const ignoredFiles: string[] = [`**/*.${engine === "chromium" ? "firefox" : "chromium"}.spec.ts`];
 
 /** The one project of a run. */
 export async function engineProject(): Promise<Project<PlaywrightTestOptions, PlaywrightWorkerOptions>> {

@@ -6,7 +6,7 @@ import { expect, test as base } from "./fixtures.ts";
 import { startKillableBrowser, type KillableBrowser } from "./killable-browser.ts";
 import type { NatsServer } from "./nats-server.ts";
 import { seeded, type Random } from "./random.ts";
-import { installStopwatch } from "./stopwatch.ts";
+import { installObserver } from "./observer.ts";
 
 export { expect };
 
@@ -18,10 +18,10 @@ interface FaultFixtures {
   openCutter: (server: NatsServer) => Promise<Cutter>;
   /** A browser to be killed. */
   startBrowser: () => Promise<KillableBrowser>;
-  stopwatch: void;
+  observer: void;
 }
 
-/** The e2e tests' fixtures, and what makes faults. Pages have `stopwatch`. */
+/** The e2e tests' fixtures, and what makes faults. Pages have `observer`. */
 export const test = base.extend<FaultFixtures>({
   random: async ({}, use, info) => {
     const seed = givenSeed ?? Math.floor(Math.random() * 2 ** 32);
@@ -29,9 +29,9 @@ export const test = base.extend<FaultFixtures>({
     if (info.status !== info.expectedStatus) console.log(`${info.title}: repeat with FAULTS_SEED=${seed}`);
   },
 
-  stopwatch: [
+  observer: [
     async ({ context }, use) => {
-      await context.addInitScript(installStopwatch);
+      await context.addInitScript(installObserver);
       await use();
     },
     { auto: true },
@@ -62,7 +62,7 @@ export const test = base.extend<FaultFixtures>({
     await use(async () => {
       const browser = await startKillableBrowser(browserName, launchOptions, async (context) => {
         consoleGuard.watch(context);
-        await context.addInitScript(installStopwatch);
+        await context.addInitScript(installObserver);
       });
       browsers.push(browser);
       return browser;
