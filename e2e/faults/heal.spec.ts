@@ -113,7 +113,7 @@ test.describe("a database that another tab holds", () => {
         stopwatch.time(() => store.retrieve("a").catch((error: InstanceType<typeof keystore.KeyStoreError>) => [error.code, error.message])),
       );
       expect(blocked.elapsedMs).toBeLessThan(BOUNDED_MS);
-      expect.soft(blocked.value, `${attempt} call: another tab holds it`).toEqual(["STORAGE_UNAVAILABLE", expect.stringMatching(/another tab/)]);
+      expect.soft(blocked.value, `${attempt} call: another tab holds it`).toEqual(["STORAGE_UNAVAILABLE", expect.stringMatching(/Another tab/)]);
     }
 
     await holder.evaluate(() => held.close());
