@@ -1,5 +1,7 @@
 import { Dispatcher } from "./dispatcher.ts";
+import { setSmallSha256 } from "./entry/checksum.ts";
 import { isTombstone } from "./entry/row.ts";
+import { smallSha256 } from "./entry/small-sha256.ts";
 import type { Emit } from "./events.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Inspector } from "./inspector.ts";
@@ -72,6 +74,7 @@ export function openWriteSide(front: Front): WriteSide {
   const { settings, emit, name, owner, inBrowser, database, memory, reader, earlyUses, channel } = front;
   const { namespace, timeoutMs, lingerMs, maxEntries, maxBytes, servers, connection, connect } = settings;
   let serverMaxBytes = Infinity;
+  setSmallSha256(smallSha256);
   const uses = new UseLog();
 
   const committer = new Committer(database, {

@@ -109,7 +109,7 @@ test.describe("a database that another tab holds", () => {
       const blocked = await newer.evaluate(() =>
         store.retrieve("a").catch((error: InstanceType<typeof keystore.KeyStoreError>) => [error.code, error.message]),
       );
-      expect.soft(blocked, `${attempt} call: another tab holds it`).toEqual(["STORAGE_UNAVAILABLE", expect.stringMatching(/another tab/)]);
+      expect.soft(blocked, `${attempt} call: another tab holds it`).toEqual(["STORAGE_UNAVAILABLE", expect.stringMatching(/Another tab/)]);
     }
 
     await holder.evaluate(() => held.close());

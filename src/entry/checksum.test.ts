@@ -2,9 +2,32 @@ import fc from "fast-check";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { errorOf } from "../testing/errors.ts";
 import { sha256Of } from "../testing/rows.ts";
-import { bytesOf, sha256 } from "./checksum.ts";
+import { bytesOf, setSmallSha256, sha256 } from "./checksum.ts";
+import { smallSha256 } from "./small-sha256.ts";
 
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  setSmallSha256(undefined);
+});
+
+describe("sha256 of small payloads", () => {
+  it("need no WebCrypto once the faster hash has loaded, up to 1,024 bytes", async () => {
+    const digest = vi.spyOn(crypto.subtle, "digest");
+    const hashes = (): (string | Promise<string>)[] => [1024, 1025].map((length) => sha256(new Uint8Array(length)));
+    const slow = await Promise.all(hashes().map(async (hash) => hash));
+    expect(digest).toHaveBeenCalledTimes(2);
+    setSmallSha256(smallSha256);
+    const [small, large] = hashes();
+    expect(digest).toHaveBeenCalledTimes(3);
+    expect([small, await large]).toEqual(slow);
+  });
+
+  it("are refused in a page without WebCrypto all the same", () => {
+    setSmallSha256(smallSha256);
+    vi.stubGlobal("crypto", {});
+    expect(() => sha256(new Uint8Array(1))).toThrow(expect.objectContaining({ code: "INSECURE_CONTEXT" }));
+  });
+});
 
 describe("sha256", () => {
   it("says what node:crypto says, of bytes", async () => {
@@ -33,7 +56,7 @@ describe("sha256", () => {
     ["crypto", undefined],
   ])("tells a page without %s to be served over https", async (_, crypto) => {
     vi.stubGlobal("crypto", crypto);
-    const error = await errorOf(() => sha256(new Uint8Array()));
+    const error = await errorOf(async () => sha256(new Uint8Array()));
     expect(error.code).toBe("INSECURE_CONTEXT");
     expect(error.message).toContain("https");
   });

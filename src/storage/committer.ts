@@ -5,7 +5,7 @@ import type { Database, Work } from "./database.ts";
 import { removeStrays } from "./entry-writes.ts";
 import { explainFailure } from "./full-disk.ts";
 import { outboxState, removeRecord, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
-import { ENTRIES, OUTBOX } from "./schema.ts";
+import { ENTRIES, OUTBOX, RECORD_BYTES } from "./schema.ts";
 
 export interface CommitterOptions {
   /** Names this store among all that ever write to the database. */
@@ -18,7 +18,7 @@ export interface CommitterOptions {
   readonly onCommitted: (commits: readonly Commit[]) => void;
   /** Whether memory holds a row of the key. */
   readonly isInMemory: (key: string) => boolean;
-  /** Frees so many bytes when the browser's storage is full, but not these keys'; false: there is nothing to free. */
+  /** Frees so many bytes of the disk when it is full, but not these keys'; false: there is nothing to free. */
   readonly makeRoom: (bytes: number, keys: readonly string[]) => Promise<boolean>;
 }
 
@@ -66,8 +66,6 @@ const MAX_GROUP_BYTES = 4 * 1024 * 1024;
 const NEW_GROUPS = 8;
 /** How long an errand waits for a write to go along with. */
 const ERRAND_DELAY_MS = 5;
-/** What a write needs of the disk beside its payload, about: keys, indexes, its outbox record. */
-const RECORD_BYTES = 1024;
 
 /**
  * Group commit: what is waiting while a transaction runs goes into the next one together. A lone write waits for nobody.
@@ -407,11 +405,12 @@ export class Committer {
     };
   }
 
-  /** Must ask for room in proportion to what is written, so that a wrong diagnosis costs little. Twice as much: the browser counts more than the payloads. */
+  /** Must ask for room in proportion to what is written: a wrong diagnosis then costs little. */
   #makeRoom(calls: readonly Call[]): Promise<boolean> {
     const drafts = calls.flatMap((call) => call.drafts);
-    const bytes = drafts.reduce((sum, { weight }) => sum + weight + RECORD_BYTES, RECORD_BYTES);
-    return this.#options.makeRoom(2 * bytes, drafts.map(({ key }) => key)).catch(() => false);
+    const bytes = drafts.reduce((sum, { weight }) => sum + weight + RECORD_BYTES, 0);
+    // Browsers count more than the payloads; and a small write must free something, too.
+    return this.#options.makeRoom(Math.max(8 * RECORD_BYTES, 2 * bytes), drafts.map(({ key }) => key)).catch(() => false);
   }
 }
 

@@ -9,7 +9,7 @@ import { addRows } from "./entry-writes.ts";
 import { Evictor, type EvictorOptions } from "./evictor.ts";
 import { PACK_ENTRIES } from "./entry-table.ts";
 import type { WriteState } from "./outbox-table.ts";
-import { ENTRIES } from "./schema.ts";
+import { ENTRIES, RECORD_BYTES } from "./schema.ts";
 import { UseLog } from "./use-log.ts";
 
 const page = usePage();
@@ -206,6 +206,17 @@ describe("uses", () => {
   });
 });
 
+it.each([
+  ["small entries", 20],
+  ["large entries", 20_000],
+])("Room for a write takes a number of %s in proportion to the write, not more.", async (_, size) => {
+  const { database, evictor } = await setUp(0);
+  const rows = new Map(numbered(0, 50).map((key, n) => [key, { ...entryRow({ size, lastUsed: NOW + n }), key }]));
+  await database.run([ENTRIES], "readwrite", (transaction) => addRows(transaction, rows));
+  await evictor.makeRoom(2 * (size + RECORD_BYTES), []);
+  expect(Object.keys(await allRows(database))).toHaveLength(48);
+});
+
 describe("where the storage is full", () => {
   /** As Chromium: a transaction that only deletes is let through. */
   function fill(): void {
@@ -229,7 +240,7 @@ describe("where the storage is full", () => {
     fill();
     expect(await evictor.makeRoom(250, ["k20"])).toBe(true);
     expect(await gone()).toEqual(numbered(32, 48));
-    expect(await evictor.makeRoom(2_000, ["k20"])).toBe(true);
+    expect(await evictor.makeRoom(12_000, ["k20"])).toBe(true);
     expect(await gone()).toEqual([...numbered(0, 16), ...numbered(32, 64)]);
   });
 
@@ -245,7 +256,7 @@ describe("where the storage is full", () => {
   it("packs are torn only when nothing else can go", async () => {
     const { evictor, gone } = await setUp(64);
     const kept = numbered(0, 64).filter((_, n) => n % PACK_ENTRIES === 0);
-    expect(await evictor.makeRoom(250, kept)).toBe(true);
+    expect(await evictor.makeRoom(1_500, kept)).toBe(true);
     expect(await gone()).toEqual(["k1", "k2", "k3"]);
     fill();
     await expect(evictor.makeRoom(250, kept)).rejects.toThrow(/full/);

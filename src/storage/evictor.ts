@@ -4,7 +4,7 @@ import type { Database } from "./database.ts";
 import { type Usage, leastRecentlyUsed, measureUse } from "./entry-index.ts";
 import { find } from "./entry-table.ts";
 import { replaceRows } from "./entry-writes.ts";
-import { ENTRIES, OUTBOX } from "./schema.ts";
+import { ENTRIES, OUTBOX, RECORD_BYTES } from "./schema.ts";
 import { sweep, type SweepPorts } from "./sweeper.ts";
 import type { UseLog } from "./use-log.ts";
 
@@ -19,6 +19,15 @@ interface Evicted {
   readonly bytes: number;
   readonly next: IDBValidKey | undefined;
 }
+
+interface HowToEvict {
+  /** Only whole packs go: to take entries out of one, the others have to be put again, for which there is no room. */
+  readonly isFull: boolean;
+  /** What each entry counts beside its payload. */
+  readonly entryBytes: number;
+}
+
+const TO_THE_LIMITS: HowToEvict = { isFull: false, entryBytes: 0 };
 
 export interface EvictorOptions extends SweepPorts {
   readonly maxEntries: number;
@@ -123,7 +132,7 @@ export class Evictor {
   }
 
   /**
-   * Makes room when the browser has none left. Uses that are not written down count too: to write them, rows would have to
+   * Makes room for so many bytes when the disk is full. Uses that are not written down count too: to write them, rows would have to
    * be put, for which there is no room.
    * @param keys those that are being written, which stay
    * @returns whether anything went
@@ -133,7 +142,7 @@ export class Evictor {
     let freed = await sweep(this.#database, this.#options).catch(() => 0);
     let left = bytes;
     const evict = async (spared: ReadonlySet<string>, isFull: boolean): Promise<void> => {
-      const evicted = await this.#evict({ entries: 0, bytes: left }, spared, isFull);
+      const evicted = await this.#evict({ entries: 0, bytes: left }, spared, { isFull, entryBytes: RECORD_BYTES });
       freed += evicted.entries;
       left -= evicted.bytes;
     };
@@ -199,10 +208,9 @@ export class Evictor {
 
   /**
    * Evicts at least so much, as far as there is something to evict.
-   * @param isFull only whole packs go: to take entries out of one, the others have to be put again
    * @returns what was evicted
    */
-  async #evict(excess: Usage, spared: ReadonlySet<string> = new Set(), isFull = false): Promise<Usage> {
+  async #evict(excess: Usage, spared: ReadonlySet<string> = new Set(), how: HowToEvict = TO_THE_LIMITS): Promise<Usage> {
     let evicted: Usage = { entries: 0, bytes: 0 };
     for (let after: IDBValidKey | undefined; evicted.entries < excess.entries || evicted.bytes < excess.bytes; ) {
       const toGo = { entries: excess.entries - evicted.entries, bytes: excess.bytes - evicted.bytes };
@@ -211,7 +219,7 @@ export class Evictor {
         // Run again, though the browser may have committed what it reported as lost.
         const [first] = before?.keys ?? [];
         if (before !== undefined && first !== undefined && !(await find(transaction, [first])).rows.has(first)) return before;
-        return (before = await this.#evictBatch(transaction, toGo, after, spared, isFull));
+        return (before = await this.#evictBatch(transaction, toGo, after, spared, how));
       });
       evicted = sum(evicted, { entries: keys.length, bytes });
       if (keys.length > 0) this.#options.onEvicted(keys);
@@ -226,7 +234,7 @@ export class Evictor {
     toGo: Usage,
     after: IDBValidKey | undefined,
     spared: ReadonlySet<string>,
-    isFull: boolean,
+    { isFull, entryBytes }: HowToEvict,
   ): Promise<Evicted> {
     const { groups, next } = await leastRecentlyUsed(transaction, after, BATCH);
     const keys: string[] = [];
@@ -248,7 +256,7 @@ export class Evictor {
         if (isEnough() && !isFull) break;
         evicted.set(key, undefined);
         keys.push(key);
-        bytes += size;
+        bytes += size + entryBytes;
       }
       await replaceRows(transaction, found, evicted);
     }

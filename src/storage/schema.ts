@@ -11,6 +11,9 @@ export type Table = typeof ENTRIES | typeof OUTBOX | typeof META;
 /** The key in META of the database's generation: an id that no other database, and no later one of this name, has. */
 export const GENERATION = "generation";
 
+/** What an entry takes on the disk beside its payload, about: key, metadata, indexes, outbox record. */
+export const RECORD_BYTES = 512;
+
 /** The index of ENTRIES by the keys of what lies in a record: one of an entry, many of a pack. */
 export const UNDER = "under";
 
