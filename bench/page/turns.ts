@@ -59,5 +59,13 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
 /** What a side leaves for later (closing, settling, garbage) must not be done in the other side's time. */
 export async function quiet(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 60));
-  (globalThis as { gc?: () => void }).gc?.();
+  await collectGarbage();
+}
+
+/** As far as the browser was started with a way to ask for it. */
+async function collectGarbage(): Promise<void> {
+  const { gc, $vm, TestUtils } = globalThis as { gc?: () => void; $vm?: { gc(): void }; TestUtils?: { gc(): Promise<void> } };
+  gc?.(); // Chromium
+  $vm?.gc(); // WebKit
+  await TestUtils?.gc(); // Firefox
 }
