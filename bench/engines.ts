@@ -31,7 +31,7 @@ export const TRAITS: Readonly<Record<Engine, EngineTraits>> = {
   firefox: {
     name: "Firefox",
     screen: "headless",
-    // Refuses the 201st WebSocket of all pages (network.websocket.max-connections).
+    // Refuses the 201st WebSocket (network.websocket.max-connections), and opens one after another.
     mostSockets: 100,
     indexedDb: "on the disk",
     leftOut: NOT_CHROMIUM,
@@ -39,6 +39,7 @@ export const TRAITS: Readonly<Record<Engine, EngineTraits>> = {
   webkit: {
     name: "WebKitGTK",
     screen: "on a virtual display",
+    // Refuses the 200th.
     mostSockets: 100,
     // Its driver starts ephemeral sessions.
     indexedDb: "in memory",

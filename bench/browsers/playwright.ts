@@ -30,6 +30,7 @@ const OPTIONS = {
     channel: "moz-firefox", // Debian's Firefox, not Playwright's build of it
     firefoxUserPrefs: {
       "privacy.reduceTimerPrecision": false,
+      "privacy.reduceTimerPrecision.unconditional": false,
       "dom.testing.testutils.enabled": true, // TestUtils.gc()
     },
   },

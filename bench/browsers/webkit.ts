@@ -13,7 +13,6 @@ interface Answer<Result> {
 
 /** WebKitGTK: each page is a browser of its own, whose IndexedDB is in memory. */
 export async function launchWebKit(url: string): Promise<Browser> {
-  process.env["JSC_useDollarVM"] = "1"; // $vm.gc()
   const first = await openWebKit();
   const pages = [first];
   let next = 0;
