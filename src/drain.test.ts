@@ -5,8 +5,8 @@ import { KeyStoreError } from "./errors.ts";
 import { lazy } from "./lazy.ts";
 import type { Batch, Courier } from "./network/courier.ts";
 import type { Delivery } from "./network/publisher.ts";
-import { Committer } from "./storage/committer.ts";
 import type { WriteState } from "./storage/outbox-table.ts";
+import { newCommitter } from "./testing/committer.ts";
 import { storeDraft } from "./testing/drafts.ts";
 import { FakeLocks } from "./testing/fake-locks.ts";
 import { allOutbox, openDatabase, putOutbox, putRows, useFreshIndexedDB } from "./testing/indexeddb.ts";
@@ -32,14 +32,7 @@ function setUp(given: Partial<DispatcherOptions> = {}) {
     onGivenUp: () => undefined,
     ...given,
   };
-  const committer = new Committer(database, {
-    owner: "me",
-    mayPublish: () => !courier.isOffline,
-    onBegin: () => undefined,
-    recall: () => undefined,
-    onCommitted: (commits) => dispatcher.dispatch(commits),
-    makeRoom: async () => false,
-  });
+  const committer = newCommitter(database, { mayPublish: () => !courier.isOffline, onCommitted: (commits) => dispatcher.dispatch(commits) });
   const dispatcher: Dispatcher = new Dispatcher(database, committer, () => courier as unknown as Courier, options);
   /** Drains to a server that does what a test says. @returns the sizes of the batches, and whether nothing is left */
   const drain = async (answer: (batch: number) => Delivery = () => ({ status: "confirmed" })): Promise<[number[], boolean]> => {
