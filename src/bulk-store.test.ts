@@ -1,5 +1,5 @@
 import { getEventListeners } from "node:events";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import { caught, codeOf } from "./testing/errors.ts";
 import { allOutbox, openDatabase } from "./testing/indexeddb.ts";
 import { DATABASE, until, usePage } from "./testing/stores.ts";
@@ -88,29 +88,36 @@ describe("a bulk call", () => {
 });
 
 describe("an update without a format", () => {
+  /** Large enough that `crypto.subtle` hashes it. */
+  const LONG = "n".repeat(2_000);
+  let isWritten = false;
+
   /** Another tab writes after the update has looked at the format of its key, and before it commits. */
   function interpose(write: () => Promise<unknown>): void {
+    isWritten = false;
     const digest = crypto.subtle.digest.bind(crypto.subtle);
     vi.spyOn(crypto.subtle, "digest").mockImplementationOnce(async (...given) => {
       await write();
+      isWritten = true;
       return digest(...given);
     });
   }
+  afterEach(() => expect(isWritten).toBe(true));
 
   it("takes the format that another tab has stored meanwhile", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("k", { a: 1 });
     interpose(() => other.store("k", "their text", { format: "text", tags: ["theirs"] }));
-    expect(await one.update("k", "new")).toBe(true);
-    expect(await one.getMetadata("k")).toMatchObject({ format: "text", size: 3, version: 3, tags: ["theirs"] });
-    expect(await one.retrieve("k", { useCache: false })).toBe("new");
+    expect(await one.update("k", LONG)).toBe(true);
+    expect(await one.getMetadata("k")).toMatchObject({ format: "text", size: LONG.length, version: 3, tags: ["theirs"] });
+    expect(await one.retrieve("k", { useCache: false })).toBe(LONG);
   });
 
   it("is refused when its value does not suit the format that another tab has stored meanwhile", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("k", 1);
     interpose(() => other.store("k", new Uint8Array([1, 2]), { format: "binary" }));
-    expect(await codeOf(() => one.update("k", { a: 1 }))).toBe("INVALID_VALUE");
+    expect(await codeOf(() => one.update("k", { a: LONG }))).toBe("INVALID_VALUE");
     expect(await one.retrieve("k", { useCache: false })).toEqual(new Uint8Array([1, 2]));
     expect(await one.store("k", 2)).toBe(true);
   });
@@ -119,7 +126,7 @@ describe("an update without a format", () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("k", 1);
     interpose(() => other.store("k", "their text", { format: "text" }));
-    expect(await one.update("k", { a: 1 }, { format: "json" })).toBe(true);
-    expect(await one.retrieve("k", { useCache: false })).toEqual({ a: 1 });
+    expect(await one.update("k", { a: LONG }, { format: "json" })).toBe(true);
+    expect(await one.retrieve("k", { useCache: false })).toEqual({ a: LONG });
   });
 });

@@ -4,7 +4,7 @@ import { openDatabase, putRows, useFreshIndexedDB } from "../testing/indexeddb.t
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
 import { LONG_AGO } from "../entry/row.ts";
 import { expiredKeys, listKeys, measureLiving } from "./entry-index.ts";
-import { putRows as putPacked } from "./entry-writes.ts";
+import { addRows } from "./entry-writes.ts";
 import { ENTRIES } from "./schema.ts";
 
 useFreshIndexedDB();
@@ -71,7 +71,7 @@ describe("the entries", () => {
     const database = openDatabase();
     const keys = Array.from({ length: count }, (_, n) => `user:${String(n).padStart(4, "0")}`);
     const rows = new Map([...keys, ...Array.from({ length: 40 }, (_, n) => `team:${n}`)].map((key) => [key, { ...entryRow(), key }]));
-    await database.run([ENTRIES], "readwrite", (transaction) => putPacked(transaction, rows, "add"));
+    await database.run([ENTRIES], "readwrite", (transaction) => addRows(transaction, rows));
     expect((await listKeys(database, NOW, "user:")).living).toEqual(keys);
   });
 

@@ -8,7 +8,7 @@ export function newCommitter(database: Database, given: Partial<CommitterOptions
     owner: "me",
     mayPublish: () => true,
     onBegin: () => undefined,
-    recall: () => undefined,
+    isInMemory: () => false,
     onCommitted: () => undefined,
     makeRoom: async () => false,
     ...given,
