@@ -102,7 +102,9 @@ describe("an update without a format", () => {
       return digest(...given);
     });
   }
-  afterEach(() => expect(isWritten).toBe(true));
+  afterEach(() => {
+    if (!isWritten) throw new Error("The other tab's write has not come between.");
+  });
 
   it("takes the format that another tab has stored meanwhile", async () => {
     const [one, other] = [page.open(), page.open()];
