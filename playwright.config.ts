@@ -1,28 +1,16 @@
 import { defineConfig } from "@playwright/test";
-import { requireBrowser } from "./scripts/lib/browsers.mjs";
+import { engineProject, ignoredFiles, reportFile } from "./e2e/support/engine.ts";
 
-const executablePath = await requireBrowser("chromium");
-
+/** The end-to-end suite, in Chromium, or in the engine that ENGINE names. */
 export default defineConfig({
   testDir: "e2e",
-  testIgnore: "faults/**", // a suite of its own: playwright.faults.config.ts
+  testIgnore: ["faults/**", ...ignoredFiles], // faults/ is a suite of its own: playwright.faults.config.ts
   globalSetup: "./e2e/support/build-page.ts",
   outputDir: "test-results",
   fullyParallel: true,
   workers: 2,
-  reporter: [["list"], ["json", { outputFile: "reports/e2e.json" }]],
-  use: {
-    launchOptions: {
-      executablePath,
-      args: [
-        "--no-sandbox", // Chromium refuses to run as root with one
-        "--disable-gpu",
-        "--disable-quic",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-      ],
-    },
-  },
+  timeout: 300_000,
+  expect: { timeout: 60_000 },
+  reporter: [["list"], ["json", { outputFile: reportFile("e2e") }]],
+  projects: [await engineProject()],
 });

@@ -62,7 +62,7 @@ test("the library works under a strict policy", async ({ context, builtPage, nat
     async ([servers, namespace]) => {
       // What Playwright calls itself may use eval whatever the policy says; what a timer calls may not.
       await new Promise((resolve) => setTimeout(resolve));
-      const store = new keystore.NASKeyStore({ servers, namespace, compression: true });
+      const store = new keystore.NASKeyStore({ servers, namespace, compression: true, timeoutMs: 60_000 });
       const text = "long enough to be compressed ".repeat(100);
       const stored = [
         await store.ping(),

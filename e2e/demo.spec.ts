@@ -155,5 +155,6 @@ test("the demo wraps no line of a dump on a narrow screen", async ({ openDemo })
     return new Set(Array.from(range.getClientRects(), ({ top }) => top)).size;
   });
   expect(lines).toBe(1);
-  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(360);
+  // In Firefox the vertical scrollbar takes some of the width.
+  expect(await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth)).toBe(0);
 });

@@ -288,13 +288,14 @@ test.describe("a page without IndexedDB", () => {
 });
 
 test.describe("a page on plain http", () => {
-  test("rejects INSECURE_CONTEXT, says how to fix it, and stores and sends nothing", async ({ playwright, nats, site, namespace, wire, consoleGuard }) => {
+  test("rejects INSECURE_CONTEXT, says how to fix it, and stores and sends nothing", async ({ playwright, browserName, launchOptions, nats, site, namespace, wire, consoleGuard }) => {
     consoleGuard.allowFailedSockets(); // the browser lets no such page connect to loopback
-    // By a name that is not loopback's the browser does not trust what is served from here.
-    const { executablePath = "", args = [] } = test.info().project.use.launchOptions ?? {};
-    await using browser = await playwright.chromium.launch({
-      executablePath,
-      args: [...args, "--host-resolver-rules=MAP intranet.example 127.0.0.1"],
+    // The page has a name that is not one of loopback's, so the browser does not trust it.
+    await using browser = await playwright[browserName].launch({
+      ...launchOptions,
+      ...(browserName === "chromium"
+        ? { args: [...(launchOptions.args ?? []), "--host-resolver-rules=MAP intranet.example 127.0.0.1"] }
+        : { firefoxUserPrefs: { "network.dns.localDomains": "intranet.example" } }),
     });
     const context = await browser.newContext();
     consoleGuard.watch(context);
@@ -324,7 +325,7 @@ test.describe("outside a browser", () => {
     const { stdout, stderr } = await promisify(execFile)(
       process.execPath,
       ["--input-type=module", "--eval", `import * as keystore from ${JSON.stringify(`file://${library}`)};\n${script}`],
-      { timeout: 20_000 },
+      { timeout: 120_000 },
     );
     expect(stderr).toBe("");
     return JSON.parse(stdout) as unknown;

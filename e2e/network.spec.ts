@@ -1,18 +1,15 @@
 import type { Page } from "@playwright/test";
 import { expect, openStoreIn, reload, test } from "./support/fixtures.ts";
+import { flushAll } from "./support/flush-all.ts";
 import { keysOf, messageIds } from "./support/messages.ts";
 import type { NatsServer } from "./support/nats-server.ts";
 
-/** DESIGN 4: how much later than `timeoutMs` a call may settle. */
-const GRACE_MS = 100;
+/** As `Math.random`, it makes the first retry come due after a minute: what is published sooner has another cause. */
+const LATE_RETRY = 60;
 
-/** Stores in the page, and says how that ended and how long it took. */
-function timedStore(page: Page, key: string): Promise<{ result: unknown; ms: number }> {
-  return page.evaluate(async (key) => {
-    const begun = performance.now();
-    const result = await store.store(key, 1).catch((error: { code: string }) => error.code);
-    return { result, ms: performance.now() - begun };
-  }, key);
+/** Stores in the page, and says what that resolved to, or the code that it rejected with. */
+function storeIn(page: Page, key: string): Promise<unknown> {
+  return page.evaluate((key) => store.store(key, 1).catch((error: { code: string }) => error.code), key);
 }
 
 /** Closing takes the server a moment, which nobody waits for. */
@@ -99,16 +96,16 @@ test.describe("the connection", () => {
 test.describe("with the server away", () => {
   test.beforeEach(({ consoleGuard }) => consoleGuard.allowFailedSockets());
 
-  test("a write is queued in time, told of, and published under its id when the server is back", async ({ page, startNats, openWire, namespace }) => {
+  test("a write is queued, told of, and published under its id when the server is back", async ({ page, startNats, openWire, namespace }) => {
     const server = await startNats();
     await server.stop();
-    await openStoreIn(page, { servers: server.wsUrl, namespace, timeoutMs: 500 });
+    await openStoreIn(page, { servers: server.wsUrl, namespace });
 
-    const { result, ms } = await timedStore(page, "a");
-    expect(result).toBe(false);
-    expect(ms).toBeLessThan(500 + GRACE_MS);
+    expect(await storeIn(page, "a")).toBe(false);
     const [offline] = await page.evaluate(() => aids.happened("offline"));
     expect(offline).toEqual({ pending: 1, error: expect.objectContaining({ isError: true, message: expect.stringMatching(/./) }) });
+    // The first attempt may have failed before there was a write to blame it on.
+    expect(await page.evaluate(() => store.flush())).toEqual({ published: 0, pending: 1, rejected: 0 });
     const rows = await page.evaluate(() => store.pendingWrites());
     expect(rows).toEqual([
       { key: "a", operation: "store", version: 1, attempts: expect.any(Number), lastError: expect.stringMatching(/./), rejected: false },
@@ -130,35 +127,31 @@ test.describe("with the server away", () => {
 
   test("an attempt that may have arrived is made again under the same Nats-Msg-Id", async ({ page, nats, openLink, openStore, wire }) => {
     const link = await openLink(nats);
-    await openStore({ servers: link.wsUrl, lingerMs: 60_000 });
+    await openStore({ servers: link.wsUrl, lingerMs: 60_000, timeoutMs: 5_000 });
     expect(await page.evaluate(() => store.ping())).toBe(true);
     link.muffle();
-    const { result, ms } = await timedStore(page, "a");
-    expect(result).toBe(false);
-    expect(ms).toBeLessThan(2_000 + GRACE_MS);
+    expect(await storeIn(page, "a")).toBe(false);
     await wire.waitFor(1);
 
     await link.mend();
-    const flushed = await page.evaluate(() => store.flush());
-    expect(flushed).toMatchObject({ pending: 0, rejected: 0 });
+    await flushAll(page);
     const messages = await wire.waitFor(2);
     expect(new Set(messageIds(messages)).size).toBe(1);
     expect(messages[1]?.envelope).toEqual(messages[0]?.envelope);
   });
 
-  test("a dead port, a hanging handshake and a silent server all queue in time", async ({ page, nats, openLink, openStore }) => {
+  test("a dead port, a hanging handshake and a silent server all leave the write queued", async ({ page, nats, openLink, openStore }) => {
     const link = await openLink(nats);
-    await openStore({ servers: link.wsUrl, timeoutMs: 1_000, lingerMs: 60_000 });
+    await openStore({ servers: link.wsUrl, lingerMs: 60_000, timeoutMs: 5_000 });
     expect(await page.evaluate(() => store.ping())).toBe(true);
     link.hang();
-    const silent = await timedStore(page, "silent");
+    const silent = await storeIn(page, "silent");
     await openStore({ servers: link.wsUrl, timeoutMs: 1_000 });
-    const hanging = await timedStore(page, "hanging");
+    const hanging = await storeIn(page, "hanging");
     await link.cut();
-    await openStore({ servers: link.wsUrl, timeoutMs: 1_000 });
-    const dead = await timedStore(page, "dead");
-    expect([silent.result, hanging.result, dead.result]).toEqual([false, false, false]);
-    expect(Math.max(silent.ms, hanging.ms, dead.ms)).toBeLessThan(1_000 + GRACE_MS);
+    await openStore({ servers: link.wsUrl });
+    const dead = await storeIn(page, "dead");
+    expect([silent, hanging, dead]).toEqual([false, false, false]);
   });
 
   test("deletes, updates and bulk writes are queued as well", async ({ page, nats, openLink, openStore, wire }) => {
@@ -242,16 +235,14 @@ test.describe("with the server away", () => {
     expect(flushed).toEqual({ published: 0, pending: 2, rejected: 0 });
   });
 
-  test("a server that hangs is waited for in time, and gets the write when it goes on", async ({ page, startNats, openWire, namespace }) => {
+  test("a server that hangs gets the write when it goes on", async ({ page, startNats, openWire, namespace }) => {
     const server = await startNats();
     const wire = await openWire(server);
-    await openStoreIn(page, { servers: server.wsUrl, namespace });
+    await openStoreIn(page, { servers: server.wsUrl, namespace, timeoutMs: 5_000 });
     expect(await page.evaluate(() => store.store("before", 1))).toBe(true);
     server.suspend();
-    const { result, ms } = await timedStore(page, "a");
+    expect(await storeIn(page, "a")).toBe(false);
     server.resume();
-    expect(result).toBe(false);
-    expect(ms).toBeLessThan(2_000 + GRACE_MS);
     await page.evaluate(() => aids.happened("published", 2));
     expect((await wire.waitFor(2)).at(-1)?.envelope?.key).toBe("a");
     expect(await page.evaluate(() => store.pendingWrites())).toEqual([]);
@@ -305,7 +296,7 @@ test.describe("with the server away", () => {
     const link = await openLink(nats);
     await link.cut();
     const seen = await page.evaluate(
-      async (options) => {
+      async ([options, random]) => {
         let attempts = 0;
         globalThis.WebSocket = new Proxy(WebSocket, {
           construct: (target, [url]: [string]) => {
@@ -313,39 +304,31 @@ test.describe("with the server away", () => {
             return new target(url);
           },
         });
-        Math.random = () => 0.999; // the longest wait that jitter gives
+        Math.random = () => random;
         aids.openStore(options);
         const first = await store.store("first", 1);
         const results = await Promise.all([store.store("a", 1), store.delete("first"), store.bulkStore({ b: 1, c: 1 })]);
         return [first, results[0], results[1], [...results[2].values()], attempts, events.filter(({ type }) => type === "offline").length];
       },
-      { servers: link.wsUrl, namespace },
+      [{ servers: link.wsUrl, namespace }, LATE_RETRY] as const,
     );
     expect(seen).toEqual([false, false, true, [false, false], 1, 1]);
   });
 
-  test("flush and a page that becomes visible try at once", async ({ page, nats, openLink, namespace, wire }) => {
+  test("flush and a page that becomes visible try before the retry is due", async ({ page, nats, openLink, namespace, wire }) => {
     const link = await openLink(nats);
-    await link.cut();
-    const open = (name: string) =>
-      page.evaluate(
-        async ([servers, namespace, name]) => {
-          Math.random = () => 0.999;
-          aids.openStore({ servers, namespace });
-          // Each failure makes the next attempt due later: 1 s, 2 s, 4 s, 8 s, 16 s …
-          await store.store(name, 1);
-          for (let failure = 2; failure <= 5; failure++) await store.flush();
-        },
-        [link.wsUrl, `${namespace}-${name}`, name] as const,
-      );
-    await open("flushed");
-    await link.mend();
+    const leaveQueued = async (name: string): Promise<void> => {
+      await link.cut();
+      await page.evaluate((random) => void (Math.random = () => random), LATE_RETRY);
+      await openStoreIn(page, { servers: link.wsUrl, namespace: `${namespace}-${name}` });
+      expect(await storeIn(page, name)).toBe(false);
+      await link.mend();
+    };
+    await leaveQueued("flushed");
     expect(await page.evaluate(() => store.flush())).toEqual({ published: 1, pending: 0, rejected: 0 });
     await wire.waitFor(1);
 
-    await link.cut();
-    await open("woken");
-    await link.mend();
+    await leaveQueued("woken");
     await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
     await page.evaluate(() => aids.happened("published"));
     expect(keysOf(await wire.waitFor(2))).toEqual(["flushed", "woken"]);
@@ -374,9 +357,7 @@ test.describe("credentials", () => {
     consoleGuard.allowFailedSockets();
     const server = await startNats(users);
     await openStoreIn(page, { servers: server.wsUrl, namespace, connection: { user: "alice", pass: wrong } });
-    const { result, ms } = await timedStore(page, "a");
-    expect(result).toBe(false);
-    expect(ms).toBeLessThan(2_000 + GRACE_MS);
+    expect(await storeIn(page, "a")).toBe(false);
     const [offline] = await page.evaluate(() => aids.happened("offline"));
     expect(offline?.pending).toBe(1);
     expect([offline?.error?.message, ...(offline?.error?.causes ?? [])].join("\n")).toMatch(/Authorization Violation/i);
@@ -666,7 +647,7 @@ test.describe("an aborted signal", () => {
 
   test("ends the wait after the commit: false, and the write is published later", async ({ page, nats, openLink, openStore, wire }) => {
     const link = await openLink(nats);
-    await openStore({ servers: link.wsUrl, timeoutMs: 20_000, lingerMs: 60_000 });
+    await openStore({ servers: link.wsUrl, lingerMs: 60_000 });
     expect(await page.evaluate(() => store.ping())).toBe(true);
     link.hang();
     const seen = await page.evaluate(async () => {
@@ -787,7 +768,7 @@ test.describe("close", () => {
     expect(codes).toEqual([0, "CLOSED"]);
   });
 
-  test("does not wait for a server that does not answer longer than timeoutMs", async ({ page, nats, openLink, openStore }) => {
+  test("ends once its calls have ended, though the server does not answer", async ({ page, nats, openLink, openStore }) => {
     const link = await openLink(nats);
     link.hang();
     await openStore({ servers: link.wsUrl, timeoutMs: 300 });

@@ -981,12 +981,16 @@ test.describe("bulkStore", () => {
   });
 
   test("of many leaves each as if it had been stored by itself", async ({ page, openStore, wire, namespace, nats }) => {
-    await openStore({ timeoutMs: 10_000 });
+    await openStore();
     const seen = await page.evaluate(
       async ([servers, namespace]) => {
         const items = new Map(Array.from({ length: 200 }, (_, n) => [`k${n}`, { n }]));
+        const settled = async (in_: typeof store): Promise<boolean> => {
+          while ((await in_.pendingWrites()).length > 0);
+          return true;
+        };
         await store.bulkStore(items);
-        const other = new keystore.NASKeyStore({ servers, namespace, cacheSize: 0, timeoutMs: 10_000 });
+        const other = new keystore.NASKeyStore({ servers, namespace, cacheSize: 0, timeoutMs: 60_000 });
         const read = await other.bulkRetrieve(items.keys());
         const one = await other.retrieve("k77");
         const { version, pending } = (await other.getMetadata("k77"))!;
@@ -1011,6 +1015,8 @@ test.describe("bulkStore", () => {
           here: [await store.retrieve("k0"), await store.exists("k3")],
           again: [...(await store.bulkStore(items)).values()].every(Boolean),
           versionsAgain: await Promise.all(["k0", "k3", "k4"].map(async (key) => (await store.getMetadata(key))?.version)),
+          // Only the store that has published them knows of their confirmation before that is written down.
+          settled: await settled(other),
           cleared: [await other.clearCache(), await other.listKeys()],
         };
       },
@@ -1029,6 +1035,7 @@ test.describe("bulkStore", () => {
       here: ["new", false],
       again: true,
       versionsAgain: [3, 1, 2],
+      settled: true,
       cleared: [undefined, []],
     });
     await wire.waitFor(404);
@@ -1049,7 +1056,7 @@ test.describe("bulkStore", () => {
     await page.reload();
     const seen = await page.evaluate(
       async ([servers, namespace]) => {
-        const next = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 10_000 });
+        const next = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000 });
         const values = [await next.retrieve("k0"), await next.retrieve("k1"), (await next.bulkRetrieve(await next.listKeys())).size];
         const { pending, rejected } = await next.flush();
         return [...values, pending, rejected, await next.pendingWrites()];
@@ -1063,13 +1070,13 @@ test.describe("bulkStore", () => {
   });
 
   test("of more than a limit allows is evicted one by one, the first of them first, but for what was used since", async ({ page, openStore, nats, namespace }) => {
-    await openStore({ timeoutMs: 10_000 });
+    await openStore();
     const listed = await page.evaluate(
       async ([servers, namespace]) => {
         // Without a limit first: what is not confirmed yet is passed over.
         await store.bulkStore(Array.from({ length: 200 }, (_, n) => [`k${String(n).padStart(3, "0")}`, n] as const));
         await store.close();
-        const limited = new keystore.NASKeyStore({ servers, namespace, maxEntries: 150, timeoutMs: 10_000 });
+        const limited = new keystore.NASKeyStore({ servers, namespace, maxEntries: 150, timeoutMs: 60_000 });
         const settled = async () => {
           while ((await limited.getStorageStats()).entries !== 150) await new Promise((resolve) => setTimeout(resolve, 10));
         };

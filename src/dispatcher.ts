@@ -105,6 +105,8 @@ export class Dispatcher implements Outbox {
    */
   async outcome(commit: Commit): Promise<boolean> {
     const delivery = await this.#underWay.get(commit);
+    // Not sent: the attempt to connect that began with the call may have failed before the commit.
+    if (delivery === undefined) await this.#courier().reported;
     if (delivery?.status === "rejected") throw rejection(commit.draft.key, delivery.error);
     return delivery?.status === "confirmed";
   }
@@ -201,7 +203,7 @@ export class Dispatcher implements Outbox {
     );
     if (deliveries.some(({ status }) => status === "failed")) {
       this.#courier().retryLater();
-      // The event that says why comes before the calls resolve false.
+      // The event that says why comes before the calls resolve false, here and in `outcome`.
       await this.#courier().reported;
     }
     return deliveries;

@@ -1,7 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import { destroyNamespace, NASKeyStore } from "./key-store.ts";
+import { META } from "./storage/schema.ts";
 import { codeOf, errorOf } from "./testing/errors.ts";
-import { allOutbox, loseStorage, openDatabase } from "./testing/indexeddb.ts";
+import { allOutbox, loseStorage, openDatabase, resultOf } from "./testing/indexeddb.ts";
 import { DATABASE, elapse, listen, NAMESPACE, stopTime, turns, until, usePage } from "./testing/stores.ts";
 
 const page = usePage();
@@ -103,6 +104,17 @@ describe("close", () => {
     for (const operation of operations) expect(await codeOf(operation)).toBe("CLOSED");
   });
 
+  it("makes a read reject CLOSED from the call on, also of a key that memory holds", async () => {
+    const store = page.open();
+    await store.store("k", 1);
+    expect(await store.retrieve("k")).toBe(1);
+    const closing = store.close();
+    expect(await errorOf(() => store.retrieve("k"))).toMatchObject({ code: "CLOSED", key: "k" });
+    expect(await codeOf(() => store.bulkRetrieve(["k"]))).toBe("CLOSED");
+    await closing;
+    expect(await codeOf(() => store.retrieve("k"))).toBe("CLOSED");
+  });
+
   it("leaves what is not confirmed in the outbox, for the next store to publish", async () => {
     page.nats.dialling = "refuses";
     const store = page.open();
@@ -168,6 +180,31 @@ describe("what waits", () => {
     page.nats.dialling = "answers";
     await elapse(70_000, 250);
     expect(page.nats.log).toEqual(["k@1"]);
+  });
+
+  it("is told of before its call resolves false, also where the attempt to connect failed before the commit", async () => {
+    await page.open().ping(); // what loads lazily is there
+    stopTime();
+    const database = openDatabase(DATABASE);
+    let [isHeld, isReleased] = [false, false];
+    // While another tab holds this table, no connection to the database gets ready.
+    const holding = database.run([META], "readwrite", async (transaction) => {
+      isHeld = true;
+      while (!isReleased) await resultOf(transaction.objectStore(META).count());
+    });
+    await until(() => isHeld);
+    page.nats.dialling = "hangs";
+    const store = page.open();
+    const events = listen(store);
+    const writing = store.store("k", 1);
+    await until(() => page.nats.dials === 2);
+    await elapse(100); // the write waits for the database
+    page.nats.cut();
+    await turns();
+    isReleased = true;
+    await holding;
+    expect(await writing).toBe(false);
+    expect(events.map(({ type }) => type)).toEqual(["offline"]);
   });
 
   it("is published when the network comes back", async () => {

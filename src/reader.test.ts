@@ -11,6 +11,14 @@ import { DATABASE, listen, turns, until, usePage } from "./testing/stores.ts";
 
 const page = usePage();
 
+/** A reader by itself, and its memory. */
+function setUpReader(cacheSize = 10): { reader: Reader; memory: MemoryCache } {
+  const memory = new MemoryCache(cacheSize);
+  const database = openDatabase(DATABASE);
+  const nothing = (): void => undefined;
+  return { memory, reader: new Reader({ database, memory, emit: nothing, onUse: nothing, removeExpired: async () => true }) };
+}
+
 /** Changes what lies in the database behind the store's back. */
 async function damage(key: string, change: Partial<Record<keyof EntryRow, unknown>>): Promise<void> {
   const database = openDatabase(DATABASE);
@@ -186,13 +194,6 @@ describe("another tab's write", () => {
 });
 
 describe("a version that is told of", () => {
-  const setUp = (): { reader: Reader; memory: MemoryCache } => {
-    const memory = new MemoryCache(10);
-    const database = openDatabase(DATABASE);
-    const nothing = (): void => undefined;
-    return { memory, reader: new Reader({ database, memory, emit: nothing, onUse: nothing, removeExpired: async () => true }) };
-  };
-
   const cases = [
     ["an older", 1, undefined],
     ["the same", 2, 2],
@@ -201,7 +202,7 @@ describe("a version that is told of", () => {
 
   it.each(cases)("during the read of %s one (%i) leaves %s in memory", async (_, version, expected) => {
     await putRows(openDatabase(DATABASE), { k: entryRow({ version }) });
-    const { reader, memory } = setUp();
+    const { reader, memory } = setUpReader();
     const reading = reader.look("k", true);
     reader.forgetOlder({ keys: ["k"], versions: [2] });
     expect(await reading).toMatchObject({ value: "value" });
@@ -209,7 +210,7 @@ describe("a version that is told of", () => {
   });
 
   it.each(cases)("during the commit of %s one (%i) leaves %s in memory", (_, version, expected) => {
-    const { reader, memory } = setUp();
+    const { reader, memory } = setUpReader();
     reader.expect(["k"]);
     reader.forgetOlder({ keys: ["k"], versions: [2] });
     reader.remember("k", { row: entryRow({ version }), payload: '"value"' });
@@ -217,11 +218,54 @@ describe("a version that is told of", () => {
   });
 });
 
+describe("when everything is forgotten", () => {
+  it("a read under way does not bring the old value back into memory", async () => {
+    await putRows(openDatabase(DATABASE), { k: entryRow() });
+    const { reader, memory } = setUpReader();
+    const reading = reader.look("k", true);
+    reader.forgetAll();
+    expect(await reading).toMatchObject({ value: "value" });
+    expect(memory.rowOf("k")).toBeUndefined();
+  });
+
+  it("a commit under way does not bring the old value back into memory", () => {
+    const { reader, memory } = setUpReader();
+    reader.expect(["k"]);
+    reader.forgetAll();
+    reader.remember("k", { row: entryRow(), payload: '"value"' });
+    expect(memory.rowOf("k")).toBeUndefined();
+  });
+});
+
+describe("when a key is forgotten", () => {
+  it.each([
+    ["k", undefined],
+    ["another", 1],
+  ])("as %s is, a read of k under way leaves version %s in memory", async (forgotten, version) => {
+    await putRows(openDatabase(DATABASE), { k: entryRow() });
+    const { reader, memory } = setUpReader();
+    const reading = reader.look("k", true);
+    reader.forget(forgotten);
+    await reading;
+    expect(memory.rowOf("k")?.version).toBe(version);
+  });
+
+  it.each([
+    ["k", undefined],
+    ["another", 1],
+  ])("as %s is, a commit of k under way leaves version %s in memory", (forgotten, version) => {
+    const { reader, memory } = setUpReader();
+    reader.expect(["k"]);
+    reader.forget(forgotten);
+    reader.remember("k", { row: entryRow(), payload: '"value"' });
+    expect(memory.rowOf("k")?.version).toBe(version);
+  });
+});
+
 describe("a read that has ended", () => {
   it("is not what a later one gets", async () => {
     const database = openDatabase(DATABASE);
-    const nothing = (): void => undefined;
-    const reader = new Reader({ database, memory: new MemoryCache(0), emit: nothing, onUse: nothing, removeExpired: async () => true });
+    const { reader } = setUpReader(0);
     for (const payload of ["1", "2"]) {
       await putRows(database, { k: entryRow({ payload }) });
       expect(await reader.look("k", true)).toMatchObject({ value: Number(payload) });
@@ -232,9 +276,7 @@ describe("a read that has ended", () => {
 describe("a commit of this tab", () => {
   it("during a read stays in memory, whatever the read finds", async () => {
     await putRows(openDatabase(DATABASE), { k: entryRow() });
-    const memory = new MemoryCache(10);
-    const nothing = (): void => undefined;
-    const reader = new Reader({ database: openDatabase(DATABASE), memory, emit: nothing, onUse: nothing, removeExpired: async () => true });
+    const { reader, memory } = setUpReader();
     const reading = reader.look("k", true);
     reader.expect(["k"]);
     reader.remember("k", { row: entryRow({ version: 2 }), payload: '"value"' });

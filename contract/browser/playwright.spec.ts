@@ -10,7 +10,7 @@ registerContract(
         page.on("console", (message) => {
           if (["warning", "error"].includes(message.type())) complaints.push(message.text());
         });
-        page.on("pageerror", (error) => complaints.push(error.stack ?? error.message));
+        page.on("pageerror", (error) => complaints.push(`uncaught: ${error.stack ?? error.message}`));
         await use({
           run: async (url, run) => {
             complaints = [];

@@ -1,4 +1,5 @@
 import { expect, test as base, type TestType } from "@playwright/test";
+import { isFailedSocket } from "../../e2e/support/console-guard.ts";
 import { contract } from "../cases/index.ts";
 import type { ContractCase } from "../environment.ts";
 import { openCaseServer, startSharedServer, type SharedServer } from "../server/case-server.ts";
@@ -37,9 +38,6 @@ export const test = base.extend<object, Omit<WorkerFixtures, "casePage">>({
   ],
 });
 
-/** Engines' own lines about a WebSocket that failed. No code can keep engines from printing them. */
-const FAILED_SOCKET = /^(WebSocket connection to '.*' failed: |Firefox can’t establish a connection to the server at ws|The connection to ws.* was interrupted)/;
-
 /** Makes a test of each case in each flavour. */
 export function registerContract(test: TestType<object, WorkerFixtures>): void {
   for (const flavour of FLAVOURS) {
@@ -67,6 +65,6 @@ export function registerContract(test: TestType<object, WorkerFixtures>): void {
 
 function expectSuccess({ outage }: ContractCase, { failure, complaints }: Outcome): void {
   if (failure !== undefined) throw new Error(failure);
-  const unexpected = complaints.filter((line) => !(outage && FAILED_SOCKET.test(line)));
+  const unexpected = complaints.filter((line) => !(outage && isFailedSocket(line)));
   expect(unexpected, "the browser's console").toEqual([]);
 }

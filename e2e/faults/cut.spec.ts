@@ -2,21 +2,23 @@ import type { Page } from "@playwright/test";
 import type { Cut, Cutter, Direction, Exchange } from "../support/cutter.ts";
 import { byForm } from "../support/fault-run.ts";
 import { expect, test, visit } from "../support/faults.ts";
-import { expectInTime, type Timed } from "../support/stopwatch.ts";
+import type { Outcome as CallOutcome } from "../support/observer.ts";
 import type { Wire } from "../support/wire.ts";
 
 /** What the page says of one exchange that was cut. */
-interface Outcome {
-  store: Timed<boolean>;
-  delete: Timed<boolean>;
+interface ExchangeOutcome {
+  store: CallOutcome<boolean>;
+  delete: CallOutcome<boolean>;
   /** Keys of the `published` events so far. */
   published: string[];
   /** Keys that still wait. */
   pending: string[];
 }
 
-/** Short: a second attempt waits for it, behind the cutter, in every other exchange. */
-const TIMEOUT_MS = byForm(400, 1_000);
+/** Nothing waits for it: the cut ends the calls. */
+const PATIENT_MS = 60_000;
+/** For calls that only it can end. */
+const SHORT_MS = 1_000;
 const PONG = "PONG\r\n";
 /** So many exchanges that are not made good for at once fail a test; more would only take long. */
 const ENOUGH_LATE = 5;
@@ -34,7 +36,7 @@ for (const direction of ["up", "down"] as const) {
     }) => {
       consoleGuard.allowFailedSockets();
       const cutter = await openCutter(nats);
-      const whole = await exchange(page, cutter, { namespace, timeoutMs: 10_000, name: "whole" });
+      const whole = await exchange(page, cutter, { namespace, timeoutMs: PATIENT_MS, name: "whole" });
       expect(whole.outcome, "the exchange that is not cut").toMatchObject({ store: { value: true }, pending: [] });
 
       const names: string[] = [];
@@ -43,9 +45,9 @@ for (const direction of ["up", "down"] as const) {
       for (const [index, after] of points(whole.recorded, direction, how).entries()) {
         const name = `${direction}-${how}-${after}`;
         names.push(name);
-        const attempt = { namespace, timeoutMs: TIMEOUT_MS, name, cut: { direction, after, how } };
+        const attempt = { namespace, timeoutMs: PATIENT_MS, name, cut: { direction, after, how } };
         const { outcome, recorded } = await exchange(page, cutter, attempt);
-        expectKept(outcome, recorded, name, TIMEOUT_MS);
+        expectKept(outcome, recorded, name);
         if (!recorded.wasCut) neverCut.push(name);
 
         cutter.mend();
@@ -54,7 +56,7 @@ for (const direction of ["up", "down"] as const) {
         if (index % 100 === 99 || late.at(-1) === name || late.length === ENOUGH_LATE) await visit(page, site.url);
       }
       await expectAllPublished(page, wire, { servers: cutter.wsUrl, namespace, names });
-      // On a machine that is too busy the deadline may come before the cut.
+      // The last bytes of a connection follow after the calls have ended.
       expect(neverCut.length, `not cut: ${neverCut.join(", ")}`).toBeLessThan(names.length / 10);
       expect(late, "not published by two flushes, on connections that nobody cuts").toEqual([]);
     });
@@ -72,20 +74,19 @@ test("clears no record when the server falls silent in the middle of the exchang
 }) => {
   consoleGuard.allowFailedSockets();
   const cutter = await openCutter(nats);
-  const { down } = (await exchange(page, cutter, { namespace, timeoutMs: 10_000, name: "whole" })).recorded;
+  const { down } = (await exchange(page, cutter, { namespace, timeoutMs: PATIENT_MS, name: "whole" })).recorded;
   const lastPong = down.toString("latin1").lastIndexOf(PONG);
   // From the WebSocket's acceptance on: what a browser does before is for fault-server.spec.ts.
   const accepted = down.indexOf("\r\n\r\n") + 4;
   const offsets = [accepted, accepted + 1, lastPong - 2, lastPong, lastPong + 2, lastPong + PONG.length - 1];
 
-  const timeoutMs = 300;
   const names: string[] = [];
   for (const after of byForm(offsets, Array.from({ length: offsets.at(-1)! - accepted + 1 }, (_, index) => accepted + index))) {
     const name = `stall-${after}`;
     names.push(name);
-    const attempt = { namespace, timeoutMs, name, cut: { direction: "down", after, how: "stall" } as const };
+    const attempt = { namespace, timeoutMs: SHORT_MS, name, cut: { direction: "down", after, how: "stall" } as const };
     const { outcome, recorded } = await exchange(page, cutter, attempt);
-    expectKept(outcome, recorded, name, timeoutMs);
+    expectKept(outcome, recorded, name);
     expect(outcome.store.value, name).toBe(false);
     cutter.mend();
     // The page goes, and the silent connection with it.
@@ -99,18 +100,18 @@ async function exchange(
   page: Page,
   cutter: Cutter,
   { namespace, timeoutMs, name, cut }: { namespace: string; timeoutMs: number; name: string; cut?: Cut },
-): Promise<{ outcome: Outcome; recorded: Exchange }> {
+): Promise<{ outcome: ExchangeOutcome; recorded: Exchange }> {
   await page.evaluate(() => (globalThis as Partial<typeof globalThis>).store?.close());
   const before = cutter.exchanges.length;
   if (cut !== undefined) cutter.cutNext(cut);
   const outcome = await page.evaluate(
-    async ([servers, namespace, timeoutMs, name]): Promise<Outcome> => {
+    async ([servers, namespace, timeoutMs, name]): Promise<ExchangeOutcome> => {
       const store = (globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs }));
       const published: string[] = [];
       store.addEventListener("published", ({ detail }) => published.push(detail.key));
       const [stored, deleted] = await Promise.all([
-        stopwatch.time(() => store.store(`stored-${name}`, { name })),
-        stopwatch.time(() => store.delete(`deleted-${name}`)),
+        observer.outcome(() => store.store(`stored-${name}`, { name })),
+        observer.outcome(() => store.delete(`deleted-${name}`)),
       ]);
       const pending = (await store.pendingWrites()).map(({ key }) => key);
       return { store: stored, delete: deleted, published: [...published], pending };
@@ -121,10 +122,8 @@ async function exchange(
   return { outcome, recorded };
 }
 
-function expectKept(outcome: Outcome, recorded: Exchange, name: string, timeoutMs: number): void {
+function expectKept(outcome: ExchangeOutcome, recorded: Exchange, name: string): void {
   expect(outcome.store.error ?? outcome.delete.error, `${name}: the writes are accepted`).toBeUndefined();
-  expectInTime(outcome.store, timeoutMs, `${name}: store`);
-  expectInTime(outcome.delete, timeoutMs, `${name}: delete`);
 
   // The first PONG answers CONNECT's PING, the second says that the messages were read.
   const pongs = recorded.down.toString("latin1").split(PONG).length - 1;
@@ -148,7 +147,7 @@ async function expectAllPublished(
   await page.evaluate(
     async ([servers, namespace]) => {
       await (globalThis as Partial<typeof globalThis>).store?.close();
-      globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 10_000 });
+      globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000 });
     },
     [servers, namespace] as const,
   );

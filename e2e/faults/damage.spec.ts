@@ -59,7 +59,7 @@ async function fillDatabase({ servers, nobody, namespace }: { servers: string; n
     values.set(key, value);
   };
 
-  const online = new keystore.NASKeyStore({ servers, namespace, sweepIntervalMs, compression });
+  const online = new keystore.NASKeyStore({ servers, namespace, sweepIntervalMs, compression, timeoutMs: 60_000 });
   // Keys that are one bit apart.
   await put(online, "k0", { text: "naught", list: [1, 2, 3] }, { tags: ["even", "number"] });
   await put(online, "k1", "one", { format: "text" });
@@ -209,16 +209,19 @@ async function flipAndLook({ servers, namespace, seed, count }: { servers: strin
       if ((error as Error).name !== "ConstraintError") throw error;
       continue;
     }
-    const store = new keystore.NASKeyStore({ servers, namespace, sweepIntervalMs: 0, lingerMs: 1_000, cacheSize: random() < 0.5 ? 0 : 100 });
+    const store = new keystore.NASKeyStore({ servers, namespace, sweepIntervalMs: 0, timeoutMs: 60_000, lingerMs: 1_000, cacheSize: random() < 0.5 ? 0 : 100 });
     const isKey = (at: string): boolean => at !== "" && !/\p{Surrogate}/u.test(at);
     const keys = [...new Set([...values.keys(), "gone", ...hurt])].filter(isKey);
 
-    for (const at of keys) {
+    const readTwice = async (at: string): Promise<void> => {
       const value = await ask("retrieve", () => store.retrieve(at));
       mustBeRight("retrieve", at, value);
       if (value === undefined && !hurt.has(at) && values.has(at)) complain(`nothing is left of ${at}`);
       mustBeRight("retrieve past memory", at, await ask("retrieve past memory", () => store.retrieve(at, { useCache: false })));
-    }
+    };
+    // What is damaged one by one, then with the rest in transactions that they share.
+    for (const at of hurt) if (isKey(at)) await readTwice(at);
+    await Promise.all(keys.map(readTwice));
     for (const [at, value] of (await ask("bulkRetrieve", () => store.bulkRetrieve(keys))) ?? []) mustBeRight("bulkRetrieve", at, value);
     for (const at of hurt) {
       if (!isKey(at)) continue;

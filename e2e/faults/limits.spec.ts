@@ -26,7 +26,7 @@ async function reloadOnceWritten(page: Page, namespace: string, isUse: boolean):
       const rows = entries as [string, { lastUsed: number }][];
       return rows.toSorted(([, a], [, b]) => b.lastUsed - a.lastUsed)[0]![0];
     }, namespace);
-  if (isUse) await expect.poll(newest, { message: "the use is written within 10 s", timeout: 10_000 }).toBe("k0");
+  if (isUse) await expect.poll(newest, "the key whose use was written last").toBe("k0");
   await reload(page);
 }
 

@@ -22,10 +22,13 @@ export interface Noted {
 
 const EVENT_TYPES = ["published", "rejected", "offline", "online", "corrupt", "reset"];
 
+/** So long that no call resolves `false` because the machine is slow. A test with a server that does not answer sets less. */
+const TIMEOUT_MS = 60_000;
+
 /** Makes a store that tests know as `store`, its events as `events`. */
 export function openStore(options: KeyStoreOptions): void {
   const noted: Noted[] = [];
-  globalThis.store = new NASKeyStore(options);
+  globalThis.store = new NASKeyStore({ timeoutMs: TIMEOUT_MS, ...options });
   globalThis.events = noted;
   for (const type of EVENT_TYPES) {
     globalThis.store.addEventListener(type, (event) => {

@@ -1,7 +1,16 @@
 import type { BrowserContext } from "@playwright/test";
 
-/** Chromium's own line about a WebSocket that did not come about, or was lost: no code of ours can keep it from printing that. */
-const FAILED_SOCKET = /^WebSocket connection to '.*' failed: /;
+/** The browser's own lines about a WebSocket that could not be opened, or was lost. No code of ours can prevent them. */
+const FAILED_SOCKET = [
+  /^WebSocket connection to '.*' failed: /, // Chromium
+  /^uncaught: Firefox can’t establish a connection to the server at wss?:/, // Firefox: Playwright reports it as an uncaught error
+  /^uncaught: The connection to wss?:\S+ was interrupted while the page was loading\./, // Firefox: on a reload too
+];
+
+/** Whether a line of the console is the browser's own about a failed WebSocket. */
+export function isFailedSocket(line: string): boolean {
+  return FAILED_SOCKET.some((known) => known.test(line));
+}
 
 /** Notes what pages warn of or throw, so that a test fails by it. */
 export interface ConsoleGuard {
@@ -24,6 +33,6 @@ export function createConsoleGuard(): ConsoleGuard {
       context.on("weberror", (uncaught) => seen.push(`uncaught: ${uncaught.error().stack ?? uncaught.error().message}`));
     },
     allowFailedSockets: () => void (failedSocketsAllowed = true),
-    complaints: () => seen.filter((line) => !(failedSocketsAllowed && FAILED_SOCKET.test(line))),
+    complaints: () => seen.filter((line) => !(failedSocketsAllowed && isFailedSocket(line))),
   };
 }

@@ -24,7 +24,7 @@ export interface Exchange {
 /** The way to a server, which cuts a connection after an exact number of bytes. */
 export interface Cutter {
   readonly wsUrl: string;
-  /** The next connection is cut so; those after it are kept waiting until `mend`. */
+  /** The next connection is cut so; those after it are refused until `mend`. */
   cutNext(cut: Cut): void;
   mend(): void;
   /** Every connection so far, oldest first. */
@@ -39,19 +39,17 @@ export async function openCutter(serverUrl: string): Promise<Cutter> {
   const sockets = new Set<Socket>();
   const exchanges: Recording[] = [];
   let next: Cut | undefined;
-  let mended = Promise.resolve();
-  let mend = (): void => {};
+  let refusing = false;
 
   const server = createServer({ noDelay: true, pauseOnConnect: true }, (near) => {
     sockets.add(near);
     near.on("error", () => {}); // "close" follows
     const cut = next;
     next = undefined;
-    if (cut !== undefined) pass(near, cut);
-    else void mended.then(() => pass(near, undefined));
+    if (cut === undefined && refusing) near.destroy();
+    else pass(near, cut);
   });
   const pass = (near: Socket, cut: Cut | undefined): void => {
-    if (near.destroyed) return;
     const far = connect({ port: target, host: "127.0.0.1", noDelay: true });
     const recording = new Recording();
     exchanges.push(recording);
@@ -86,11 +84,13 @@ export async function openCutter(serverUrl: string): Promise<Cutter> {
   return {
     wsUrl: `ws://127.0.0.1:${port}`,
     cutNext: (cut) => {
-      mend();
       next = cut;
-      mended = new Promise((resolve) => (mend = resolve));
+      refusing = true;
     },
-    mend: () => mend(),
+    mend: () => {
+      next = undefined;
+      refusing = false;
+    },
     exchanges,
     close: async () => {
       const closed = once(server, "close");

@@ -1,5 +1,5 @@
-/** Settles as the promise does, or rejects with the message once the time is over. Generous: it only bounds what hangs. */
-export async function withDeadline<T>(promise: Promise<T>, message: () => string, ms = 10_000): Promise<T> {
+/** Settles as the promise does, or rejects with the message once the time is over. The time is generous: it only ends what hangs. */
+export async function withDeadline<T>(promise: Promise<T>, message: () => string, ms = 60_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => reject(new Error(`${message()} (after ${ms} ms)`)), ms);

@@ -6,7 +6,7 @@ import { expect, test as base } from "./fixtures.ts";
 import { startKillableBrowser, type KillableBrowser } from "./killable-browser.ts";
 import type { NatsServer } from "./nats-server.ts";
 import { seeded, type Random } from "./random.ts";
-import { installStopwatch } from "./stopwatch.ts";
+import { installObserver } from "./observer.ts";
 
 export { expect };
 
@@ -16,12 +16,12 @@ interface FaultFixtures {
   /** A server that goes wrong when told so, and otherwise passes on to `server`. */
   startFaultServer: (server: NatsServer) => Promise<FaultServer>;
   openCutter: (server: NatsServer) => Promise<Cutter>;
-  /** A Chromium to be killed. */
+  /** A browser to be killed. */
   startBrowser: () => Promise<KillableBrowser>;
-  stopwatch: void;
+  observer: void;
 }
 
-/** The e2e tests' fixtures, and what makes faults. Pages have `stopwatch`. */
+/** The e2e tests' fixtures, and what makes faults. Pages have `observer`. */
 export const test = base.extend<FaultFixtures>({
   random: async ({}, use, info) => {
     const seed = givenSeed ?? Math.floor(Math.random() * 2 ** 32);
@@ -29,9 +29,9 @@ export const test = base.extend<FaultFixtures>({
     if (info.status !== info.expectedStatus) console.log(`${info.title}: repeat with FAULTS_SEED=${seed}`);
   },
 
-  stopwatch: [
+  observer: [
     async ({ context }, use) => {
-      await context.addInitScript(installStopwatch);
+      await context.addInitScript(installObserver);
       await use();
     },
     { auto: true },
@@ -57,12 +57,12 @@ export const test = base.extend<FaultFixtures>({
     await Promise.all(cutters.map((cutter) => cutter.close()));
   },
 
-  startBrowser: async ({ launchOptions, consoleGuard }, use) => {
+  startBrowser: async ({ browserName, launchOptions, consoleGuard }, use) => {
     const browsers: KillableBrowser[] = [];
     await use(async () => {
-      const browser = await startKillableBrowser(launchOptions, async (context) => {
+      const browser = await startKillableBrowser(browserName, launchOptions, async (context) => {
         consoleGuard.watch(context);
-        await context.addInitScript(installStopwatch);
+        await context.addInitScript(installObserver);
       });
       browsers.push(browser);
       return browser;

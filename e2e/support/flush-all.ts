@@ -1,9 +1,9 @@
 import { expect, type Page } from "@playwright/test";
 
 /**
- * Calls `flush` until nothing waits any more. Once is not enough where the server was away: Chromium holds handshakes
- * back for seconds after some have failed, also the first to a server that lives again.
+ * Calls `flush` until nothing waits any more. Once is not enough where the server was away: an attempt that began
+ * then may still be under way.
  */
 export async function flushAll(page: Page): Promise<void> {
-  await expect.poll(() => page.evaluate(() => store.flush().then(({ pending }) => pending)), { timeout: 30_000 }).toBe(0);
+  await expect.poll(() => page.evaluate(() => store.flush().then(({ pending }) => pending))).toBe(0);
 }

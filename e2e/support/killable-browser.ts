@@ -1,15 +1,17 @@
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, readlink, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { chromium, type BrowserContext, type LaunchOptions } from "@playwright/test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { chromium, firefox, type BrowserContext, type BrowserType, type LaunchOptions } from "@playwright/test";
 import { withDeadline } from "./deadline.ts";
 import { mendTornLogs } from "./leveldb-log.ts";
 
-/** A Chromium with a profile of its own, which outlives it. */
+/** A browser with a profile of its own, which outlives it. */
 export interface KillableBrowser {
   /** Of the browser that runs, or ran last. */
   readonly context: BrowserContext;
-  /** How many logs kills have torn, which had to be mended for Chromium. */
+  /** How many of Chromium's logs were torn by kills and had to be mended. */
   readonly tornLogs: number;
   /** SIGKILL to the browser's main process; the others go with it. Done when it is gone. */
   kill(): Promise<void>;
@@ -19,13 +21,39 @@ export interface KillableBrowser {
   dispose(): Promise<void>;
 }
 
+/** What differs between the engines. */
+interface Engine {
+  readonly type: BrowserType;
+  /** The link in the profile that names the browser's process, and what stands before the process id. */
+  readonly lock: string;
+  readonly separator: string;
+  /** Prepares a profile for the next start. Returns how many logs were torn. */
+  mend(profile: string): Promise<number>;
+}
+
+const engines: Record<string, Engine> = {
+  chromium: { type: chromium, lock: "SingletonLock", separator: "-", mend: mendTornLogs },
+  firefox: {
+    type: firefox,
+    lock: "lock",
+    separator: "+",
+    mend: async (profile) => {
+      for (const name of ["lock", ".parentlock"]) await rm(join(profile, name), { force: true });
+      return 0;
+    },
+  },
+};
+
 export async function startKillableBrowser(
+  browserName: string,
   launchOptions: LaunchOptions,
   prepare: (context: BrowserContext) => Promise<void> = async () => {},
 ): Promise<KillableBrowser> {
+  const engine = engines[browserName];
+  if (engine === undefined) throw new Error(`No way is known to kill ${browserName}.`);
   const profile = await mkdtemp(join(tmpdir(), "nas-keystore-profile-"));
   const launch = async (): Promise<BrowserContext> => {
-    const context = await chromium.launchPersistentContext(profile, launchOptions);
+    const context = await engine.type.launchPersistentContext(profile, launchOptions);
     await prepare(context);
     return context;
   };
@@ -40,11 +68,13 @@ export async function startKillableBrowser(
       return tornLogs;
     },
     kill: async () => {
-      const gone = new Promise<void>((resolve) => context.once("close", () => resolve()));
-      process.kill(await mainPid(profile), "SIGKILL");
-      await withDeadline(gone, () => "Chromium did not end by SIGKILL");
+      const pid = await mainPid(profile, engine);
+      process.kill(pid, "SIGKILL");
+      await withDeadline(gone(pid), () => `${browserName} did not end by SIGKILL`, 60_000);
+      // Playwright ends its own side of the dead browser.
+      await withDeadline(context.close(), () => `The context of the killed ${browserName} did not close`, 60_000);
       running = false;
-      tornLogs += await mendTornLogs(profile);
+      tornLogs += await engine.mend(profile);
     },
     restart: async () => {
       context = await launch();
@@ -58,10 +88,16 @@ export async function startKillableBrowser(
   };
 }
 
-/** The browser's process, and no other: the profile's lock is a link to `<host>-<pid>`. */
-async function mainPid(profile: string): Promise<number> {
-  const pid = Number((await readlink(join(profile, "SingletonLock"))).split("-").at(-1));
+/** The browser's main process, and no other: a link in the profile ends in its process id. */
+async function mainPid(profile: string, { lock, separator }: Engine): Promise<number> {
+  const pid = Number((await readlink(join(profile, lock))).split(separator).at(-1));
   const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8");
   if (!commandLine.includes(profile)) throw new Error(`Process ${pid} does not run on ${profile}`);
   return pid;
+}
+
+/** Resolves when a process is gone, or a zombie that its parent has not collected yet. */
+async function gone(pid: number): Promise<void> {
+  const status = `/proc/${pid}/status`;
+  while (existsSync(status) && !/^State:\s+Z/m.test(await readFile(status, "utf8").catch(() => "State: Z"))) await sleep(10);
 }

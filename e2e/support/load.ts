@@ -1,6 +1,5 @@
 import type { Random } from "./random.ts";
 import type { WireMessage } from "./wire.ts";
-import type { Timing } from "./stopwatch.ts";
 
 /** One call of a load; its number is what it writes, so that a value tells which call it came from. */
 export interface LoadStep {
@@ -10,7 +9,7 @@ export interface LoadStep {
 }
 
 /** A call's end, as the page tells it. */
-export interface Acknowledgement extends Timing {
+export interface Acknowledgement {
   readonly n: number;
   /** Whether the server has read it. */
   readonly result: boolean;
@@ -26,15 +25,16 @@ const MANY = Array.from({ length: 80 }, (_, n) => `many-${n}`);
 /** All keys that a load writes. */
 export const LOAD_KEYS = [...FEW, ...MANY];
 
+/** How many steps a page gets at a time. */
+const STEPS_AT_A_TIME = 200;
+
 /** Stores, updates, deletes, and bulkStores of a few or all keys. */
-export function loadSteps(random: Random, count: number, firstNumber: number): LoadStep[] {
-  return Array.from({ length: count }, (_, index) => {
-    const operation = random.pick(["store", "store", "store", "update", "update", "delete", "bulkStore"] as const);
-    if (operation === "bulkStore" && random.int(1, 5) === 5) return { n: firstNumber + index, operation, keys: LOAD_KEYS };
-    const keys = random.int(1, 5) === 5 ? MANY : FEW;
-    const chosen = Array.from({ length: operation === "bulkStore" ? random.int(2, 5) : 1 }, () => random.pick(keys));
-    return { n: firstNumber + index, operation, keys: [...new Set(chosen)] };
-  });
+function loadStep(random: Random, n: number): LoadStep {
+  const operation = random.pick(["store", "store", "store", "update", "update", "delete", "bulkStore"] as const);
+  if (operation === "bulkStore" && random.int(1, 5) === 5) return { n, operation, keys: LOAD_KEYS };
+  const keys = random.int(1, 5) === 5 ? MANY : FEW;
+  const chosen = Array.from({ length: operation === "bulkStore" ? random.int(2, 5) : 1 }, () => random.pick(keys));
+  return { n, operation, keys: [...new Set(chosen)] };
 }
 
 /** What every key may hold after a crash. */
@@ -43,6 +43,8 @@ export class LoadLedger {
   readonly #steps = new Map<number, LoadStep>();
   readonly #acknowledged = new Map<number, boolean>();
   readonly #atOnce: number;
+  /** The last step that was handed out. */
+  #lastStep = 0;
   /** No call with a higher number can have begun. */
   #lastBegun = 0;
   readonly errors: string[] = [];
@@ -52,8 +54,11 @@ export class LoadLedger {
     this.#atOnce = atOnce;
   }
 
-  expectSteps(steps: readonly LoadStep[]): void {
+  /** The next steps of the load, which has no end. */
+  nextSteps(random: Random): LoadStep[] {
+    const steps = Array.from({ length: STEPS_AT_A_TIME }, () => loadStep(random, ++this.#lastStep));
     for (const step of steps) this.#steps.set(step.n, step);
+    return steps;
   }
 
   acknowledge({ n, result, error }: Acknowledgement): void {
@@ -117,11 +122,16 @@ export class LoadLedger {
 }
 
 /**
- * Runs in the page, on `store`, so it must refer to nothing outside itself. Tells `acknowledged`, which the test exposes,
- * of each call as it settles; never more than `atOnce` are under way, with a pause after each.
+ * Runs in the page, on `store`, so it must refer to nothing outside itself. Takes steps from `nextSteps` and tells
+ * `acknowledged` of each call as it settles: the test exposes both. Never more than `atOnce` calls are under way.
  */
-export async function runLoad({ steps, atOnce, pauseMs = 0 }: { steps: readonly LoadStep[]; atOnce: number; pauseMs?: number }): Promise<void> {
-  const queue = [...steps];
+export async function runLoad(atOnce: number): Promise<void> {
+  const queue: LoadStep[] = [];
+  let filling: Promise<void> | undefined;
+  const fill = async (): Promise<void> => {
+    queue.push(...(await nextSteps()));
+    filling = undefined;
+  };
   const calls = {
     store: ({ n, keys: [key = ""] }: LoadStep) => store.store(key, { n }),
     update: ({ n, keys: [key = ""] }: LoadStep) => store.update(key, { n }),
@@ -130,11 +140,15 @@ export async function runLoad({ steps, atOnce, pauseMs = 0 }: { steps: readonly 
     bulkStore: async ({ n, keys }: LoadStep) => [...(await store.bulkStore(keys.map((key) => [key, { n }] as const))).values()].every(Boolean),
   };
   const worker = async (): Promise<void> => {
-    for (let step = queue.shift(); step !== undefined && !stopLoad; step = queue.shift()) {
-      const { value = false, ...rest } = await stopwatch.time(() => calls[step.operation](step));
+    while (!stopLoad) {
+      const step = queue.shift();
+      if (step === undefined) {
+        await (filling ??= fill());
+        continue;
+      }
+      const { value = false, ...rest } = await observer.outcome(() => calls[step.operation](step));
       // Waited for: what is begun but not known outside is then `atOnce` calls at most.
       await acknowledged({ n: step.n, result: value, ...rest });
-      if (pauseMs > 0) await new Promise((resolve) => setTimeout(resolve, pauseMs));
     }
   };
   globalThis.stopLoad = false;

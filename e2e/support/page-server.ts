@@ -8,16 +8,29 @@ export interface PageServer {
   stop: () => Promise<void>;
 }
 
+/** A path at which the server asks the browser to clear the site's data, as a user does in the settings. */
+export const CLEAR_SITE_DATA = "clear-site-data";
+
 /** Serves the built page, or those of another folder, on a free port: each server is an origin of its own. */
 export async function startPageServer(root = pageFolder, plugins: Plugin[] = []): Promise<PageServer> {
   const server = await preview({
     configFile: false,
     root,
-    plugins,
     base: "./",
     appType: "mpa",
     logLevel: "warn",
     build: { outDir: "dist" },
+    plugins: [
+      ...plugins,
+      {
+        name: "clear-site-data",
+        configurePreviewServer: ({ middlewares }) => {
+          middlewares.use(`/${CLEAR_SITE_DATA}`, (_request, response) => {
+            response.setHeader("Clear-Site-Data", '"storage"').end();
+          });
+        },
+      },
+    ],
     preview: { host: "127.0.0.1", port: 0, allowedHosts: true },
   });
   const { port } = server.httpServer.address() as AddressInfo;

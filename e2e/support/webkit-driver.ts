@@ -11,6 +11,8 @@ const LIMIT_MS = 60_000;
 
 /** A page in WebKitGTK, which Playwright cannot drive. Its storage ends with it. */
 export interface WebKitPage {
+  /** Of WebKitGTK. */
+  readonly version: string;
   /** Resolves once the page has loaded. */
   open(url: string): Promise<void>;
   /**
@@ -40,11 +42,12 @@ export async function openWebKit(): Promise<WebKitPage> {
     processes.push(driver);
     const address = `http://127.0.0.1:${port}`;
     await withDeadline(untilReady(address, driver), () => "WebKitWebDriver does not answer", LIMIT_MS);
-    const { sessionId } = await command<{ sessionId: string }>(address, "POST", "/session", {
+    const { sessionId, capabilities } = await command<Session>(address, "POST", "/session", {
       capabilities: { alwaysMatch: { timeouts: { script: LIMIT_MS, pageLoad: LIMIT_MS } } },
     });
     const session = `${address}/session/${sessionId}`;
     return {
+      version: capabilities.browserVersion,
       open: (url) => command(session, "POST", "/url", { url }),
       execute: (script, ...args) => command(session, "POST", "/execute/async", { script, args }),
       close: async () => {
@@ -56,6 +59,11 @@ export async function openWebKit(): Promise<WebKitPage> {
     await end();
     throw error;
   }
+}
+
+interface Session {
+  readonly sessionId: string;
+  readonly capabilities: { readonly browserVersion: string };
 }
 
 /** Browsers must not outlive this process, should it end without closing them. */

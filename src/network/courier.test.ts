@@ -230,6 +230,50 @@ describe("a drain", () => {
     expect(attempts).toHaveLength(1);
   });
 
+  it("that was under way when another attempt failed makes none of its own in the same step", async () => {
+    const { courier, waiting, attempts, drains } = setUp();
+    const held = deferred<void>();
+    drains.mockReturnValueOnce(held.promise);
+    courier.kick();
+    await vi.advanceTimersByTimeAsync(0);
+    // A write published by itself, which waits in the outbox from now on.
+    courier.failed(new Error("nobody there"), true);
+    waiting.push("a");
+    held.resolve();
+    await vi.advanceTimersByTimeAsync(499);
+    expect(attempts).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(attempts).toEqual([["a"]]);
+  });
+
+  it("that was under way when another attempt failed tries all the same once it is asked for again", async () => {
+    const { courier, waiting, attempts, drains } = setUp();
+    const held = deferred<void>();
+    drains.mockReturnValueOnce(held.promise);
+    courier.kick();
+    await vi.advanceTimersByTimeAsync(0);
+    courier.failed(new Error("nobody there"), true);
+    waiting.push("a");
+    courier.wake();
+    held.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(attempts).toEqual([["a"]]);
+  });
+
+  it("that was under way when another attempt failed goes on once the server has answered", async () => {
+    const { courier, waiting, attempts, drains } = setUp();
+    const held = deferred<void>();
+    drains.mockReturnValueOnce(held.promise);
+    courier.kick();
+    await vi.advanceTimersByTimeAsync(0);
+    courier.failed(new Error("lost"), false);
+    courier.worked();
+    waiting.push("a");
+    held.resolve();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(attempts).toEqual([["a"]]);
+  });
+
   it("is none that is not asked for where there is no background", async () => {
     const { courier, waiting, attempts } = setUp({ background: false });
     waiting.push("a");
@@ -337,6 +381,24 @@ describe("a courier", () => {
     courier.failed(new Error("refused"), true);
     courier.connected();
     expect(courier.isOffline).toBe(false);
+  });
+
+  it("publishes what waits as soon as a connection was opened again, whoever needed it", async () => {
+    const { courier, waiting, attempts } = setUp();
+    courier.failed(new Error("refused"), true);
+    waiting.push("a");
+    courier.connected();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(attempts).toEqual([["a"]]);
+  });
+
+  it("does not look for writes that wait at each connection while the server is reachable", async () => {
+    const { courier, drains } = setUp();
+    courier.connected();
+    courier.failed(new Error("lost"), false);
+    courier.connected();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(drains).not.toHaveBeenCalled();
   });
 
   it("is not offline because a connection that was open did not do its work", () => {

@@ -53,6 +53,8 @@ export class Courier {
   #dueAt = 0;
   /** No connection could be opened: until the next attempt is due, writes do not wait for one. */
   #unreachable = false;
+  /** An attempt has failed since a drain was last asked for, and the server has not answered since. */
+  #failedSinceAsked = false;
   /** What the last event said. */
   #isOnline = true;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -104,6 +106,7 @@ export class Courier {
 
   /** Publishes what waits, now. Joins a drain that is under way, and has it look again for what it has passed by. */
   drain(): Promise<Drained> {
+    this.#failedSinceAsked = false;
     this.#again = this.#draining !== undefined;
     this.#draining ??= this.#drain();
     return this.#draining;
@@ -123,6 +126,7 @@ export class Courier {
   /** The server has read what was sent. */
   worked(): void {
     this.#failures = 0;
+    this.#failedSinceAsked = false;
     this.#announceOnline();
   }
 
@@ -146,6 +150,7 @@ export class Courier {
   failed(error: Error, unreachable: boolean): void {
     if (this.#isStopped) return;
     this.#unreachable ||= unreachable;
+    this.#failedSinceAsked = true;
     this.#backOff();
     this.#announceOffline(error);
     this.retryLater();
@@ -173,6 +178,9 @@ export class Courier {
       for (;;) {
         let failed = false;
         const isComplete = await this.#outbox.drain(async ({ messages, settle }) => {
+          // One attempt a step: a write that was published by itself has made this step's while the outbox was read.
+          failed = this.#failedSinceAsked;
+          if (failed) return false;
           const deliveries = await this.#options.publish(messages);
           settle(deliveries);
           published += deliveries.filter(({ status }) => status === "confirmed").length;

@@ -382,7 +382,7 @@ describe("a database that another page", () => {
       const failing = errorOf(() => deleteDatabase(NAME));
       await turns();
       await vi.advanceTimersByTimeAsync(4_000);
-      expect(await failing).toMatchObject({ code: "STORAGE_UNAVAILABLE", message: expect.stringContaining("another tab holds it") as string });
+      expect(await failing).toMatchObject({ code: "STORAGE_UNAVAILABLE", message: expect.stringContaining("Another tab holds the database.") as string });
     } finally {
       vi.useRealTimers();
       holder.close();

@@ -19,7 +19,7 @@ const MOST_ANSWERS = 3;
 const MAX_STARTS = 20;
 
 /** The cause of an error when the browser aborted a transaction without one. The disk may be full: see full-disk.ts. */
-export const NO_REASON = new DOMException("The browser aborted the transaction and gave no reason.", "AbortError");
+export const NO_REASON = new DOMException("Aborted without a reason.", "AbortError");
 
 interface Handle {
   readonly database: IDBDatabase;
@@ -198,9 +198,8 @@ function settled<T>(
     let late = false;
     const giveUp = (): void => {
       late = true;
-      const why = blocked ? "another tab holds it" : "it does not answer; perhaps another tab holds it";
-      const advice = "close the site's other tabs, or reload the page";
-      reject(new KeyStoreError("STORAGE_UNAVAILABLE", `IndexedDB cannot be opened or deleted, ${why}: ${advice}.`));
+      const why = blocked ? "Another tab holds the database." : "IndexedDB does not answer.";
+      reject(new KeyStoreError("STORAGE_UNAVAILABLE", `${why} Close the site's other tabs, or reload the page.`));
     };
     let timer = setTimeout(giveUp, OPEN_TIMEOUT_MS);
     request.onblocked = () => (blocked = true);

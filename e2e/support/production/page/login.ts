@@ -62,7 +62,8 @@ export function openWithFetchedJwt(where: Where): void {
 }
 
 function open(options: KeyStoreOptions): void {
-  globalThis.store = new NASKeyStore(options);
+  // So long that no call resolves `false` because the machine is slow.
+  globalThis.store = new NASKeyStore({ timeoutMs: 60_000, ...options });
   for (const type of ["published", "rejected", "offline", "online", "corrupt", "reset"]) {
     globalThis.store.addEventListener(type, (event) => told.push({ type, text: everythingOf((event as CustomEvent).detail) }));
   }

@@ -1,0 +1,95 @@
+import type { BrowserContext, Page } from "@playwright/test";
+import { expect, test as base, visit } from "../support/faults.ts";
+import { openStoreIn } from "../support/fixtures.ts";
+import { installObserver } from "../support/observer.ts";
+
+const test = base.extend<{ contextWithCache: BrowserContext }>({
+  /** A context whose pages go into the back/forward cache, which Playwright turns off by default. */
+  contextWithCache: async ({ playwright, launchOptions, consoleGuard }, use) => {
+    await using browser = await playwright.chromium.launch({ ...launchOptions, ignoreDefaultArgs: ["--disable-back-forward-cache"] });
+    const context = await browser.newContext();
+    consoleGuard.watch(context);
+    await context.addInitScript(installObserver);
+    await context.addInitScript(() => addEventListener("pageshow", ({ persisted }) => (globalThis.wasPersisted = persisted)));
+    await use(context);
+    await context.close();
+  },
+});
+
+/** Goes back. (`page.goBack()` waits for a load that does not happen.) */
+const goBack = async (page: Page): Promise<void> => {
+  // The page may be gone before it answers.
+  await page.evaluate(() => history.back()).catch(() => {});
+  const arrival = (): Promise<unknown> =>
+    page
+      .evaluate(() => {
+        const [navigation] = performance.getEntriesByType("navigation") as (PerformanceNavigationTiming & { notRestoredReasons?: unknown })[];
+        return { search: location.search, fromCache: wasPersisted, refusedFor: navigation?.notRestoredReasons ?? undefined };
+      })
+      .catch(() => undefined);
+  await expect.poll(arrival, "the page comes from the cache").toEqual({ search: "", fromCache: true, refusedFor: undefined });
+};
+
+test("a page that goes into the back/forward cache lets go of connections and channels, forgets what was in memory, and works after its return", async ({ contextWithCache: context, site, nats, namespace, wire }) => {
+  const page = await visit(await context.newPage(), site.url);
+  const other = await visit(await context.newPage(), site.url);
+  // An idle connection that lingers, a life sign, a channel, a database, a watcher of other tabs' life signs.
+  await openStoreIn(page, { servers: nats.wsUrl, namespace, lingerMs: 60_000 });
+  await openStoreIn(other, { servers: nats.wsUrl, namespace });
+  expect(await page.evaluate(async () => [await store.store("a", 1), await store.retrieve("a")])).toEqual([true, 1]);
+  expect((await nats.connections()).openWebSockets).toBe(1);
+
+  await page.goto(`${site.url}?elsewhere`);
+  await expect.poll(async () => (await nats.connections()).openWebSockets, "connections of a page in the cache").toBe(0);
+  // The other page looks for what was left, under a lock that it does not hold for long.
+  const locks = (): Promise<number | undefined> => other.evaluate(async () => (await navigator.locks.query()).held?.length);
+  await expect.poll(locks, "life signs: the other page's only").toBeLessThanOrEqual(1);
+  expect(await other.evaluate(() => store.store("a", 2))).toBe(true);
+
+  await goBack(page);
+  expect(await page.evaluate(() => store.retrieve("a")), "what another tab wrote meanwhile").toBe(2);
+  expect(await page.evaluate(() => store.store("a", 3))).toBe(true);
+  expect(await other.evaluate(() => store.retrieve("a")), "the channel is back").toBe(3);
+  expect(await other.evaluate(() => store.store("a", 4))).toBe(true);
+  await expect.poll(() => page.evaluate(() => store.retrieve("a")), "and hears").toBe(4);
+  expect((await wire.settled()).map(({ envelope }) => envelope?.value)).toEqual(["1", "2", "3", "4"]);
+});
+
+test("a page that goes into the back/forward cache with writes under way leaves them to others, and learns of that on its return", async ({
+  contextWithCache: context,
+  site,
+  nats,
+  namespace,
+  wire,
+  openLink,
+  consoleGuard,
+}) => {
+  consoleGuard.allowFailedSockets();
+  const link = await openLink(nats);
+  const page = await visit(await context.newPage(), site.url);
+  const other = await visit(await context.newPage(), site.url);
+  await openStoreIn(page, { servers: link.wsUrl, namespace });
+  await openStoreIn(other, { servers: nats.wsUrl, namespace });
+  await page.evaluate(() => store.ping());
+  link.hang();
+  await page.evaluate(() => void (globalThis.underWay = store.store("a", 1).then((result) => [result])));
+  await expect.poll(() => other.evaluate(async () => (await store.pendingWrites()).length)).toBe(1);
+
+  await page.goto(`${site.url}?elsewhere`);
+  await wire.waitFor(1);
+
+  await link.mend();
+  await goBack(page);
+  expect(await page.evaluate(async () => [await store.retrieve("a"), await store.pendingWrites()])).toEqual([1, []]);
+  // True or false: the attempt that went with the page may count as one that failed.
+  await page.evaluate(() => store.store("a", 2));
+  await expect.poll(() => page.evaluate(async () => (await store.pendingWrites()).length)).toBe(0);
+  expect(await page.evaluate(() => underWay), "the call that was under way has settled").toEqual([expect.any(Boolean)]);
+  await wire.settled();
+  expect(wire.messages.at(-1)?.envelope?.value, "the newest comes last").toBe("2");
+});
+
+declare global {
+  /** In the page: what its last `pageshow` said. */
+  var wasPersisted: boolean;
+}

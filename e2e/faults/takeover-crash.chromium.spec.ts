@@ -1,0 +1,18 @@
+import { crash } from "../support/crash.ts";
+import { test } from "../support/faults.ts";
+import { expectTakeover } from "../support/takeover.ts";
+
+for (const connected of [true, false]) {
+  test(`a living tab publishes what a tab that crashes had under way (${connected ? "connected" : "connecting"})`, async ({
+    page: living,
+    openPage,
+    nats,
+    wire,
+    namespace,
+    openLink,
+    consoleGuard,
+  }) => {
+    consoleGuard.allowFailedSockets();
+    await expectTakeover({ living, ending: await openPage(), nats, link: await openLink(nats), wire, namespace, connected }, crash);
+  });
+}

@@ -1,0 +1,56 @@
+import type { PlaywrightTestOptions, PlaywrightWorkerOptions, Project } from "@playwright/test";
+import { requireBrowser } from "../../scripts/lib/browsers.mjs";
+
+/** The engines that Playwright drives. WebKitGTK has a driver of its own. */
+type Engine = "chromium" | "firefox";
+
+/** The engine of this run: `ENGINE=firefox npm run e2e` runs the suite in Firefox. */
+const engine = readEngine(process.env["ENGINE"] || "chromium");
+
+/** Where the run's JSON report goes: `reports/e2e.json`, `reports/e2e-firefox.json`. */
+export function reportFile(suite: string): string {
+  return engine === "chromium" ? `reports/${suite}.json` : `reports/${suite}-${engine}.json`;
+}
+
+/** Files named after the other engine, which alone can run them. docs/RELIABILITY.md gives the reasons. */
+export const ignoredFiles: string[] = [`**/*.${engine === "chromium" ? "firefox" : "chromium"}.spec.ts`];
+
+/** The project of an engine: of the run's one, unless another is named. */
+export async function engineProject(wanted: Engine = engine): Promise<Project<PlaywrightTestOptions, PlaywrightWorkerOptions>> {
+  const executablePath = await requireBrowser(wanted);
+  return wanted === "chromium" ? chromiumProject(executablePath) : firefoxProject(executablePath);
+}
+
+function chromiumProject(executablePath: string): Project<PlaywrightTestOptions, PlaywrightWorkerOptions> {
+  return {
+    name: "chromium",
+    use: {
+      browserName: "chromium",
+      launchOptions: {
+        executablePath,
+        args: [
+          "--no-sandbox", // Chromium refuses to run as root with one
+          "--disable-gpu",
+          "--disable-quic",
+          "--no-first-run",
+          "--disable-background-networking",
+          "--disable-component-update",
+          "--disable-sync",
+        ],
+      },
+    },
+  };
+}
+
+function firefoxProject(executablePath: string): Project<PlaywrightTestOptions, PlaywrightWorkerOptions> {
+  return {
+    name: "firefox",
+    // The channel lets Playwright drive Mozilla's own Firefox, over WebDriver BiDi.
+    use: { browserName: "firefox", launchOptions: { executablePath, channel: "moz-firefox" } },
+  };
+}
+
+function readEngine(name: string): Engine {
+  if (name === "chromium" || name === "firefox") return name;
+  throw new Error(`Unknown engine "${name}". Set ENGINE to "chromium" or "firefox".`);
+}

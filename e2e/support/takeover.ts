@@ -1,0 +1,75 @@
+import type { Page } from "@playwright/test";
+import { expect } from "./fixtures.ts";
+import type { Link } from "./link.ts";
+import type { NatsServer } from "./nats-server.ts";
+import type { Wire } from "./wire.ts";
+
+/** A tab that lives, and one that ends while its writes are under way. */
+interface Tabs {
+  readonly living: Page;
+  readonly ending: Page;
+  readonly nats: NatsServer;
+  /** The way of the ending tab to the server. */
+  readonly link: Link;
+  readonly wire: Wire;
+  readonly namespace: string;
+  /** Whether the ending tab has a connection before its writes begin. */
+  readonly connected: boolean;
+}
+
+/** Ends a tab in the middle of its writes, and checks that the other tab publishes them. */
+export async function expectTakeover({ living, ending, nats, link, wire, namespace, connected }: Tabs, end: (tab: Page) => Promise<void>): Promise<void> {
+  await openStores(living, nats.wsUrl, ending, link.wsUrl, namespace);
+  await beginWrites({ living, ending, link, connected });
+  expect(wire.messages.filter(({ envelope }) => envelope?.key.startsWith("under-way")), "nothing is out yet").toEqual([]);
+
+  await end(ending);
+  await expect.poll(() => publishedOf(wire), "taken over").toEqual(UNDER_WAY);
+  await expect.poll(() => living.evaluate(async () => (await store.pendingWrites()).length)).toBe(0);
+  expect(await living.evaluate(() => store.bulkRetrieve(["under-way-0", "under-way-9"]).then((found) => [...found.values()]))).toEqual([0, 9]);
+}
+
+/** What `beginWrites` leaves under way, by key: the last operation. */
+export const UNDER_WAY = Object.fromEntries([
+  ["under-way-deleted", "delete"],
+  ...Array.from({ length: 10 }, (_, index) => [`under-way-${index}`, "store"]),
+]) as Record<string, string>;
+
+export async function openStores(living: Page, way: string, ending: Page, endingWay: string, namespace: string): Promise<void> {
+  for (const [page, servers] of [
+    [living, way],
+    [ending, endingWay],
+  ] as const) {
+    await page.evaluate(
+      // So that writes stay under way for as long as a test takes.
+      ([servers, namespace]) => void (globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000, lingerMs: 60_000 })),
+      [servers, namespace] as const,
+    );
+  }
+  expect(await living.evaluate(() => store.store("living", 1))).toBe(true);
+}
+
+/** Leaves writes of a tab under way. Resolves when they are committed; the function it gives to their results. */
+export async function beginWrites({ living, ending, link, connected }: { living: Page; ending: Page; link: Link; connected: boolean }): Promise<() => Promise<boolean[]>> {
+  if (connected) expect(await ending.evaluate(() => store.ping())).toBe(true);
+  link.hang();
+  await ending.evaluate(() => {
+    const keys = Array.from({ length: 10 }, (_, index) => [`under-way-${index}`, index] as const);
+    globalThis.underWay = Promise.all([
+      store.delete("under-way-deleted").then(() => true),
+      ...keys.slice(0, 5).map(([key, value]) => store.store(key, value)),
+      store.bulkStore(keys.slice(5)).then((results) => [...results.values()]),
+    ]).then((results) => results.flat());
+  });
+  await expect
+    .poll(() => living.evaluate(async () => (await store.pendingWrites()).length), "committed by the tab that is to end")
+    .toBe(Object.keys(UNDER_WAY).length);
+  return () => ending.evaluate(() => underWay);
+}
+
+/** The last operation on the wire of each key of `beginWrites`. */
+export function publishedOf(wire: Wire): Record<string, string> {
+  return Object.fromEntries(
+    wire.messages.flatMap(({ envelope }) => (envelope?.key.startsWith("under-way") ? [[envelope.key, envelope.operation]] : [])),
+  ) as Record<string, string>;
+}
