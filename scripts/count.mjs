@@ -3,7 +3,10 @@ import { existsSync, readFileSync } from "node:fs";
 import { playwrightCounts, vitestCounts } from "./lib/report-counts.mjs";
 import { root } from "./lib/root.mjs";
 
-const counts = [counted("unit", vitestCounts), counted("e2e", playwrightCounts), counted("faults", playwrightCounts)];
+const counts = [
+  counted("unit", vitestCounts),
+  ...["e2e", "e2e-firefox", "faults", "faults-firefox"].map((name) => counted(name, playwrightCounts)),
+];
 const passed = counts.reduce((sum, count) => sum + count.passed, 0);
 const failed = counts.reduce((sum, count) => sum + count.failed, 0);
 
