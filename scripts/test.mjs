@@ -1,4 +1,4 @@
-// Every gate, the quick ones first; the first that fails ends the run.
+// Every gate, the quick ones first; the first that fails ends the run. `--all` adds the suites of a browser in Firefox.
 import { npm } from "./lib/run.mjs";
 import { setUp } from "./setup.mjs";
 
@@ -8,11 +8,21 @@ heading("setup");
 process.exitCode = (await setUp()) ? await runSteps() : 1;
 
 async function runSteps() {
-  for (const step of steps) {
-    heading(step);
-    const code = await npm(["run", "--silent", step], { group: true });
+  const inFirefox = process.argv.includes("--all") ? ["e2e", "test:faults"] : [];
+  return (await runAll(steps, "chromium")) || runAll(inFirefox, "firefox");
+}
+
+/**
+ * @param {readonly string[]} names
+ * @param {string} engine of the end-to-end and fault suites
+ */
+async function runAll(names, engine) {
+  for (const name of names) {
+    const title = engine === "chromium" ? name : `${name} in ${engine}`;
+    heading(title);
+    const code = await npm(["run", "--silent", name], { group: true, env: { ENGINE: engine } });
     if (code === 0) continue;
-    console.error(`\n${step} failed`);
+    console.error(`\n${title} failed`);
     return code;
   }
   return 0;

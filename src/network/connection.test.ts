@@ -86,6 +86,34 @@ describe("dialling", () => {
     expect(FakeSocket.all.map(({ closes }) => closes)).toEqual([1, 1]);
   });
 
+  it("fails soon after the server has closed the last socket, though the client does not see that", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const connect = async (options: object): Promise<unknown> => {
+      await (options as { wsFactory: (url: string, options: object) => Promise<unknown> }).wsFactory("ws://a", {});
+      return new Promise(() => undefined);
+    };
+    const dialling = caught(() => dial(optionsWith(connect)));
+    await vi.advanceTimersByTimeAsync(0);
+    FakeSocket.all[0]?.dispatchEvent(new Event("close"));
+    await vi.advanceTimersByTimeAsync(50);
+    expect(await dialling).toEqual(new Error("The server closed the connection before it was established."));
+  });
+
+  it("is given up half a second after the client's own timeout, and what comes later is closed", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    const connecting = deferred<unknown>();
+    let failed = false;
+    const dialling = caught(() => dial(optionsWith(() => connecting.promise))).finally(() => (failed = true));
+    await vi.advanceTimersByTimeAsync(6_499);
+    expect(failed).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(await dialling).toEqual(new Error("No connection within 6500 ms."));
+    const { client } = fakeClient();
+    connecting.resolve(client);
+    await vi.advanceTimersByTimeAsync(0);
+    expect(client.close).toHaveBeenCalledTimes(1);
+  });
+
   it("uses the user's socket factory where there is one", async () => {
     const wsFactory = vi.fn<() => Promise<unknown>>().mockResolvedValue({ socket: new FakeSocket("ws://x"), encrypted: true });
     const connect = async (options: object): Promise<unknown> => {

@@ -14,6 +14,8 @@ export class FakeNats {
   readonly arrived: Arrived[] = [];
   /** Attempts to connect. */
   dials = 0;
+  /** PINGs of clients that want to know whether everything was read. */
+  flushes = 0;
   /** Connections open now. */
   open = 0;
   maxPayload = 1024 * 1024;
@@ -77,7 +79,10 @@ export class FakeNats {
     return {
       info: { max_payload: this.maxPayload },
       publish,
-      flush: () => this.#held?.promise ?? Promise.resolve(),
+      flush: () => {
+        this.flushes++;
+        return this.#held?.promise ?? Promise.resolve();
+      },
       close: async () => closed.resolve(),
       closed: () => closed.promise,
       async *status() {
