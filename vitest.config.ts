@@ -4,6 +4,7 @@ export default defineConfig({
   test: {
     environment: "node",
     include: ["src/**/*.test.ts", "contract/**/*.test.ts", "scripts/**/*.test.mjs"],
+    setupFiles: ["src/testing/setup.ts"],
     // No test may fail because the machine is slow.
     testTimeout: 120_000,
     hookTimeout: 120_000,

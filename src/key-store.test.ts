@@ -168,7 +168,7 @@ describe("what waits", () => {
     stopTime();
     vi.spyOn(Math, "random").mockReturnValue(1);
     page.nats.dialling = dialling;
-    const store = page.open();
+    const store = page.open({ timeoutMs: 2_000 });
     const writing = store.store("k", 1);
     await until(() => page.nats.dials > 0);
     await elapse(2_200);

@@ -96,7 +96,8 @@ describe("cold reads", () => {
     ["a delete", (store) => store.delete("k"), undefined],
     ["a bulk store", (store) => store.bulkStore({ k: "new" }), "new"],
   ])("do not fill memory with what %s has overtaken", async (_, write, expected) => {
-    await page.open().store("k", "old");
+    const other = page.open();
+    await other.store("k", "old");
     const store = page.open();
     // However the two interleave: the read is begun a bit later each time.
     for (let delay = 0; delay < 12; delay++) {
@@ -104,7 +105,7 @@ describe("cold reads", () => {
       await turns(delay);
       await Promise.all([store.retrieve("k"), writing]);
       expect(await store.retrieve("k")).toBe(expected);
-      await page.open().store("k", "old");
+      await other.store("k", "old");
       await turns();
     }
   });
@@ -116,11 +117,10 @@ describe("another tab's write", () => {
     await one.store("k", 1);
     expect(await other.retrieve("k")).toBe(1);
     await one.store("k", 2);
-    // Tabs are told by messages, which take a moment.
-    for (let waited = 0; waited < 1000 && other.getCacheStats().size > 0; waited++) await turns(1);
+    await until(() => other.getCacheStats().size === 0);
     expect(await other.retrieve("k")).toBe(2);
     await one.delete("k");
-    for (let waited = 0; waited < 1000 && other.getCacheStats().size > 0; waited++) await turns(1);
+    await until(() => other.getCacheStats().size === 0);
     expect(await other.retrieve("k")).toBeUndefined();
   });
 
@@ -130,12 +130,16 @@ describe("another tab's write", () => {
     await other.store("another", 0);
     const [theirs] = connections;
     const one = page.open();
+    const database = openDatabase(DATABASE);
     // The browser tells a page of its transaction's end when it comes to it, here only after the other tab's message.
     const { transaction: begin } = IDBDatabase.prototype;
+    let overtaking: Promise<boolean> | undefined;
     let overtake = async (): Promise<void> => {
       overtake = async () => undefined;
-      await other.store("k", "newer");
-      await turns(200);
+      // Queued behind the older one, which is being sent.
+      overtaking = other.store("k", "newer");
+      await until(async () => (await allRows(database))["k"]?.version === 2);
+      await turns();
     };
     vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...given) {
       const transaction = begin.apply(this, given);
@@ -147,6 +151,7 @@ describe("another tab's write", () => {
     });
     await one.store("k", "older");
     expect(await one.retrieve("k")).toBe("newer");
+    expect(await overtaking).toBe(true);
   });
 
   it("is what is read next, though the tab died before it told of it", async () => {
