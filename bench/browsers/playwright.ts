@@ -32,6 +32,9 @@ const OPTIONS = {
       "privacy.reduceTimerPrecision": false,
       "privacy.reduceTimerPrecision.unconditional": false,
       "dom.testing.testutils.enabled": true, // TestUtils.gc()
+      // As Playwright starts Chromium: a page in the background (row "blocked") is not slowed down.
+      "dom.min_background_timeout_value": 4,
+      "dom.timeout.enable_budget_timer_throttling": false,
     },
   },
 } satisfies Record<string, LaunchOptions>;
