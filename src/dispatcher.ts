@@ -12,6 +12,7 @@ import type { Database } from "./storage/database.ts";
 import { readOutbox, settleRejected, type OutboxWrite, type Parcel, type Settlement, type WriteState } from "./storage/outbox-table.ts";
 import { countWrites, pendingWrites } from "./storage/pending-writes.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
+import type { SettledWrites } from "./tabs/channel.ts";
 import { exclusively } from "./tabs/leadership.ts";
 
 export interface DispatcherOptions {
@@ -28,13 +29,6 @@ export interface DispatcherOptions {
   readonly onSettled: (writes: SettledWrites) => void;
   /** Told when refused writes were discarded: nothing waits for their entries any more. */
   readonly onGivenUp: () => void;
-}
-
-/** What other tabs are told of writes that were sent: key and version of each lie at the same index. */
-export interface SettledWrites {
-  readonly keys: readonly string[];
-  readonly versions: readonly number[];
-  readonly confirmed: boolean;
 }
 
 /** A write and whose it is. */

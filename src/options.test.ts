@@ -21,7 +21,7 @@ describe("the options of a store", () => {
       connection: {},
       connect: undefined,
     };
-    expect(readKeyStoreOptions()).toMatchObject(defaults);
+    expect(readKeyStoreOptions(undefined)).toMatchObject(defaults);
     expect(readKeyStoreOptions({})).toMatchObject(defaults);
     expect(readKeyStoreOptions({ servers: undefined, cacheSize: undefined, connect: undefined, compression: undefined })).toMatchObject(defaults);
   });

@@ -104,25 +104,7 @@ export interface RetrieveOptions {
 }
 
 /** The options of a store with every default filled in. */
-export interface Settings {
-  readonly servers: readonly string[];
-  readonly namespace: string;
-  readonly cacheSize: number;
-  /** Infinity: no limit. */
-  readonly maxEntries: number;
-  /** Infinity: no limit. */
-  readonly maxBytes: number;
-  readonly maxPayloadBytes: number;
-  readonly defaultTtl: number | null;
-  readonly sweepIntervalMs: number;
-  readonly lingerMs: number;
-  readonly timeoutMs: number;
-  /** Infinity: no compression. */
-  readonly compressAboveBytes: number;
-  readonly connection: object;
-  readonly connect: ((options: object) => Promise<unknown>) | undefined;
-  readonly persist: boolean;
-}
+export type Settings = Readonly<ReturnType<typeof readKeyStoreOptions>>;
 
 const DEFAULT_COMPRESSION_THRESHOLD_BYTES = 1024;
 /** Browsers fire a longer timer at once. */
@@ -131,7 +113,7 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 const MAX_TTL_SECONDS = 1e12;
 
 /** @throws KeyStoreError INVALID_OPTION naming the option */
-export function readKeyStoreOptions(options: unknown = {}): Settings {
+export function readKeyStoreOptions(options: unknown) {
   const o = checked<KeyStoreOptions>(options, KEY_STORE_OPTIONS);
   const servers = o.servers ?? "ws://localhost:9222";
   const compression = o.compression ?? false;
@@ -139,13 +121,16 @@ export function readKeyStoreOptions(options: unknown = {}): Settings {
     servers: typeof servers === "string" ? [servers] : [...servers],
     namespace: o.namespace ?? "default",
     cacheSize: o.cacheSize ?? 100,
+    /** Infinity: no limit. */
     maxEntries: o.maxEntries ?? Infinity,
+    /** Infinity: no limit. */
     maxBytes: o.maxBytes ?? Infinity,
     maxPayloadBytes: o.maxPayloadBytes ?? 1024 * 1024,
     defaultTtl: o.defaultTtl ?? null,
     sweepIntervalMs: o.sweepIntervalMs ?? 60_000,
     lingerMs: o.lingerMs ?? 0,
     timeoutMs: o.timeoutMs ?? 2_000,
+    /** Infinity: no compression. */
     compressAboveBytes:
       compression === false ? Infinity
       : compression === true ? DEFAULT_COMPRESSION_THRESHOLD_BYTES
@@ -155,45 +140,6 @@ export function readKeyStoreOptions(options: unknown = {}): Settings {
     persist: o.persist ?? false,
   };
 }
-
-/** @throws KeyStoreError INVALID_OPTION naming the option */
-export function readStoreOptions(options: unknown = {}): StoreOptions {
-  return withOwnTags(checked<StoreOptions>(options, STORE_OPTIONS));
-}
-
-/** @throws KeyStoreError INVALID_OPTION naming the option */
-export function readBulkOptions(options: unknown = {}): BulkOptions {
-  return withOwnTags(checked<BulkOptions>(options, BULK_OPTIONS));
-}
-
-/** The caller may change the array while the write waits. */
-function withOwnTags<T extends StoreOptions>(options: T): T {
-  return options.tags === undefined ? options : { ...options, tags: [...options.tags] };
-}
-
-/** @throws KeyStoreError INVALID_OPTION naming the option */
-export function readDeleteOptions(options: unknown = {}): DeleteOptions {
-  return checked<DeleteOptions>(options, DELETE_OPTIONS);
-}
-
-/** @throws KeyStoreError INVALID_OPTION naming the option */
-export function readRetrieveOptions(options?: unknown): RetrieveOptions {
-  // On the way of every read from memory.
-  if (options === undefined) return NO_OPTIONS;
-  return checked<RetrieveOptions>(options, RETRIEVE_OPTIONS);
-}
-
-/** @throws KeyStoreError INVALID_OPTION naming the option */
-export function readSignalOptions(options: unknown = {}): Pick<StoreOptions, "signal"> {
-  return checked<Pick<StoreOptions, "signal">>(options, SIGNAL_OPTIONS);
-}
-
-/** @throws KeyStoreError INVALID_OPTION naming the option */
-export function readListOptions(options: unknown = {}): { tag?: string } {
-  return checked<{ tag?: string }>(options, LIST_OPTIONS);
-}
-
-const NO_OPTIONS = {};
 
 /** Says what the option must be when the value is not that. */
 type Check = (value: unknown) => string | undefined;
@@ -258,8 +204,25 @@ const RETRIEVE_OPTIONS: Record<keyof RetrieveOptions, Check> = {
 
 const LIST_OPTIONS: Record<"tag", Check> = { tag: (value) => (isTag(value) ? undefined : "a well-formed string") };
 
+// Each of these takes what a caller gave as options. It throws INVALID_OPTION and names the option.
+export const readStoreOptions = (options: unknown): StoreOptions => withOwnTags(checked<StoreOptions>(options, STORE_OPTIONS));
+export const readBulkOptions = (options: unknown): BulkOptions => withOwnTags(checked<BulkOptions>(options, BULK_OPTIONS));
+export const readDeleteOptions = (options: unknown): DeleteOptions => checked(options, DELETE_OPTIONS);
+export const readRetrieveOptions = (options: unknown): RetrieveOptions => checked(options, RETRIEVE_OPTIONS);
+export const readSignalOptions = (options: unknown): Pick<StoreOptions, "signal"> => checked(options, SIGNAL_OPTIONS);
+export const readListOptions = (options: unknown): { tag?: string } => checked(options, LIST_OPTIONS);
+
+/** The caller may change the array while the write waits. */
+function withOwnTags<T extends StoreOptions>(options: T): T {
+  return options.tags === undefined ? options : { ...options, tags: [...options.tags] };
+}
+
+const NO_OPTIONS = {};
+
 /** The options that are there, each as it should be; `undefined` counts as not given. */
 function checked<T extends object>(options: unknown, checks: Record<string, Check>): T {
+  // On the path of every read from memory.
+  if (options === undefined) return NO_OPTIONS as T;
   if (!isRecord(options)) throw new KeyStoreError("INVALID_OPTION", "The options must be an object.");
   const result: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {

@@ -8,6 +8,7 @@ import type { Database } from "./storage/database.ts";
 import { find } from "./storage/entry-table.ts";
 import type { CachedEntry, MemoryCache } from "./storage/memory-cache.ts";
 import { ENTRIES } from "./storage/schema.ts";
+import type { SettledWrites } from "./tabs/channel.ts";
 
 export interface Found {
   readonly value: unknown;
@@ -29,12 +30,6 @@ interface Opened extends Found, CachedEntry {}
 interface Batch {
   readonly keys: Set<string>;
   readonly rows: Promise<ReadonlyMap<string, Row>>;
-}
-
-/** Key and version of each lie at the same index. */
-interface Versions {
-  readonly keys: readonly string[];
-  readonly versions: readonly number[];
 }
 
 export interface ReaderPorts {
@@ -139,7 +134,7 @@ export class Reader {
   }
 
   /** There are these versions of keys, whoever wrote them: older ones in memory, or about to come there, are not true any more. */
-  forgetOlder({ keys, versions }: Versions): void {
+  forgetOlder({ keys, versions }: Pick<SettledWrites, "keys" | "versions">): void {
     keys.forEach((key, index) => {
       const version = versions[index] ?? 0;
       if ((this.#ports.memory.rowOf(key)?.version ?? version) < version) this.#ports.memory.delete(key);

@@ -14,27 +14,17 @@ export const parts: { writeSide: () => Promise<Pick<typeof import("./write-side.
   writeSide: () => loaded(import("./write-side.ts")),
 };
 
-/** The parts of a store: what answers reads is there at once, what writes and publishes loads meanwhile. */
-export interface Rooms {
-  readonly reader: Reader;
-  readonly memory: MemoryCache;
-  readonly channel: Channel;
-  /**
-   * What writes, publishes and cleans up.
-   * @throws KeyStoreError STORAGE_UNAVAILABLE when it cannot be loaded; the next call asks again, in vain until a reload
-   * where the browser remembers failed imports (older than 2026: whatwg/html#6768)
-   */
-  writeSide(): Promise<WriteSide>;
-  /** Lets go of everything. Operations under way must have ended. */
-  close(): Promise<void>;
-}
+export type Rooms = ReturnType<typeof openRooms>;
 
 export function databaseName(namespace: string): string {
   return `nas-keystore/${namespace}`;
 }
 
-/** Builds and connects the parts, and begins what goes on in the background. Must throw nothing outside a browser. */
-export function openRooms(settings: Settings, emit: Emit): Rooms {
+/**
+ * Builds and connects the parts of a store, and begins what goes on in the background: what answers reads is there at once,
+ * what writes and publishes loads meanwhile. Must throw nothing outside a browser.
+ */
+export function openRooms(settings: Settings, emit: Emit) {
   const name = databaseName(settings.namespace);
   const inBrowser = hasIndexedDB();
   /** Once it is there. */
@@ -129,8 +119,14 @@ export function openRooms(settings: Settings, emit: Emit): Rooms {
     reader,
     memory,
     channel,
+    /**
+     * What writes, publishes and cleans up.
+     * @throws KeyStoreError STORAGE_UNAVAILABLE when it cannot be loaded; the next call asks again, in vain until a reload
+     * where the browser remembers failed imports (older than 2026: whatwg/html#6768)
+     */
     writeSide: loadedWriteSide,
-    async close() {
+    /** Lets go of everything. Operations under way must have ended. */
+    async close(): Promise<void> {
       isClosing = true;
       unfollow();
       await (await opening?.catch(() => undefined))?.close();

@@ -45,32 +45,10 @@ export interface Front {
   readonly channel: Channel;
 }
 
-/** Everything that commits, publishes and cleans up, wired. */
-export interface WriteSide {
-  readonly writer: Writer;
-  readonly dispatcher: Dispatcher;
-  readonly courier: Courier;
-  readonly publisher: Publisher;
-  readonly housekeeping: Housekeeping;
-  readonly inspector: Inspector;
-  /** Removes entries that have expired, off anybody's path. False: they may still be there. */
-  removeExpired(keys: readonly string[], now: number): Promise<boolean>;
-  noteUse(key: string, now: number): void;
-  /** Another tab has told something. */
-  hear(notice: Notice): void;
-  /** The database is another one. */
-  reset(): void;
-  /** The page is here, for the first time or again. */
-  appear(): void;
-  /** The page goes, perhaps to come back. */
-  disappear(): void;
-  wake(): void;
-  browserOffline(): void;
-  /** Lets go of everything. Operations under way must have ended. */
-  close(): Promise<void>;
-}
+export type WriteSide = ReturnType<typeof openWriteSide>;
 
-export function openWriteSide(front: Front): WriteSide {
+/** Everything that commits, publishes and cleans up, wired. */
+export function openWriteSide(front: Front) {
   const { settings, emit, name, owner, inBrowser, database, memory, reader, earlyUses, channel } = front;
   const { namespace, timeoutMs, lingerMs, maxEntries, maxBytes, servers, connection, connect } = settings;
   let serverMaxBytes = Infinity;
@@ -185,7 +163,8 @@ export function openWriteSide(front: Front): WriteSide {
     publisher,
     housekeeping,
     inspector,
-    async removeExpired(keys, now) {
+    /** Removes entries that have expired, off anybody's path. False: they may still be there. */
+    async removeExpired(keys: readonly string[], now: number): Promise<boolean> {
       let isDone = true;
       for (const batch of batches(keys, EXPIRED_BATCH)) {
         let removed = 0;
@@ -197,8 +176,9 @@ export function openWriteSide(front: Front): WriteSide {
       }
       return isDone;
     },
-    noteUse: (key, now) => evictor.noteUse(key, now),
-    hear(notice) {
+    noteUse: (key: string, now: number): void => evictor.noteUse(key, now),
+    /** Another tab has told something. */
+    hear(notice: Notice): void {
       switch (notice.type) {
         case "hello":
           return lifeSigns.watch(notice.owner);
@@ -213,22 +193,26 @@ export function openWriteSide(front: Front): WriteSide {
           return dispatcher.onSettledElsewhere(notice);
       }
     },
-    reset() {
+    /** The database is another one. */
+    reset(): void {
       committer.reset();
       evictor.remeasure();
     },
-    appear() {
+    /** The page is here, for the first time or again. */
+    appear(): void {
       void lifeSigns.begin().catch(() => undefined);
       courier.wake();
       evictor.remeasure();
     },
-    disappear() {
+    /** The page goes, perhaps to come back. */
+    disappear(): void {
       lifeSigns.end();
       void lease.close();
     },
-    wake: () => courier.wake(),
-    browserOffline: () => courier.browserOffline(),
-    async close() {
+    wake: (): void => courier.wake(),
+    browserOffline: (): void => courier.browserOffline(),
+    /** Lets go of everything. Operations under way must have ended. */
+    async close(): Promise<void> {
       await housekeeping.stopSweeping();
       await courier.stop();
       await dispatcher.idle();

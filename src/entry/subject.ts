@@ -1,4 +1,4 @@
-import { assertKey, isLongerThan } from "./key.ts";
+import { isLongerThan } from "./key.ts";
 
 /** Servers hang up at a control line of more than 4,096 bytes; what else is in one has less than a hundred. */
 const MAX_SUBJECT_BYTES = 4_000;
@@ -13,19 +13,6 @@ const utf8 = new TextEncoder();
 /** The subject of a key: `_kv.<namespace>.key.<token>`. Injective and reversible; `user:123` reads as itself. */
 export function subjectOf(namespace: string, key: string): string {
   return `_kv.${namespace}.key.${key.replace(UNSAFE_IN_TOKEN, percentEncode)}`;
-}
-
-/** The key that `subject` stands for, or undefined when no key of the namespace maps to it. */
-export function keyOfSubject(namespace: string, subject: string): string | undefined {
-  const prefix = `_kv.${namespace}.key.`;
-  if (!subject.startsWith(prefix)) return undefined;
-  try {
-    const key = decodeURIComponent(subject.slice(prefix.length));
-    assertKey(key);
-    return subjectOf(namespace, key) === subject ? key : undefined;
-  } catch {
-    return undefined;
-  }
 }
 
 /** Whether a subject can be handed to a NATS client, which checks nothing itself (nats.ws 1.30.3). */

@@ -69,13 +69,9 @@ interface Slot {
   behind: WriteId | undefined;
 }
 
-interface Planned {
-  readonly draft: Draft;
+/** A commit before its write has an id. */
+interface Planned extends Omit<Commit, "row" | "generation"> {
   readonly row: Unsigned<Row>;
-  readonly replaced: EntryRow | undefined;
-  readonly state: "sending" | "queued";
-  readonly behind: WriteId | undefined;
-  readonly grew: Usage;
 }
 
 /**

@@ -3,7 +3,7 @@ import { describe, expect, it, vi } from "vitest";
 import { codeOf, errorOf } from "../testing/errors.ts";
 import { resultOf, useFreshIndexedDB, watchConnections, watchTransactions } from "../testing/indexeddb.ts";
 import { Database, deleteDatabase, NO_REASON } from "./database.ts";
-import { ENTRIES, META, OUTBOX, SCHEMA_VERSION } from "./schema.ts";
+import { ENTRIES, META, OUTBOX, UPGRADES } from "./schema.ts";
 
 useFreshIndexedDB();
 
@@ -317,7 +317,7 @@ describe("opening", () => {
   });
 
   it("a database of a newer version says that the page is to be reloaded", async () => {
-    const newer = await resultOf(indexedDB.open(NAME, SCHEMA_VERSION + 1));
+    const newer = await resultOf(indexedDB.open(NAME, UPGRADES.length + 1));
     newer.close();
     expect(await errorOf(() => get(open().database, "a"))).toMatchObject({
       code: "STORAGE_UNAVAILABLE",
@@ -371,12 +371,12 @@ describe("a database that another page", () => {
   it("upgrades is let go at once", async () => {
     const { database, onLost } = open();
     await put(database, "a", 1);
-    (await resultOf(indexedDB.open(NAME, SCHEMA_VERSION + 1))).close();
+    (await resultOf(indexedDB.open(NAME, UPGRADES.length + 1))).close();
     expect(onLost).toHaveBeenCalledTimes(1);
   });
 
   it("holds open cannot be deleted, which is said after 4 s", async () => {
-    const holder = await resultOf(indexedDB.open(NAME, SCHEMA_VERSION));
+    const holder = await resultOf(indexedDB.open(NAME, UPGRADES.length));
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       const failing = errorOf(() => deleteDatabase(NAME));

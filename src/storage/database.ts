@@ -2,7 +2,7 @@ import { promisifyRequest } from "idb-keyval";
 
 import { within } from "../deadline.ts";
 import { KeyStoreError, messageOf } from "../errors.ts";
-import { GENERATION, META, SCHEMA_VERSION, upgrade, type Table } from "./schema.ts";
+import { GENERATION, META, UPGRADES, type Table } from "./schema.ts";
 
 /** Safari's open may hang for ever, and another tab may not let go of an older schema. */
 const OPEN_TIMEOUT_MS = 4_000;
@@ -43,6 +43,7 @@ export interface DatabaseListener {
 export class Database {
   readonly #name: string;
   readonly #listener: DatabaseListener;
+  readonly #upgrades: typeof UPGRADES;
   /** The connection that transactions are started on; undefined when there is none. A failed open is not kept. */
   #handle: Promise<Handle> | undefined;
   /** The same once it has been opened. */
@@ -51,9 +52,10 @@ export class Database {
   /** The generation last seen. */
   #generation: string | undefined;
 
-  constructor(name: string, listener: DatabaseListener) {
+  constructor(name: string, listener: DatabaseListener, upgrades = UPGRADES) {
     this.#name = name;
     this.#listener = listener;
+    this.#upgrades = upgrades;
   }
 
   /**
@@ -105,7 +107,7 @@ export class Database {
     await Promise.resolve();
     const opening = this.#handle;
     try {
-      const database = await openDatabase(this.#name);
+      const database = await openDatabase(this.#name, this.#upgrades);
       const lost = (): void => {
         // At once: whoever wants to upgrade or delete is told that it is blocked by what is open after this.
         database.close();
@@ -160,13 +162,13 @@ export function deleteDatabase(name: string): Promise<void> {
   });
 }
 
-async function openDatabase(name: string): Promise<IDBDatabase> {
+async function openDatabase(name: string, upgrades: typeof UPGRADES): Promise<IDBDatabase> {
   return settled(
     (factory, inProgress) => {
-      const request = factory.open(name, SCHEMA_VERSION);
+      const request = factory.open(name, upgrades.length);
       request.onupgradeneeded = (event) => {
         inProgress(UPGRADE_TIMEOUT_MS);
-        if (request.transaction !== null) upgrade(request.result, request.transaction, event.oldVersion);
+        for (const upgrade of upgrades.slice(event.oldVersion)) upgrade(request.result, request.transaction as IDBTransaction);
       };
       return request;
     },

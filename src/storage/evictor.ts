@@ -27,8 +27,6 @@ interface HowToEvict {
   readonly entryBytes: number;
 }
 
-const TO_THE_LIMITS: HowToEvict = { isFull: false, entryBytes: 0 };
-
 export interface EvictorOptions extends SweepPorts {
   readonly maxEntries: number;
   readonly maxBytes: number;
@@ -210,7 +208,7 @@ export class Evictor {
    * Evicts at least so much, as far as there is something to evict.
    * @returns what was evicted
    */
-  async #evict(excess: Usage, spared: ReadonlySet<string> = new Set(), how: HowToEvict = TO_THE_LIMITS): Promise<Usage> {
+  async #evict(excess: Usage, spared: ReadonlySet<string> = new Set(), how: Partial<HowToEvict> = {}): Promise<Usage> {
     let evicted: Usage = { entries: 0, bytes: 0 };
     for (let after: IDBValidKey | undefined; evicted.entries < excess.entries || evicted.bytes < excess.bytes; ) {
       const toGo = { entries: excess.entries - evicted.entries, bytes: excess.bytes - evicted.bytes };
@@ -234,7 +232,7 @@ export class Evictor {
     toGo: Usage,
     after: IDBValidKey | undefined,
     spared: ReadonlySet<string>,
-    { isFull, entryBytes }: HowToEvict,
+    { isFull = false, entryBytes = 0 }: Partial<HowToEvict>,
   ): Promise<Evicted> {
     const { groups, next } = await leastRecentlyUsed(transaction, after, BATCH);
     const keys: string[] = [];

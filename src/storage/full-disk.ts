@@ -1,6 +1,5 @@
 import { KeyStoreError } from "../errors.ts";
-import { NO_REASON, quotaExceeded, type Database } from "./database.ts";
-import { storageEstimate } from "./estimate.ts";
+import { NO_REASON, quotaExceeded, type Database, type Work } from "./database.ts";
 import { GENERATION, META } from "./schema.ts";
 
 /** With less space than this, the disk counts as full. */
@@ -18,17 +17,23 @@ export async function explainFailure(error: unknown, database: Database): Promis
 async function isFull(database: Database): Promise<boolean> {
   const { quota = Infinity, usage = 0 } = await storageEstimate();
   if (quota - usage < LEAST_SPACE_BYTES) return true;
-  return database.run([META], "readwrite", rewriteGeneration).then(
+  // A write that changes nothing.
+  const rewrite: Work<void> = (transaction, generation) => void transaction.objectStore(META).put(generation, GENERATION);
+  return database.run([META], "readwrite", rewrite).then(
     () => false,
     (failure: unknown) => isAbortWithoutReason(failure) || (failure instanceof KeyStoreError && failure.code === "QUOTA_EXCEEDED"),
   );
 }
 
-/** A write that changes nothing. */
-function rewriteGeneration(transaction: IDBTransaction, generation: string): void {
-  transaction.objectStore(META).put(generation, GENERATION);
-}
-
 function isAbortWithoutReason(error: unknown): boolean {
   return error instanceof KeyStoreError && error.cause === NO_REASON;
+}
+
+/** The browser's estimate of the site's storage; empty where there is none (WebKitGTK, insecure pages, forbidden storage). */
+export async function storageEstimate(): Promise<StorageEstimate> {
+  try {
+    return await navigator.storage.estimate();
+  } catch {
+    return {};
+  }
 }

@@ -7,13 +7,14 @@ export type Notice =
   /** Entries are gone without a write. */
   | { readonly type: "dropped"; readonly keys: readonly string[] }
   | { readonly type: "cleared" }
-  /** Writes have left the outbox, or are to be tried again by whoever wants to. Key and version of each lie at the same index. */
-  | {
-      readonly type: "settled";
-      readonly keys: readonly string[];
-      readonly versions: readonly number[];
-      readonly confirmed: boolean;
-    };
+  | ({ readonly type: "settled" } & SettledWrites);
+
+/** Writes that have left the outbox (confirmed), or are to be tried again by whoever wants to. Key and version of each lie at the same index. */
+export interface SettledWrites {
+  readonly keys: readonly string[];
+  readonly versions: readonly number[];
+  readonly confirmed: boolean;
+}
 
 /** The tabs that have the same namespace open. Without BroadcastChannel (old browsers, forbidden storage) a tab hears nothing. */
 export class Channel {

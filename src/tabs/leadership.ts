@@ -27,10 +27,6 @@ export async function exclusively(name: string, work: () => Promise<void>, waitM
   return begun;
 }
 
-function noneIfForbidden(error: unknown): undefined {
-  if (!isForbidden(error)) throw error;
-}
-
 /** Where the user forbids the site to store data, Firefox has Web Locks, but no way to use them. */
 function isForbidden(error: unknown): boolean {
   return error instanceof Error && error.name === "SecurityError";
@@ -100,7 +96,9 @@ export class LifeSigns {
 
   /** The stores that give a sign, or have asked for the lock and wait for those who took them for dead. Who only watches shares it. */
   async living(): Promise<Set<string>> {
-    const { held = [], pending = [] } = (await lockManager()?.query().catch(noneIfForbidden)) ?? {};
+    const { held = [], pending = [] } = (await lockManager()?.query().catch((error) => {
+      if (!isForbidden(error)) throw error;
+    })) ?? {};
     return new Set(
       [...held, ...pending].flatMap(({ name = "", mode }) =>
         mode === "exclusive" && name.startsWith(this.#prefix) ? [name.slice(this.#prefix.length)] : [],
