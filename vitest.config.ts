@@ -3,7 +3,8 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     environment: "node",
-    include: ["src/**/*.test.ts", "scripts/**/*.test.mjs"],
+    include: ["src/**/*.test.ts", "contract/**/*.test.ts", "scripts/**/*.test.mjs"],
+    setupFiles: ["src/testing/setup.ts"],
     // No test may fail because the machine is slow.
     testTimeout: 120_000,
     hookTimeout: 120_000,

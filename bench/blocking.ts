@@ -1,14 +1,13 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Page } from "@playwright/test";
-import type { Surroundings } from "./browser.ts";
+import type { BenchPage, Browser } from "./browsers/browser.ts";
 import type { Goal } from "./catalogue.ts";
 
 const IDLE_MS = 5_000;
 
 /** The longest that a read in one tab took, in milliseconds: while another tab stores very many entries, and while it rests. */
 export async function measureBlocking(
-  { open }: Surroundings,
-  writing: Page,
+  { open }: Browser,
+  writing: BenchPage,
   servers: string,
   { calls, rounds }: Goal,
 ): Promise<{ ours: number[]; peer: number[] }> {

@@ -1,6 +1,7 @@
 import { cpus, loadavg } from "node:os";
 import { findNatsServer } from "../scripts/lib/nats-server.mjs";
 import { ask } from "../scripts/lib/run.mjs";
+import { TRAITS, type Engine } from "./engines.ts";
 
 /** Where and when it was measured. */
 export interface Conditions {
@@ -16,24 +17,25 @@ export interface Conditions {
   readonly commit: string;
 }
 
-export async function conditions(browserVersion: string, incognito: boolean): Promise<Conditions> {
+export async function conditions(engine: Engine, browserVersion: string, incognito: boolean): Promise<Conditions> {
   const server = await findNatsServer();
+  const { name, screen, indexedDb } = TRAITS[engine];
   return {
     date: new Date().toISOString().slice(0, 16).replace("T", " ") + " UTC",
-    browser: `Chromium ${browserVersion}`,
+    browser: `${name} ${browserVersion}, ${screen}`,
     server: (server && (await ask(server, ["--version"]))) ?? "unknown",
     node: process.version,
     cpu: cpus()[0]?.model.trim() ?? "unknown",
     cores: cpus().length,
     load: Math.round((loadavg()[0] ?? 0) * 10) / 10,
-    indexedDb: incognito ? "in memory" : "on the disk",
+    indexedDb: incognito ? "in memory" : indexedDb,
     commit: (await ask("git", ["describe", "--always", "--dirty"])) ?? "unknown",
   };
 }
 
 export function describe({ date, browser, server, node, cpu, cores, load, indexedDb, commit }: Conditions): string {
   return (
-    `${date}, commit ${commit}: ${browser} (headless, IndexedDB ${indexedDb}), ${server} on loopback, Node ${node}, ` +
+    `${date}, commit ${commit}: ${browser}, IndexedDB ${indexedDb}, ${server} on loopback, Node ${node}, ` +
     `${cores} cores (${cpu}), load ${load} at the start.`
   );
 }

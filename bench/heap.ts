@@ -1,5 +1,4 @@
-import type { Page } from "@playwright/test";
-import type { Surroundings } from "./browser.ts";
+import type { BenchPage, Browser } from "./browsers/browser.ts";
 import type { Goal } from "./catalogue.ts";
 import type { World } from "./page/rows.ts";
 
@@ -7,8 +6,8 @@ const MEGABYTE = 2 ** 20;
 
 /** What a page holds, in MB, after it opened a large store and a small one: in turn, each in a page of its own. */
 export async function measureHeap(
-  { open, context }: Surroundings,
-  filling: Page,
+  { open }: Browser,
+  filling: BenchPage,
   { servers, sizes }: World,
   { rounds, warmUps }: Goal,
 ): Promise<{ ours: number[]; peer: number[] }> {
@@ -19,7 +18,7 @@ export async function measureHeap(
   const held = async (namespace: string): Promise<number> => {
     const page = await open();
     await page.evaluate(([servers, namespace]) => bench.openAndRead(servers, namespace), [servers, namespace] as const);
-    const session = await context.newCDPSession(page);
+    const session = await page.devTools();
     await session.send("HeapProfiler.collectGarbage");
     const { usedSize } = await session.send("Runtime.getHeapUsage");
     await page.close();

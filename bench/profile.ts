@@ -1,4 +1,5 @@
-import type { CDPSession, Page } from "@playwright/test";
+import type { CDPSession } from "@playwright/test";
+import type { BenchPage } from "./browsers/browser.ts";
 import type { Goal } from "./catalogue.ts";
 import type { World } from "./page/rows.ts";
 
@@ -7,8 +8,8 @@ type Profile = Awaited<ReturnType<typeof stop>>;
 const LISTED = 22;
 
 /** Where the time of the page's main thread goes while our side of a row takes its turns: functions by time of their own. */
-export async function profile(page: Page, goal: Goal, world: World): Promise<string> {
-  const session = await page.context().newCDPSession(page);
+export async function profile(page: BenchPage, goal: Goal, world: World): Promise<string> {
+  const session = await page.devTools();
   await session.send("Profiler.enable");
   await session.send("Profiler.setSamplingInterval", { interval: 200 });
   await page.evaluate(([goal, world]) => bench.prepareAlone(goal, world), [goal, world] as const);

@@ -1,21 +1,28 @@
 import type { Goal } from "./catalogue.ts";
 import { compare, spread, type Spread } from "./measure.ts";
 
-/** A row, measured. */
-export interface Result {
-  readonly goal: Goal;
+/** What is shown of a measured row. */
+export interface Figure {
   /** Medians: milliseconds, megabytes or kilobytes. */
   readonly ours: number;
   readonly peer: number;
   /** What is held against the target: a ratio, or a difference. */
   readonly value: Spread;
-  /** Undefined: there is no target. */
-  readonly ok: boolean | undefined;
+}
+
+/** A row, measured. */
+export interface Result extends Figure {
+  readonly goal: Goal;
   readonly turns: { readonly ours: readonly number[]; readonly peer: readonly number[] };
 }
 
 export function resultOf(goal: Goal, turns: { ours: readonly number[]; peer: readonly number[] }): Result {
   const { ours, peer, ratio } = compare(turns.ours, turns.peer);
   const value = goal.unit === "ratio" ? ratio : spread(turns.ours.map((one, index) => one - (turns.peer[index] as number)));
-  return { goal, ours, peer, value, ok: goal.target === undefined ? undefined : value.median <= goal.target, turns };
+  return { goal, ours, peer, value, turns };
+}
+
+/** Undefined: there is no target. */
+export function meetsTarget({ target }: Goal, { value }: Figure): boolean | undefined {
+  return target === undefined ? undefined : value.median <= target;
 }

@@ -2,7 +2,7 @@
 import { npm } from "./lib/run.mjs";
 import { setUp } from "./setup.mjs";
 
-const steps = ["types", "lint", "unit", "build", "size", "e2e", "test:faults"];
+const steps = ["types", "lint", "unit", "build", "size", "contract", "e2e", "test:faults"];
 
 heading("setup");
 process.exitCode = (await setUp()) ? await runSteps() : 1;

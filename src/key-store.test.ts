@@ -104,6 +104,17 @@ describe("close", () => {
     for (const operation of operations) expect(await codeOf(operation)).toBe("CLOSED");
   });
 
+  it("makes a read reject CLOSED from the call on, also of a key that memory holds", async () => {
+    const store = page.open();
+    await store.store("k", 1);
+    expect(await store.retrieve("k")).toBe(1);
+    const closing = store.close();
+    expect(await errorOf(() => store.retrieve("k"))).toMatchObject({ code: "CLOSED", key: "k" });
+    expect(await codeOf(() => store.bulkRetrieve(["k"]))).toBe("CLOSED");
+    await closing;
+    expect(await codeOf(() => store.retrieve("k"))).toBe("CLOSED");
+  });
+
   it("leaves what is not confirmed in the outbox, for the next store to publish", async () => {
     page.nats.dialling = "refuses";
     const store = page.open();
@@ -157,7 +168,7 @@ describe("what waits", () => {
     stopTime();
     vi.spyOn(Math, "random").mockReturnValue(1);
     page.nats.dialling = dialling;
-    const store = page.open();
+    const store = page.open({ timeoutMs: 2_000 });
     const writing = store.store("k", 1);
     await until(() => page.nats.dials > 0);
     await elapse(2_200);

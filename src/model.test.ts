@@ -6,14 +6,12 @@ import type { Envelope } from "./entry/envelope.ts";
 import type { KeyFormat } from "./entry/metadata.ts";
 import { KeyStoreError } from "./errors.ts";
 import { NASKeyStore } from "./key-store.ts";
-import { lazy } from "./lazy.ts";
 import type { StoreOptions } from "./options.ts";
-import { parts } from "./rooms.ts";
 import { FakeLocks } from "./testing/fake-locks.ts";
 import { FakeNats } from "./testing/fake-nats.ts";
 import { LAYOUTS, usePacking } from "./testing/indexeddb.ts";
 import { NOW } from "./testing/rows.ts";
-import { stopTime, turns } from "./testing/stores.ts";
+import { hashAtOnce, preload, stopTime, turns } from "./testing/stores.ts";
 
 const isLong = process.env["FAULTS"] === "long";
 const RUNS = isLong ? 2_000 : 100;
@@ -64,8 +62,6 @@ async function done<T>(work: () => Promise<T>): Promise<T> {
   running.catch(() => undefined);
   for (let round = 0; outcome.settled === undefined; round++) {
     await turns(10);
-    // Hashing happens in threads of its own.
-    await crypto.subtle.digest("SHA-256", new Uint8Array(1));
     if (round >= 20) await vi.advanceTimersByTimeAsync(100);
     if (round > 400) throw new Error("A call does not settle.");
   }
@@ -74,11 +70,8 @@ async function done<T>(work: () => Promise<T>): Promise<T> {
 
 /** After a command: nothing goes on in the background, and what waits is what the model says. */
 async function agree(model: Model, { store, nats }: Real): Promise<void> {
-  // A drain in the background hashes what it sends: it takes many turns, and no timer.
-  for (let round = model.pending.size > 0 ? 15 : 2; round > 0; round--) {
-    await turns(15);
-    await crypto.subtle.digest("SHA-256", new Uint8Array(1));
-  }
+  // A drain in the background takes many turns, and no timer.
+  await turns(model.pending.size > 0 ? 225 : 30);
   const actual = new Map((await done(() => store.pendingWrites())).map((write) => [write.key, write]));
   for (const [key, write] of actual) {
     expect(write.rejected).toBe(false);
@@ -423,8 +416,8 @@ describe.each(LAYOUTS)("a store of $layout", ({ fewest }) => {
   usePacking(fewest);
 
   it(`does what a plain Map does, over ${RUNS} runs of random commands`, { timeout: isLong ? 3_600_000 : 120_000 }, async () => {
-    // What loads lazily takes a time that no turn of the event loop measures.
-    await Promise.all([lazy.structured(), lazy.compression(), parts.writeSide()]);
+    await preload();
+    hashAtOnce();
     stopTime();
     const seed = Number(process.env["FAULTS_SEED"] ?? (Math.random() * 2 ** 31) | 0);
     // A run that fails prints its seed and its commands; FAULTS_SEED=<seed> comes to the same failure again.

@@ -11,6 +11,14 @@ import { DATABASE, listen, turns, until, usePage } from "./testing/stores.ts";
 
 const page = usePage();
 
+/** A reader by itself, and its memory. */
+function setUpReader(cacheSize = 10): { reader: Reader; memory: MemoryCache } {
+  const memory = new MemoryCache(cacheSize);
+  const database = openDatabase(DATABASE);
+  const nothing = (): void => undefined;
+  return { memory, reader: new Reader({ database, memory, emit: nothing, onUse: nothing, removeExpired: async () => true }) };
+}
+
 /** Changes what lies in the database behind the store's back. */
 async function damage(key: string, change: Partial<Record<keyof EntryRow, unknown>>): Promise<void> {
   const database = openDatabase(DATABASE);
@@ -88,7 +96,8 @@ describe("cold reads", () => {
     ["a delete", (store) => store.delete("k"), undefined],
     ["a bulk store", (store) => store.bulkStore({ k: "new" }), "new"],
   ])("do not fill memory with what %s has overtaken", async (_, write, expected) => {
-    await page.open().store("k", "old");
+    const other = page.open();
+    await other.store("k", "old");
     const store = page.open();
     // However the two interleave: the read is begun a bit later each time.
     for (let delay = 0; delay < 12; delay++) {
@@ -96,7 +105,7 @@ describe("cold reads", () => {
       await turns(delay);
       await Promise.all([store.retrieve("k"), writing]);
       expect(await store.retrieve("k")).toBe(expected);
-      await page.open().store("k", "old");
+      await other.store("k", "old");
       await turns();
     }
   });
@@ -108,11 +117,10 @@ describe("another tab's write", () => {
     await one.store("k", 1);
     expect(await other.retrieve("k")).toBe(1);
     await one.store("k", 2);
-    // Tabs are told by messages, which take a moment.
-    for (let waited = 0; waited < 1000 && other.getCacheStats().size > 0; waited++) await turns(1);
+    await until(() => other.getCacheStats().size === 0);
     expect(await other.retrieve("k")).toBe(2);
     await one.delete("k");
-    for (let waited = 0; waited < 1000 && other.getCacheStats().size > 0; waited++) await turns(1);
+    await until(() => other.getCacheStats().size === 0);
     expect(await other.retrieve("k")).toBeUndefined();
   });
 
@@ -122,12 +130,16 @@ describe("another tab's write", () => {
     await other.store("another", 0);
     const [theirs] = connections;
     const one = page.open();
+    const database = openDatabase(DATABASE);
     // The browser tells a page of its transaction's end when it comes to it, here only after the other tab's message.
     const { transaction: begin } = IDBDatabase.prototype;
+    let overtaking: Promise<boolean> | undefined;
     let overtake = async (): Promise<void> => {
       overtake = async () => undefined;
-      await other.store("k", "newer");
-      await turns(200);
+      // Queued behind the older one, which is being sent.
+      overtaking = other.store("k", "newer");
+      await until(async () => (await allRows(database))["k"]?.version === 2);
+      await turns();
     };
     vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...given) {
       const transaction = begin.apply(this, given);
@@ -139,6 +151,7 @@ describe("another tab's write", () => {
     });
     await one.store("k", "older");
     expect(await one.retrieve("k")).toBe("newer");
+    expect(await overtaking).toBe(true);
   });
 
   it("is what is read next, though the tab died before it told of it", async () => {
@@ -186,13 +199,6 @@ describe("another tab's write", () => {
 });
 
 describe("a version that is told of", () => {
-  const setUp = (): { reader: Reader; memory: MemoryCache } => {
-    const memory = new MemoryCache(10);
-    const database = openDatabase(DATABASE);
-    const nothing = (): void => undefined;
-    return { memory, reader: new Reader({ database, memory, emit: nothing, onUse: nothing, removeExpired: async () => true }) };
-  };
-
   const cases = [
     ["an older", 1, undefined],
     ["the same", 2, 2],
@@ -201,7 +207,7 @@ describe("a version that is told of", () => {
 
   it.each(cases)("during the read of %s one (%i) leaves %s in memory", async (_, version, expected) => {
     await putRows(openDatabase(DATABASE), { k: entryRow({ version }) });
-    const { reader, memory } = setUp();
+    const { reader, memory } = setUpReader();
     const reading = reader.look("k", true);
     reader.forgetOlder({ keys: ["k"], versions: [2] });
     expect(await reading).toMatchObject({ value: "value" });
@@ -209,7 +215,7 @@ describe("a version that is told of", () => {
   });
 
   it.each(cases)("during the commit of %s one (%i) leaves %s in memory", (_, version, expected) => {
-    const { reader, memory } = setUp();
+    const { reader, memory } = setUpReader();
     reader.expect(["k"]);
     reader.forgetOlder({ keys: ["k"], versions: [2] });
     reader.remember("k", { row: entryRow({ version }), payload: '"value"' });
@@ -217,11 +223,54 @@ describe("a version that is told of", () => {
   });
 });
 
+describe("when everything is forgotten", () => {
+  it("a read under way does not bring the old value back into memory", async () => {
+    await putRows(openDatabase(DATABASE), { k: entryRow() });
+    const { reader, memory } = setUpReader();
+    const reading = reader.look("k", true);
+    reader.forgetAll();
+    expect(await reading).toMatchObject({ value: "value" });
+    expect(memory.rowOf("k")).toBeUndefined();
+  });
+
+  it("a commit under way does not bring the old value back into memory", () => {
+    const { reader, memory } = setUpReader();
+    reader.expect(["k"]);
+    reader.forgetAll();
+    reader.remember("k", { row: entryRow(), payload: '"value"' });
+    expect(memory.rowOf("k")).toBeUndefined();
+  });
+});
+
+describe("when a key is forgotten", () => {
+  it.each([
+    ["k", undefined],
+    ["another", 1],
+  ])("as %s is, a read of k under way leaves version %s in memory", async (forgotten, version) => {
+    await putRows(openDatabase(DATABASE), { k: entryRow() });
+    const { reader, memory } = setUpReader();
+    const reading = reader.look("k", true);
+    reader.forget(forgotten);
+    await reading;
+    expect(memory.rowOf("k")?.version).toBe(version);
+  });
+
+  it.each([
+    ["k", undefined],
+    ["another", 1],
+  ])("as %s is, a commit of k under way leaves version %s in memory", (forgotten, version) => {
+    const { reader, memory } = setUpReader();
+    reader.expect(["k"]);
+    reader.forget(forgotten);
+    reader.remember("k", { row: entryRow(), payload: '"value"' });
+    expect(memory.rowOf("k")?.version).toBe(version);
+  });
+});
+
 describe("a read that has ended", () => {
   it("is not what a later one gets", async () => {
     const database = openDatabase(DATABASE);
-    const nothing = (): void => undefined;
-    const reader = new Reader({ database, memory: new MemoryCache(0), emit: nothing, onUse: nothing, removeExpired: async () => true });
+    const { reader } = setUpReader(0);
     for (const payload of ["1", "2"]) {
       await putRows(database, { k: entryRow({ payload }) });
       expect(await reader.look("k", true)).toMatchObject({ value: Number(payload) });
@@ -232,9 +281,7 @@ describe("a read that has ended", () => {
 describe("a commit of this tab", () => {
   it("during a read stays in memory, whatever the read finds", async () => {
     await putRows(openDatabase(DATABASE), { k: entryRow() });
-    const memory = new MemoryCache(10);
-    const nothing = (): void => undefined;
-    const reader = new Reader({ database: openDatabase(DATABASE), memory, emit: nothing, onUse: nothing, removeExpired: async () => true });
+    const { reader, memory } = setUpReader();
     const reading = reader.look("k", true);
     reader.expect(["k"]);
     reader.remember("k", { row: entryRow({ version: 2 }), payload: '"value"' });

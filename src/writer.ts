@@ -92,29 +92,31 @@ export class Writer {
     if (keys.length === 0) return results;
     const done = this.#ports.connectAhead();
     const place = this.#order.enter(keys);
-    const outcomes: Promise<void>[] = [];
+    const outcomes: Promise<unknown>[] = [];
+    // One listener for the whole call: a signal must not collect one for each key.
+    const published = (): Promise<unknown> => unlessAborted<unknown>(Promise.all(outcomes), signal, () => undefined);
     try {
       const makers = await Promise.all(
         Array.from(items, ([key, value]) => this.#checkedDraft(key, value(format), format, options)),
       );
       await place.turn;
       await this.#commitSlices(slices(makers), signal, (commits) => {
-        outcomes.push(
-          ...commits.map(async (commit) => {
-            results.set(commit.draft.key, await unlessAborted(this.#ports.dispatcher.outcome(commit), signal, () => false).catch(() => false));
-          }),
-        );
+        for (const commit of commits) {
+          const { key } = commit.draft;
+          results.set(key, false);
+          outcomes.push(this.#ports.dispatcher.outcome(commit).then((isConfirmed) => results.set(key, isConfirmed), () => undefined));
+        }
         tell(onProgress, outcomes.length, keys.length);
       });
       place.leave();
-      await Promise.all(outcomes);
+      await published();
       return new Map(keys.map((key) => [key, results.get(key) ?? false]));
     } catch (error) {
       place.leave();
-      await Promise.all(outcomes);
+      await published();
       if (!(error instanceof KeyStoreError)) throw error;
       const { code, message, key, cause } = error;
-      throw new KeyStoreError(code, `${message} Entries committed before: ${results.size}, see "results".`, { key, cause, results });
+      throw new KeyStoreError(code, `${message} Entries committed before: ${results.size}, see "results".`, { key, cause, results: new Map(results) });
     } finally {
       done();
     }

@@ -16,10 +16,9 @@ export interface World {
   /** The WebSocket URL of the server. */
   readonly servers: string;
   readonly sizes: Sizes;
+  /** WebSockets that the browser lets a page open at the same time. */
+  readonly mostSockets: number;
 }
-
-/** Chromium refuses a page its 256th WebSocket that has yet to open, those that are being closed seem to count too. */
-const MOST_SOCKETS = 200;
 
 type Row = (goal: Goal, world: World) => Promise<Contest>;
 
@@ -65,9 +64,9 @@ export const ROWS: Readonly<Record<string, Row>> = {
     };
   },
 
-  "stores-connections": async ({ calls }, { servers }) => ({
+  "stores-connections": async ({ calls }, { servers, mostSockets }) => ({
     ours: storesAtOnce(servers, calls),
-    peer: () => atOnceUpTo(MOST_SOCKETS, calls, (n) => publishAlone(servers, `bench.${keyOf(n)}`, JSON.stringify(payload(n)))),
+    peer: () => atOnceUpTo(mostSockets, calls, (n) => publishAlone(servers, `bench.${keyOf(n)}`, JSON.stringify(payload(n)))),
     end: async () => {},
   }),
 

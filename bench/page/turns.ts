@@ -59,5 +59,12 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
 /** What a side leaves for later (closing, settling, garbage) must not be done in the other side's time. */
 export async function quiet(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 60));
-  (globalThis as { gc?: () => void }).gc?.();
+  await collectGarbage();
+}
+
+/** WebKitGTK offers no way to ask for it: there the pause has to do. */
+async function collectGarbage(): Promise<void> {
+  const { gc, TestUtils } = globalThis as { gc?: () => void; TestUtils?: { gc(): Promise<void> } };
+  gc?.(); // Chromium
+  await TestUtils?.gc(); // Firefox
 }

@@ -1,23 +1,31 @@
 import type { Goal } from "../catalogue.ts";
-import type { Result } from "../result.ts";
+import { meetsTarget, type Figure } from "../result.ts";
 
 export const HEADINGS: readonly string[] = ["row", "work", "against", "ours", "peer", "median [p25–p75]", "at most", ""];
 
 /** A row of figures as text. */
-export function cells({ goal, ours, peer, value, ok }: Result): string[] {
-  const { median, p25, p75 } = value;
-  const number = (n: number): string => (goal.unit === "ratio" ? ratio(n) : n.toFixed(2));
-  const suffix = goal.unit === "ratio" ? "" : ` ${goal.unit}`;
+export function cells(goal: Goal, figure: Figure): string[] {
+  const met = meetsTarget(goal, figure);
   return [
     goal.id,
     goal.work,
     goal.against,
-    amount(ours, goal.unit),
-    amount(peer, goal.unit),
-    `${number(median)} [${number(p25)}–${number(p75)}]${suffix}`,
-    goal.target === undefined ? "–" : goal.aim === undefined ? String(goal.target) : `${goal.target} (aim ${goal.aim})`,
-    ok === undefined ? "" : ok ? "ok" : "over",
+    amount(figure.ours, goal.unit),
+    amount(figure.peer, goal.unit),
+    median(goal, figure),
+    atMost(goal),
+    met === undefined ? "" : met ? "ok" : "over",
   ];
+}
+
+/** The figure of a row, and the middle half of the measurements. */
+export function median({ unit }: Goal, { value }: Figure): string {
+  const number = (n: number): string => (unit === "ratio" ? ratio(n) : n.toFixed(2));
+  return `${number(value.median)} [${number(value.p25)}–${number(value.p75)}]${unit === "ratio" ? "" : ` ${unit}`}`;
+}
+
+export function atMost({ target, aim }: Goal): string {
+  return target === undefined ? "–" : aim === undefined ? String(target) : `${target} (aim ${aim})`;
 }
 
 /** Two figures that count after the point, small ones with what they have. */

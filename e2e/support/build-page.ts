@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { build, createLogger, type InlineConfig } from "vite";
+import { build, createLogger, type BuildOptions, type InlineConfig } from "vite";
 import { emptyCrypto } from "../../scripts/lib/empty-crypto.mjs";
 
 const library = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
@@ -12,25 +12,7 @@ export const pageFolder: string = fileURLToPath(new URL("../page", import.meta.u
  * Built, not served by Vite's dev server: that one reloads pages when it comes upon a dependency.
  */
 export default async function buildPage(): Promise<void> {
-  if (!existsSync(library)) throw new Error("dist/ is missing: run `npm run build` first.");
-  const warnings: string[] = [];
-  const warn = (message: string): void => void warnings.push(message);
-  const common: InlineConfig = {
-    configFile: false,
-    root: pageFolder,
-    base: "./",
-    logLevel: "warn",
-    customLogger: { ...createLogger("warn"), warn, warnOnce: warn },
-    plugins: [emptyCrypto()],
-    resolve: {
-      alias: [
-        { find: /^nas-keystore$/, replacement: library },
-        { find: /^nas-keystore\/eager$/, replacement: eagerLibrary },
-      ],
-    },
-  };
-  // As it is written, so that stacks in test reports can be read.
-  const output = { outDir: "dist", minify: false, modulePreload: { polyfill: false } } as const;
+  const { common, output, expectNoWarnings } = builtLibraryIn(pageFolder);
   await build({ ...common, build: { ...output, emptyOutDir: true } });
   // Workers under names that tests know: a module that loads parts as it needs them, and one classic script without import().
   for (const [name, format] of [
@@ -46,6 +28,37 @@ export default async function buildPage(): Promise<void> {
       },
     });
   }
-  // What Vite warns of here, it would warn every user of.
-  if (warnings.length > 0) throw new Error(`The library does not build without warnings:\n${warnings.join("\n")}`);
+  expectNoWarnings();
+}
+
+/** A slow machine is nothing to warn of. */
+const rolldownOptions = { checks: { bundlerTimings: false } };
+
+/** The configuration of a build of pages in a folder, with the built library as users install it. */
+export function builtLibraryIn(root: string): { common: InlineConfig; output: BuildOptions; expectNoWarnings: () => void } {
+  if (!existsSync(library)) throw new Error("dist/ is missing: run `npm run build` first.");
+  const warnings: string[] = [];
+  const warn = (message: string): void => void warnings.push(message);
+  return {
+    common: {
+      configFile: false,
+      root,
+      base: "./",
+      logLevel: "warn",
+      customLogger: { ...createLogger("warn"), warn, warnOnce: warn },
+      plugins: [emptyCrypto()],
+      resolve: {
+        alias: [
+          { find: /^nas-keystore$/, replacement: library },
+          { find: /^nas-keystore\/eager$/, replacement: eagerLibrary },
+        ],
+      },
+    },
+    // As it is written, so that stacks in test reports can be read.
+    output: { outDir: "dist", minify: false, modulePreload: { polyfill: false }, rolldownOptions },
+    expectNoWarnings: () => {
+      // What Vite warns of here, it would warn every user of.
+      if (warnings.length > 0) throw new Error(`The library does not build without warnings:\n${warnings.join("\n")}`);
+    },
+  };
 }

@@ -7,6 +7,11 @@ const FAILED_SOCKET = [
   /^uncaught: The connection to wss?:\S+ was interrupted while the page was loading\./, // Firefox: on a reload too
 ];
 
+/** Whether a line of the console is the browser's own about a failed WebSocket. */
+export function isFailedSocket(line: string): boolean {
+  return FAILED_SOCKET.some((known) => known.test(line));
+}
+
 /** Notes what pages warn of or throw, so that a test fails by it. */
 export interface ConsoleGuard {
   /** Another context than the test's own. */
@@ -28,6 +33,6 @@ export function createConsoleGuard(): ConsoleGuard {
       context.on("weberror", (uncaught) => seen.push(`uncaught: ${uncaught.error().stack ?? uncaught.error().message}`));
     },
     allowFailedSockets: () => void (failedSocketsAllowed = true),
-    complaints: () => seen.filter((line) => !(failedSocketsAllowed && FAILED_SOCKET.some((known) => known.test(line)))),
+    complaints: () => seen.filter((line) => !(failedSocketsAllowed && isFailedSocket(line))),
   };
 }

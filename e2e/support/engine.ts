@@ -15,10 +15,10 @@ export function reportFile(suite: string): string {
 /** Files named after the other engine, which alone can run them. docs/RELIABILITY.md gives the reasons. */
 export const ignoredFiles: string[] = [`**/*.${engine === "chromium" ? "firefox" : "chromium"}.spec.ts`];
 
-/** The one project of a run. */
-export async function engineProject(): Promise<Project<PlaywrightTestOptions, PlaywrightWorkerOptions>> {
-  const executablePath = await requireBrowser(engine);
-  return engine === "chromium" ? chromiumProject(executablePath) : firefoxProject(executablePath);
+/** The project of an engine: of the run's one, unless another is named. */
+export async function engineProject(wanted: Engine = engine): Promise<Project<PlaywrightTestOptions, PlaywrightWorkerOptions>> {
+  const executablePath = await requireBrowser(wanted);
+  return wanted === "chromium" ? chromiumProject(executablePath) : firefoxProject(executablePath);
 }
 
 function chromiumProject(executablePath: string): Project<PlaywrightTestOptions, PlaywrightWorkerOptions> {

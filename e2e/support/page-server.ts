@@ -1,5 +1,5 @@
 import type { AddressInfo } from "node:net";
-import { preview } from "vite";
+import { preview, type Plugin } from "vite";
 import { pageFolder } from "./build-page.ts";
 
 export interface PageServer {
@@ -11,16 +11,17 @@ export interface PageServer {
 /** A path at which the server asks the browser to clear the site's data, as a user does in the settings. */
 export const CLEAR_SITE_DATA = "clear-site-data";
 
-/** Serves the built page on a free port: each server is an origin of its own. */
-export async function startPageServer(): Promise<PageServer> {
+/** Serves the built page, or those of another folder, on a free port: each server is an origin of its own. */
+export async function startPageServer(root = pageFolder, plugins: Plugin[] = []): Promise<PageServer> {
   const server = await preview({
     configFile: false,
-    root: pageFolder,
+    root,
     base: "./",
     appType: "mpa",
     logLevel: "warn",
     build: { outDir: "dist" },
     plugins: [
+      ...plugins,
       {
         name: "clear-site-data",
         configurePreviewServer: ({ middlewares }) => {

@@ -54,10 +54,15 @@ describe("binary", () => {
     expect(payload.buffer.byteLength).toBe(expected.length);
   });
 
-  it("takes the bytes in the call itself", async () => {
-    const value = new Uint8Array([1, 2, 3]);
-    const payload = encode("k", value, "binary");
-    value.fill(9);
+  it.each<[string, (buffer: ArrayBuffer) => unknown]>([
+    ["an ArrayBuffer", (buffer) => buffer],
+    ["a Uint8Array", (buffer) => new Uint8Array(buffer)],
+    ["a DataView", (buffer) => new DataView(buffer)],
+    ["a Buffer", (buffer) => Buffer.from(buffer)],
+  ])("copies the bytes of %s in the call, so that later changes do not reach the payload", (_, wrap) => {
+    const bytes = new Uint8Array([1, 2, 3]);
+    const payload = encode("k", wrap(bytes.buffer), "binary");
+    bytes.fill(9);
     expect(payload).toEqual(new Uint8Array([1, 2, 3]));
   });
 

@@ -383,6 +383,24 @@ describe("a courier", () => {
     expect(courier.isOffline).toBe(false);
   });
 
+  it("publishes what waits as soon as a connection was opened again, whoever needed it", async () => {
+    const { courier, waiting, attempts } = setUp();
+    courier.failed(new Error("refused"), true);
+    waiting.push("a");
+    courier.connected();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(attempts).toEqual([["a"]]);
+  });
+
+  it("does not look for writes that wait at each connection while the server is reachable", async () => {
+    const { courier, drains } = setUp();
+    courier.connected();
+    courier.failed(new Error("lost"), false);
+    courier.connected();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(drains).not.toHaveBeenCalled();
+  });
+
   it("is not offline because a connection that was open did not do its work", () => {
     const { courier } = setUp();
     courier.failed(new Error("lost"), false);

@@ -53,6 +53,23 @@ describe("a lease", () => {
     expect(connection.closes).toBe(1);
   });
 
+  it.each(["before", "after"])("gives a connection that others still use to those who come later, when one is done %s it opens", async (when) => {
+    const { lease, dial, answer } = setUp();
+    const [done, stays] = [lease.share(), lease.share()];
+    if (when === "before") done.release();
+    const connection = await answer();
+    done.release();
+    const later = lease.share();
+    expect(await later.connect()).toBe(connection);
+    expect(dial).toHaveBeenCalledTimes(1);
+    later.release();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(connection.closes).toBe(0);
+    stays.release();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(connection.closes).toBe(1);
+  });
+
   it("opens another connection after the first was closed", async () => {
     const { lease, dial, answer } = setUp();
     const one = lease.share();

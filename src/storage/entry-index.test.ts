@@ -4,6 +4,7 @@ import { openDatabase, putRows, useFreshIndexedDB } from "../testing/indexeddb.t
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
 import { LONG_AGO } from "../entry/row.ts";
 import { expiredKeys, listKeys, measureLiving } from "./entry-index.ts";
+import { addRows } from "./entry-writes.ts";
 import { ENTRIES } from "./schema.ts";
 
 useFreshIndexedDB();
@@ -64,6 +65,14 @@ describe("the entries", () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  it.each([999, 1_000, 1_001, 1_100])("lists all %i keys of a prefix that lie in packs, and no others", async (count) => {
+    const database = openDatabase();
+    const keys = Array.from({ length: count }, (_, n) => `user:${String(n).padStart(4, "0")}`);
+    const rows = new Map([...keys, ...Array.from({ length: 40 }, (_, n) => `team:${n}`)].map((key) => [key, { ...entryRow(), key }]));
+    await database.run([ENTRIES], "readwrite", (transaction) => addRows(transaction, rows));
+    expect((await listKeys(database, NOW, "user:")).living).toEqual(keys);
   });
 
   it("measures what lives, from the sizes before compression", async () => {

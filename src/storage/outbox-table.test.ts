@@ -16,7 +16,7 @@ const settle = (database: Database, owner: string, _first: number, settlements: 
   database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => settleInOutbox(transaction, owner, new Map(settlements)));
 const state = (database: Database, owner: string, n: number): Promise<WriteState | undefined> =>
   database.run([OUTBOX], "readonly", (transaction) => outboxState(transaction, [owner, n]));
-const read = (database: Database, mayTake: (id: WriteId, state: WriteState) => boolean = () => true, after?: [string, number], limit = 100): Promise<OutboxPage> =>
+const read = (database: Database, mayTake: (id: WriteId, state: WriteState) => boolean = () => true, after?: WriteId, limit = 100): Promise<OutboxPage> =>
   database.run([ENTRIES, OUTBOX], "readonly", (transaction) => readOutbox(transaction, after, limit, mayTake));
 
 describe("splitByFate", () => {
@@ -200,6 +200,18 @@ describe("reading the outbox", () => {
       after = [...page.next];
     }
     expect(seen).toEqual(keys);
+  });
+
+  it("goes on after a page in which nothing can be sent", async () => {
+    const database = openDatabase();
+    await putRows(database, { k3: entryRow({ writeId: ["me", 3] }) });
+    await putOutbox(database, "me", record("rejected", write(1)), record("rejected", write(2)), record("queued", write(3)));
+    const mayTake = (_: unknown, state: WriteState): boolean => state === "queued";
+    const first = await read(database, mayTake, undefined, 2);
+    expect(first).toMatchObject({ parcels: [], next: ["me", 2] });
+    const second = await read(database, mayTake, first.next, 2);
+    expect(second.parcels.map(({ write: { n } }) => n)).toEqual([3]);
+    expect(second.next).toBeUndefined();
   });
 
   it("passes over what is no record", async () => {

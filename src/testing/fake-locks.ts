@@ -8,6 +8,7 @@ interface Request {
 export class FakeLocks {
   readonly #held = new Set<Lock>();
   readonly #waiting: Request[] = [];
+  readonly #taken = new Set<() => void>();
 
   async request(name: string, options: LockOptions | Granted, work?: Granted): Promise<unknown> {
     const granted = (typeof options === "function" ? options : work) as Granted;
@@ -16,15 +17,21 @@ export class FakeLocks {
     if (ifAvailable && !this.#isFree(lock)) return granted(null);
     signal?.throwIfAborted();
     await new Promise<void>((resolve, reject) => {
-      const request: Request = { lock, grant: () => resolve(this.#hold(lock)) };
-      this.#waiting.push(request);
-      signal?.addEventListener("abort", () => {
-        const at = this.#waiting.indexOf(request);
-        if (at < 0) return;
-        this.#waiting.splice(at, 1);
-        reject(signal.reason);
+      const abort = (): void => {
+        this.#waiting.splice(this.#waiting.indexOf(request), 1);
+        reject(signal?.reason);
         this.#grantNext();
-      });
+      };
+      const request: Request = {
+        lock,
+        grant: () => {
+          signal?.removeEventListener("abort", abort);
+          this.#held.add(lock);
+          resolve();
+        },
+      };
+      this.#waiting.push(request);
+      signal?.addEventListener("abort", abort, { once: true });
       this.#grantNext();
     });
     try {
@@ -43,12 +50,18 @@ export class FakeLocks {
   /** Holds a lock as another tab does; what is returned lets go of it. */
   async take(name: string, mode: LockMode = "exclusive"): Promise<() => void> {
     return new Promise((resolve) => {
-      void this.request(name, { mode }, () => new Promise<void>((letGo) => resolve(letGo)));
+      const hold = (): Promise<void> =>
+        new Promise((letGo) => {
+          this.#taken.add(letGo);
+          resolve(letGo);
+        });
+      void this.request(name, { mode }, hold);
     });
   }
 
-  #hold(lock: Lock): void {
-    this.#held.add(lock);
+  /** Lets go of everything that was taken. */
+  letGo(): void {
+    for (const letGo of this.#taken) letGo();
   }
 
   #isFree({ name, mode }: Lock): boolean {

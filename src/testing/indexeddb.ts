@@ -1,4 +1,4 @@
-import { IDBFactory, IDBDatabase, IDBKeyRange, forceCloseDatabase } from "fake-indexeddb";
+import { IDBFactory, IDBDatabase, IDBKeyRange, IDBObjectStore, forceCloseDatabase } from "fake-indexeddb";
 import { afterEach, beforeEach, expect, vi, type MockInstance } from "vitest";
 
 import { asRow, type Row } from "../entry/row.ts";
@@ -90,6 +90,20 @@ export function loseAnswer(meanwhile: () => Promise<void> = async () => undefine
     });
     return transaction;
   });
+}
+
+/** The disk is full: nothing can be put anywhere until what is returned is called. */
+export function fillStorage(): () => void {
+  const spies: MockInstance[] = [];
+  const empty = (): void => spies.forEach((spy) => spy.mockRestore());
+  for (const how of ["add", "put"] as const) {
+    spies.push(
+      vi.spyOn(IDBObjectStore.prototype, how).mockImplementation(() => {
+        throw new DOMException("The disk is full.", "QuotaExceededError");
+      }),
+    );
+  }
+  return empty;
 }
 
 function lostServer(): DOMException {

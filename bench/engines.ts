@@ -1,0 +1,48 @@
+import type { Engine } from "../scripts/lib/browsers.mjs";
+
+export type { Engine };
+
+/** What the bench has to know of an engine. */
+export interface EngineTraits {
+  readonly name: string;
+  readonly screen: "headless" | "on a virtual display";
+  /** WebSockets that a page may open at the same time. */
+  readonly mostSockets: number;
+  /** Where IndexedDB lies, unless `--incognito` is given. */
+  readonly indexedDb: "on the disk" | "in memory";
+  /** Rows that are not measured there, and why. */
+  readonly leftOut: Readonly<Record<string, string>>;
+}
+
+const NOT_CHROMIUM = {
+  heap: "the heap is read over Chromium's DevTools",
+  size: "the size does not depend on the engine",
+};
+
+export const TRAITS: Readonly<Record<Engine, EngineTraits>> = {
+  chromium: {
+    name: "Chromium",
+    screen: "headless",
+    // Refuses a page its 256th WebSocket that has yet to open. WebSockets that are closing seem to count too.
+    mostSockets: 200,
+    indexedDb: "on the disk",
+    leftOut: {},
+  },
+  firefox: {
+    name: "Firefox",
+    screen: "headless",
+    // Refuses the 201st WebSocket (network.websocket.max-connections), and opens one after another.
+    mostSockets: 100,
+    indexedDb: "on the disk",
+    leftOut: NOT_CHROMIUM,
+  },
+  webkit: {
+    name: "WebKitGTK",
+    screen: "on a virtual display",
+    // Refuses the 200th.
+    mostSockets: 100,
+    // Its driver starts ephemeral sessions.
+    indexedDb: "in memory",
+    leftOut: { ...NOT_CHROMIUM, blocked: "it takes two pages of one session, the driver opens one" },
+  },
+};

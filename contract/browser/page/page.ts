@@ -1,0 +1,4 @@
+import * as library from "nas-keystore";
+import { runCase } from "./run-case.ts";
+
+globalThis.runCase = (run) => runCase(library, run);

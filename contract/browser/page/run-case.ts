@@ -1,0 +1,50 @@
+import { contract } from "../../cases/index.ts";
+import type { Connect, Message, Server } from "../../environment.ts";
+import { caseEnvironment } from "../../support/case-environment.ts";
+import type { Outcome, Run } from "../run.ts";
+import { described, watchRealm } from "./complaints.ts";
+import { openTab } from "./open-tab.ts";
+
+const complaints: string[] = [];
+const complain = (line: string): void => void complaints.push(line);
+watchRealm(complain);
+
+/** Runs one case in this realm. Never rejects. */
+export async function runCase(library: typeof import("nas-keystore"), { subject, title, namespace, servers, control }: Run): Promise<Outcome> {
+  const { environment, dispose } = caseEnvironment({
+    library,
+    namespace,
+    server: remoteServer(control),
+    connect,
+    options: { servers },
+    openTab: (options) => openTab(library, options, complain),
+  });
+  const failures: unknown[] = [];
+  const note = (error: unknown): void => void failures.push(error);
+  const contractCase = contract[subject]?.find((candidate) => candidate.title === title);
+  if (contractCase === undefined) note(new Error(`There is no case "${subject} › ${title}".`));
+  await contractCase?.run(environment).catch(note);
+  await dispose().catch(note);
+  // Unhandled rejections are reported in a later task.
+  await new Promise((resolve) => setTimeout(resolve));
+  return { complaints, ...(failures.length === 0 ? undefined : { failure: failures.map(described).join("\n") }) };
+}
+
+const connect: Connect = async (options) => (await import("@nats-io/nats-core")).wsconnect(options);
+
+/** The server's control, over HTTP. */
+function remoteServer(control: string): Server {
+  const call = async <Value>(method: keyof Server, ...args: unknown[]): Promise<Value> => {
+    const response = await fetch(`${control}/${method}`, { method: "POST", body: JSON.stringify(args) });
+    const { value, error } = (await response.json()) as { value: Value; error?: string };
+    if (error !== undefined) throw new Error(error);
+    return value;
+  };
+  return {
+    disconnect: () => call("disconnect"),
+    hang: () => call("hang"),
+    restore: () => call("restore"),
+    messages: () => call<Message[]>("messages"),
+    waitForMessages: (count) => call<Message[]>("waitForMessages", count),
+  };
+}

@@ -1,0 +1,31 @@
+import type { KeyStoreErrorCode, KeyStoreOptions } from "nas-keystore";
+
+/** Where a case runs. Each has an HTML page of that name. */
+export const FLAVOURS = ["page", "eager", "worker"] as const;
+export type Flavour = (typeof FLAVOURS)[number];
+
+/** What a page is told to run. */
+export interface Run {
+  readonly subject: string;
+  readonly title: string;
+  readonly namespace: string;
+  readonly servers: string;
+  /** The URL of the case's server control. */
+  readonly control: string;
+}
+
+/** What a page answers. */
+export interface Outcome {
+  /** Why the case failed: the error with its stack. */
+  readonly failure?: string;
+  /** Console warnings, console errors and uncaught errors of the page and its workers. */
+  readonly complaints: readonly string[];
+}
+
+/** The call of a method of a store in another tab. `new` makes the store. */
+export type TabCall = readonly ["new", KeyStoreOptions] | readonly [method: string, ...args: unknown[]];
+
+export interface TabAnswer {
+  readonly value?: unknown;
+  readonly error?: { readonly code?: KeyStoreErrorCode; readonly key?: string | undefined; readonly message: string };
+}

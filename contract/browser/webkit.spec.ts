@@ -1,0 +1,27 @@
+/** The contract suite in WebKitGTK. Its driver reports no console: only lines that pass through `console` are seen. */
+import { openWebKit } from "../../e2e/support/webkit-driver.ts";
+import { registerContract, test, type CasePage } from "./register.ts";
+
+/** The page's modules may be evaluated a moment after its load is reported. */
+const RUN = `
+  const [run, done] = arguments;
+  const begin = () => globalThis.runCase === undefined ? setTimeout(begin) : globalThis.runCase(run).then(done);
+  begin();`;
+
+registerContract(
+  test.extend<object, { casePage: CasePage }>({
+    casePage: [
+      async ({}, use) => {
+        const page = await openWebKit();
+        await use({
+          run: async (url, run) => {
+            await page.open(url);
+            return page.execute(RUN, run);
+          },
+        });
+        await page.close();
+      },
+      { scope: "worker" },
+    ],
+  }),
+);

@@ -1,0 +1,124 @@
+import { assert } from "chai";
+import type { KeyFormat } from "nas-keystore";
+import type { ContractCase, Environment } from "../environment.ts";
+import { assertRejects } from "../support/assertions.ts";
+
+const bytes = new Uint8Array([0, 1, 127, 128, 255]);
+
+const richValue = (): unknown => {
+  const cycle: Record<string, unknown> = { big: 2n ** 70n, zero: -0, nothing: undefined };
+  cycle["self"] = cycle;
+  return new Map<unknown, unknown>([
+    ["date", new Date(1234)],
+    ["set", new Set([1, Number.NaN])],
+    ["regexp", /a+/giu],
+    ["typed", new Float64Array([1.5, -0])],
+    ["error", new TypeError("wrong")],
+    ["cycle", cycle],
+  ]);
+};
+
+/** A value that each format takes, the value that it returns, and the payload where it is plain to see. */
+const roundTrips: readonly { format: KeyFormat; of: string; value: () => unknown; returned?: unknown; payload?: string }[] = [
+  {
+    format: "json",
+    of: "plain data",
+    value: () => ({ text: "ä\u2028", list: [1, null, true], nested: { empty: {} } }),
+    payload: '{"text":"ä\u2028","list":[1,null,true],"nested":{"empty":{}}}',
+  },
+  {
+    format: "json",
+    of: "what JSON.stringify changes by rule",
+    value: () => ({ date: new Date(0), zero: -0, nothing: undefined }),
+    returned: { date: "1970-01-01T00:00:00.000Z", zero: 0 },
+    payload: '{"date":"1970-01-01T00:00:00.000Z","zero":0}',
+  },
+  { format: "text", of: "text", value: () => "line\r\n\0 ä 😀", payload: "line\r\n\0 ä 😀" },
+  { format: "text", of: "an empty text", value: () => "", payload: "" },
+  { format: "binary", of: "a view", value: () => bytes.subarray(1, 4), returned: bytes.slice(1, 4), payload: "AX+A" },
+  { format: "binary", of: "an ArrayBuffer", value: () => bytes.slice().buffer, returned: bytes, payload: "AAF/gP8=" },
+  { format: "binary", of: "a Blob", value: () => new Blob([bytes]), returned: bytes, payload: "AAF/gP8=" },
+  { format: "binary", of: "no bytes", value: () => new Uint8Array(), payload: "" },
+  { format: "structured", of: "rich values", value: richValue },
+  { format: "structured", of: "undefined", value: () => undefined },
+];
+
+const refused: readonly { format: KeyFormat; of: string; value: unknown }[] = [
+  { format: "json", of: "undefined", value: undefined },
+  { format: "json", of: "NaN within an object", value: { a: [Number.NaN] } },
+  { format: "json", of: "a BigInt", value: 1n },
+  { format: "json", of: "a Map", value: new Map() },
+  { format: "text", of: "a number", value: 1 },
+  { format: "text", of: "half of a surrogate pair", value: "\ud800" },
+  { format: "binary", of: "a string", value: "text" },
+  { format: "structured", of: "a function", value: { call: () => 1 } },
+  { format: "structured", of: "a symbol", value: Symbol("s") },
+];
+
+const LONG = "abcdefgh".repeat(1_000);
+
+export const formats: readonly ContractCase[] = [
+  ...roundTrips.map(({ format, of, value, returned = value(), payload }) => ({
+    title: `${format} returns ${of} from memory, from IndexedDB and in a new store`,
+    run: async ({ openStore, server }: Environment) => {
+      const store = openStore();
+      assert.isTrue(await store.store("k", value(), { format }));
+      assertSame(await store.retrieve("k"), returned);
+      assertSame(await store.retrieve("k", { useCache: false }), returned);
+      assertSame((await openStore().bulkRetrieve(["k"])).get("k"), returned);
+      const [message] = await server.waitForMessages(1);
+      assert.equal(message?.envelope?.metadata?.format, format);
+      if (payload !== undefined) assert.equal(message?.envelope?.value, payload);
+    },
+  })),
+  ...refused.map(({ format, of, value }) => ({
+    title: `${format} refuses ${of} with INVALID_VALUE and changes nothing`,
+    run: async ({ openStore, server }: Environment) => {
+      const store = openStore();
+      await store.store("k", "old");
+      const error = await assertRejects(store.store("k", value, { format }), "INVALID_VALUE");
+      assert.equal(error.key, "k");
+      await assertRejects(store.update("k", value, { format }), "INVALID_VALUE");
+      assert.equal(await store.retrieve("k"), "old");
+      assert.equal((await store.getMetadata("k"))?.version, 1);
+      assert.lengthOf(await server.messages(), 1);
+    },
+  })),
+  {
+    title: "compression gzips a payload above the threshold, in the database and in the message",
+    run: async ({ openStore, server }) => {
+      const store = openStore({ compression: true });
+      await store.store("long", LONG, { format: "text" });
+      await store.store("short", "short", { format: "text" });
+      assert.equal((await store.getMetadata("long"))?.size, LONG.length);
+      assert.equal(await store.retrieve("long", { useCache: false }), LONG);
+      // A store without the option reads the entry too.
+      assert.equal(await openStore().retrieve("long"), LONG);
+      const [long, short] = await server.waitForMessages(2);
+      assert.equal(long?.envelope?.metadata?.encoding, "gzip");
+      assert.isBelow(long?.envelope?.value?.length ?? Infinity, LONG.length / 10);
+      assert.isUndefined(short?.envelope?.metadata?.encoding);
+      assert.equal(short?.envelope?.value, "short");
+    },
+  },
+  {
+    title: "compression takes a threshold and leaves a payload alone that gzip makes no smaller",
+    run: async ({ openStore, server }) => {
+      const store = openStore({ compression: { thresholdBytes: 10 } });
+      const noise = crypto.getRandomValues(new Uint8Array(2_000));
+      await store.store("repetitive", "ab".repeat(100), { format: "text" });
+      await store.store("noise", noise, { format: "binary" });
+      assert.deepEqual(await openStore().retrieve("noise"), noise);
+      const encodings = (await server.waitForMessages(2)).map(({ envelope }) => envelope?.metadata?.encoding);
+      assert.deepEqual(encodings, ["gzip", undefined]);
+    },
+  },
+];
+
+/** chai compares Maps as sets of pairs, which fails for a cycle in them. Maps are compared pair by pair. */
+function assertSame(actual: unknown, expected: unknown): void {
+  if (!(expected instanceof Map)) return assert.deepEqual(actual, expected);
+  assert.instanceOf(actual, Map);
+  assert.deepEqual([...actual.keys()], [...expected.keys()]);
+  for (const [key, value] of expected) assert.deepEqual(actual.get(key), value, String(key));
+}

@@ -1,0 +1,35 @@
+import type { ContractCase } from "../environment.ts";
+import { bulkAndLists } from "./bulk-and-lists.ts";
+import { closed } from "./closed.ts";
+import { damage } from "./damage.ts";
+import { formats } from "./formats.ts";
+import { indexedDb } from "./indexeddb.ts";
+import { limits } from "./limits.ts";
+import { operations } from "./operations.ts";
+import { options } from "./options.ts";
+import { outage } from "./outage.ts";
+import { overwritingMany } from "./overwriting-many.ts";
+import { overwritingOffline } from "./overwriting-offline.ts";
+import { overwriting } from "./overwriting.ts";
+import { rejections } from "./rejections.ts";
+import { tabs } from "./tabs.ts";
+import { ttlAndTags } from "./ttl-and-tags.ts";
+import { upkeep } from "./upkeep.ts";
+
+/** All cases, by subject. */
+export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
+  operations,
+  "bulk and lists": bulkAndLists,
+  upkeep,
+  options,
+  formats,
+  "ttl and tags": ttlAndTags,
+  limits,
+  overwriting: [...overwriting, ...overwritingMany, ...overwritingOffline],
+  outage,
+  rejections,
+  tabs,
+  damage,
+  closed,
+  IndexedDB: indexedDb,
+};

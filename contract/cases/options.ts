@@ -1,0 +1,203 @@
+import { assert } from "chai";
+import type { KeyStoreOptions } from "nas-keystore";
+import type { Connect, ContractCase } from "../environment.ts";
+import { assertRejects, rejection } from "../support/assertions.ts";
+import { details } from "../support/events.ts";
+import { until } from "../support/waiting.ts";
+
+/** For each option, values that it does not take. */
+const INVALID: Readonly<Record<keyof KeyStoreOptions, readonly unknown[]>> = {
+  servers: ["", "http://localhost", [], 1],
+  namespace: ["", "a b", "a.", "a.*", ">", "$SYS", 1],
+  cacheSize: [-1, 1.5, "1"],
+  maxEntries: [-1, 1.5],
+  maxBytes: [-1, Number.NaN],
+  maxPayloadBytes: [-1, "1"],
+  defaultTtl: [0, -1, "1"],
+  sweepIntervalMs: [-1, Infinity],
+  lingerMs: [-1, 2 ** 31],
+  timeoutMs: [-1, "1"],
+  compression: ["yes", { thresholdBytes: -1 }, { threshold: 1 }],
+  connection: ["user", { servers: [] }, { reconnect: true }],
+  connect: ["nats"],
+  persist: [1],
+};
+
+/** Counts the connections that a client opens, and those that are open. */
+function counted(connect: Connect): { connect: Connect; opened: () => number; open: () => number } {
+  let opened = 0;
+  let open = 0;
+  return {
+    connect: async (options) => {
+      const connection = await connect(options);
+      opened++;
+      open++;
+      void connection.closed().then(() => open--);
+      return connection;
+    },
+    opened: () => opened,
+    open: () => open,
+  };
+}
+
+/** Each option of the constructor, and the checks of all options. */
+export const options: readonly ContractCase[] = [
+  {
+    title: "The constructor throws INVALID_OPTION for each option of a wrong value, and for an unknown option",
+    run: async ({ library: { NASKeyStore, KeyStoreError } }) => {
+      const wrong = Object.entries(INVALID).flatMap(([name, values]) => values.map((value) => ({ [name]: value })));
+      for (const given of [...wrong, { unknown: 1 }, 1, null]) {
+        let thrown: unknown;
+        try {
+          void new NASKeyStore(given as object).close();
+        } catch (error) {
+          thrown = error;
+        }
+        assert.instanceOf(thrown, KeyStoreError, JSON.stringify(given));
+        assert.equal(thrown.code, "INVALID_OPTION");
+      }
+    },
+  },
+  {
+    title: "Operations reject INVALID_OPTION for options of a wrong value and for unknown options, and change nothing",
+    run: async ({ openStore, server }) => {
+      const store = openStore();
+      const wrong = [{ format: "xml" }, { ttl: 0 }, { ttl: "1" }, { tags: "a" }, { tags: [1] }, { ifVersion: -1 }, { signal: {} }, { unknown: 1 }];
+      for (const given of wrong as object[]) {
+        await assertRejects(store.store("k", 1, given), "INVALID_OPTION");
+        await assertRejects(store.update("k", 1, given), "INVALID_OPTION");
+        await assertRejects(store.bulkStore({ k: 1 }, given), "INVALID_OPTION");
+        await assertRejects(store.delete("k", given), "INVALID_OPTION");
+        await assertRejects(store.retrieve("k", given), "INVALID_OPTION");
+        await assertRejects(store.bulkRetrieve(["k"], given), "INVALID_OPTION");
+        await assertRejects(store.flush(given), "INVALID_OPTION");
+        await assertRejects(store.listKeys("*", given), "INVALID_OPTION");
+      }
+      await assertRejects(store.bulkStore({ k: 1 }, { onProgress: 1 } as object), "INVALID_OPTION");
+      await assertRejects(store.retrieve("k", { useCache: 1 } as object), "INVALID_OPTION");
+      await assertRejects(store.listKeys("*", { tag: 1 } as object), "INVALID_OPTION");
+      assert.isEmpty(await store.listKeys());
+      assert.isEmpty(await server.messages());
+    },
+  },
+  {
+    title: "A signal that is already aborted rejects with its reason and changes nothing",
+    run: async ({ openStore, server }) => {
+      const store = openStore();
+      await store.store("k", "old");
+      const signal = AbortSignal.abort(new Error("stop"));
+      for (const call of [
+        store.store("k", 1, { signal }),
+        store.update("k", 1, { signal }),
+        store.delete("k", { signal }),
+        store.bulkStore({ k: 1 }, { signal }),
+        store.retrieve("k", { signal }),
+        store.bulkRetrieve(["k"], { signal }),
+        store.flush({ signal }),
+      ]) {
+        assert.equal((await rejection(call)).message, "stop");
+      }
+      assert.equal(await store.retrieve("k"), "old");
+      assert.lengthOf(await server.messages(), 1);
+    },
+  },
+  {
+    title: "namespace keeps entries and messages apart",
+    run: async ({ openStore, namespace, server, library }) => {
+      const store = openStore();
+      const other = openStore({ namespace: `${namespace}.other` });
+      await store.store("k", "one");
+      await other.store("k", "two");
+      assert.equal(await store.retrieve("k"), "one");
+      assert.equal(await other.retrieve("k"), "two");
+      const subjects = (await server.waitForMessages(2)).map(({ subject }) => subject);
+      assert.deepEqual(subjects, [`_kv.${namespace}.key.k`, `_kv.${namespace}.other.key.k`]);
+      await other.close();
+      await library.destroyNamespace(`${namespace}.other`);
+      assert.equal(await openStore().retrieve("k"), "one");
+    },
+  },
+  {
+    title: "servers takes a list, of which the first that answers is used",
+    outage: true,
+    run: async ({ openStore, connect }) => {
+      const calls: string[][] = [];
+      const store = openStore({
+        servers: ["ws://127.0.0.1:1", "ws://127.0.0.1:2"],
+        connect: (given) => {
+          calls.push((given as { servers: string[] }).servers);
+          return connect(given);
+        },
+      });
+      assert.isFalse(await store.ping());
+      assert.sameMembers(calls[0] ?? [], ["ws://127.0.0.1:1", "ws://127.0.0.1:2"]);
+    },
+  },
+  {
+    title: "connect takes another NATS client, which gets the options of `connection`",
+    run: async ({ openStore, connect, server }) => {
+      let seen: object = {};
+      const store = openStore({
+        connection: { name: "my app" },
+        connect: (given) => {
+          seen = given;
+          return connect(given);
+        },
+      });
+      assert.isTrue(await store.store("k", 1));
+      assert.deepInclude(seen, { name: "my app", reconnect: false });
+      assert.lengthOf(await server.waitForMessages(1), 1);
+    },
+  },
+  {
+    title: "A connection is closed as soon as it is idle, and operations at the same time share it",
+    run: async ({ openStore, connect }) => {
+      const client = counted(connect);
+      const store = openStore({ connect: client.connect });
+      await Promise.all(Array.from({ length: 20 }, (_, index) => store.store(`k${index}`, index)));
+      assert.equal(client.opened(), 1);
+      await until("the connection is closed", () => client.open() === 0);
+      await store.ping();
+      assert.equal(client.opened(), 2);
+    },
+  },
+  {
+    title: "lingerMs keeps an idle connection open until the store is closed",
+    run: async ({ openStore, connect }) => {
+      const client = counted(connect);
+      const store = openStore({ connect: client.connect, lingerMs: 60_000 });
+      await store.store("a", 1);
+      await store.store("b", 2);
+      await store.ping();
+      assert.deepEqual([client.opened(), client.open()], [1, 1]);
+      await store.close();
+      await until("the connection is closed", () => client.open() === 0);
+    },
+  },
+  {
+    title: "timeoutMs bounds the wait for a server that never answers",
+    run: async ({ openStore }) => {
+      const store = openStore({ timeoutMs: 100, connect: () => new Promise(() => undefined) });
+      const offline = details(store, "offline");
+      assert.isFalse(await store.store("k", 1));
+      assert.isFalse(await store.ping());
+      assert.equal(await store.retrieve("k"), 1);
+      await until("the store says that it is offline", () => offline.length > 0);
+    },
+  },
+  {
+    title: "persist asks at the first write for storage that the browser does not clear",
+    run: async ({ openStore }) => {
+      // Only pages can ask. WebKitGTK and Node have no `navigator.storage`.
+      const storage = (globalThis.navigator as Partial<Navigator> | undefined)?.storage;
+      let asked = 0;
+      if (storage?.persist !== undefined) storage.persist = () => Promise.resolve(++asked > 0);
+      const store = openStore({ persist: true });
+      await store.exists("k");
+      assert.equal(asked, 0);
+      assert.isTrue(await store.store("a", 1));
+      assert.isTrue(await store.store("b", 1));
+      assert.equal(asked, storage?.persist === undefined ? 0 : 1);
+    },
+  },
+];

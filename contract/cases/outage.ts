@@ -1,0 +1,167 @@
+import { assert } from "chai";
+import type { ContractCase } from "../environment.ts";
+import { details, nextEvent } from "../support/events.ts";
+import { distinct, published } from "../support/messages.ts";
+import { until } from "../support/waiting.ts";
+
+
+/** A server that goes away and comes back. */
+export const outage: readonly ContractCase[] = [
+  {
+    title: "Writes while the server is away resolve false, are readable and listed as pending",
+    outage: true,
+    run: async ({ openStore, server }) => {
+      await server.disconnect();
+      const store = openStore();
+      assert.isFalse(await store.store("a", 1));
+      assert.isFalse(await store.update("b", 2));
+      assert.deepEqual(await store.bulkStore({ c: 3 }), new Map([["c", false]]));
+      assert.isFalse(await store.delete("absent"));
+      for (const reader of [store, openStore()]) {
+        assert.deepEqual(await reader.bulkRetrieve(["a", "b", "c"]), new Map([["a", 1], ["b", 2], ["c", 3]]));
+        assert.isTrue((await reader.getMetadata("a"))?.pending);
+        const pending = (await reader.pendingWrites()).map(({ key, operation, version, rejected }) => ({ key, operation, version, rejected }));
+        assert.sameDeepMembers(pending, [
+          ...["a", "b", "c"].map((key) => ({ key, operation: "store" as const, version: 1, rejected: false })),
+          { key: "absent", operation: "delete", version: 1, rejected: false },
+        ]);
+        assert.deepInclude(await reader.getStorageStats(), { entries: 3, pendingWrites: 4, rejectedWrites: 0 });
+        assert.deepInclude(await reader.flush(), { published: 0, pending: 4, rejected: 0 });
+      }
+    },
+  },
+  {
+    title: "Queued writes are published in the order of their commits, each with one id, once the server is back",
+    outage: true,
+    run: async ({ openStore, server }) => {
+      await server.disconnect();
+      const store = openStore();
+      for (let index = 0; index < 20; index++) await store.store(`k${index}`, index);
+      await store.delete("k3");
+      await store.store("k5", "newer");
+      await server.restore();
+      await until("all is published", async () => (await store.flush()).pending === 0);
+      const writes = await published(server);
+      const newest = new Map(writes.map((write) => [write.key, write]));
+      assert.deepEqual(newest.get("k3"), { key: "k3", version: 2, value: undefined });
+      assert.deepEqual(newest.get("k5"), { key: "k5", version: 2, value: '"newer"' });
+      const once = writes.map(({ key }) => key).filter((key) => key !== "k3" && key !== "k5");
+      assert.deepEqual(once, Array.from({ length: 20 }, (_, index) => `k${index}`).filter((key) => key !== "k3" && key !== "k5"));
+      assert.lengthOf(distinct(await server.messages()), (await server.messages()).length, "no id comes twice");
+      assert.isFalse((await store.getMetadata("k0"))?.pending);
+      assert.deepEqual(await store.pendingWrites(), []);
+    },
+  },
+  {
+    title: "A queued write is published in the background, with no further call",
+    outage: true,
+    run: async ({ openStore, server }) => {
+      await server.disconnect();
+      const store = openStore();
+      const confirmed = details(store, "published");
+      await store.store("k", 1);
+      await server.restore();
+      await server.waitForMessages(1);
+      await until("the write is confirmed", () => confirmed.length === 1);
+      assert.deepEqual(confirmed, [{ key: "k", version: 1, operation: "store" }]);
+    },
+  },
+  {
+    title: "`offline` tells the error and how many writes wait, `online` that the server answers again",
+    outage: true,
+    run: async ({ openStore, server }) => {
+      await server.disconnect();
+      const store = openStore();
+      const offline = details(store, "offline");
+      await store.store("k", 1);
+      // The first event may come before the commit: the connection fails while the write is being prepared.
+      await store.flush();
+      await until("the event counts the write", () => offline.at(-1)?.pending === 1);
+      assert.instanceOf(offline[0]?.error, Error);
+      assert.isNotEmpty(offline[0]?.error.message);
+      const online = nextEvent(store, "online");
+      await server.restore();
+      await until("the write is published", async () => (await store.flush()).pending === 0);
+      assert.isNumber((await online).pending);
+    },
+  },
+  {
+    title: "A new store publishes what an earlier store has queued",
+    outage: true,
+    run: async ({ openStore, server }) => {
+      await server.disconnect();
+      const earlier = openStore();
+      await earlier.bulkStore({ a: 1, b: 2 });
+      await earlier.close();
+      await server.restore();
+      openStore();
+      await server.waitForMessages(2);
+      assert.sameMembers((await published(server)).map(({ key }) => key), ["a", "b"]);
+    },
+  },
+  {
+    title: "A write whose confirmation is lost is published again under the same id",
+    outage: true,
+    run: async ({ openStore, server }) => {
+      const store = openStore({ timeoutMs: 1_000, lingerMs: 60_000 });
+      await store.store("first", 1);
+      await server.hang();
+      assert.isFalse(await store.store("k", 2));
+      // The message that was held back arrives as well, unless the store has closed its socket before.
+      await server.restore();
+      await until("the write is published", async () => (await store.flush()).pending === 0);
+      const writes = distinct((await server.messages()).filter(({ envelope }) => envelope?.key === "k"));
+      assert.deepEqual(writes, [{ key: "k", version: 1, value: "2" }]);
+    },
+  },
+  {
+    title: "clearCache keeps unconfirmed writes, which are published later",
+    outage: true,
+    run: async ({ openStore, server }) => {
+      const store = openStore();
+      await store.store("confirmed", 1);
+      await until("the write is settled", async () => (await openStore().pendingWrites()).length === 0);
+      await server.disconnect();
+      await store.store("queued", 2);
+      await store.clearCache();
+      assert.deepEqual(await store.listKeys(), ["queued"]);
+      await server.restore();
+      await until("the write is published", async () => (await store.flush()).pending === 0);
+      assert.deepEqual((await published(server)).map(({ key }) => key), ["confirmed", "queued"]);
+    },
+  },
+  {
+    title: "An unconfirmed write that expires is still published",
+    outage: true,
+    run: async ({ openStore, server, setClock }) => {
+      setClock(Date.UTC(2030, 0, 1));
+      await server.disconnect();
+      const store = openStore();
+      await store.store("k", 1, { ttl: 1 });
+      setClock(Date.UTC(2030, 0, 2));
+      await store.sweep();
+      assert.isFalse(await store.exists("k"));
+      assert.lengthOf(await store.pendingWrites(), 1);
+      await server.restore();
+      await until("the write is published", async () => (await store.flush()).pending === 0);
+      assert.deepEqual(await published(server), [{ key: "k", version: 1, value: "1" }]);
+    },
+  },
+  {
+    title: "A signal that is aborted after the commit ends the wait, and the write resolves false",
+    outage: true,
+    run: async ({ openStore, server }) => {
+      await server.hang();
+      const store = openStore({ timeoutMs: 20_000 });
+      const controller = new AbortController();
+      const writing = store.store("k", 1, { signal: controller.signal });
+      const reader = openStore();
+      await until("the write is committed", () => reader.exists("k"));
+      controller.abort();
+      assert.isFalse(await writing);
+      await server.restore();
+      await server.waitForMessages(1);
+      assert.equal(await store.retrieve("k"), 1);
+    },
+  },
+];

@@ -1,0 +1,114 @@
+import { assert } from "chai";
+import type { ContractCase } from "../environment.ts";
+import { assertRejects } from "../support/assertions.ts";
+import { nextEvent } from "../support/events.ts";
+import { published } from "../support/messages.ts";
+
+/** "wire" is the client that reads the messages: it needs no user of its own. */
+const DENIES_SECRETS = `
+  no_auth_user: anyone
+  authorization {
+    users: [
+      { user: anyone, password: "", permissions: { publish: { deny: ["_kv.*.key.secret", "_kv.*.key.secret2"] } } }
+      { user: admin, password: "right" }
+    ]
+  }`;
+
+/** Messages that the server refuses. */
+export const rejections: readonly ContractCase[] = [
+  {
+    title: "A write that the server does not permit rejects PUBLISH_REJECTED, and the entry is kept",
+    serverConfig: DENIES_SECRETS,
+    run: async ({ openStore, server }) => {
+      const store = openStore();
+      const rejected = nextEvent(store, "rejected");
+      const error = await assertRejects(store.store("secret", 1), "PUBLISH_REJECTED");
+      assert.equal(error.key, "secret");
+      assert.deepInclude(await rejected, { key: "secret", version: 1 });
+      assert.equal((await rejected).error.code, "PUBLISH_REJECTED");
+      assert.equal(await store.retrieve("secret"), 1);
+      const [row, ...others] = await store.pendingWrites();
+      assert.isEmpty(others);
+      assert.deepInclude(row, { key: "secret", operation: "store", version: 1, rejected: true });
+      assert.isNotEmpty(row?.lastError);
+      assert.deepInclude(await store.getStorageStats(), { pendingWrites: 0, rejectedWrites: 1 });
+      assert.deepEqual(await store.flush(), { published: 0, pending: 0, rejected: 1 });
+      assert.isEmpty(await server.messages());
+    },
+  },
+  {
+    title: "bulkStore resolves false for the keys that the server refuses and publishes the others",
+    serverConfig: DENIES_SECRETS,
+    run: async ({ openStore, server }) => {
+      const store = openStore();
+      const results = await store.bulkStore({ a: 1, secret: 2, b: 3 });
+      assert.deepEqual([...results], [["a", true], ["secret", false], ["b", true]]);
+      assert.deepEqual((await published(server)).map(({ key }) => key), ["a", "b"]);
+    },
+  },
+  {
+    title: "retryRejected queues a refused write again, and another user publishes it",
+    serverConfig: DENIES_SECRETS,
+    run: async ({ openStore, server }) => {
+      const first = openStore();
+      await assertRejects(first.store("secret", 1), "PUBLISH_REJECTED");
+      await first.close();
+      const admin = openStore({ connection: { user: "admin", pass: "right" } });
+      assert.equal(await admin.retryRejected("other"), 0);
+      assert.equal(await admin.retryRejected("secret"), 1);
+      await server.waitForMessages(1);
+      assert.deepEqual(await published(server), [{ key: "secret", version: 1, value: "1" }]);
+    },
+  },
+  {
+    title: "discardRejected gives up a refused write, and its entry stays",
+    serverConfig: DENIES_SECRETS,
+    run: async ({ openStore }) => {
+      const store = openStore();
+      await store.bulkStore({ secret: 1, secret2: 2 });
+      assert.equal(await store.discardRejected("secret"), 1);
+      assert.deepEqual((await store.pendingWrites()).map(({ key }) => key), ["secret2"]);
+      assert.equal(await store.discardRejected(), 1);
+      assert.deepEqual(await store.pendingWrites(), []);
+      assert.deepEqual(await store.bulkRetrieve(["secret", "secret2"]), new Map([["secret", 1], ["secret2", 2]]));
+    },
+  },
+  {
+    title: "A refused write of a key is superseded by the next write of the key",
+    serverConfig: DENIES_SECRETS,
+    run: async ({ openStore }) => {
+      const store = openStore();
+      await assertRejects(store.store("secret", "old"), "PUBLISH_REJECTED");
+      await assertRejects(store.store("secret", "new"), "PUBLISH_REJECTED");
+      const pending = (await store.pendingWrites()).map(({ key, version, rejected }) => ({ key, version, rejected }));
+      assert.deepEqual(pending, [{ key: "secret", version: 2, rejected: true }]);
+      assert.equal(await openStore().retrieve("secret"), "new");
+    },
+  },
+  {
+    title: "Wrong credentials queue a write and dispatch `offline`, right ones publish it",
+    serverConfig: DENIES_SECRETS,
+    run: async ({ openStore, server }) => {
+      const wrong = openStore({ connection: { user: "admin", pass: "wrong" } });
+      const offline = nextEvent(wrong, "offline");
+      assert.isFalse(await wrong.store("k", 1));
+      assert.match((await offline).error.message, /authorization/i);
+      assert.notInclude(JSON.stringify(await wrong.pendingWrites()), "wrong");
+      await wrong.close();
+      openStore({ connection: { user: "admin", pass: "right" } });
+      await server.waitForMessages(1);
+    },
+  },
+  {
+    title: "A message over the server's max_payload is refused with PAYLOAD_TOO_LARGE once the server is known",
+    serverConfig: "max_payload: 2000",
+    run: async ({ openStore, server }) => {
+      const store = openStore();
+      await store.ping();
+      await assertRejects(store.store("k", "x".repeat(3_000)), "PAYLOAD_TOO_LARGE");
+      assert.isFalse(await store.exists("k"));
+      assert.isTrue(await store.store("k", "x".repeat(100)));
+      assert.lengthOf(await server.messages(), 1);
+    },
+  },
+];

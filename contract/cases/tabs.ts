@@ -1,0 +1,131 @@
+import { assert } from "chai";
+import type { ContractCase } from "../environment.ts";
+import { distinct, published } from "../support/messages.ts";
+import { until } from "../support/waiting.ts";
+
+/** Several tabs of one origin. */
+export const tabs: readonly ContractCase[] = [
+  {
+    title: "A value in memory is replaced or forgotten when another tab writes its key",
+    run: async ({ openStore, openTab }) => {
+      const store = openStore();
+      const tab = await openTab();
+      await store.bulkStore({ stored: "old", deleted: "old", updated: "old" });
+      await tab.store("stored", "new");
+      await tab.delete("deleted");
+      await tab.update("updated", "new");
+      await until("the store has heard of the writes", async () => (await store.retrieve("updated")) === "new");
+      assert.equal(await store.retrieve("stored"), "new");
+      assert.isUndefined(await store.retrieve("deleted"));
+    },
+  },
+  {
+    title: "Tabs list each other's entries and pending writes",
+    outage: true,
+    run: async ({ openStore, openTab, server }) => {
+      await server.disconnect();
+      const store = openStore();
+      const tab = await openTab();
+      await tab.store("tab", 1);
+      await store.store("store", 2);
+      for (const reader of [store, tab]) {
+        assert.deepEqual(await reader.listKeys(), ["store", "tab"]);
+        assert.sameMembers((await reader.pendingWrites()).map(({ key }) => key), ["store", "tab"]);
+      }
+    },
+  },
+  {
+    title: "A store publishes what a closed tab has queued",
+    outage: true,
+    run: async ({ openStore, openTab, server }) => {
+      await server.disconnect();
+      const store = openStore();
+      const tab = await openTab();
+      assert.isFalse(await tab.store("k", 1));
+      await tab.close();
+      await server.restore();
+      await until("the write is published", async () => (await store.flush()).pending === 0);
+      assert.deepEqual(await published(server), [{ key: "k", version: 1, value: "1" }]);
+    },
+  },
+  {
+    title: "A store publishes what a killed tab has queued",
+    outage: true,
+    kills: true,
+    run: async ({ openStore, openTab, server }) => {
+      await server.disconnect();
+      const store = openStore();
+      const tab = await openTab();
+      assert.isFalse(await tab.store("k", 1));
+      tab.kill();
+      await server.restore();
+      await until("the write is published", async () => (await store.flush()).pending === 0);
+      assert.deepEqual(await published(server), [{ key: "k", version: 1, value: "1" }]);
+    },
+  },
+  {
+    title: "A store takes over the writes that a killed tab was sending, with no further call",
+    outage: true,
+    kills: true,
+    run: async ({ openStore, openTab, server }) => {
+      const store = openStore();
+      const tab = await openTab({ timeoutMs: 60_000 });
+      await server.hang();
+      // They never settle, since the tab is killed.
+      void Promise.allSettled([tab.store("a", 1), tab.bulkStore({ b: 2, c: 3 }), tab.delete("d")]);
+      await until("the tab has committed its writes", async () => (await store.pendingWrites()).length === 4);
+      assert.isEmpty(await server.messages());
+      tab.kill();
+      await server.restore();
+      await server.waitForMessages(4);
+      assert.sameMembers((await published(server)).map(({ key }) => key), ["a", "b", "c", "d"]);
+      await until("the writes are confirmed", async () => (await store.pendingWrites()).length === 0);
+    },
+  },
+  {
+    title: "A store leaves alone what a living tab is sending",
+    outage: true,
+    run: async ({ openStore, openTab, server }) => {
+      await server.hang();
+      const tab = await openTab({ timeoutMs: 60_000 });
+      const sending = tab.store("k", 1);
+      const store = openStore({ timeoutMs: 500 });
+      await until("the tab has committed its write", async () => (await store.pendingWrites()).length === 1);
+      assert.equal((await store.flush()).published, 0);
+      await server.restore();
+      assert.isTrue(await sending);
+      assert.lengthOf(await server.messages(), 1);
+      await until("the store hears of it", async () => (await store.pendingWrites()).length === 0);
+    },
+  },
+  {
+    title: "A newer write of a key that a living tab is sending is published after it",
+    outage: true,
+    run: async ({ openStore, openTab, server }) => {
+      await server.hang();
+      const tab = await openTab({ timeoutMs: 60_000 });
+      const sending = tab.store("k", "older");
+      const store = openStore({ timeoutMs: 500 });
+      await until("the tab has committed its write", async () => (await store.pendingWrites()).length === 1);
+      assert.isFalse(await store.store("k", "newer"));
+      await server.restore();
+      await sending;
+      await until("the newer write is published", async () => (await store.flush()).pending === 0);
+      const writes = await published(server);
+      assert.deepEqual(writes.at(-1), { key: "k", version: 2, value: '"newer"' });
+      assert.deepEqual(writes, writes.toSorted((a, b) => a.version - b.version));
+    },
+  },
+  {
+    title: "Four tabs that write at the same time lose nothing",
+    run: async ({ openStore, openTab, server }) => {
+      const stores = [openStore(), ...(await Promise.all([openTab(), openTab(), openTab()]))];
+      const written = await Promise.all(
+        stores.flatMap((store, tab) => Array.from({ length: 10 }, (_, index) => store.store(`tab${tab}:${index}`, index))),
+      );
+      assert.isTrue(written.every(Boolean));
+      assert.lengthOf(await openStore().listKeys("tab*"), 40);
+      assert.lengthOf(distinct(await server.messages()), 40);
+    },
+  },
+];

@@ -1,0 +1,20 @@
+import { assert } from "chai";
+import type { KeyStoreError, KeyStoreErrorCode } from "nas-keystore";
+
+/** The reason why a promise rejects. */
+export async function rejection(promise: Promise<unknown>): Promise<KeyStoreError> {
+  const outcome = await promise.then(
+    (value) => ({ value }),
+    (error: unknown) => ({ error }),
+  );
+  if ("error" in outcome) return outcome.error as KeyStoreError;
+  return assert.fail(`The call resolved to ${String(outcome.value)}. It should have rejected.`);
+}
+
+/** Fails unless the promise rejects with a KeyStoreError of this code. */
+export async function assertRejects(promise: Promise<unknown>, code: KeyStoreErrorCode): Promise<KeyStoreError> {
+  const error = await rejection(promise);
+  assert.equal(error.code, code, error.stack);
+  assert.equal(error.name, "KeyStoreError");
+  return error;
+}

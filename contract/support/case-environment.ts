@@ -1,0 +1,43 @@
+import type { KeyStoreOptions, NASKeyStore } from "nas-keystore";
+import type { Environment, Tab } from "../environment.ts";
+import { rawDatabase } from "./raw-database.ts";
+
+/** What an environment is made of. */
+export interface Realm extends Pick<Environment, "library" | "namespace" | "server" | "connect"> {
+  /** Options that every store of the case gets: the server, the client. */
+  readonly options: KeyStoreOptions;
+  readonly openTab: (options: KeyStoreOptions) => Promise<Tab>;
+}
+
+/** An environment, with what ends the case: closes stores and tabs, and lets time pass again. */
+export function caseEnvironment(realm: Realm): { environment: Environment; dispose: () => Promise<void> } {
+  const { library, namespace, server, connect } = realm;
+  const stores: NASKeyStore[] = [];
+  const tabs: Tab[] = [];
+  const realNow = Date.now;
+  const completed = (options?: KeyStoreOptions): KeyStoreOptions => ({ ...realm.options, namespace, ...options });
+  return {
+    environment: {
+      library,
+      namespace,
+      server,
+      connect,
+      database: rawDatabase(namespace),
+      openStore: (options) => {
+        const store = new library.NASKeyStore(completed(options));
+        stores.push(store);
+        return store;
+      },
+      openTab: async (options) => {
+        const tab = await realm.openTab(completed(options));
+        tabs.push(tab);
+        return tab;
+      },
+      setClock: (ms) => void (Date.now = () => ms),
+    },
+    dispose: async () => {
+      Date.now = realNow;
+      await Promise.all([...stores, ...tabs].map((opened) => opened.close()));
+    },
+  };
+}

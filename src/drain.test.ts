@@ -1,0 +1,186 @@
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { Dispatcher, type DispatcherOptions } from "./dispatcher.ts";
+import type { EntryRow } from "./entry/row.ts";
+import { KeyStoreError } from "./errors.ts";
+import { lazy } from "./lazy.ts";
+import type { Batch, Courier } from "./network/courier.ts";
+import type { Delivery } from "./network/publisher.ts";
+import type { WriteState } from "./storage/outbox-table.ts";
+import { newCommitter } from "./testing/committer.ts";
+import { storeDraft } from "./testing/drafts.ts";
+import { FakeLocks } from "./testing/fake-locks.ts";
+import { allOutbox, openDatabase, putOutbox, putRows, useFreshIndexedDB } from "./testing/indexeddb.ts";
+import { entryRow, sha256Of } from "./testing/rows.ts";
+
+useFreshIndexedDB();
+beforeEach(() => void vi.stubGlobal("navigator", { locks: new FakeLocks() }));
+
+/** A dispatcher, with a courier that only counts, and other stores that live. */
+function setUp(given: Partial<DispatcherOptions> = {}) {
+  const database = openDatabase();
+  const living = new Set(["me"]);
+  const courier = { isOffline: false, kick: vi.fn<() => void>(), retryLater: vi.fn<() => void>(), reported: Promise.resolve() };
+  const options: DispatcherOptions = {
+    namespace: "test",
+    owner: "me",
+    timeoutMs: 50,
+    drainLock: "drain",
+    livingOwners: async () => new Set(living),
+    emit: vi.fn<DispatcherOptions["emit"]>(),
+    publish: async (messages) => messages.map(() => ({ status: "confirmed" })),
+    onSettled: () => undefined,
+    onGivenUp: () => undefined,
+    ...given,
+  };
+  const committer = newCommitter(database, { mayPublish: () => !courier.isOffline, onCommitted: (commits) => dispatcher.dispatch(commits) });
+  const dispatcher: Dispatcher = new Dispatcher(database, committer, () => courier as unknown as Courier, options);
+  /** Drains to a server that does what a test says. @returns the sizes of the batches, and whether nothing is left */
+  const drain = async (answer: (batch: number) => Delivery = () => ({ status: "confirmed" })): Promise<[number[], boolean]> => {
+    const batches: number[] = [];
+    const isComplete = await dispatcher.drain(async ({ messages, settle }: Batch) => {
+      batches.push(messages.length);
+      const delivery = answer(batches.length);
+      settle(messages.map(() => delivery));
+      return delivery.status !== "failed";
+    });
+    return [batches, isComplete];
+  };
+  const outbox = async (): Promise<string[]> =>
+    (await allOutbox(database)).flatMap(([[owner], { state, writes }]) => writes.map(({ key }) => `${owner} ${state} ${key}`));
+  return { database, dispatcher, committer, courier, living, drain, outbox };
+}
+
+const LOST: Delivery = { status: "failed", error: new Error("lost") };
+
+/** Leaves so many writes of a store in the outbox: in one record, or each in its own. */
+async function leave(owner: string, state: WriteState, count: number, each = false, given: Partial<EntryRow> = {}): Promise<void> {
+  const database = openDatabase();
+  const numbers = Array.from({ length: count }, (_, index) => index + 1);
+  await putRows(database, Object.fromEntries(numbers.map((n) => [`${owner}${n}`, entryRow({ writeId: [owner, n], ...given })])));
+  const writes = numbers.map((n) => ({ n, key: `${owner}${n}`, version: 1, operation: "store" as const }));
+  await putOutbox(database, owner, ...(each ? writes.map((write) => [write]) : [writes]).map((part) => ({ state, writes: part, attempts: 0 })));
+  database.close();
+}
+
+describe("one drain", () => {
+  it.each([
+    ["records of one write", true],
+    ["records of many writes", false],
+  ])("publishes all of an outbox of %s, however many pages it has", async (_, each) => {
+    const { drain, outbox } = setUp();
+    for (const owner of ["a", "b", "c"]) await leave(owner, "queued", 250, each);
+    const [batches, isComplete] = await drain();
+    expect(batches.reduce((sum, size) => sum + size, 0)).toBe(750);
+    expect([isComplete, await outbox()]).toEqual([true, []]);
+  });
+
+  it("goes on behind a page of writes that it must not take", async () => {
+    const { drain, outbox } = setUp();
+    await leave("a", "rejected", 300, true);
+    await leave("b", "queued", 1);
+    expect(await drain()).toEqual([[1], true]);
+    expect(await outbox()).toHaveLength(300);
+  });
+
+  it("ends with the first batch that fails, and reads no further page", async () => {
+    const { drain, outbox } = setUp();
+    for (const owner of ["a", "b"]) await leave(owner, "queued", 256);
+    expect(await drain(() => LOST)).toEqual([[256], true]);
+    expect(await outbox()).toHaveLength(512);
+  });
+
+  it("puts at most 1 MB into a batch, but for a message that is larger by itself", async () => {
+    const { drain } = setUp();
+    const payload = JSON.stringify("x".repeat(600_000));
+    await leave("a", "queued", 3, false, { payload });
+    expect(await drain()).toEqual([[1, 1, 1], true]);
+    const small = JSON.stringify("x".repeat(300_000));
+    await leave("b", "queued", 4, false, { payload: small });
+    expect(await drain()).toEqual([[3, 1], true]);
+  });
+});
+
+describe("a batch", () => {
+  it("has a quarter of the writes after each failure, at least one, and twice as many after each success", async () => {
+    const { drain } = setUp();
+    await leave("a", "queued", 300);
+    const sizes: number[] = [];
+    for (let failure = 0; failure < 6; failure++) sizes.push(...(await drain(() => LOST))[0]);
+    expect(sizes).toEqual([256, 64, 16, 4, 1, 1]);
+    expect((await drain())[0].slice(0, 8)).toEqual([1, 2, 4, 8, 16, 32, 64, 128]);
+    await leave("b", "queued", 300);
+    expect((await drain())[0]).toEqual([256, 44]);
+  });
+});
+
+describe("a drain that leaves writes behind", () => {
+  it("says so where another tab is sending an earlier write of the key, and is repeated when that is settled", async () => {
+    const { database, dispatcher, committer, courier, living, drain } = setUp();
+    living.add("other");
+    await leave("other", "sending", 1);
+    courier.isOffline = true;
+    await committer.commit([storeDraft("other1")]);
+    courier.isOffline = false;
+    expect(await drain()).toEqual([[], false]);
+
+    courier.kick.mockClear();
+    dispatcher.onSettledElsewhere({ keys: ["unrelated"], versions: [1], confirmed: false });
+    expect(courier.kick).toHaveBeenCalledTimes(1);
+    await database.run(["outbox"], "readwrite", (transaction) => void transaction.objectStore("outbox").delete(["other", 1]));
+    expect(await drain()).toEqual([[1], true]);
+
+    // Nothing is left behind any more.
+    courier.kick.mockClear();
+    dispatcher.onSettledElsewhere({ keys: ["unrelated"], versions: [1], confirmed: true });
+    expect(courier.kick).not.toHaveBeenCalled();
+  });
+
+  it("says so where a payload cannot be checked yet, since a part did not load", async () => {
+    const { courier, dispatcher, drain, outbox } = setUp();
+    const missing = vi.spyOn(lazy, "compression").mockRejectedValue(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded"));
+    const payload = new Uint8Array(20);
+    await leave("a", "queued", 1, false, { encoding: "gzip", payload, packedChecksum: sha256Of(payload) });
+    await leave("b", "queued", 1);
+    expect(await drain()).toEqual([[1], false]);
+    expect(await outbox()).toEqual(["a queued a1"]);
+    dispatcher.onSettledElsewhere({ keys: ["b1"], versions: [1], confirmed: true });
+    expect(courier.kick).toHaveBeenCalledTimes(1);
+    missing.mockRestore();
+  });
+
+  it("says so where a tab has come since that sends its own writes", async () => {
+    let asked = 0;
+    const { drain, outbox } = setUp({ livingOwners: async () => new Set(asked++ === 0 ? ["me"] : ["me", "new"]) });
+    await leave("new", "sending", 2);
+    expect(await drain()).toEqual([[], false]);
+    expect(await outbox()).toEqual(["new sending new1", "new sending new2"]);
+  });
+
+  it("says so where another tab has its turn", async () => {
+    const { drain, outbox } = setUp();
+    await leave("a", "queued", 1);
+    const letGo = await (navigator.locks as unknown as FakeLocks).take("drain");
+    expect(await drain()).toEqual([[], false]);
+    letGo();
+    expect(await drain()).toEqual([[1], true]);
+    expect(await outbox()).toEqual([]);
+  });
+});
+
+describe("a write that waits for another tab's write of its key", () => {
+  it("has the outbox drained when that tab settles a write, and resolves true when its own version is confirmed there", async () => {
+    const { dispatcher, committer, courier, living } = setUp({ timeoutMs: 60_000 });
+    living.add("other");
+    await leave("other", "sending", 1);
+    const [commit] = await committer.commit([storeDraft("other1")]);
+    expect(commit).toMatchObject({ state: "queued" });
+    expect(courier.kick).toHaveBeenCalledTimes(1);
+    dispatcher.onSettledElsewhere({ keys: ["other1"], versions: [1], confirmed: true });
+    expect(courier.kick).toHaveBeenCalledTimes(2);
+    dispatcher.onSettledElsewhere({ keys: ["other1"], versions: [2], confirmed: true });
+    expect(await dispatcher.outcome(commit!)).toBe(true);
+    // Nobody waits any more.
+    dispatcher.onSettledElsewhere({ keys: ["other1"], versions: [3], confirmed: true });
+    expect(courier.kick).toHaveBeenCalledTimes(2);
+  });
+});

@@ -1,0 +1,22 @@
+import { Committer, type CommitterOptions } from "../storage/committer.ts";
+import type { Commit, Draft } from "../storage/commit-group.ts";
+import type { Database } from "../storage/database.ts";
+
+/** A committer of a store called "me", which may publish at once and tells nobody, unless a test says otherwise. */
+export function newCommitter(database: Database, given: Partial<CommitterOptions> = {}): Committer {
+  return new Committer(database, {
+    owner: "me",
+    mayPublish: () => true,
+    onBegin: () => undefined,
+    isInMemory: () => false,
+    onCommitted: () => undefined,
+    makeRoom: async () => false,
+    ...given,
+  });
+}
+
+/** Commits one draft. */
+export async function commitOne(committer: Committer, draft: Draft): Promise<Commit> {
+  const [commit] = await committer.commit([draft]);
+  return commit as Commit;
+}

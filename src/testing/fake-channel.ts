@@ -1,0 +1,25 @@
+/** A BroadcastChannel in memory: what is posted reaches every other channel of the name in the next turn of the event loop. */
+export class FakeChannel extends EventTarget {
+  static #open = new Set<FakeChannel>();
+  readonly name: string;
+  onmessage: ((event: MessageEvent) => void) | null = null;
+
+  constructor(name: string) {
+    super();
+    this.name = name;
+    FakeChannel.#open.add(this);
+  }
+
+  postMessage(message: unknown): void {
+    if (!FakeChannel.#open.has(this)) throw new DOMException("The channel is closed.", "InvalidStateError");
+    const data: unknown = structuredClone(message);
+    const others = [...FakeChannel.#open].filter((other) => other !== this && other.name === this.name);
+    setImmediate(() => {
+      for (const other of others) if (FakeChannel.#open.has(other)) other.onmessage?.(new MessageEvent("message", { data }));
+    });
+  }
+
+  close(): void {
+    FakeChannel.#open.delete(this);
+  }
+}
