@@ -128,7 +128,7 @@ test.describe("with the server away", () => {
   test("an attempt that may have arrived is made again under the same Nats-Msg-Id", async ({ page, nats, openLink, openStore, wire }) => {
     const link = await openLink(nats);
     await openStore({ servers: link.wsUrl, lingerMs: 60_000, timeoutMs: 5_000 });
-    expect(await page.evaluate(() => store.ping())).toBe(true);
+    await expect.poll(() => page.evaluate(() => store.ping())).toBe(true);
     link.muffle();
     expect(await storeIn(page, "a")).toBe(false);
     await wire.waitFor(1);
@@ -143,7 +143,7 @@ test.describe("with the server away", () => {
   test("a dead port, a hanging handshake and a silent server all leave the write queued", async ({ page, nats, openLink, openStore }) => {
     const link = await openLink(nats);
     await openStore({ servers: link.wsUrl, lingerMs: 60_000, timeoutMs: 5_000 });
-    expect(await page.evaluate(() => store.ping())).toBe(true);
+    await expect.poll(() => page.evaluate(() => store.ping())).toBe(true);
     link.hang();
     const silent = await storeIn(page, "silent");
     await openStore({ servers: link.wsUrl, timeoutMs: 1_000 });

@@ -205,6 +205,18 @@ describe("a write that waits its turn", () => {
     expect(await writing).toBe(false);
   });
 
+  it("is false as soon as this tab's own attempt to publish what waits has failed", async () => {
+    stopTime();
+    await page.locks.take(`${ALIVE}other`);
+    await leave("other", "queued", { a: json("1", ["other", 1]) });
+    page.nats.dialling = "hangs";
+    const writing = page.open().store("a", 2);
+    await until(async () => (await outbox()).some((record) => record.includes("a@2")));
+    await turns(200);
+    page.nats.cut();
+    expect(await writing).toBe(false);
+  });
+
   it("is false when nothing is known in time", async () => {
     await page.locks.take(`${ALIVE}other`);
     await page.locks.take(`${DATABASE}/drain`);

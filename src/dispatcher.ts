@@ -156,7 +156,10 @@ export class Dispatcher implements Outbox {
           const parcels = page.parcels.filter(({ owner }) => owner === self || before.has(owner) || !living.has(owner));
           this.#held ||= page.held || parcels.length < page.parcels.length;
           void this.#settle(page.superseded, () => ({ state: "superseded" }));
-          if (!(await this.#sendAll(await this.#prepare(parcels, page.generation), send))) break;
+          if (!(await this.#sendAll(await this.#prepare(parcels, page.generation), send))) {
+            this.#endWaits();
+            break;
+          }
           after = page.next;
         }
         // Before the next tab looks.
@@ -266,6 +269,11 @@ export class Dispatcher implements Outbox {
       byOwner.set(owner, settlements.set(write.n, settlement(write)));
     }
     await Promise.all(Array.from(byOwner, ([owner, settlements]) => this.#committer.settle(owner, settlements)));
+  }
+
+  /** An attempt has failed: the next one comes when it is due, and calls do not wait for that. */
+  #endWaits(): void {
+    for (const waiters of this.#waiters.values()) for (const waiter of waiters) waiter.resolve(UNREACHABLE);
   }
 
   #tellWaiters(key: string, version: number, delivery: Delivery): void {

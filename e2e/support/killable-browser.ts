@@ -72,7 +72,7 @@ export async function startKillableBrowser(
       process.kill(pid, "SIGKILL");
       await withDeadline(gone(pid), () => `${browserName} did not end by SIGKILL`, 60_000);
       // Playwright ends its own side of the dead browser.
-      await withDeadline(context.close(), () => `The context of the killed ${browserName} did not close`, 60_000);
+      await withDeadline(context.close().catch(() => {}), () => `The context of the killed ${browserName} did not close`, 60_000);
       running = false;
       tornLogs += await engine.mend(profile);
     },

@@ -1,0 +1,36 @@
+import type { Page } from "@playwright/test";
+import { test as base, visit } from "../support/faults.ts";
+import { expectRefusals, expectRoomIsMade } from "../support/quota.ts";
+
+/** A site may use 10 MiB at least, however low the limit for all sites is. */
+const PAYLOAD = 500_000;
+
+const test = base.extend<{ page: Page }>({
+  /** In a Firefox with little room. */
+  page: async ({ playwright, launchOptions, site, consoleGuard }, use) => {
+    await using browser = await playwright.firefox.launch({
+      ...launchOptions,
+      firefoxUserPrefs: { "dom.quotaManager.temporaryStorage.fixedLimit": 12_000 }, // KiB, for all sites
+    });
+    const context = await browser.newContext();
+    consoleGuard.watch(context);
+    await use(await visit(await context.newPage(), site.url));
+    await context.close();
+  },
+});
+
+test("at the quota the least recently used confirmed entries make room, expired ones first", async ({ page, nats, namespace }) => {
+  await expectRoomIsMade({ page, namespace, payload: PAYLOAD, servers: nats.wsUrl });
+});
+
+test("where nothing can make room writes reject QUOTA_EXCEEDED, nothing is half-written, and reads go on", async ({
+  page,
+  nats,
+  wire,
+  openLink,
+  namespace,
+  consoleGuard,
+}) => {
+  consoleGuard.allowFailedSockets();
+  await expectRefusals({ page, namespace, payload: PAYLOAD, link: await openLink(nats), wire });
+});
