@@ -1,6 +1,8 @@
 import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { caught, codeOf } from "./testing/errors.ts";
+import { setSmallSha256 } from "./entry/checksum.ts";
+import type { NASKeyStore } from "./key-store.ts";
+import { caught, codeOf, errorOf } from "./testing/errors.ts";
 import { allOutbox, openDatabase } from "./testing/indexeddb.ts";
 import { DATABASE, until, usePage } from "./testing/stores.ts";
 
@@ -15,6 +17,24 @@ function slowBlob(text: string): { blob: Blob; read: () => void } {
   const blob = new Blob([text]);
   blob.arrayBuffer = () => bytes;
   return { blob, read };
+}
+
+/** What has still to happen. */
+let awaited = 0;
+afterEach(() => {
+  if (awaited > 0) throw new Error("Nothing was hashed by crypto.subtle.");
+});
+
+/** Something happens while the next write is hashed: after it has been checked, and before it commits. */
+function duringHash(happen: () => Promise<unknown>): void {
+  setSmallSha256(undefined);
+  awaited++;
+  const digest = crypto.subtle.digest.bind(crypto.subtle);
+  vi.spyOn(crypto.subtle, "digest").mockImplementationOnce(async (...given) => {
+    await happen();
+    awaited--;
+    return digest(...given);
+  });
 }
 
 describe("a bulk call", () => {
@@ -51,14 +71,39 @@ describe("a bulk call", () => {
     await until(() => page.nats.open === 0);
   });
 
-  it("that is aborted before it commits rejects with the signal's reason, and commits nothing", async () => {
+  it.each<[string, (store: NASKeyStore, signal: AbortSignal) => Promise<unknown>]>([
+    ["a bulk call", (store, signal) => store.bulkStore(numbered(600), { signal })],
+    ["a store", (store, signal) => store.store("k", 1, { signal })],
+    ["an update", (store, signal) => store.update("k", 1, { signal })],
+  ])("or %s that is aborted while it is hashed rejects with the signal's reason, and commits nothing", async (_, write) => {
     const store = page.open();
+    await store.flush();
     const controller = new AbortController();
     const reason = new RangeError("enough");
-    const writing = store.bulkStore(numbered(600), { signal: controller.signal });
-    controller.abort(reason);
-    expect(await caught(() => writing)).toBe(reason);
+    duringHash(async () => controller.abort(reason));
+    expect(await caught(() => write(store, controller.signal))).toBe(reason);
     expect([await store.listKeys(), page.nats.log]).toEqual([[], []]);
+  });
+
+  it("that fails part-way after its signal was aborted tells of the keys before as not confirmed, for good", async () => {
+    const store = page.open();
+    await store.store("k500", 0);
+    page.nats.hold();
+    const controller = new AbortController();
+    const error = await errorOf(() => store.bulkStore(numbered(512), { ifVersion: 0, signal: controller.signal, onProgress: () => controller.abort() }));
+    const before = Object.keys(numbered(256)).map((key) => [key, false]);
+    expect([error.code, [...(error.results ?? [])]]).toEqual(["VERSION_CONFLICT", before]);
+    page.nats.answer();
+    await until(async () => (await allOutbox(openDatabase(DATABASE))).length === 0);
+    expect([...(error.results ?? [])]).toEqual(before);
+  });
+
+  it("commits large values in slices of about 2 MB", async () => {
+    const store = page.open();
+    const told: [number, number][] = [];
+    const items = Object.fromEntries(Array.from({ length: 5 }, (_, n) => [`k${n}`, "x".repeat(900_000)]));
+    await store.bulkStore(items, { format: "text", onProgress: (...progress) => told.push(progress) });
+    expect(told).toEqual([[2, 5], [4, 5], [5, 5]]);
   });
 
   it("listens to its signal a bounded number of times, and not after it has ended", async () => {
@@ -88,38 +133,20 @@ describe("a bulk call", () => {
 });
 
 describe("an update without a format", () => {
-  /** Large enough that `crypto.subtle` hashes it. */
-  const LONG = "n".repeat(2_000);
-  let isWritten = false;
-
-  /** Another tab writes after the update has looked at the format of its key, and before it commits. */
-  function interpose(write: () => Promise<unknown>): void {
-    isWritten = false;
-    const digest = crypto.subtle.digest.bind(crypto.subtle);
-    vi.spyOn(crypto.subtle, "digest").mockImplementationOnce(async (...given) => {
-      await write();
-      isWritten = true;
-      return digest(...given);
-    });
-  }
-  afterEach(() => {
-    if (!isWritten) throw new Error("The other tab's write has not come between.");
-  });
-
   it("takes the format that another tab has stored meanwhile", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("k", { a: 1 });
-    interpose(() => other.store("k", "their text", { format: "text", tags: ["theirs"] }));
-    expect(await one.update("k", LONG)).toBe(true);
-    expect(await one.getMetadata("k")).toMatchObject({ format: "text", size: LONG.length, version: 3, tags: ["theirs"] });
-    expect(await one.retrieve("k", { useCache: false })).toBe(LONG);
+    duringHash(() => other.store("k", "their text", { format: "text", tags: ["theirs"] }));
+    expect(await one.update("k", "new")).toBe(true);
+    expect(await one.getMetadata("k")).toMatchObject({ format: "text", size: 3, version: 3, tags: ["theirs"] });
+    expect(await one.retrieve("k", { useCache: false })).toBe("new");
   });
 
   it("is refused when its value does not suit the format that another tab has stored meanwhile", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("k", 1);
-    interpose(() => other.store("k", new Uint8Array([1, 2]), { format: "binary" }));
-    expect(await codeOf(() => one.update("k", { a: LONG }))).toBe("INVALID_VALUE");
+    duringHash(() => other.store("k", new Uint8Array([1, 2]), { format: "binary" }));
+    expect(await codeOf(() => one.update("k", { a: 1 }))).toBe("INVALID_VALUE");
     expect(await one.retrieve("k", { useCache: false })).toEqual(new Uint8Array([1, 2]));
     expect(await one.store("k", 2)).toBe(true);
   });
@@ -127,8 +154,8 @@ describe("an update without a format", () => {
   it("keeps its own format where it is given, whatever another tab has stored meanwhile", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("k", 1);
-    interpose(() => other.store("k", "their text", { format: "text" }));
-    expect(await one.update("k", { a: LONG }, { format: "json" })).toBe(true);
-    expect(await one.retrieve("k", { useCache: false })).toEqual({ a: LONG });
+    duringHash(() => other.store("k", "their text", { format: "text" }));
+    expect(await one.update("k", { a: 1 }, { format: "json" })).toBe(true);
+    expect(await one.retrieve("k", { useCache: false })).toEqual({ a: 1 });
   });
 });

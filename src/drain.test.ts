@@ -19,7 +19,18 @@ beforeEach(() => void vi.stubGlobal("navigator", { locks: new FakeLocks() }));
 function setUp(given: Partial<DispatcherOptions> = {}) {
   const database = openDatabase();
   const living = new Set(["me"]);
-  const courier = { isOffline: false, kick: vi.fn<() => void>(), retryLater: vi.fn<() => void>(), reported: Promise.resolve() };
+  let isOffline = false;
+  const courier = {
+    get isOffline() {
+      return isOffline;
+    },
+    set isOffline(is) {
+      isOffline = is;
+    },
+    kick: vi.fn<() => void>(),
+    retryLater: vi.fn<() => void>(),
+    reported: Promise.resolve(),
+  };
   const options: DispatcherOptions = {
     namespace: "test",
     owner: "me",
@@ -47,7 +58,7 @@ function setUp(given: Partial<DispatcherOptions> = {}) {
   };
   const outbox = async (): Promise<string[]> =>
     (await allOutbox(database)).flatMap(([[owner], { state, writes }]) => writes.map(({ key }) => `${owner} ${state} ${key}`));
-  return { database, dispatcher, committer, courier, living, drain, outbox };
+  return { database, dispatcher, committer, courier, living, options, drain, outbox };
 }
 
 const LOST: Delivery = { status: "failed", error: new Error("lost") };
@@ -164,6 +175,65 @@ describe("a drain that leaves writes behind", () => {
     letGo();
     expect(await drain()).toEqual([[1], true]);
     expect(await outbox()).toEqual([]);
+  });
+});
+
+describe("a damaged write", () => {
+  it("is refused with its event, and holds up nothing", async () => {
+    const { drain, outbox, options } = setUp();
+    await leave("a", "queued", 1, false, { checksum: sha256Of("other") });
+    await leave("b", "queued", 1);
+    expect(await drain()).toEqual([[1], true]);
+    expect(await outbox()).toEqual(["a rejected a1"]);
+    expect(options.emit).toHaveBeenCalledWith("rejected", { key: "a1", version: 1, error: expect.objectContaining({ code: "PUBLISH_REJECTED" }) as Error });
+  });
+});
+
+describe("a write of this store", () => {
+  it("that was to be sent while the last attempt to connect failed is not sent, and tried later", async () => {
+    const publish = vi.fn<DispatcherOptions["publish"]>();
+    const { committer, dispatcher, courier, outbox } = setUp({ publish });
+    // Asked as the write is committed, and as it is to be sent.
+    let asked = 0;
+    vi.spyOn(courier, "isOffline", "get").mockImplementation(() => asked++ > 0);
+    const [commit] = await committer.commit([storeDraft("k")]);
+    expect(await dispatcher.outcome(commit!)).toBe(false);
+    expect([publish.mock.calls, courier.retryLater.mock.calls.length]).toEqual([[], 1]);
+    await committer.settled();
+    expect(await outbox()).toEqual(["me queued k"]);
+  });
+
+  it("that fails resolves false only when the event that says why was dispatched", async () => {
+    const { committer, dispatcher, courier } = setUp({ publish: async (messages) => messages.map(() => LOST) });
+    let report = (): void => undefined;
+    let isReported = false;
+    courier.reported = new Promise((resolve) => (report = resolve));
+    const [commit] = await committer.commit([storeDraft("k")]);
+    const outcome = dispatcher.outcome(commit!).then((isConfirmed) => [isConfirmed, isReported]);
+    await committer.settled();
+    isReported = true;
+    report();
+    expect(await outcome).toEqual([false, true]);
+    expect(courier.retryLater).toHaveBeenCalledTimes(1);
+  });
+
+  it("is told of when it has left the outbox, what is confirmed apart from what is not", async () => {
+    const onSettled = vi.fn<DispatcherOptions["onSettled"]>();
+    const { committer, outbox } = setUp({
+      onSettled,
+      publish: async (messages) => messages.map((_, index) => [{ status: "confirmed" } as const, LOST, { status: "rejected", error: new Error("no") } as const][index]!),
+    });
+    await committer.commit(["a", "b", "c"].map((key) => storeDraft(key)));
+    await committer.settled();
+    await Promise.resolve();
+    expect(await outbox()).toEqual(["me queued b", "me rejected c"]);
+    expect(onSettled.mock.calls).toEqual([[{ keys: ["a"], versions: [1], confirmed: true }], [{ keys: ["b", "c"], versions: [1, 1], confirmed: false }]]);
+  });
+
+  it("is not counted as pending from its confirmation on", async () => {
+    const { committer, dispatcher } = setUp();
+    await committer.commit([storeDraft("k")]);
+    expect(await dispatcher.pending()).toBe(0);
   });
 });
 

@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { destroyNamespace, NASKeyStore } from "./key-store.ts";
 import { META } from "./storage/schema.ts";
 import { codeOf, errorOf } from "./testing/errors.ts";
-import { allOutbox, loseStorage, openDatabase, resultOf } from "./testing/indexeddb.ts";
+import { allOutbox, allRows, loseStorage, openDatabase, resultOf } from "./testing/indexeddb.ts";
 import { DATABASE, elapse, listen, NAMESPACE, stopTime, turns, until, usePage } from "./testing/stores.ts";
 
 const page = usePage();
@@ -141,6 +141,23 @@ describe("close", () => {
     page.events.dispatchEvent(new Event("online"));
     await elapse(5_000, 500);
     expect(page.nats.dials).toBe(dials);
+    expect(vi.getTimerCount()).toBe(0);
+  });
+
+  it("finishes the eviction under way", async () => {
+    const store = page.open({ maxEntries: 1 });
+    await store.bulkStore({ a: 1, b: 2, c: 3 });
+    await store.close();
+    expect(Object.keys(await allRows(openDatabase(DATABASE)))).toEqual(["c"]);
+  });
+
+  it("does not fail where the storage is gone", async () => {
+    const store = page.open({ maxEntries: 10 });
+    await store.store("k", 1);
+    await store.retrieve("k");
+    loseStorage();
+    await store.close();
+    expect(await codeOf(() => store.exists("k"))).toBe("CLOSED");
   });
 });
 
@@ -291,6 +308,17 @@ describe("a page", () => {
     expect(await store.store("k", 2)).toBe(true);
     expect(await store.getMetadata("k")).toMatchObject({ version: 1 });
   });
+});
+
+it("a store whose database was deleted counts its entries anew, so that limits evict nothing too early", async () => {
+  const store = page.open({ maxEntries: 2 });
+  await store.bulkStore({ a: 1, b: 2 });
+  await turns(200);
+  await destroyNamespace(NAMESPACE);
+  expect(await store.retrieve("a")).toBeUndefined();
+  await store.bulkStore({ c: 3, d: 4 });
+  await turns(200);
+  expect(await store.listKeys()).toEqual(["c", "d"]);
 });
 
 it("a page without crypto.subtle is told so", async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { caught, codeOf, errorOf } from "./testing/errors.ts";
-import { allOutbox, allRows, openDatabase, watchTransactions } from "./testing/indexeddb.ts";
+import { allOutbox, allRows, openDatabase, watchTransactions, writesAmong } from "./testing/indexeddb.ts";
 import { DATABASE, listen, turns, until, usePage } from "./testing/stores.ts";
 
 const page = usePage();
@@ -49,6 +49,29 @@ describe("writes of one key that nobody awaits commit in the order of the calls"
     const store = page.open();
     await Promise.all([store.store("k", "x", { format: "text" }), store.delete("k"), store.update("k", { a: 1 }), store.update("k", { a: 2 })]);
     expect(await store.retrieve("k")).toEqual({ a: 2 });
+  });
+
+  it("stores that follow each other at once share a transaction, but for the first", async () => {
+    const store = page.open();
+    await store.flush();
+    await turns(200);
+    page.nats.hold();
+    const transactions = watchTransactions();
+    const writing = Promise.all([1, 2, 3, 4, 5].map((n) => store.store("k", n)));
+    await until(() => page.nats.log.length === 5);
+    expect(writesAmong(transactions)).toBeLessThanOrEqual(2);
+    page.nats.answer();
+    expect(await writing).toEqual([true, true, true, true, true]);
+  });
+
+  it("an update waits until the store before it is committed, not until it is published", async () => {
+    const store = page.open();
+    page.nats.hold();
+    const writing = Promise.all([store.store("k", "text", { format: "text" }), store.update("k", "more")]);
+    await until(async () => (await store.getMetadata("k"))?.version === 2);
+    expect(await store.getMetadata("k")).toMatchObject({ format: "text", pending: true });
+    page.nats.answer();
+    expect(await writing).toEqual([true, true]);
   });
 
   it("one that fails does not hold up the next", async () => {
@@ -103,6 +126,21 @@ describe("update", () => {
     await store.store("k", "text", { format: "text" });
     expect(await codeOf(() => store.update("k", 5))).toBe("INVALID_VALUE");
     expect(await store.getMetadata("k")).toMatchObject({ version: 1 });
+  });
+
+  it("keeps the time when the key was created, as store does", async () => {
+    const clock = vi.spyOn(Date, "now").mockReturnValue(1_000_000);
+    const store = page.open();
+    await store.store("k", 1);
+    for (const write of ["store", "update"] as const) {
+      clock.mockReturnValue(Date.now() + 1_000);
+      await store[write]("k", 2);
+      const { createdAt, updatedAt } = (await store.getMetadata("k")) ?? {};
+      expect([Number(createdAt), Number(updatedAt)]).toEqual([1_000_000, Date.now()]);
+    }
+    await store.delete("k");
+    await store.store("k", 3);
+    expect((await store.getMetadata("k"))?.createdAt.getTime()).toBe(Date.now());
   });
 
   it("takes what is given in place of what is kept", async () => {

@@ -10,6 +10,11 @@ export class FakeChannel extends EventTarget {
     FakeChannel.#open.add(this);
   }
 
+  /** How many channels of a name are open. */
+  static openOn(name: string): number {
+    return [...FakeChannel.#open].filter((channel) => channel.name === name).length;
+  }
+
   postMessage(message: unknown): void {
     if (!FakeChannel.#open.has(this)) throw new DOMException("The channel is closed.", "InvalidStateError");
     const data: unknown = structuredClone(message);

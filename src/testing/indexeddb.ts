@@ -92,18 +92,29 @@ export function loseAnswer(meanwhile: () => Promise<void> = async () => undefine
   });
 }
 
-/** The disk is full: nothing can be put anywhere until what is returned is called. */
+/** The disk is full, until what is returned is called: as in browsers, the transaction that puts something aborts a moment later. */
 export function fillStorage(): () => void {
-  const spies: MockInstance[] = [];
-  const empty = (): void => spies.forEach((spy) => spy.mockRestore());
-  for (const how of ["add", "put"] as const) {
-    spies.push(
-      vi.spyOn(IDBObjectStore.prototype, how).mockImplementation(() => {
-        throw new DOMException("The disk is full.", "QuotaExceededError");
-      }),
-    );
-  }
-  return empty;
+  const spies = (["add", "put"] as const).map((how) => {
+    const write = IDBObjectStore.prototype[how];
+    return vi.spyOn(IDBObjectStore.prototype, how).mockImplementation(function (this: globalThis.IDBObjectStore, ...given) {
+      const request = write.apply(this, given);
+      // Also when the transaction is committing, which `abort()` does not.
+      const { transaction } = this as unknown as { transaction: Record<"_abort", (name: string) => void> };
+      request.addEventListener("success", () => transaction["_abort"]("QuotaExceededError"));
+      return request;
+    });
+  });
+  return () => spies.forEach((spy) => spy.mockRestore());
+}
+
+/** The disk is full until something is deleted. */
+export function fillStorageUntilDelete(): void {
+  const empty = fillStorage();
+  const { delete: remove } = IDBObjectStore.prototype;
+  vi.spyOn(IDBObjectStore.prototype, "delete").mockImplementation(function (this: globalThis.IDBObjectStore, key) {
+    empty();
+    return remove.call(this, key);
+  });
 }
 
 function lostServer(): DOMException {

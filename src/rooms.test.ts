@@ -1,0 +1,354 @@
+import { describe, expect, it, vi } from "vitest";
+import type { NASKeyStore } from "./key-store.ts";
+import { parts } from "./rooms.ts";
+import { UPGRADES } from "./storage/schema.ts";
+import type { Notice } from "./tabs/channel.ts";
+import { codeOf } from "./testing/errors.ts";
+import { FakeChannel } from "./testing/fake-channel.ts";
+import { deferred } from "./testing/fake-connection.ts";
+import { openDatabase, putOutbox, putRows, resultOf, watchConnections } from "./testing/indexeddb.ts";
+import { entryRow } from "./testing/rows.ts";
+import { DATABASE, elapse, listen, stopTime, turns, until, usePage } from "./testing/stores.ts";
+
+const page = usePage();
+const ALIVE = `${DATABASE}/alive/`;
+
+const hide = (): void => void page.events.dispatchEvent(Object.assign(new Event("pagehide"), { persisted: true }));
+const comeBack = (): void => void page.events.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+const alive = async (): Promise<number> => {
+  const { held = [] } = await page.locks.query();
+  return held.filter(({ name, mode }) => mode === "exclusive" && name?.startsWith(ALIVE)).length;
+};
+
+/** Tells the stores something as another tab does. */
+function tell(...notices: Notice[]): void {
+  const channel = new BroadcastChannel(DATABASE);
+  for (const notice of notices) channel.postMessage(notice);
+  channel.close();
+}
+
+/** Leaves a write in the database as another tab does. */
+async function leave(owner: string, state: "sending" | "queued", key: string, value = "1"): Promise<void> {
+  const database = openDatabase(DATABASE);
+  await putRows(database, { [key]: entryRow({ payload: value, writeId: [owner, 1] }) });
+  await putOutbox(database, owner, { state, attempts: 0, writes: [{ n: 1, key, version: 1, operation: "store" }] });
+  database.close();
+}
+
+/** A store whose background work of the beginning has ended. */
+async function openQuiet(options?: Parameters<typeof page.open>[0]): Promise<NASKeyStore> {
+  const store = page.open(options);
+  await store.flush();
+  await turns(200);
+  return store;
+}
+
+describe("a page that goes into the back/forward cache", () => {
+  it("does not block another page that upgrades the database, though it cannot answer", async () => {
+    const connections = watchConnections();
+    const store = await openQuiet();
+    await store.store("k", 1);
+    hide();
+    for (const { database } of connections) database.onversionchange = null;
+    const blocked = vi.fn<() => void>();
+    const request = indexedDB.open(DATABASE, UPGRADES.length + 1);
+    request.addEventListener("blocked", blocked);
+    (await resultOf(request)).close();
+    expect(blocked).not.toHaveBeenCalled();
+  });
+
+  it("lets go of its sign of life, and hears nothing, until it comes back", async () => {
+    const store = await openQuiet();
+    await store.store("k", 1);
+    await store.flush();
+    expect(await alive()).toBe(1);
+    hide();
+    await until(async () => (await alive()) === 0);
+    expect(FakeChannel.openOn(DATABASE)).toBe(0);
+    comeBack();
+    await until(async () => (await alive()) === 1);
+    await store.retrieve("k");
+    tell({ type: "cleared" });
+    await until(() => store.getCacheStats().size === 0);
+  });
+
+  it("forgets what it has read meanwhile when it comes back", async () => {
+    const store = await openQuiet();
+    await store.store("k", "old");
+    hide();
+    expect(await store.retrieve("k")).toBe("old");
+    const database = openDatabase(DATABASE);
+    await putRows(database, { k: entryRow({ payload: '"new"', version: 2 }) });
+    database.close();
+    expect(await store.retrieve("k")).toBe("old");
+    comeBack();
+    expect(await store.retrieve("k")).toBe("new");
+  });
+
+  it("publishes what waits when it comes back, and what a tab left that ended meanwhile", async () => {
+    await openQuiet();
+    const die = await page.locks.take(`${ALIVE}other`);
+    await leave("other", "sending", "theirs");
+    hide();
+    die();
+    await turns(200);
+    expect(page.nats.log).toEqual([]);
+    comeBack();
+    await until(() => page.nats.log.length > 0);
+    expect(page.nats.log).toEqual(["theirs@1"]);
+  });
+
+  it("keeps its limits when it comes back, whatever others have stored meanwhile", async () => {
+    const store = await openQuiet({ maxEntries: 2 });
+    await store.bulkStore({ a: 1, b: 2 });
+    await turns(200);
+    hide();
+    const database = openDatabase(DATABASE);
+    await putRows(database, { c: entryRow({ writeId: ["gone", 1], lastUsed: Date.now() + 1_000 }) });
+    database.close();
+    comeBack();
+    await until(async () => (await store.listKeys()).length === 2);
+    expect(await store.listKeys()).toEqual(["b", "c"]);
+  });
+
+  it("gives no sign of life where the write side comes while it is away", async () => {
+    const { writeSide } = parts;
+    const arrival = deferred<void>();
+    vi.spyOn(parts, "writeSide").mockImplementation(async () => {
+      await arrival.promise;
+      return writeSide();
+    });
+    const store = page.open();
+    hide();
+    arrival.resolve();
+    await store.pendingWrites();
+    await turns();
+    expect(await alive()).toBe(0);
+    comeBack();
+    await until(async () => (await alive()) === 1);
+  });
+
+  it("that came back gives a sign of life as soon as the write side comes", async () => {
+    const { writeSide } = parts;
+    const arrival = deferred<void>();
+    vi.spyOn(parts, "writeSide").mockImplementation(async () => {
+      await arrival.promise;
+      return writeSide();
+    });
+    const store = page.open();
+    hide();
+    comeBack();
+    arrival.resolve();
+    await store.pendingWrites();
+    await turns();
+    expect(await alive()).toBe(1);
+  });
+});
+
+describe("a tab that ends", () => {
+  it.each<[string, (owner: string) => Notice]>([
+    ["says that it lives", (owner) => ({ type: "hello", owner })],
+    ["tells of a write", (owner) => ({ type: "written", owner, keys: [] })],
+  ])("after it opened later and %s has its writes taken over", async (_, notice) => {
+    await openQuiet();
+    const die = await page.locks.take(`${ALIVE}later`);
+    tell(notice("later"));
+    await turns();
+    await leave("later", "sending", "theirs");
+    die();
+    await until(() => page.nats.log.length > 0);
+    expect(page.nats.log).toEqual(["theirs@1"]);
+  });
+
+  it("is known to the tabs before it, since each tells of itself when it opens", async () => {
+    const heard: Notice[] = [];
+    const channel = new BroadcastChannel(DATABASE);
+    channel.onmessage = ({ data }: MessageEvent<Notice>) => void heard.push(data);
+    page.open();
+    await until(() => heard.length > 0);
+    expect(heard).toMatchObject([{ type: "hello", owner: expect.stringMatching(/^[0-9a-f]{32}$/) as string }]);
+    channel.close();
+  });
+});
+
+describe("what another tab tells", () => {
+  it("of a write that it has published makes an offline store ask the server when its next attempt is due", async () => {
+    stopTime();
+    vi.spyOn(Math, "random").mockReturnValue(1);
+    page.nats.dialling = "refuses";
+    const store = page.open();
+    await elapse(100);
+    const events = listen(store);
+    expect(await store.ping()).toBe(false);
+    page.nats.dialling = "answers";
+    await elapse(2_000);
+    expect(events.filter(({ type }) => type === "online")).toEqual([]);
+    tell({ type: "settled", keys: ["x"], versions: [1], confirmed: false });
+    await elapse(2_000);
+    expect(events.filter(({ type }) => type === "online")).toEqual([]);
+    tell({ type: "settled", keys: ["x"], versions: [1], confirmed: true });
+    await elapse(2_000);
+    expect(events.filter(({ type }) => type === "online")).toEqual([{ type: "online", detail: { pending: 0 } }]);
+  });
+
+  it("of a write that it has published lets this tab's newer write of the key go", async () => {
+    await openQuiet();
+    const die = await page.locks.take(`${ALIVE}other`);
+    await leave("other", "sending", "k");
+    const store = await openQuiet();
+    const writing = store.store("k", 2);
+    await until(async () => (await store.getMetadata("k"))?.version === 2);
+    await turns(200);
+    expect(page.nats.log).toEqual([]);
+    const database = openDatabase(DATABASE);
+    await database.run(["outbox"], "readwrite", (transaction) => void transaction.objectStore("outbox").delete(["other", 1]));
+    database.close();
+    tell({ type: "settled", keys: ["k"], versions: [1], confirmed: true });
+    expect(await writing).toBe(true);
+    expect(page.nats.log).toEqual(["k@2"]);
+    die();
+  });
+
+  it("of entries it has stored or dropped lets this tab count anew, so that its limits hold", async () => {
+    const store = await openQuiet({ maxEntries: 3 });
+    await store.bulkStore({ a: 1, b: 2 });
+    await turns(200);
+    const database = openDatabase(DATABASE);
+    await putRows(database, { c: entryRow(), d: entryRow() });
+    database.close();
+    tell({ type: "written", owner: "other", keys: ["c", "d"] });
+    await turns();
+    await store.store("a", 3);
+    await until(async () => (await store.listKeys()).length === 3);
+    expect(await store.listKeys()).toContain("a");
+  });
+});
+
+describe("the network", () => {
+  it("that answers a ping after an outage has what waits published at once", async () => {
+    stopTime();
+    vi.spyOn(Math, "random").mockReturnValue(1);
+    page.nats.dialling = "refuses";
+    const store = page.open();
+    const writing = store.store("k", 1);
+    await elapse(100);
+    expect(await writing).toBe(false);
+    page.nats.dialling = "answers";
+    expect(await store.ping()).toBe(true);
+    await turns(200);
+    expect(page.nats.log).toEqual(["k@1"]);
+  });
+
+  it("that breaks after the connection was opened makes a store offline, but lets the next write try", async () => {
+    const store = await openQuiet();
+    const events = listen(store);
+    page.nats.hold();
+    const lost = store.store("k", 1);
+    await until(() => page.nats.log.length === 1);
+    page.nats.cut();
+    expect(await lost).toBe(false);
+    expect(events).toMatchObject([{ type: "offline", detail: { pending: 1 } }]);
+    page.nats.answer();
+    expect(await store.store("other", 1)).toBe(true);
+    await until(() => events.some(({ type }) => type === "online"));
+  });
+
+  it.each([
+    [["ws://localhost:1", "ws://127.0.0.1:2", "ws://[::1]:3", "ws://a.localhost"], true],
+    [["ws://localhost:1", "wss://nats.example"], false],
+    [["wss://127.example"], false],
+  ])("of %j is tried in a browser that says that it is offline: %s", async (servers, isTried) => {
+    page.navigator.onLine = false;
+    const store = page.open({ servers });
+    expect(await store.store("k", 1)).toBe(isTried);
+    expect(page.nats.dials > 0).toBe(isTried);
+  });
+
+  it("that the browser says is gone is told by an event, with what waits", async () => {
+    const store = await openQuiet({ servers: "wss://nats.example" });
+    const events = listen(store);
+    page.navigator.onLine = false;
+    page.events.dispatchEvent(new Event("offline"));
+    await until(() => events.length > 0);
+    expect(events).toMatchObject([{ type: "offline", detail: { pending: 0, error: new Error("The browser is offline.") } }]);
+  });
+
+  it("is given 6 s for an attempt in the background, however short timeoutMs is", async () => {
+    const asked: unknown[] = [];
+    const connect = async (options: object): Promise<unknown> => {
+      asked.push((options as { timeout: number }).timeout);
+      throw new Error("refused");
+    };
+    await page.open({ connect, timeoutMs: 1_000 }).ping();
+    await page.open({ connect, timeoutMs: 9_000 }).ping();
+    expect(asked).toEqual([6_000, 9_000]);
+  });
+
+  it("begins to be connected to while a write is committed, and only by writes", async () => {
+    const store = await openQuiet();
+    await Promise.all([store.exists("k"), store.listKeys(), store.pendingWrites()]);
+    expect(page.nats.dials).toBe(0);
+    expect(await codeOf(() => store.store("k", 1, { ifVersion: 5 }))).toBe("VERSION_CONFLICT");
+    expect(page.nats.dials).toBe(1);
+    await until(() => page.nats.open === 0);
+  });
+});
+
+describe("persist", () => {
+  it.each([
+    ["once, with the first write, where it is set", true, 1],
+    ["never where it is not set", false, 0],
+  ])("asks the browser %s", async (_, persist, times) => {
+    const ask = vi.fn<() => Promise<boolean>>().mockRejectedValue(new Error("not now"));
+    Object.assign(page.navigator, { storage: { persist: ask, estimate: async () => ({}) } });
+    const store = page.open({ persist });
+    await store.retrieve("k");
+    expect(ask).not.toHaveBeenCalled();
+    for (let n = 0; n < 3; n++) expect(await store.store("k", n)).toBe(true);
+    expect(ask).toHaveBeenCalledTimes(times);
+  });
+
+  it("changes nothing where the browser cannot be asked", async () => {
+    expect(await page.open({ persist: true }).store("k", 1)).toBe(true);
+  });
+});
+
+describe("a closed store", () => {
+  it("hears nothing, gives no sign of life, and has no connection", async () => {
+    const connections = watchConnections();
+    const store = await openQuiet();
+    await store.store("k", 1);
+    await store.close();
+    expect([await alive(), page.nats.open, FakeChannel.openOn(DATABASE)]).toEqual([0, 0, 0]);
+    for (const { database } of connections) expect(() => database.transaction("meta")).toThrow(/InvalidState|not running|closed/i);
+  });
+
+  it("does not come back to life with its page, nor with a write side that comes late", async () => {
+    const { writeSide } = parts;
+    const arrival = deferred<void>();
+    vi.spyOn(parts, "writeSide").mockImplementation(async () => {
+      await arrival.promise;
+      return writeSide();
+    });
+    await leave("dead", "queued", "theirs");
+    const store = page.open();
+    const closing = store.close();
+    arrival.resolve();
+    await closing;
+    comeBack();
+    page.events.dispatchEvent(new Event("online"));
+    await turns();
+    expect([await alive(), page.nats.dials]).toEqual([0, 0]);
+  });
+
+  it("has written down what was used, so that eviction goes by it after a reload", async () => {
+    const store = await openQuiet({ maxEntries: 3, cacheSize: 0 });
+    for (const key of ["a", "b", "c"]) await store.store(key, 1);
+    await store.retrieve("a");
+    await store.close();
+    const next = await openQuiet({ maxEntries: 3 });
+    await next.store("d", 1);
+    await until(async () => (await next.listKeys()).length === 3);
+    expect(await next.listKeys()).toEqual(["a", "c", "d"]);
+  });
+});
