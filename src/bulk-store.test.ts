@@ -71,20 +71,6 @@ describe("a bulk call", () => {
     await until(() => page.nats.open === 0);
   });
 
-  it.each<[string, (store: NASKeyStore, signal: AbortSignal) => Promise<unknown>]>([
-    ["a bulk call", (store, signal) => store.bulkStore(numbered(600), { signal })],
-    ["a store", (store, signal) => store.store("k", 1, { signal })],
-    ["an update", (store, signal) => store.update("k", 1, { signal })],
-  ])("or %s that is aborted while it is hashed rejects with the signal's reason, and commits nothing", async (_, write) => {
-    const store = page.open();
-    await store.flush();
-    const controller = new AbortController();
-    const reason = new RangeError("enough");
-    duringHash(async () => controller.abort(reason));
-    expect(await caught(() => write(store, controller.signal))).toBe(reason);
-    expect([await store.listKeys(), page.nats.log]).toEqual([[], []]);
-  });
-
   it("that fails part-way after its signal was aborted tells of the keys before as not confirmed, for good", async () => {
     const store = page.open();
     await store.store("k500", 0);
@@ -158,4 +144,18 @@ describe("an update without a format", () => {
     expect(await one.update("k", { a: 1 }, { format: "json" })).toBe(true);
     expect(await one.retrieve("k", { useCache: false })).toEqual({ a: 1 });
   });
+});
+
+it.each<[string, (store: NASKeyStore, signal: AbortSignal) => Promise<unknown>]>([
+  ["a bulk call", (store, signal) => store.bulkStore(numbered(600), { signal })],
+  ["a store", (store, signal) => store.store("k", 1, { signal })],
+  ["an update", (store, signal) => store.update("k", 1, { signal })],
+])("%s that is aborted while it is hashed rejects with the signal's reason, and commits nothing", async (_, write) => {
+  const store = page.open();
+  await store.flush();
+  const controller = new AbortController();
+  const reason = new RangeError("enough");
+  duringHash(async () => controller.abort(reason));
+  expect(await caught(() => write(store, controller.signal))).toBe(reason);
+  expect([await store.listKeys(), page.nats.log]).toEqual([[], []]);
 });

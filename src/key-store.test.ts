@@ -145,9 +145,13 @@ describe("close", () => {
   });
 
   it("finishes the eviction under way", async () => {
+    const letGo = await page.locks.take(`${DATABASE}/evict`);
     const store = page.open({ maxEntries: 1 });
     await store.bulkStore({ a: 1, b: 2, c: 3 });
-    await store.close();
+    const closing = store.close();
+    await turns(200);
+    letGo();
+    await closing;
     expect(Object.keys(await allRows(openDatabase(DATABASE)))).toEqual(["c"]);
   });
 
