@@ -21,17 +21,9 @@ export type Emit = <E extends keyof KeyStoreEvents>(type: E, detail: KeyStoreEve
 
 /** Events are CustomEvents whose `detail` is the KeyStoreEvents type of that name. */
 export interface KeyStoreEventTarget extends EventTarget {
-  addEventListener<E extends keyof KeyStoreEvents>(
-    type: E,
-    listener: (event: CustomEvent<KeyStoreEvents[E]>) => void,
-    options?: boolean | AddEventListenerOptions,
-  ): void;
+  addEventListener<E extends keyof KeyStoreEvents>(type: E, listener: (event: CustomEvent<KeyStoreEvents[E]>) => void, options?: boolean | AddEventListenerOptions): void;
   addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
-  removeEventListener<E extends keyof KeyStoreEvents>(
-    type: E,
-    listener: (event: CustomEvent<KeyStoreEvents[E]>) => void,
-    options?: boolean | EventListenerOptions,
-  ): void;
+  removeEventListener<E extends keyof KeyStoreEvents>(type: E, listener: (event: CustomEvent<KeyStoreEvents[E]>) => void, options?: boolean | EventListenerOptions): void;
   removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
 }
 
