@@ -6,7 +6,7 @@ import type { Notice } from "./tabs/channel.ts";
 import { codeOf } from "./testing/errors.ts";
 import { FakeChannel } from "./testing/fake-channel.ts";
 import { deferred } from "./testing/fake-connection.ts";
-import { openDatabase, putOutbox, putRows, resultOf, watchConnections } from "./testing/indexeddb.ts";
+import { allRows, openDatabase, putOutbox, putRows, resultOf, watchConnections } from "./testing/indexeddb.ts";
 import { entryRow } from "./testing/rows.ts";
 import { DATABASE, elapse, listen, stopTime, turns, until, usePage } from "./testing/stores.ts";
 
@@ -292,6 +292,26 @@ describe("the network", () => {
     expect(page.nats.dials).toBe(1);
     await until(() => page.nats.open === 0);
   });
+});
+
+it("a store sweeps every sweepIntervalMs, unless another tab is sweeping", async () => {
+  stopTime();
+  const store = page.open({ sweepIntervalMs: 1_000, cacheSize: 0 });
+  await Promise.all([store.store("k", 1, { ttl: 60 }), elapse(100)]);
+  const clock = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 61_000);
+  const isThere = async (): Promise<boolean> => {
+    const database = openDatabase(DATABASE);
+    const rows = await allRows(database);
+    database.close();
+    return "k" in rows;
+  };
+  const letGo = await page.locks.take(`${DATABASE}/sweep`);
+  await elapse(2_000);
+  expect(await isThere()).toBe(true);
+  letGo();
+  await elapse(2_000);
+  expect(await isThere()).toBe(false);
+  clock.mockRestore();
 });
 
 describe("persist", () => {
