@@ -333,7 +333,7 @@ describe("opening", () => {
       const spy = vi.spyOn(indexedDB, "open").mockReturnValueOnce(hanging);
       const failing = errorOf(() => get(database, "a"));
       await vi.advanceTimersByTimeAsync(4_000);
-      expect(await failing).toMatchObject({ code: "STORAGE_UNAVAILABLE", message: expect.stringContaining("does not answer") as string });
+      expect(await failing).toMatchObject({ code: "STORAGE_UNAVAILABLE", message: expect.stringContaining("does not answer. Another tab may hold the database.") as string });
       const close = vi.fn<() => void>();
       Object.assign(hanging, { result: { close } });
       hanging.onsuccess?.(new Event("success"));

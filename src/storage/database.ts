@@ -200,7 +200,8 @@ function settled<T>(
     let late = false;
     const giveUp = (): void => {
       late = true;
-      const why = blocked ? "Another tab holds the database." : "IndexedDB does not answer.";
+      // A request that waits behind a blocked one hears of no tab.
+      const why = blocked ? "Another tab holds the database." : "IndexedDB does not answer. Another tab may hold the database.";
       reject(new KeyStoreError("STORAGE_UNAVAILABLE", `${why} Close the site's other tabs, or reload the page.`));
     };
     let timer = setTimeout(giveUp, OPEN_TIMEOUT_MS);
