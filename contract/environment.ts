@@ -47,7 +47,7 @@ export interface Tab extends Pick<NASKeyStore, Operation> {
   /** Closes the store, then the tab. */
   close(): Promise<void>;
   /** Ends the tab at once, whatever it does. */
-  kill(): void;
+  kill(): Promise<void>;
 }
 
 /** A message that the server has received. */

@@ -43,7 +43,7 @@ export const situations: readonly Situation[] = [
     arrange: async ({ openStore, openTab }) => {
       const tab = await openTab();
       await tab.store(KEY, "old");
-      tab.kill();
+      await tab.kill();
       return openStore();
     },
   },

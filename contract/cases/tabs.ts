@@ -57,7 +57,7 @@ export const tabs: readonly ContractCase[] = [
       const store = openStore();
       const tab = await openTab();
       assert.isFalse(await tab.store("k", 1));
-      tab.kill();
+      await tab.kill();
       await server.restore();
       await until("the write is published", async () => (await store.flush()).pending === 0);
       assert.deepEqual(await published(server), [{ key: "k", version: 1, value: "1" }]);
@@ -75,7 +75,7 @@ export const tabs: readonly ContractCase[] = [
       void Promise.allSettled([tab.store("a", 1), tab.bulkStore({ b: 2, c: 3 }), tab.delete("d")]);
       await until("the tab has committed its writes", async () => (await store.pendingWrites()).length === 4);
       assert.isEmpty(await server.messages());
-      tab.kill();
+      await tab.kill();
       await server.restore();
       await server.waitForMessages(4);
       assert.sameMembers((await published(server)).map(({ key }) => key), ["a", "b", "c", "d"]);

@@ -1,6 +1,14 @@
-/** Answers the requests that this worker gets. */
-export function answerRequests<Message>(answer: (message: Message) => Promise<unknown>): void {
-  globalThis.addEventListener("message", ({ data, ports }: MessageEvent<Message>) => {
-    void answer(data).then((answered) => ports[0]?.postMessage(answered));
+/** A worker, the inside of a worker, or a port. */
+interface Sender {
+  addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
+  /** Of ports: lets messages in. */
+  start?(): void;
+}
+
+/** Answers the requests that come from a sender. */
+export function answerRequests<Message>(from: Sender, answer: (message: Message, ...ports: MessagePort[]) => Promise<unknown>): void {
+  from.addEventListener("message", ({ data, ports: [reply, ...ports] }) => {
+    void answer(data as Message, ...ports).then((answered) => reply?.postMessage(answered));
   });
+  from.start?.();
 }

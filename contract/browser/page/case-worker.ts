@@ -1,8 +1,4 @@
-import type { Run } from "../run.ts";
-import { answerRequests } from "./answer-requests.ts";
-
 // Loaded apart: WebKitGTK 2.50 evaluates a worker's first module again when a chunk that loads later imports from it.
-const library = import("nas-keystore");
-const cases = import("./run-case.ts");
+const cases = import("./cases.ts");
 
-answerRequests(async (run: Run) => (await cases).runCase(await library, run));
+globalThis.addEventListener("message", ({ ports: [port] }) => void cases.then(({ serve }) => serve(port!)));

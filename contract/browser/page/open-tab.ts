@@ -2,19 +2,21 @@ import type { KeyStoreOptions } from "nas-keystore";
 import type { Tab } from "../../environment.ts";
 import type { TabAnswer } from "../run.ts";
 import { request } from "./request.ts";
+import type { TabWorkers } from "./tab-workers.ts";
 
 /** Makes a store in a worker of its own, which shares no more with this realm than another tab does. */
 export async function openTab(
   { NASKeyStore, KeyStoreError }: typeof import("nas-keystore"),
+  workers: TabWorkers,
   options: KeyStoreOptions,
   complain: (line: string) => void,
 ): Promise<Tab> {
-  const worker = new Worker("tab-worker.js", { type: "module" });
-  worker.onmessage = ({ data }: MessageEvent<string>) => complain(`in a tab: ${data}`);
-  worker.onerror = ({ message }) => complain(`in a tab: ${message}`);
+  const { port1: tab, port2 } = new MessageChannel();
+  tab.onmessage = ({ data }: MessageEvent<string>) => complain(`in a tab: ${data}`);
+  const id = await workers.start(port2);
 
   const call = async (method: string, ...args: unknown[]): Promise<unknown> => {
-    const { value, error } = await request<TabAnswer>(worker, [method, ...args]);
+    const { value, error } = await request<TabAnswer>(tab, [method, ...args]);
     if (error?.code !== undefined) throw new KeyStoreError(error.code, error.message, { key: error.key });
     if (error !== undefined) throw new Error(error.message);
     return value;
@@ -24,17 +26,19 @@ export async function openTab(
     (...args: unknown[]) => call(method, ...args),
   ]);
   await call("new", options);
-  let isKilled = false;
+  let isOpen = true;
+  const kill = async (): Promise<void> => {
+    isOpen = false;
+    await workers.end(id);
+    tab.close();
+  };
   return {
     ...(Object.fromEntries(methods) as Tab),
+    kill,
     close: async () => {
-      if (!isKilled) await call("close");
-      worker.terminate();
-      isKilled = true;
-    },
-    kill: () => {
-      isKilled = true;
-      worker.terminate();
+      if (!isOpen) return;
+      await call("close");
+      await kill();
     },
   };
 }

@@ -1,4 +1,5 @@
 import * as library from "nas-keystore";
 import { runCase } from "./run-case.ts";
+import { pageTabWorkers } from "./tab-workers.ts";
 
-globalThis.runCase = (run) => runCase(library, run);
+globalThis.runCase = (run) => runCase(library, pageTabWorkers, run);

@@ -1,16 +1,16 @@
-/** What `Worker` and the inside of a worker have in common. */
-interface Endpoint {
+/** A worker, the inside of a worker, or a port. */
+interface Recipient {
   postMessage(message: unknown, transfer: Transferable[]): void;
 }
 
-/** Sends a request and resolves to its answer, which comes back on a channel of its own. */
-export function request<Answer>(to: Endpoint, message: unknown): Promise<Answer> {
+/** Sends a request and resolves to its answer, which comes back on a channel of its own: the first port of the message. */
+export function request<Answer>(to: Recipient, message: unknown, ...ports: MessagePort[]): Promise<Answer> {
   const { port1, port2 } = new MessageChannel();
   return new Promise((resolve) => {
     port1.onmessage = ({ data }: MessageEvent<Answer>) => {
       port1.close();
       resolve(data);
     };
-    to.postMessage(message, [port2]);
+    to.postMessage(message, [port2, ...ports]);
   });
 }

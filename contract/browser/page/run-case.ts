@@ -4,20 +4,25 @@ import { caseEnvironment } from "../../support/case-environment.ts";
 import type { Outcome, Run } from "../run.ts";
 import { described, watchRealm } from "./complaints.ts";
 import { openTab } from "./open-tab.ts";
+import type { TabWorkers } from "./tab-workers.ts";
 
 const complaints: string[] = [];
 const complain = (line: string): void => void complaints.push(line);
 watchRealm(complain);
 
 /** Runs one case in this realm. Never rejects. */
-export async function runCase(library: typeof import("nas-keystore"), { subject, title, namespace, servers, control }: Run): Promise<Outcome> {
+export async function runCase(
+  library: typeof import("nas-keystore"),
+  tabWorkers: TabWorkers,
+  { subject, title, namespace, servers, control }: Run,
+): Promise<Outcome> {
   const { environment, dispose } = caseEnvironment({
     library,
     namespace,
     server: remoteServer(control),
     connect,
     options: { servers },
-    openTab: (options) => openTab(library, options, complain),
+    openTab: (options) => openTab(library, tabWorkers, options, complain),
   });
   const failures: unknown[] = [];
   const note = (error: unknown): void => void failures.push(error);

@@ -1,13 +1,18 @@
 /** What another tab holds: a store that is called from outside. */
 import { KeyStoreError, NASKeyStore } from "nas-keystore";
 import type { TabAnswer, TabCall } from "../run.ts";
+import { answerRequests } from "./answer-requests.ts";
 import { watchRealm } from "./complaints.ts";
 
-watchRealm((line) => globalThis.postMessage(line));
+/** Answers calls of this tab's store that come on the port, and reports complaints there. */
+export function serve(port: MessagePort): void {
+  watchRealm((line) => port.postMessage(line));
+  answerRequests(port, answer);
+}
 
 let store: NASKeyStore | undefined;
 
-export async function answer([method, ...args]: TabCall): Promise<TabAnswer> {
+async function answer([method, ...args]: TabCall): Promise<TabAnswer> {
   try {
     if (method === "new") {
       store = new NASKeyStore(args[0] as object);

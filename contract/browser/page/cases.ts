@@ -1,0 +1,14 @@
+import * as library from "nas-keystore";
+import type { Run } from "../run.ts";
+import { answerRequests } from "./answer-requests.ts";
+import { request } from "./request.ts";
+import { runCase } from "./run-case.ts";
+
+/** Runs cases in this worker. Asks the page at the other end of the port for tabs. */
+export function serve(page: MessagePort): void {
+  const tabWorkers = {
+    start: (port: MessagePort) => request<number>(page, undefined, port),
+    end: (id: number) => request<void>(page, id),
+  };
+  answerRequests(page, (run: Run) => runCase(library, tabWorkers, run));
+}
