@@ -383,6 +383,44 @@ describe("a courier", () => {
     expect(courier.isOffline).toBe(false);
   });
 
+  it("stays offline when an older connection breaks after no new one could be opened", () => {
+    const { courier } = setUp();
+    courier.failed(new Error("refused"), true);
+    courier.failed(new Error("lost"), false);
+    expect(courier.isOffline).toBe(true);
+  });
+
+  it("tries again after a failure that no drain has met", async () => {
+    const { courier, waiting, attempts } = setUp();
+    courier.failed(new Error("lost"), false);
+    waiting.push("a");
+    await vi.advanceTimersByTimeAsync(499);
+    expect(attempts).toEqual([]);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(attempts).toEqual([["a"]]);
+  });
+
+  it("does not look for writes that wait when another tab reaches the server that it reaches itself", async () => {
+    const { courier, drains } = setUp();
+    courier.reachedElsewhere();
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(drains).not.toHaveBeenCalled();
+  });
+
+  it("that is stopped ends its drain with the batch under way, and tells of no failure any more", async () => {
+    const sending = deferred<Delivery[]>();
+    const { courier, waiting, drains, onOffline } = setUp({ publish: () => sending.promise });
+    waiting.push("a", "b", "c");
+    const drain = courier.drain();
+    await vi.advanceTimersByTimeAsync(0);
+    courier.kick();
+    const stopping = courier.stop();
+    courier.failed(new Error("lost"), true);
+    sending.resolve([{ status: "confirmed" }, { status: "confirmed" }]);
+    await Promise.all([drain, stopping]);
+    expect([waiting, drains.mock.calls.length, onOffline.mock.calls]).toEqual([["c"], 1, []]);
+  });
+
   it("publishes what waits as soon as a connection was opened again, whoever needed it", async () => {
     const { courier, waiting, attempts } = setUp();
     courier.failed(new Error("refused"), true);

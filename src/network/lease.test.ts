@@ -205,6 +205,18 @@ describe("a connection that is about to end", () => {
     expect(leaving.closes).toBe(1);
   });
 
+  it("is closed at once when the last who uses it is done, however long others linger", async () => {
+    const { lease, answer } = setUp({ lingerMs: 60_000 });
+    const share = lease.share();
+    const connection = await answer();
+    connection.end();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(connection.closes).toBe(0);
+    share.release();
+    await vi.advanceTimersByTimeAsync(0);
+    expect(connection.closes).toBe(1);
+  });
+
   it("is closed at once when it only lingers", async () => {
     const { lease, answer } = setUp({ lingerMs: 60_000 });
     lease.share().release();
