@@ -253,6 +253,8 @@ function whileAlive<T>(transaction: IDBTransaction, outcome: Promise<T>): Promis
         .catch((error: unknown) => {
           // A connection that was let go of cannot be asked, but still ends what it has begun.
           if (!watched.has(ask) || isNamed(error, "InvalidStateError")) return;
+          // Its requests may never end, so that nothing else takes it out.
+          watched.delete(ask);
           abort(transaction);
           reject(error);
         });
