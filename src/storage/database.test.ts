@@ -1,11 +1,19 @@
 import { IDBFactory, IDBDatabase, IDBTransaction } from "fake-indexeddb";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { codeOf, errorOf } from "../testing/errors.ts";
 import { resultOf, useFreshIndexedDB, watchConnections, watchTransactions } from "../testing/indexeddb.ts";
 import { Database, deleteDatabase, NO_REASON } from "./database.ts";
 import { ENTRIES, META, OUTBOX, UPGRADES } from "./schema.ts";
 
 useFreshIndexedDB();
+// One timer watches all transactions of the module: it must not be a real one of the test before.
+beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] }));
+afterEach(async () => {
+  // It stops by itself when nothing is under way.
+  await vi.advanceTimersByTimeAsync(5_000);
+  if (vi.getTimerCount() > 0) throw new Error("A timer is left behind.");
+  vi.useRealTimers();
+});
 
 const NAME = "nas-keystore/test";
 
@@ -203,7 +211,7 @@ describe("a lost connection", () => {
       const request = resultOf<unknown>(transaction.objectStore(ENTRIES).get("a"));
       if (++runs === 1) {
         abortByBrowser(transaction, new DOMException("Connection is closing.", "AbortError"));
-        setTimeout(() => transaction.db.onclose?.(new Event("close")), 0);
+        setImmediate(() => transaction.db.onclose?.(new Event("close")));
       }
       return request;
     });
@@ -215,68 +223,51 @@ describe("a lost connection", () => {
     ["read", "readonly"],
     ["write", "readwrite"],
   ])("that falls silent in the middle of a %s is given up within 10 s, and the %s done anew", async (_, mode) => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    try {
-      const connections = watchConnections();
-      const { database } = open();
-      await put(database, "a", 1);
-      const silent = silence(connections[0]?.database, () => true);
-      const doing = database.run([ENTRIES], mode, (transaction) => resultOf<unknown>(transaction.objectStore(ENTRIES).get("a")));
-      await vi.advanceTimersByTimeAsync(10_000);
-      vi.useRealTimers();
-      expect(await doing).toBe(1);
-      expect(silent.abort).toHaveBeenCalledTimes(1);
-      expect(connections).toHaveLength(2);
-    } finally {
-      vi.useRealTimers();
-    }
+    const connections = watchConnections();
+    const { database } = open();
+    await put(database, "a", 1);
+    const silent = silence(connections[0]?.database, () => true);
+    const doing = database.run([ENTRIES], mode, (transaction) => resultOf<unknown>(transaction.objectStore(ENTRIES).get("a")));
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect(await doing).toBe(1);
+    expect(silent.abort).toHaveBeenCalledTimes(1);
+    expect(connections).toHaveLength(2);
   });
 
   it("that waits on and on, on a connection that answers, is given up after 20 s, and done anew", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    try {
-      const connections = watchConnections();
-      const { database } = open();
-      await put(database, "a", 1);
-      const forgotten = silence(connections[0]?.database, (tables) => tables.includes(ENTRIES));
-      const doing = database.run([ENTRIES], "readonly", (transaction) => resultOf<unknown>(transaction.objectStore(ENTRIES).get("a")));
-      for (let ask = 1; ask <= 4; ask++) {
-        expect(forgotten.abort).not.toHaveBeenCalled();
-        await vi.advanceTimersByTimeAsync(5_000);
-        await new Promise(setImmediate);
-        await new Promise(setImmediate);
-      }
-      vi.useRealTimers();
-      expect(await doing).toBe(1);
-      expect(forgotten.abort).toHaveBeenCalledTimes(1);
-    } finally {
-      vi.useRealTimers();
+    const connections = watchConnections();
+    const { database } = open();
+    await put(database, "a", 1);
+    const forgotten = silence(connections[0]?.database, (tables) => tables.includes(ENTRIES));
+    const doing = database.run([ENTRIES], "readonly", (transaction) => resultOf<unknown>(transaction.objectStore(ENTRIES).get("a")));
+    for (let ask = 1; ask <= 4; ask++) {
+      expect(forgotten.abort).not.toHaveBeenCalled();
+      await vi.advanceTimersByTimeAsync(5_000);
+      await new Promise(setImmediate);
+      await new Promise(setImmediate);
     }
+    expect(await doing).toBe(1);
+    expect(forgotten.abort).toHaveBeenCalledTimes(1);
   });
 
-  it("is not what a transaction has that waits long for its turn", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    try {
-      const connections = watchConnections();
-      const { database, onLost } = open();
-      let isOver = false;
-      const long = database.run([ENTRIES], "readwrite", async (transaction) => {
-        while (!isOver) await resultOf(transaction.objectStore(ENTRIES).get("a"));
-      });
-      const waiting = put(database, "a", 1);
-      for (let second = 0; second < 60; second++) {
-        await vi.advanceTimersByTimeAsync(1_000);
-        await turns();
-      }
-      isOver = true;
-      await Promise.all([long, waiting]);
-      expect(onLost).not.toHaveBeenCalled();
-      expect(connections).toHaveLength(1);
-      await vi.advanceTimersByTimeAsync(5_000);
-      expect(vi.getTimerCount()).toBe(0);
-    } finally {
-      vi.useRealTimers();
+  it("is not what a transaction has that waits 19 s for its turn", async () => {
+    const connections = watchConnections();
+    const { database, onLost } = open();
+    let isOver = false;
+    const long = database.run([ENTRIES], "readwrite", async (transaction) => {
+      while (!isOver) await resultOf(transaction.objectStore(ENTRIES).get("a"));
+    });
+    const waiting = put(database, "a", 1);
+    for (let second = 0; second < 19; second++) {
+      await vi.advanceTimersByTimeAsync(1_000);
+      await turns();
     }
+    isOver = true;
+    await Promise.all([long, waiting]);
+    expect(onLost).not.toHaveBeenCalled();
+    expect(connections).toHaveLength(1);
+    await vi.advanceTimersByTimeAsync(5_000);
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   it("is not retried for an error of the work's own", async () => {
@@ -326,23 +317,18 @@ describe("opening", () => {
   });
 
   it("that hangs is given up after 4 s, closed when it comes after all, and tried anew", async () => {
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    try {
-      const { database } = open();
-      const hanging = {} as IDBOpenDBRequest;
-      const spy = vi.spyOn(indexedDB, "open").mockReturnValueOnce(hanging);
-      const failing = errorOf(() => get(database, "a"));
-      await vi.advanceTimersByTimeAsync(4_000);
-      expect(await failing).toMatchObject({ code: "STORAGE_UNAVAILABLE", message: expect.stringContaining("does not answer. Another tab may hold the database.") as string });
-      const close = vi.fn<() => void>();
-      Object.assign(hanging, { result: { close } });
-      hanging.onsuccess?.(new Event("success"));
-      expect(close).toHaveBeenCalledTimes(1);
-      spy.mockRestore();
-      expect(await get(database, "a")).toBeUndefined();
-    } finally {
-      vi.useRealTimers();
-    }
+    const { database } = open();
+    const hanging = {} as IDBOpenDBRequest;
+    const spy = vi.spyOn(indexedDB, "open").mockReturnValueOnce(hanging);
+    const failing = errorOf(() => get(database, "a"));
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(await failing).toMatchObject({ code: "STORAGE_UNAVAILABLE", message: expect.stringContaining("does not answer. Another tab may hold the database.") as string });
+    const close = vi.fn<() => void>();
+    Object.assign(hanging, { result: { close } });
+    hanging.onsuccess?.(new Event("success"));
+    expect(close).toHaveBeenCalledTimes(1);
+    spy.mockRestore();
+    expect(await get(database, "a")).toBeUndefined();
   });
 
   it("makes a generation that no other database has", async () => {
@@ -377,16 +363,11 @@ describe("a database that another page", () => {
 
   it("holds open cannot be deleted, which is said after 4 s", async () => {
     const holder = await resultOf(indexedDB.open(NAME, UPGRADES.length));
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    try {
-      const failing = errorOf(() => deleteDatabase(NAME));
-      await turns();
-      await vi.advanceTimersByTimeAsync(4_000);
-      expect(await failing).toMatchObject({ code: "STORAGE_UNAVAILABLE", message: expect.stringContaining("Another tab holds the database.") as string });
-    } finally {
-      vi.useRealTimers();
-      holder.close();
-    }
+    const failing = errorOf(() => deleteDatabase(NAME));
+    await turns();
+    await vi.advanceTimersByTimeAsync(4_000);
+    expect(await failing).toMatchObject({ code: "STORAGE_UNAVAILABLE", message: expect.stringContaining("Another tab holds the database.") as string });
+    holder.close();
   });
 
   it("clears, all of the site's data with it, is told as reset", async () => {

@@ -200,7 +200,6 @@ function settled<T>(
     let late = false;
     const giveUp = (): void => {
       late = true;
-      // A request that waits behind a blocked one hears of no tab.
       const why = blocked ? "Another tab holds the database." : "IndexedDB does not answer. Another tab may hold the database.";
       reject(new KeyStoreError("STORAGE_UNAVAILABLE", `${why} Close the site's other tabs, or reload the page.`));
     };
@@ -255,6 +254,7 @@ function whileAlive<T>(transaction: IDBTransaction, outcome: Promise<T>): Promis
         .catch((error: unknown) => {
           // A connection that was let go of cannot be asked, but still ends what it has begun.
           if (!watched.has(ask) || isNamed(error, "InvalidStateError")) return;
+          watched.delete(ask); // its requests may never end
           abort(transaction);
           reject(error);
         });
