@@ -1,3 +1,5 @@
+import { hexOf } from "./hex.ts";
+
 /**
  * SHA-256 (FIPS 180-4) without a promise. `crypto.subtle` hashes in another thread: for a small payload, the way there and
  * back takes ten to a hundred times as long as the hash.
@@ -7,12 +9,12 @@
 const ROUND_CONSTANTS = Int32Array.from(primes(64), (prime) => (Math.cbrt(prime) % 1) * 2 ** 32);
 /** The same of the square roots of the first 8 primes. */
 const INITIAL_STATE = Int32Array.from(primes(8), (prime) => (Math.sqrt(prime) % 1) * 2 ** 32);
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, "0"));
 
 /** Reused by every call: none of them waits for anything. */
 const state = new Int32Array(8);
 const schedule = new Int32Array(64);
 const lastBlocks = new DataView(new ArrayBuffer(128));
+const digest = new DataView(new ArrayBuffer(32));
 
 /** @returns 64 hex digits */
 export function smallSha256(bytes: Uint8Array): string {
@@ -30,11 +32,8 @@ export function smallSha256(bytes: Uint8Array): string {
   lastBlocks.setUint32(length - 4, bytes.length << 3);
   addBlocks(new DataView(lastBlocks.buffer, 0, length));
 
-  let hex = "";
-  for (const word of state) {
-    hex += HEX[word >>> 24]! + HEX[(word >>> 16) & 255]! + HEX[(word >>> 8) & 255]! + HEX[word & 255]!;
-  }
-  return hex;
+  state.forEach((word, index) => digest.setInt32(4 * index, word));
+  return hexOf(new Uint8Array(digest.buffer));
 }
 
 /** The names are those of the standard. */
