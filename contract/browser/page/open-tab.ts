@@ -3,7 +3,7 @@ import type { Tab } from "../../environment.ts";
 import type { TabAnswer } from "../run.ts";
 import { request } from "./request.ts";
 
-/** Makes a store in a worker of its own, which shares no more with this realm than another tab does. */
+/** Makes a store in a worker of its own. A worker shares no more with this realm than another tab does. */
 export async function openTab(
   { NASKeyStore, KeyStoreError }: typeof import("nas-keystore"),
   options: KeyStoreOptions,
@@ -24,17 +24,17 @@ export async function openTab(
     (...args: unknown[]) => call(method, ...args),
   ]);
   await call("new", options);
-  let isKilled = false;
+  let isEnded = false;
+  const end = (): void => {
+    isEnded = true;
+    worker.terminate();
+  };
   return {
     ...(Object.fromEntries(methods) as Tab),
     close: async () => {
-      if (!isKilled) await call("close");
-      worker.terminate();
-      isKilled = true;
+      if (!isEnded) await call("close");
+      end();
     },
-    kill: () => {
-      isKilled = true;
-      worker.terminate();
-    },
+    kill: end,
   };
 }
