@@ -5,9 +5,8 @@ import { hexOf } from "./hex.ts";
  * that thread takes ten to a hundred times as long as the hash.
  */
 
-/** The first 32 bits of the fractional parts of the cube roots of the first 64 primes. */
+/** The first 32 bits of the fractional parts: of the cube roots of the first 64 primes, of the square roots of the first 8. */
 const ROUND_CONSTANTS = Int32Array.from(primes(64), (prime) => (Math.cbrt(prime) % 1) * 2 ** 32);
-/** The first 32 bits of the fractional parts of the square roots of the first 8 primes. */
 const INITIAL_STATE = Int32Array.from(primes(8), (prime) => (Math.sqrt(prime) % 1) * 2 ** 32);
 
 /** Every call reuses these: no call waits. */
