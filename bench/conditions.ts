@@ -1,7 +1,8 @@
 import { cpus, loadavg } from "node:os";
+import type { Engine } from "../scripts/lib/browsers.mjs";
 import { findNatsServer } from "../scripts/lib/nats-server.mjs";
 import { ask } from "../scripts/lib/run.mjs";
-import { TRAITS, type Engine } from "./engines.ts";
+import { TRAITS } from "./engines.ts";
 
 /** Where and when it was measured. */
 export interface Conditions {

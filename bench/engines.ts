@@ -1,8 +1,6 @@
 import type { Engine } from "../scripts/lib/browsers.mjs";
 
-export type { Engine };
-
-/** What the bench has to know of an engine. */
+/** How an engine differs for the bench. */
 export interface EngineTraits {
   readonly name: string;
   readonly screen: "headless" | "on a virtual display";
@@ -10,7 +8,7 @@ export interface EngineTraits {
   readonly mostSockets: number;
   /** Where IndexedDB lies, unless `--incognito` is given. */
   readonly indexedDb: "on the disk" | "in memory";
-  /** Rows that are not measured there, and why. */
+  /** Rows that are not measured in this engine, with the reason. */
   readonly leftOut: Readonly<Record<string, string>>;
 }
 

@@ -1,6 +1,5 @@
 import { parseArgs } from "node:util";
-import { ENGINES } from "../scripts/lib/browsers.mjs";
-import type { Engine } from "./engines.ts";
+import { ENGINES, type Engine } from "../scripts/lib/browsers.mjs";
 
 export interface Options {
   readonly engine: Engine;
@@ -19,7 +18,7 @@ export interface Options {
 
 export const USAGE = `npm run bench -- [--engine <name>] [--only <row>]... [--quick] [--json <file>] [--profile] [--incognito] [--no-build]
 
-  --engine <name> the browser: ${ENGINES.join(", ")} (chromium)
+  --engine <name> the browser engine: ${ENGINES.join(", ")} (chromium)
   --only <row>    the rows whose name contains this ("comparison": the table of simple sets and gets); can be repeated
   --quick         a tenth of the work, to see that everything runs; its figures are no results
   --json <file>   where the figures go (reports/bench-<engine>.json)
@@ -30,7 +29,7 @@ export const USAGE = `npm run bench -- [--engine <name>] [--only <row>]... [--qu
 
 The docs are rewritten by a run of everything that is not quick.`;
 
-/** @throws TypeError for an unknown option, or a value that it cannot have */
+/** @throws TypeError for an unknown option or an invalid value */
 export function readOptions(args: readonly string[]): Options | undefined {
   const { values } = parseArgs({
     args: [...args],

@@ -1,9 +1,8 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
-import { ENGINES } from "../scripts/lib/browsers.mjs";
+import { ENGINES, type Engine } from "../scripts/lib/browsers.mjs";
 import type { Conditions } from "./conditions.ts";
-import type { Engine } from "./engines.ts";
 import type { Contribution } from "./page/comparison.ts";
 import type { Figure, Result } from "./result.ts";
 import type { AppSize } from "./size.ts";
@@ -18,7 +17,7 @@ export interface Measured {
   readonly comparison?: readonly Contribution[];
 }
 
-/** What the docs show of an engine's last full run. Kept in bench/results/, so that a run of one engine leaves the others as they are. */
+/** The part of an engine's last full run that the docs show. In bench/results/, so that a run of one engine keeps the figures of the others. */
 export interface EngineRecord extends Omit<Measured, "results"> {
   /** By row. */
   readonly figures: Readonly<Record<string, Figure>>;

@@ -1,7 +1,7 @@
 import type { Goal } from "./catalogue.ts";
 import { compare, spread, type Spread } from "./measure.ts";
 
-/** What is shown of a measured row. */
+/** The figures of a measured row. */
 export interface Figure {
   /** Medians: milliseconds, megabytes or kilobytes. */
   readonly ours: number;
@@ -22,7 +22,7 @@ export function resultOf(goal: Goal, turns: { ours: readonly number[]; peer: rea
   return { goal, ours, peer, value, turns };
 }
 
-/** Undefined: there is no target. */
+/** Undefined: the row has no target. */
 export function meetsTarget({ target }: Goal, { value }: Figure): boolean | undefined {
   return target === undefined ? undefined : value.median <= target;
 }

@@ -8,7 +8,7 @@ export interface ContractCase {
   readonly outage?: boolean;
   /** The case needs a server of its own with these lines in its configuration. */
   readonly serverConfig?: string;
-  /** The case kills a tab. */
+  /** The case kills a tab. It cannot run in Node. */
   readonly kills?: boolean;
   readonly run: (environment: Environment) => Promise<void>;
 }
@@ -36,7 +36,7 @@ export interface Connection {
 }
 export type Connect = (options: object) => Promise<Connection>;
 
-/** The methods of a store that return promises, those that end it apart. */
+/** The methods of a store that return promises, except those that close it. */
 type Operation = Exclude<
   { [Name in keyof NASKeyStore]: NASKeyStore[Name] extends (...args: never[]) => Promise<unknown> ? Name : never }[keyof NASKeyStore],
   "close" | typeof Symbol.asyncDispose

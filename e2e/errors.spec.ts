@@ -290,7 +290,7 @@ test.describe("a page without IndexedDB", () => {
 test.describe("a page on plain http", () => {
   test("rejects INSECURE_CONTEXT, says how to fix it, and stores and sends nothing", async ({ playwright, browserName, launchOptions, nats, site, namespace, wire, consoleGuard }) => {
     consoleGuard.allowFailedSockets(); // the browser lets no such page connect to loopback
-    // The page has a name that is not one of loopback's, so the browser does not trust it.
+    // The page's host name is not a loopback name, so the page is no secure context.
     await using browser = await playwright[browserName].launch({
       ...launchOptions,
       ...(browserName === "chromium"

@@ -1,6 +1,6 @@
 import { expect, test as base } from "./support/fixtures.ts";
 
-/** Firefox whose user forbids sites to store data: "Block cookies and site data". */
+/** A Firefox whose user blocks cookies and site data. */
 const test = base.extend({
   launchOptions: [
     async ({ launchOptions }, use) => use({ ...launchOptions, firefoxUserPrefs: { "network.cookie.cookieBehavior": 2 } }),

@@ -4,10 +4,10 @@ import { flushAll } from "./support/flush-all.ts";
 import { keysOf, messageIds } from "./support/messages.ts";
 import type { NatsServer } from "./support/nats-server.ts";
 
-/** As `Math.random`, it makes the first retry come due after a minute: what is published sooner has another cause. */
+/** As the result of `Math.random`, it delays the first retry by a minute: what is published sooner has another cause. */
 const LATE_RETRY = 60;
 
-/** Stores in the page, and says what that resolved to, or the code that it rejected with. */
+/** Stores in the page. Resolves to the result, or to the code of the error. */
 function storeIn(page: Page, key: string): Promise<unknown> {
   return page.evaluate((key) => store.store(key, 1).catch((error: { code: string }) => error.code), key);
 }
@@ -96,7 +96,7 @@ test.describe("the connection", () => {
 test.describe("with the server away", () => {
   test.beforeEach(({ consoleGuard }) => consoleGuard.allowFailedSockets());
 
-  test("a write is queued, told of, and published under its id when the server is back", async ({ page, startNats, openWire, namespace }) => {
+  test("a write is queued, announced as pending, and published under its id when the server is back", async ({ page, startNats, openWire, namespace }) => {
     const server = await startNats();
     await server.stop();
     await openStoreIn(page, { servers: server.wsUrl, namespace });
@@ -104,7 +104,7 @@ test.describe("with the server away", () => {
     expect(await storeIn(page, "a")).toBe(false);
     const [offline] = await page.evaluate(() => aids.happened("offline"));
     expect(offline).toEqual({ pending: 1, error: expect.objectContaining({ isError: true, message: expect.stringMatching(/./) }) });
-    // The first attempt may have failed before there was a write to blame it on.
+    // The first attempt may have failed before the write was committed.
     expect(await page.evaluate(() => store.flush())).toEqual({ published: 0, pending: 1, rejected: 0 });
     const rows = await page.evaluate(() => store.pendingWrites());
     expect(rows).toEqual([
@@ -235,7 +235,7 @@ test.describe("with the server away", () => {
     expect(flushed).toEqual({ published: 0, pending: 2, rejected: 0 });
   });
 
-  test("a server that hangs gets the write when it goes on", async ({ page, startNats, openWire, namespace }) => {
+  test("a server that hangs gets the write when it continues", async ({ page, startNats, openWire, namespace }) => {
     const server = await startNats();
     const wire = await openWire(server);
     await openStoreIn(page, { servers: server.wsUrl, namespace, timeoutMs: 5_000 });

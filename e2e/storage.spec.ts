@@ -1015,7 +1015,7 @@ test.describe("bulkStore", () => {
           here: [await store.retrieve("k0"), await store.exists("k3")],
           again: [...(await store.bulkStore(items)).values()].every(Boolean),
           versionsAgain: await Promise.all(["k0", "k3", "k4"].map(async (key) => (await store.getMetadata(key))?.version)),
-          // Only the store that has published them knows of their confirmation before that is written down.
+          // Until the confirmations are in the database, only the store that published the writes knows of them.
           settled: await settled(other),
           cleared: [await other.clearCache(), await other.listKeys()],
         };

@@ -1,4 +1,4 @@
-// Every gate, the quick ones first; the first that fails ends the run. `--all` adds the suites of a browser in Firefox.
+// Every gate, the quick ones first; the first that fails ends the run. `--all` adds the end-to-end and fault suites in Firefox.
 import { npm } from "./lib/run.mjs";
 import { setUp } from "./setup.mjs";
 
@@ -8,13 +8,13 @@ heading("setup");
 process.exitCode = (await setUp()) ? await runSteps() : 1;
 
 async function runSteps() {
-  const inFirefox = process.argv.includes("--all") ? ["e2e", "test:faults"] : [];
-  return (await runAll(steps, "chromium")) || runAll(inFirefox, "firefox");
+  const firefoxSteps = process.argv.includes("--all") ? ["e2e", "test:faults"] : [];
+  return (await runAll(steps, "chromium")) || runAll(firefoxSteps, "firefox");
 }
 
 /**
  * @param {readonly string[]} names
- * @param {string} engine of the end-to-end and fault suites
+ * @param {string} engine the one that the end-to-end and fault suites run in
  */
 async function runAll(names, engine) {
   for (const name of names) {

@@ -38,7 +38,7 @@ function duringHash(happen: () => Promise<unknown>): void {
 }
 
 describe("a bulk call", () => {
-  it("commits after an earlier store of one of its keys, however long that takes to be encoded", async () => {
+  it("commits after an earlier store of one of its keys, however long that value takes to encode", async () => {
     const store = page.open();
     const { blob, read } = slowBlob("older");
     const older = store.store("k", blob, { format: "binary" });
@@ -64,14 +64,14 @@ describe("a bulk call", () => {
     expect(await Promise.all(later)).toEqual([true, true, new Map([["k", true]]), true]);
   });
 
-  it("that fails lets go of the connection", async () => {
+  it("that fails releases the connection", async () => {
     const store = page.open();
     await store.ping();
     expect(await codeOf(() => store.bulkStore({ k: 1 }, { ifVersion: 7 }))).toBe("VERSION_CONFLICT");
     await until(() => page.nats.open === 0);
   });
 
-  it("that fails part-way after its signal was aborted tells of the keys before as not confirmed, for good", async () => {
+  it("that fails part-way after its signal was aborted reports the keys committed before as not confirmed", async () => {
     const store = page.open();
     await store.store("k500", 0);
     page.nats.hold();
@@ -119,7 +119,7 @@ describe("a bulk call", () => {
 });
 
 describe("an update without a format", () => {
-  it("takes the format that another tab has stored meanwhile", async () => {
+  it("uses the format that another tab stored meanwhile", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("k", { a: 1 });
     duringHash(() => other.store("k", "their text", { format: "text", tags: ["theirs"] }));
@@ -128,7 +128,7 @@ describe("an update without a format", () => {
     expect(await one.retrieve("k", { useCache: false })).toBe("new");
   });
 
-  it("is refused when its value does not suit the format that another tab has stored meanwhile", async () => {
+  it("is refused when its value does not fit the format that another tab stored meanwhile", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("k", 1);
     duringHash(() => other.store("k", new Uint8Array([1, 2]), { format: "binary" }));
@@ -137,7 +137,7 @@ describe("an update without a format", () => {
     expect(await one.store("k", 2)).toBe(true);
   });
 
-  it("keeps its own format where it is given, whatever another tab has stored meanwhile", async () => {
+  it("keeps its own format if one is given, whatever another tab stored meanwhile", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("k", 1);
     duringHash(() => other.store("k", "their text", { format: "text" }));

@@ -43,13 +43,13 @@ describe.each(Object.entries(calls))("%s", (_, { call, queued }) => {
     expect(await settled).toEqual(queued);
   });
 
-  it("settles before any time has passed where the server refuses the connection", async () => {
+  it("settles before any time has passed when the server refuses the connection", async () => {
     page.nats.dialling = "refuses";
     const store = page.open({ timeoutMs: TIMEOUT_MS });
     expect(await call(store)).toEqual(queued);
   });
 
-  it("settles before any time has passed where the connection is lost", async () => {
+  it("settles before any time has passed when the connection is lost", async () => {
     page.nats.hold();
     const before = page.nats.flushes;
     const store = page.open({ timeoutMs: TIMEOUT_MS });

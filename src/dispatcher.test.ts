@@ -205,7 +205,7 @@ describe("a write that waits its turn", () => {
     expect(await writing).toBe(false);
   });
 
-  it("is false as soon as this tab's own attempt to publish what waits has failed", async () => {
+  it("resolves false as soon as this tab's attempt to publish the outbox has failed", async () => {
     stopTime();
     await page.locks.take(`${ALIVE}other`);
     await leave("other", "queued", { a: json("1", ["other", 1]) });

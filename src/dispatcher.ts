@@ -99,7 +99,7 @@ export class Dispatcher implements Outbox {
    */
   async outcome(commit: Commit): Promise<boolean> {
     const delivery = await this.#underWay.get(commit);
-    // Not sent: the attempt to connect that began with the call may have failed before the commit.
+    // Not sent: the attempt to connect may have failed before the commit. Its event comes before the call resolves false.
     if (delivery === undefined) await this.#courier().reported;
     if (delivery?.status === "rejected") throw rejection(commit.draft.key, delivery.error);
     return delivery?.status === "confirmed";
@@ -200,7 +200,7 @@ export class Dispatcher implements Outbox {
     );
     if (deliveries.some(({ status }) => status === "failed")) {
       this.#courier().retryLater();
-      // The event that says why comes before the calls resolve false, here and in `outcome`.
+      // The `offline` event comes before the calls resolve false.
       await this.#courier().reported;
     }
     return deliveries;
@@ -271,7 +271,7 @@ export class Dispatcher implements Outbox {
     await Promise.all(Array.from(byOwner, ([owner, settlements]) => this.#committer.settle(owner, settlements)));
   }
 
-  /** An attempt has failed: the next one comes when it is due, and calls do not wait for that. */
+  /** An attempt has failed: waiting calls resolve false now, and do not wait for the next attempt. */
   #endWaits(): void {
     for (const waiters of this.#waiters.values()) for (const waiter of waiters) waiter.resolve(UNREACHABLE);
   }

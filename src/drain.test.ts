@@ -85,7 +85,7 @@ describe("one drain", () => {
     expect([isComplete, await outbox()]).toEqual([true, []]);
   });
 
-  it("goes on behind a page of writes that it must not take", async () => {
+  it("continues after a page of writes that it must not take", async () => {
     const { drain, outbox } = setUp();
     await leave("a", "rejected", 300, true);
     await leave("b", "queued", 1);
@@ -100,7 +100,7 @@ describe("one drain", () => {
     expect(await outbox()).toHaveLength(512);
   });
 
-  it("puts at most 1 MB into a batch, but for a message that is larger by itself", async () => {
+  it("puts at most 1 MB into a batch, except for a single message that is larger", async () => {
     const { drain } = setUp();
     const payload = JSON.stringify("x".repeat(600_000));
     await leave("a", "queued", 3, false, { payload });
@@ -125,7 +125,7 @@ describe("a batch", () => {
 });
 
 describe("a drain that leaves writes behind", () => {
-  it("says so where another tab is sending an earlier write of the key, and is repeated when that is settled", async () => {
+  it("says so when another tab is sending an earlier write of the key, and is repeated once that write is settled", async () => {
     const { database, dispatcher, committer, courier, living, drain } = setUp();
     living.add("other");
     await leave("other", "sending", 1);
@@ -146,7 +146,7 @@ describe("a drain that leaves writes behind", () => {
     expect(courier.kick).not.toHaveBeenCalled();
   });
 
-  it("says so where a payload cannot be checked yet, since a part did not load", async () => {
+  it("says so when a payload cannot be checked yet, because a part did not load", async () => {
     const { courier, dispatcher, drain, outbox } = setUp();
     const missing = vi.spyOn(lazy, "compression").mockRejectedValue(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded"));
     const payload = new Uint8Array(20);
@@ -159,7 +159,7 @@ describe("a drain that leaves writes behind", () => {
     missing.mockRestore();
   });
 
-  it("says so where a tab has come since that sends its own writes", async () => {
+  it("says so when a tab that sends its own writes has opened meanwhile", async () => {
     let asked = 0;
     const { drain, outbox } = setUp({ livingOwners: async () => new Set(asked++ === 0 ? ["me"] : ["me", "new"]) });
     await leave("new", "sending", 2);
@@ -167,7 +167,7 @@ describe("a drain that leaves writes behind", () => {
     expect(await outbox()).toEqual(["new sending new1", "new sending new2"]);
   });
 
-  it("says so where another tab has its turn", async () => {
+  it("says so when another tab is draining", async () => {
     const { drain, outbox } = setUp();
     await leave("a", "queued", 1);
     const letGo = await (navigator.locks as unknown as FakeLocks).take("drain");
@@ -179,7 +179,7 @@ describe("a drain that leaves writes behind", () => {
 });
 
 describe("a damaged write", () => {
-  it("is refused with its event, and holds up nothing", async () => {
+  it("is rejected with its event, and holds up no other write", async () => {
     const { drain, outbox, options } = setUp();
     await leave("a", "queued", 1, false, { checksum: sha256Of("other") });
     await leave("b", "queued", 1);
@@ -190,7 +190,7 @@ describe("a damaged write", () => {
 });
 
 describe("a write of this store", () => {
-  it("that was to be sent while the last attempt to connect failed is not sent, and tried later", async () => {
+  it("that is committed just before an attempt to connect fails is not sent, and is tried later", async () => {
     const publish = vi.fn<DispatcherOptions["publish"]>();
     const { committer, dispatcher, courier, outbox } = setUp({ publish });
     // Asked as the write is committed, and as it is to be sent.
@@ -203,7 +203,7 @@ describe("a write of this store", () => {
     expect(await outbox()).toEqual(["me queued k"]);
   });
 
-  it("that fails resolves false only when the event that says why was dispatched", async () => {
+  it("that fails resolves false only after the `offline` event was dispatched", async () => {
     const { committer, dispatcher, courier } = setUp({ publish: async (messages) => messages.map(() => LOST) });
     let report = (): void => undefined;
     let isReported = false;
@@ -217,7 +217,7 @@ describe("a write of this store", () => {
     expect(courier.retryLater).toHaveBeenCalledTimes(1);
   });
 
-  it("is told of when it has left the outbox, what is confirmed apart from what is not", async () => {
+  it("is announced once it has left the outbox, confirmed writes apart from others", async () => {
     const onSettled = vi.fn<DispatcherOptions["onSettled"]>();
     const { committer, outbox } = setUp({
       onSettled,
@@ -230,7 +230,7 @@ describe("a write of this store", () => {
     expect(onSettled.mock.calls).toEqual([[{ keys: ["a"], versions: [1], confirmed: true }], [{ keys: ["b", "c"], versions: [1, 1], confirmed: false }]]);
   });
 
-  it("is not counted as pending from its confirmation on", async () => {
+  it("is not pending any more from its confirmation on", async () => {
     const { committer, dispatcher } = setUp();
     await committer.commit([storeDraft("k")]);
     expect(await dispatcher.pending()).toBe(0);
@@ -238,7 +238,7 @@ describe("a write of this store", () => {
 });
 
 describe("a write that waits for another tab's write of its key", () => {
-  it("has the outbox drained when that tab settles a write, and resolves true when its own version is confirmed there", async () => {
+  it("drains the outbox when that tab settles a write, and resolves true when its own version is confirmed there", async () => {
     const { dispatcher, committer, courier, living } = setUp({ timeoutMs: 60_000 });
     living.add("other");
     await leave("other", "sending", 1);

@@ -6,8 +6,8 @@ import type { Committer } from "./storage/committer.ts";
 import type { Database } from "./storage/database.ts";
 import { listKeys, measureLiving } from "./storage/entry-index.ts";
 import { find } from "./storage/entry-table.ts";
-import { countWrites, pendingWrites, type PendingWrite } from "./storage/pending-writes.ts";
 import { storageEstimate } from "./storage/full-disk.ts";
+import { countWrites, pendingWrites, type PendingWrite } from "./storage/pending-writes.ts";
 import { ENTRIES, OUTBOX } from "./storage/schema.ts";
 
 /** What IndexedDB holds of a namespace, and what the browser says of the site's storage. */

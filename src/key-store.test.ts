@@ -104,7 +104,7 @@ describe("close", () => {
     for (const operation of operations) expect(await codeOf(operation)).toBe("CLOSED");
   });
 
-  it("makes a read reject CLOSED from the call on, also of a key that memory holds", async () => {
+  it("makes reads reject CLOSED from the call on, also for a key that memory holds", async () => {
     const store = page.open();
     await store.store("k", 1);
     expect(await store.retrieve("k")).toBe(1);
@@ -155,7 +155,7 @@ describe("close", () => {
     expect(Object.keys(await allRows(openDatabase(DATABASE)))).toEqual(["c"]);
   });
 
-  it("does not fail where the storage is gone", async () => {
+  it("does not fail when the storage is gone", async () => {
     const store = page.open({ maxEntries: 10 });
     await store.store("k", 1);
     await store.retrieve("k");
@@ -203,7 +203,7 @@ describe("what waits", () => {
     expect(page.nats.log).toEqual(["k@1"]);
   });
 
-  it("is told of before its call resolves false, also where the attempt to connect failed before the commit", async () => {
+  it("is announced before its call resolves false, even if the attempt to connect failed before the commit", async () => {
     await page.open().ping(); // what loads lazily is there
     stopTime();
     const database = openDatabase(DATABASE);

@@ -204,7 +204,7 @@ const RETRIEVE_OPTIONS: Record<keyof RetrieveOptions, Check> = {
 
 const LIST_OPTIONS: Record<"tag", Check> = { tag: (value) => (isTag(value) ? undefined : "a well-formed string") };
 
-// Each of these takes what a caller gave as options. It throws INVALID_OPTION and names the option.
+// Each of these checks the options of a call. It throws INVALID_OPTION and names the option.
 export const readStoreOptions = (options: unknown): StoreOptions => withOwnTags(checked<StoreOptions>(options, STORE_OPTIONS));
 export const readBulkOptions = (options: unknown): BulkOptions => withOwnTags(checked<BulkOptions>(options, BULK_OPTIONS));
 export const readDeleteOptions = (options: unknown): DeleteOptions => checked(options, DELETE_OPTIONS);
@@ -221,7 +221,7 @@ const NO_OPTIONS = {};
 
 /** The options that are there, each as it should be; `undefined` counts as not given. */
 function checked<T extends object>(options: unknown, checks: Record<string, Check>): T {
-  // On the path of every read from memory.
+  // Every read from memory passes here.
   if (options === undefined) return NO_OPTIONS as T;
   if (!isRecord(options)) throw new KeyStoreError("INVALID_OPTION", "The options must be an object.");
   const result: Record<string, unknown> = {};

@@ -44,7 +44,7 @@ async function openQuiet(options?: Parameters<typeof page.open>[0]): Promise<NAS
 }
 
 describe("a page that goes into the back/forward cache", () => {
-  it("does not block another page that upgrades the database, though it cannot answer", async () => {
+  it("does not block another page that upgrades the database, even without a `versionchange` event", async () => {
     const connections = watchConnections();
     const store = await openQuiet();
     await store.store("k", 1);
@@ -57,7 +57,7 @@ describe("a page that goes into the back/forward cache", () => {
     expect(blocked).not.toHaveBeenCalled();
   });
 
-  it("lets go of its sign of life, and hears nothing, until it comes back", async () => {
+  it("releases its liveness lock and hears no other tab until it comes back", async () => {
     const store = await openQuiet();
     await store.store("k", 1);
     await store.flush();
@@ -72,7 +72,7 @@ describe("a page that goes into the back/forward cache", () => {
     await until(() => store.getCacheStats().size === 0);
   });
 
-  it("forgets what it has read meanwhile when it comes back", async () => {
+  it("forgets, when it comes back, what it read meanwhile", async () => {
     const store = await openQuiet();
     await store.store("k", "old");
     hide();
@@ -85,7 +85,7 @@ describe("a page that goes into the back/forward cache", () => {
     expect(await store.retrieve("k")).toBe("new");
   });
 
-  it("publishes what waits when it comes back, and what a tab left that ended meanwhile", async () => {
+  it("publishes, when it comes back, its queued writes and those of a tab that ended meanwhile", async () => {
     await openQuiet();
     const die = await page.locks.take(`${ALIVE}other`);
     await leave("other", "sending", "theirs");
@@ -98,7 +98,7 @@ describe("a page that goes into the back/forward cache", () => {
     expect(page.nats.log).toEqual(["theirs@1"]);
   });
 
-  it("keeps its limits when it comes back, whatever others have stored meanwhile", async () => {
+  it("keeps its limits when it comes back, whatever other tabs stored meanwhile", async () => {
     const store = await openQuiet({ maxEntries: 2 });
     await store.bulkStore({ a: 1, b: 2 });
     await turns(200);
@@ -111,7 +111,7 @@ describe("a page that goes into the back/forward cache", () => {
     expect(await store.listKeys()).toEqual(["b", "c"]);
   });
 
-  it("gives no sign of life where the write side comes while it is away", async () => {
+  it("takes no liveness lock when the write side loads while it is away", async () => {
     const { writeSide } = parts;
     const arrival = deferred<void>();
     vi.spyOn(parts, "writeSide").mockImplementation(async () => {
@@ -128,7 +128,7 @@ describe("a page that goes into the back/forward cache", () => {
     await until(async () => (await alive()) === 1);
   });
 
-  it("that came back gives a sign of life as soon as the write side comes", async () => {
+  it("that came back takes its liveness lock as soon as the write side has loaded", async () => {
     const { writeSide } = parts;
     const arrival = deferred<void>();
     vi.spyOn(parts, "writeSide").mockImplementation(async () => {
@@ -160,7 +160,7 @@ describe("a tab that ends", () => {
     expect(page.nats.log).toEqual(["theirs@1"]);
   });
 
-  it("is known to the tabs before it, since each tells of itself when it opens", async () => {
+  it("is known to the tabs that opened before it, because each tab announces itself", async () => {
     const heard: Notice[] = [];
     const channel = new BroadcastChannel(DATABASE);
     channel.onmessage = ({ data }: MessageEvent<Notice>) => void heard.push(data);
@@ -171,8 +171,8 @@ describe("a tab that ends", () => {
   });
 });
 
-describe("what another tab tells", () => {
-  it("of a write that it has published makes an offline store ask the server when its next attempt is due", async () => {
+describe("a notice of another tab", () => {
+  it("that it has published a write makes an offline store try the server when its next attempt is due", async () => {
     stopTime();
     vi.spyOn(Math, "random").mockReturnValue(1);
     page.nats.dialling = "refuses";
@@ -191,7 +191,7 @@ describe("what another tab tells", () => {
     expect(events.filter(({ type }) => type === "online")).toEqual([{ type: "online", detail: { pending: 0 } }]);
   });
 
-  it("of a write that it has published lets this tab's newer write of the key go", async () => {
+  it("that it has published a write lets this tab publish its newer write of the key", async () => {
     await openQuiet();
     const die = await page.locks.take(`${ALIVE}other`);
     await leave("other", "sending", "k");
@@ -209,7 +209,7 @@ describe("what another tab tells", () => {
     die();
   });
 
-  it("of entries it has stored or dropped lets this tab count anew, so that its limits hold", async () => {
+  it("that it has stored or dropped entries makes this tab count anew, so that its limits hold", async () => {
     const store = await openQuiet({ maxEntries: 3 });
     await store.bulkStore({ a: 1, b: 2 });
     await turns(200);
@@ -225,7 +225,7 @@ describe("what another tab tells", () => {
 });
 
 describe("the network", () => {
-  it("that answers a ping after an outage has what waits published at once", async () => {
+  it("that answers a ping after an outage gets the queued writes at once", async () => {
     stopTime();
     vi.spyOn(Math, "random").mockReturnValue(1);
     page.nats.dialling = "refuses";
@@ -264,7 +264,7 @@ describe("the network", () => {
     expect(page.nats.dials > 0).toBe(isTried);
   });
 
-  it("that the browser says is gone is told by an event, with what waits", async () => {
+  it("that the browser reports as gone is announced by an event with the number of pending writes", async () => {
     const store = await openQuiet({ servers: "wss://nats.example" });
     const events = listen(store);
     page.navigator.onLine = false;
@@ -273,7 +273,7 @@ describe("the network", () => {
     expect(events).toMatchObject([{ type: "offline", detail: { pending: 0, error: new Error("The browser is offline.") } }]);
   });
 
-  it("is given 6 s for an attempt in the background, however short timeoutMs is", async () => {
+  it("has 6 s for an attempt in the background, however short timeoutMs is", async () => {
     const asked: unknown[] = [];
     const connect = async (options: object): Promise<unknown> => {
       asked.push((options as { timeout: number }).timeout);
@@ -284,7 +284,7 @@ describe("the network", () => {
     expect(asked).toEqual([6_000, 9_000]);
   });
 
-  it("begins to be connected to while a write is committed, and only by writes", async () => {
+  it("is connected to while a write is being committed, and by writes only", async () => {
     const store = await openQuiet();
     await Promise.all([store.exists("k"), store.listKeys(), store.pendingWrites()]);
     expect(page.nats.dials).toBe(0);
@@ -328,13 +328,13 @@ describe("persist", () => {
     expect(ask).toHaveBeenCalledTimes(times);
   });
 
-  it("changes nothing where the browser cannot be asked", async () => {
+  it("changes nothing when the browser cannot be asked", async () => {
     expect(await page.open({ persist: true }).store("k", 1)).toBe(true);
   });
 });
 
 describe("a closed store", () => {
-  it("hears nothing, gives no sign of life, and has no connection", async () => {
+  it("hears no other tab, holds no liveness lock, and has no connection", async () => {
     const connections = watchConnections();
     const store = await openQuiet();
     await store.store("k", 1);
@@ -343,7 +343,7 @@ describe("a closed store", () => {
     for (const { database } of connections) expect(() => database.transaction("meta")).toThrow(/InvalidState|not running|closed/i);
   });
 
-  it("does not come back to life with its page, nor with a write side that comes late", async () => {
+  it("does not start again with its page, nor with a write side that loads late", async () => {
     const { writeSide } = parts;
     const arrival = deferred<void>();
     vi.spyOn(parts, "writeSide").mockImplementation(async () => {
@@ -361,7 +361,7 @@ describe("a closed store", () => {
     expect([await alive(), page.nats.dials]).toEqual([0, 0]);
   });
 
-  it("has written down what was used, so that eviction goes by it after a reload", async () => {
+  it("has written down which entries were used, so that eviction knows after a reload", async () => {
     const store = await openQuiet({ maxEntries: 3, cacheSize: 0 });
     for (const key of ["a", "b", "c"]) await store.store(key, 1);
     await store.retrieve("a");

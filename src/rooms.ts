@@ -21,8 +21,8 @@ export function databaseName(namespace: string): string {
 }
 
 /**
- * Builds and connects the parts of a store, and begins what goes on in the background: what answers reads is there at once,
- * what writes and publishes loads meanwhile. Must throw nothing outside a browser.
+ * Builds and connects the parts of a store, and starts its background work. The parts that answer reads are there at once; the
+ * parts that write and publish load meanwhile. Must throw nothing outside a browser.
  */
 export function openRooms(settings: Settings, emit: Emit) {
   const name = databaseName(settings.namespace);

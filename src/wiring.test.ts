@@ -8,7 +8,7 @@ const page = usePage();
 const sized = (length: number): string => "x".repeat(length);
 
 describe("a write on a full disk", () => {
-  it("evicts what was used least recently, as much as it needs, and is published", async () => {
+  it("evicts the entries used least recently, as many as it needs, and is published", async () => {
     const store = page.open();
     for (const key of ["a", "b", "c", "d", "e"]) await store.store(key, sized(40_000), { format: "text" });
     await store.flush();
@@ -20,7 +20,7 @@ describe("a write on a full disk", () => {
     expect(page.nats.log.at(-1)).toBe("new@1");
   });
 
-  it("evicts more than its own size where it is large", async () => {
+  it("evicts more than its own size when it is large", async () => {
     const store = page.open();
     for (const key of ["a", "b", "c", "d", "e"]) await store.store(key, sized(40_000), { format: "text" });
     await store.flush();
@@ -31,7 +31,7 @@ describe("a write on a full disk", () => {
     for (const key of ["a", "b"]) expect(left).not.toContain(key);
   });
 
-  it("is refused where nothing but its own key and unconfirmed writes could go, and leaves both as they are", async () => {
+  it("is refused when only its own key and unconfirmed writes could be evicted, and leaves both as they are", async () => {
     const store = page.open();
     await store.store("k", "old");
     page.nats.denies = () => true;
@@ -45,7 +45,7 @@ describe("a write on a full disk", () => {
     expect(await store.store("k", "newer")).toBe(true);
   });
 
-  it("takes what it evicts out of the memory of every tab", async () => {
+  it("removes the evicted entries from the memory of every tab", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("a", 1);
     await one.flush();
@@ -97,7 +97,7 @@ describe("clearCache", () => {
 });
 
 describe("an entry that one tab removes", () => {
-  it("to stay within its limits leaves the memory of the others", async () => {
+  it("to stay within its limits is removed from the memory of the others", async () => {
     const [one, other] = [page.open({ maxEntries: 1 }), page.open()];
     await one.store("a", 1);
     expect(await other.retrieve("a")).toBe(1);
@@ -106,7 +106,7 @@ describe("an entry that one tab removes", () => {
     expect(await one.listKeys()).toEqual(["b"]);
   });
 
-  it("since it has expired leaves the memory of the others, whose clock may be slow", async () => {
+  it("because it has expired is removed from the memory of the others, whose clocks may be slow", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("a", 1, { ttl: 60 });
     expect(await other.retrieve("a")).toBe(1);
@@ -117,7 +117,7 @@ describe("an entry that one tab removes", () => {
     expect([await one.retrieve("a"), await other.retrieve("a")]).toEqual([undefined, undefined]);
   });
 
-  it("is not counted by the others any more, so that limits evict nothing too early", async () => {
+  it("is no longer counted by the others, so that limits evict nothing too early", async () => {
     const [one, other] = [page.open(), page.open({ maxEntries: 2 })];
     await other.bulkStore({ a: 1 });
     await other.store("b", 1, { ttl: 60 });
@@ -148,7 +148,7 @@ describe("a refused write", () => {
     expect(page.nats.log.toSorted()).toEqual(["a@1", "b@1", "c@1"]);
   });
 
-  it("is retried by another tab as well, and told to all as published", async () => {
+  it("is retried by another tab as well, and all tabs hear that it is published", async () => {
     const [one, other] = [page.open(), page.open()];
     page.nats.denies = () => true;
     expect(await codeOf(() => one.store("k", 1))).toBe("PUBLISH_REJECTED");
@@ -162,7 +162,7 @@ describe("a refused write", () => {
     expect((await one.getMetadata("k"))?.pending).toBe(false);
   });
 
-  it("that is refused by another tab's attempt is not sent again by the tab that wrote it", async () => {
+  it("that another tab's attempt finds refused is not sent again by the tab that wrote it", async () => {
     page.nats.dialling = "refuses";
     const one = page.open();
     expect(await one.store("k", 1)).toBe(false);
@@ -178,7 +178,7 @@ describe("a refused write", () => {
     expect(events.filter(({ type }) => type === "rejected")).toEqual([]);
   });
 
-  it("makes room within the limits once it is discarded, and no other one", async () => {
+  it("can be evicted once it is discarded, and no other refused write can", async () => {
     page.nats.denies = () => true;
     const store = page.open({ maxEntries: 1 });
     for (const key of ["a", "b"]) await store.store(key, 1).catch(() => undefined);

@@ -47,7 +47,7 @@ export interface Front {
 
 export type WriteSide = ReturnType<typeof openWriteSide>;
 
-/** Everything that commits, publishes and cleans up, wired. */
+/** Builds and connects everything that commits, publishes and cleans up. */
 export function openWriteSide(front: Front) {
   const { settings, emit, name, owner, inBrowser, database, memory, reader, earlyUses, channel } = front;
   const { namespace, timeoutMs, lingerMs, maxEntries, maxBytes, servers, connection, connect } = settings;
@@ -163,7 +163,7 @@ export function openWriteSide(front: Front) {
     publisher,
     housekeeping,
     inspector,
-    /** Removes entries that have expired, off anybody's path. False: they may still be there. */
+    /** Removes expired entries. Resolves to false when some may be left. */
     async removeExpired(keys: readonly string[], now: number): Promise<boolean> {
       let isDone = true;
       for (const batch of batches(keys, EXPIRED_BATCH)) {
@@ -177,7 +177,7 @@ export function openWriteSide(front: Front) {
       return isDone;
     },
     noteUse: (key: string, now: number): void => evictor.noteUse(key, now),
-    /** Another tab has told something. */
+    /** Handles a notice of another tab. */
     hear(notice: Notice): void {
       switch (notice.type) {
         case "hello":
@@ -193,25 +193,25 @@ export function openWriteSide(front: Front) {
           return dispatcher.onSettledElsewhere(notice);
       }
     },
-    /** The database is another one. */
+    /** The database was deleted and made anew. */
     reset(): void {
       committer.reset();
       evictor.remeasure();
     },
-    /** The page is here, for the first time or again. */
+    /** The page is shown, for the first time or again. */
     appear(): void {
       void lifeSigns.begin().catch(() => undefined);
       courier.wake();
       evictor.remeasure();
     },
-    /** The page goes, perhaps to come back. */
+    /** The page is hidden for good, or goes into the back/forward cache. */
     disappear(): void {
       lifeSigns.end();
       void lease.close();
     },
     wake: (): void => courier.wake(),
     browserOffline: (): void => courier.browserOffline(),
-    /** Lets go of everything. Operations under way must have ended. */
+    /** Ends all background work and connections. Operations under way must have ended. */
     async close(): Promise<void> {
       await housekeeping.stopSweeping();
       await courier.stop();

@@ -51,7 +51,7 @@ describe("writes of one key that nobody awaits commit in the order of the calls"
     expect(await store.retrieve("k")).toEqual({ a: 2 });
   });
 
-  it("stores that follow each other at once share a transaction, but for the first", async () => {
+  it("stores that follow each other at once share a transaction, except the first", async () => {
     const store = page.open();
     await store.flush();
     await turns(200);

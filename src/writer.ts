@@ -93,7 +93,7 @@ export class Writer {
     const done = this.#ports.connectAhead();
     const place = this.#order.enter(keys);
     const outcomes: Promise<unknown>[] = [];
-    // One listener for the whole call: a signal must not collect one for each key.
+    // One listener for the whole call: a signal must not get one for each key.
     const published = (): Promise<unknown> => unlessAborted<unknown>(Promise.all(outcomes), signal, () => undefined);
     try {
       const makers = await Promise.all(

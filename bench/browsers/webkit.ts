@@ -1,10 +1,10 @@
 import { openWebKit, type WebKitPage } from "../../e2e/support/webkit-driver.ts";
 import type { BenchPage, Browser } from "./browser.ts";
 
-/** How long one command of the driver may wait for the work in the page: less than the driver's own limit. */
+/** How long one command of the driver waits for the work in the page. Must be less than the driver's limit for a script. */
 const PATIENCE_MS = 20_000;
 
-/** What a page answers: the work goes on, or it is done. */
+/** An answer without `done`: the work continues. */
 interface Answer<Result> {
   readonly done?: boolean;
   readonly result?: Result;
@@ -42,7 +42,7 @@ function benchPage(page: WebKitPage): BenchPage {
   };
 }
 
-/** Module scripts may still be loading when the driver says that the page has loaded. */
+/** Module scripts may still load when the driver reports that the page has loaded. */
 const START = `
   const [source, argument, done] = arguments;
   const ready = async () => { while (!document.body?.dataset.ready) await new Promise((resolve) => setTimeout(resolve, 20)); };

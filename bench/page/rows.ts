@@ -16,7 +16,7 @@ export interface World {
   /** The WebSocket URL of the server. */
   readonly servers: string;
   readonly sizes: Sizes;
-  /** WebSockets that the browser lets a page open at the same time. */
+  /** WebSockets that a page may open at the same time. */
   readonly mostSockets: number;
 }
 

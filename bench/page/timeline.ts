@@ -71,7 +71,6 @@ async function watch(work: (n: number) => Promise<unknown>, runs: number): Promi
 function spy(see: (what: string) => void): () => void {
   const { WebSocket: Original } = globalThis;
   const { transaction } = IDBDatabase.prototype;
-  const { digest } = SubtleCrypto.prototype;
   const { send } = Original.prototype;
   globalThis.WebSocket = class extends Original {
     constructor(...args: ConstructorParameters<typeof Original>) {
@@ -93,16 +92,9 @@ function spy(see: (what: string) => void): () => void {
     made.addEventListener("complete", () => see(`${name}: complete`));
     return made;
   };
-  SubtleCrypto.prototype.digest = async function (...args) {
-    see("digest: asked");
-    const result = await digest.apply(this, args);
-    see("digest: done");
-    return result;
-  };
   return () => {
     globalThis.WebSocket = Original;
     Original.prototype.send = send;
     IDBDatabase.prototype.transaction = transaction;
-    SubtleCrypto.prototype.digest = digest;
   };
 }

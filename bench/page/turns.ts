@@ -62,7 +62,7 @@ export async function quiet(): Promise<void> {
   await collectGarbage();
 }
 
-/** WebKitGTK offers no way to ask for it: there the pause has to do. */
+/** Does nothing in WebKitGTK, which offers no way: the pause has to be enough there. */
 async function collectGarbage(): Promise<void> {
   const { gc, TestUtils } = globalThis as { gc?: () => void; TestUtils?: { gc(): Promise<void> } };
   gc?.(); // Chromium

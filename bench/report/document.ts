@@ -1,8 +1,8 @@
 import { readFile, writeFile } from "node:fs/promises";
-import { ENGINES } from "../../scripts/lib/browsers.mjs";
+import { ENGINES, type Engine } from "../../scripts/lib/browsers.mjs";
 import { GOALS, type Goal } from "../catalogue.ts";
 import { describe } from "../conditions.ts";
-import { TRAITS, type Engine } from "../engines.ts";
+import { TRAITS } from "../engines.ts";
 import type { EngineRecord, Records } from "../record.ts";
 import { meetsTarget } from "../result.ts";
 import type { AppSize } from "../size.ts";
@@ -20,7 +20,7 @@ export async function rewriteMeasured(path: string, text: string): Promise<void>
   await writeFile(path, `${document.slice(0, begin + BEGIN.length)}\n\n${text.trim()}\n\n${document.slice(end)}`);
 }
 
-/** The engines side by side, then each by itself. */
+/** The measured part of docs/PERFORMANCE.md: the engines side by side, then each by itself. */
 export function documentOf(records: Records): string {
   const measured = ENGINES.flatMap((engine) => {
     const record = records[engine];

@@ -4,7 +4,7 @@ import type { KeyStoreErrorCode, KeyStoreOptions } from "nas-keystore";
 export const FLAVOURS = ["page", "eager", "worker"] as const;
 export type Flavour = (typeof FLAVOURS)[number];
 
-/** What a page is told to run. */
+/** The case that a page is to run. */
 export interface Run {
   readonly subject: string;
   readonly title: string;
@@ -14,7 +14,7 @@ export interface Run {
   readonly control: string;
 }
 
-/** What a page answers. */
+/** The result of a case. */
 export interface Outcome {
   /** Why the case failed: the error with its stack. */
   readonly failure?: string;

@@ -1,4 +1,4 @@
-/** The contract suite in WebKitGTK. Its driver reports no console: only lines that pass through `console` are seen. */
+/** The contract suite in WebKitGTK. Its driver reports no console lines: the page reports those that pass through `console`. */
 import { openWebKit } from "../../e2e/support/webkit-driver.ts";
 import { registerContract, test, type CasePage } from "./register.ts";
 

@@ -60,7 +60,7 @@ export const bulkAndLists: readonly ContractCase[] = [
     },
   },
   {
-    title: "A bulkStore that is called after a store of the same key has the last word",
+    title: "A bulkStore that is called after a store of the same key replaces its value",
     run: async ({ openStore, server }) => {
       const store = openStore();
       await Promise.all([

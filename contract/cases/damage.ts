@@ -4,7 +4,7 @@ import { assertRejects } from "../support/assertions.ts";
 import { details } from "../support/events.ts";
 import { block, KEY } from "./situations.ts";
 
-/** Stores the key in the ways that rows lie in the database, and damages it. */
+/** Stores the key in each way that the database holds rows. */
 const layouts: readonly { of: string; arrange: (environment: Environment) => Promise<void> }[] = [
   {
     of: "a text",

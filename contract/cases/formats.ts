@@ -18,7 +18,7 @@ const richValue = (): unknown => {
   ]);
 };
 
-/** A value that each format takes, the value that it returns, and the payload where it is plain to see. */
+/** Values that each format takes, the value that it returns if it differs, and the payload where it is easy to read. */
 const roundTrips: readonly { format: KeyFormat; of: string; value: () => unknown; returned?: unknown; payload?: string }[] = [
   {
     format: "json",

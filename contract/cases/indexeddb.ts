@@ -1,7 +1,7 @@
 import { assert } from "chai";
 import type { ContractCase } from "../environment.ts";
 
-/** What the library relies on: how this engine's IndexedDB behaves, without the library. */
+/** Behaviour of IndexedDB that the library relies on, without the library. */
 export const indexedDb: readonly ContractCase[] = [
   {
     title: "An add that fails aborts its transaction with a ConstraintError, and nothing of it is kept",
@@ -13,7 +13,7 @@ export const indexedDb: readonly ContractCase[] = [
         table.put(1, "before");
         table.add("new", "existing");
         table.put(2, "after");
-        // No commit(): with it, Firefox 153 keeps the rest of the transaction, and WebKitGTK 2.50 tells no error.
+        // No commit(): with it, Firefox 153 keeps the rest of the transaction, and WebKitGTK 2.50 gives no error.
       }).catch((error: DOMException) => error.name);
 
       assert.equal(outcome, "ConstraintError");

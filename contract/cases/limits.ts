@@ -6,10 +6,10 @@ import { until } from "../support/waiting.ts";
 
 const KEYS = ["a", "b", "c", "d", "e"];
 
-/** Options that bound what a store holds. */
+/** Options that limit what a store holds. */
 export const limits: readonly ContractCase[] = [
   {
-    title: "cacheSize bounds memory, and 0 turns it off",
+    title: "cacheSize limits the entries in memory, and 0 turns memory off",
     run: async ({ openStore }) => {
       for (const cacheSize of [2, 0]) {
         const store = openStore({ cacheSize });
@@ -21,7 +21,7 @@ export const limits: readonly ContractCase[] = [
     },
   },
   {
-    title: "maxEntries evicts the entries that were used least recently, and publishes nothing for that",
+    title: "maxEntries evicts the entries that were used least recently, and publishes nothing",
     run: async ({ openStore, database, server, setClock }) => {
       const store = openStore({ maxEntries: 3 });
       let now = Date.UTC(2030, 0, 1);

@@ -5,7 +5,7 @@ import { assertRejects, rejection } from "../support/assertions.ts";
 import { details } from "../support/events.ts";
 import { until } from "../support/waiting.ts";
 
-/** For each option, values that it does not take. */
+/** Invalid values of each option. */
 const INVALID: Readonly<Record<keyof KeyStoreOptions, readonly unknown[]>> = {
   servers: ["", "http://localhost", [], 1],
   namespace: ["", "a b", "a.", "a.*", ">", "$SYS", 1],
@@ -43,7 +43,7 @@ function counted(connect: Connect): { connect: Connect; opened: () => number; op
 /** Each option of the constructor, and the checks of all options. */
 export const options: readonly ContractCase[] = [
   {
-    title: "The constructor throws INVALID_OPTION for each option of a wrong value, and for an unknown option",
+    title: "The constructor throws INVALID_OPTION for each option with a wrong value, and for an unknown option",
     run: async ({ library: { NASKeyStore, KeyStoreError } }) => {
       const wrong = Object.entries(INVALID).flatMap(([name, values]) => values.map((value) => ({ [name]: value })));
       for (const given of [...wrong, { unknown: 1 }, 1, null]) {
@@ -59,7 +59,7 @@ export const options: readonly ContractCase[] = [
     },
   },
   {
-    title: "Operations reject INVALID_OPTION for options of a wrong value and for unknown options, and change nothing",
+    title: "Operations reject INVALID_OPTION for options with a wrong value and for unknown options, and change nothing",
     run: async ({ openStore, server }) => {
       const store = openStore();
       const wrong = [{ format: "xml" }, { ttl: 0 }, { ttl: "1" }, { tags: "a" }, { tags: [1] }, { ifVersion: -1 }, { signal: {} }, { unknown: 1 }];
@@ -118,7 +118,7 @@ export const options: readonly ContractCase[] = [
     },
   },
   {
-    title: "servers takes a list, of which the first that answers is used",
+    title: "connect gets the whole list of servers, and ping resolves false when none of them answers",
     outage: true,
     run: async ({ openStore, connect }) => {
       const calls: string[][] = [];
@@ -175,7 +175,7 @@ export const options: readonly ContractCase[] = [
     },
   },
   {
-    title: "timeoutMs bounds the wait for a server that never answers",
+    title: "timeoutMs limits the wait for a server that never answers",
     run: async ({ openStore }) => {
       const store = openStore({ timeoutMs: 100, connect: () => new Promise(() => undefined) });
       const offline = details(store, "offline");

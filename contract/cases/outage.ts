@@ -4,7 +4,6 @@ import { details, nextEvent } from "../support/events.ts";
 import { distinct, published } from "../support/messages.ts";
 import { until } from "../support/waiting.ts";
 
-
 /** A server that goes away and comes back. */
 export const outage: readonly ContractCase[] = [
   {
@@ -67,7 +66,7 @@ export const outage: readonly ContractCase[] = [
     },
   },
   {
-    title: "`offline` tells the error and how many writes wait, `online` that the server answers again",
+    title: "`offline` is dispatched with the error and the number of pending writes, and `online` when the server answers again",
     outage: true,
     run: async ({ openStore, server }) => {
       await server.disconnect();
@@ -107,7 +106,7 @@ export const outage: readonly ContractCase[] = [
       await store.store("first", 1);
       await server.hang();
       assert.isFalse(await store.store("k", 2));
-      // The message that was held back arrives as well, unless the store has closed its socket before.
+      // The message that was held back arrives too, unless the store has closed its socket.
       await server.restore();
       await until("the write is published", async () => (await store.flush()).pending === 0);
       const writes = distinct((await server.messages()).filter(({ envelope }) => envelope?.key === "k"));

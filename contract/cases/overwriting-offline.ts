@@ -33,7 +33,7 @@ const writes: readonly OfflineWrite[] = [
   },
 ];
 
-/** As `overwriting`, while no server answers. */
+/** Writes to keys that exist but are not in the store's memory, while no server answers. */
 export const overwritingOffline: readonly ContractCase[] = situations
   .filter(({ key }) => ["that an earlier store wrote", "that another open tab wrote", "in a block"].includes(key))
   .flatMap(({ key, arrange }) =>

@@ -5,7 +5,7 @@ import { assertRejects } from "../support/assertions.ts";
 import { published } from "../support/messages.ts";
 import { KEY, situations } from "./situations.ts";
 
-/** What a key is afterwards. */
+/** The state of the key after the operation. */
 interface Expected {
   /** Undefined: the key is absent. */
   readonly value: string | undefined;
@@ -64,7 +64,7 @@ const operations: readonly Operation[] = [
   },
 ];
 
-/** Fails unless the store, a new store and IndexedDB agree, and the newest message is that of the newest write. */
+/** Fails unless the store, a new store and IndexedDB agree, and the last message is that of the newest write. */
 async function assertHolds({ openStore, server }: Environment, store: NASKeyStore, { value, version }: Expected): Promise<void> {
   for (const reader of [store, openStore()]) {
     for (const useCache of [true, false]) assert.equal(await reader.retrieve(KEY, { useCache }), value);

@@ -4,7 +4,7 @@ import { assertRejects } from "../support/assertions.ts";
 import { nextEvent } from "../support/events.ts";
 import { published } from "../support/messages.ts";
 
-/** "wire" is the client that reads the messages: it needs no user of its own. */
+/** A client without credentials is "anyone": also the one that reads the messages. */
 const DENIES_SECRETS = `
   no_auth_user: anyone
   authorization {

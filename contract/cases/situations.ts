@@ -4,7 +4,7 @@ import type { Environment } from "../environment.ts";
 /** The key that every situation stores once, as "old". */
 export const KEY = "k07";
 
-/** How a key comes to exist that is not in a store's memory. */
+/** A way in which a key exists, but not in a store's memory. */
 export interface Situation {
   /** Completes "A store of a key …". */
   readonly key: string;
@@ -13,7 +13,7 @@ export interface Situation {
   readonly arrange: (environment: Environment) => Promise<NASKeyStore>;
 }
 
-/** So many that the library writes them in blocks. */
+/** Entries that are stored together. There are enough that the library writes them in blocks. */
 export const block: Readonly<Record<string, string>> = Object.fromEntries(
   Array.from({ length: 64 }, (_, index) => [`k${String(index).padStart(2, "0")}`, "old"]),
 );

@@ -52,7 +52,7 @@ export const upkeep: readonly ContractCase[] = [
     },
   },
   {
-    title: "flush, pendingWrites, retryRejected, discardRejected and sweep find nothing where all is confirmed",
+    title: "flush, pendingWrites, retryRejected, discardRejected and sweep find nothing when all writes are confirmed",
     run: async ({ openStore }) => {
       const store = openStore();
       await store.store("k", 1);
@@ -70,7 +70,7 @@ export const upkeep: readonly ContractCase[] = [
       await store.bulkStore({ a: "12", b: "3456" }, { format: "text" });
       const { quotaBytes, usageBytes, ...stats } = await store.getStorageStats();
       assert.deepEqual(stats, { entries: 2, bytes: 6, pendingWrites: 0, rejectedWrites: 0 });
-      // WebKitGTK has no `navigator.storage`, Node neither.
+      // WebKitGTK and Node have no `navigator.storage`.
       const estimates = (globalThis.navigator as Partial<Navigator> | undefined)?.storage !== undefined;
       assert.equal(typeof quotaBytes, estimates ? "number" : "undefined");
       assert.equal(typeof usageBytes, estimates ? "number" : "undefined");

@@ -16,7 +16,7 @@ beforeAll(async () => {
 
 afterAll(() => server.dispose());
 
-// Node has one realm only, in which no tab can be killed.
+// A tab cannot be killed in Node, which has one realm only.
 for (const [subject, cases] of Object.entries(contract)) {
   describe(subject, () => {
     for (const contractCase of cases.filter(({ kills }) => !kills)) it(contractCase.title, () => runCase(contractCase));
@@ -54,7 +54,7 @@ const connectOverTcp: Connect = (options) => {
   return connect({ ...options, servers: servers.map((url) => new URL(url).host) });
 };
 
-/** A tab here is one more store: stores share nothing in memory. */
+/** In Node, a tab is one more store: stores share nothing in memory. */
 function openTab(options: library.KeyStoreOptions): Tab {
   const kill = (): never => {
     throw new Error("Node cannot kill a tab. Declare `kills: true`.");

@@ -31,8 +31,8 @@ export async function startSharedServer(config?: string): Promise<SharedServer> 
 }
 
 /**
- * The shared server as one case uses it, or a server of the case's own. For an outage there is a link in front of the server:
- * the wire stays connected and sees everything that is published afterwards.
+ * Opens the shared server for one case, or a server of the case's own. For an outage, a link stands in front of the server:
+ * the wire stays connected and receives every message that arrives later.
  */
 export async function openCaseServer(
   shared: SharedServer,

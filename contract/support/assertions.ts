@@ -1,7 +1,7 @@
 import { assert } from "chai";
 import type { KeyStoreError, KeyStoreErrorCode } from "nas-keystore";
 
-/** The reason why a promise rejects. */
+/** Resolves to the error with which a promise rejects. Fails when it resolves. */
 export async function rejection(promise: Promise<unknown>): Promise<KeyStoreError> {
   const outcome = await promise.then(
     (value) => ({ value }),

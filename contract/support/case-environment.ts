@@ -2,14 +2,14 @@ import type { KeyStoreOptions, NASKeyStore } from "nas-keystore";
 import type { Environment, Tab } from "../environment.ts";
 import { rawDatabase } from "./raw-database.ts";
 
-/** What an environment is made of. */
+/** The parts of an environment that differ between Node and browsers. */
 export interface Realm extends Pick<Environment, "library" | "namespace" | "server" | "connect"> {
   /** Options that every store of the case gets: the server, the client. */
   readonly options: KeyStoreOptions;
   readonly openTab: (options: KeyStoreOptions) => Promise<Tab>;
 }
 
-/** An environment, with what ends the case: closes stores and tabs, and lets time pass again. */
+/** Makes a case's environment. `dispose` closes its stores and tabs, and restores the clock. */
 export function caseEnvironment(realm: Realm): { environment: Environment; dispose: () => Promise<void> } {
   const { library, namespace, server, connect } = realm;
   const stores: NASKeyStore[] = [];

@@ -1,7 +1,7 @@
 import type { KeyStoreEvents, NASKeyStore } from "nas-keystore";
 import { until } from "./waiting.ts";
 
-/** The details of a store's events of one type, from now on. */
+/** Collects the details of a store's events of one type, from now on. */
 export function details<Type extends keyof KeyStoreEvents>(store: NASKeyStore, type: Type): KeyStoreEvents[Type][] {
   const list: KeyStoreEvents[Type][] = [];
   store.addEventListener(type, ({ detail }) => list.push(detail));

@@ -1,6 +1,6 @@
 import type { RawDatabase } from "../environment.ts";
 
-/** A row of an entry, wherever it lies: by itself or in a block. */
+/** The row of an entry, by itself or in a block. */
 interface RawRow {
   key: string;
   payload: string | Uint8Array;

@@ -1,4 +1,4 @@
-/** Generous: it bounds only a case that fails. */
+/** Generous: only a case that fails waits so long. */
 const LIMIT_MS = 30_000;
 const PAUSE_MS = 20;
 
@@ -6,7 +6,7 @@ const PAUSE_MS = 20;
 export async function until(condition: string, check: () => boolean | Promise<boolean>): Promise<void> {
   const end = performance.now() + LIMIT_MS;
   while (!(await check())) {
-    if (performance.now() > end) throw new Error(`Within ${LIMIT_MS} ms it did not become true that ${condition}.`);
+    if (performance.now() > end) throw new Error(`Waited ${LIMIT_MS} ms until ${condition}.`);
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
   }
 }

@@ -33,7 +33,7 @@ const goBack = async (page: Page): Promise<void> => {
 test("a page that goes into the back/forward cache lets go of connections and channels, forgets what was in memory, and works after its return", async ({ contextWithCache: context, site, nats, namespace, wire }) => {
   const page = await visit(await context.newPage(), site.url);
   const other = await visit(await context.newPage(), site.url);
-  // An idle connection that lingers, a life sign, a channel, a database, a watcher of other tabs' life signs.
+  // An idle connection that lingers, a liveness lock, a channel, a database, and a wait for the other tab's liveness lock.
   await openStoreIn(page, { servers: nats.wsUrl, namespace, lingerMs: 60_000 });
   await openStoreIn(other, { servers: nats.wsUrl, namespace });
   expect(await page.evaluate(async () => [await store.store("a", 1), await store.retrieve("a")])).toEqual([true, 1]);
@@ -41,9 +41,9 @@ test("a page that goes into the back/forward cache lets go of connections and ch
 
   await page.goto(`${site.url}?elsewhere`);
   await expect.poll(async () => (await nats.connections()).openWebSockets, "connections of a page in the cache").toBe(0);
-  // The other page looks for what was left, under a lock that it does not hold for long.
+  // The other page drains the outbox under a lock that it holds for a moment only.
   const locks = (): Promise<number | undefined> => other.evaluate(async () => (await navigator.locks.query()).held?.length);
-  await expect.poll(locks, "life signs: the other page's only").toBeLessThanOrEqual(1);
+  await expect.poll(locks, "liveness locks: the other page's only").toBeLessThanOrEqual(1);
   expect(await other.evaluate(() => store.store("a", 2))).toBe(true);
 
   await goBack(page);
@@ -81,7 +81,7 @@ test("a page that goes into the back/forward cache with writes under way leaves 
   await link.mend();
   await goBack(page);
   expect(await page.evaluate(async () => [await store.retrieve("a"), await store.pendingWrites()])).toEqual([1, []]);
-  // True or false: the attempt that went with the page may count as one that failed.
+  // True or false: the attempt that the page interrupted may count as failed.
   await page.evaluate(() => store.store("a", 2));
   await expect.poll(() => page.evaluate(async () => (await store.pendingWrites()).length)).toBe(0);
   expect(await page.evaluate(() => underWay), "the call that was under way has settled").toEqual([expect.any(Boolean)]);
@@ -90,6 +90,6 @@ test("a page that goes into the back/forward cache with writes under way leaves 
 });
 
 declare global {
-  /** In the page: what its last `pageshow` said. */
+  /** In the page: `persisted` of its last `pageshow`. */
   var wasPersisted: boolean;
 }

@@ -24,6 +24,6 @@ test(`the heap stays bounded while ${GENERATED} malformed rows are read, bombs a
     expect((await heap()) - before, `bytes of heap kept after ${done + CHUNK}`).toBeLessThan(16 * MIB);
   }
   console.log(`Heap at most ${Math.round((peak - before) / MIB)} MiB above the start`);
-  // With what the collector has not come to yet; the bombs are of gigabytes.
+  // Includes garbage that is not collected yet. The bombs would take gigabytes.
   expect(peak - before, "bytes of heap at the worst moment").toBeLessThan(512 * MIB);
 });

@@ -15,9 +15,9 @@ interface ExchangeOutcome {
   pending: string[];
 }
 
-/** Nothing waits for it: the cut ends the calls. */
-const PATIENT_MS = 60_000;
-/** For calls that only it can end. */
+/** For calls that the cut ends. */
+const LONG_MS = 60_000;
+/** For calls that only the timeout can end. */
 const SHORT_MS = 1_000;
 const PONG = "PONG\r\n";
 /** So many exchanges that are not made good for at once fail a test; more would only take long. */
@@ -36,7 +36,7 @@ for (const direction of ["up", "down"] as const) {
     }) => {
       consoleGuard.allowFailedSockets();
       const cutter = await openCutter(nats);
-      const whole = await exchange(page, cutter, { namespace, timeoutMs: PATIENT_MS, name: "whole" });
+      const whole = await exchange(page, cutter, { namespace, timeoutMs: LONG_MS, name: "whole" });
       expect(whole.outcome, "the exchange that is not cut").toMatchObject({ store: { value: true }, pending: [] });
 
       const names: string[] = [];
@@ -45,7 +45,7 @@ for (const direction of ["up", "down"] as const) {
       for (const [index, after] of points(whole.recorded, direction, how).entries()) {
         const name = `${direction}-${how}-${after}`;
         names.push(name);
-        const attempt = { namespace, timeoutMs: PATIENT_MS, name, cut: { direction, after, how } };
+        const attempt = { namespace, timeoutMs: LONG_MS, name, cut: { direction, after, how } };
         const { outcome, recorded } = await exchange(page, cutter, attempt);
         expectKept(outcome, recorded, name);
         if (!recorded.wasCut) neverCut.push(name);
@@ -74,7 +74,7 @@ test("clears no record when the server falls silent in the middle of the exchang
 }) => {
   consoleGuard.allowFailedSockets();
   const cutter = await openCutter(nats);
-  const { down } = (await exchange(page, cutter, { namespace, timeoutMs: PATIENT_MS, name: "whole" })).recorded;
+  const { down } = (await exchange(page, cutter, { namespace, timeoutMs: LONG_MS, name: "whole" })).recorded;
   const lastPong = down.toString("latin1").lastIndexOf(PONG);
   // From the WebSocket's acceptance on: what a browser does before is for fault-server.spec.ts.
   const accepted = down.indexOf("\r\n\r\n") + 4;

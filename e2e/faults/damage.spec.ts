@@ -219,7 +219,7 @@ async function flipAndLook({ servers, namespace, seed, count }: { servers: strin
       if (value === undefined && !hurt.has(at) && values.has(at)) complain(`nothing is left of ${at}`);
       mustBeRight("retrieve past memory", at, await ask("retrieve past memory", () => store.retrieve(at, { useCache: false })));
     };
-    // What is damaged one by one, then with the rest in transactions that they share.
+    // The damaged entries one by one, then all entries in shared transactions.
     for (const at of hurt) if (isKey(at)) await readTwice(at);
     await Promise.all(keys.map(readTwice));
     for (const [at, value] of (await ask("bulkRetrieve", () => store.bulkRetrieve(keys))) ?? []) mustBeRight("bulkRetrieve", at, value);

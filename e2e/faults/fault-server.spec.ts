@@ -9,7 +9,7 @@ import type { Wire } from "../support/wire.ts";
 const CALLS = ["store", "delete", "bulkStore", "ping", "flush", "close", "idle close"] as const;
 type Call = (typeof CALLS)[number];
 
-/** Short for calls that only the timeout can end; so long that a test fails where a call waits for it in vain. */
+/** Short for calls that only the timeout can end. Otherwise longer than a test may take: no call may wait for it. */
 const timeoutOf = (call: Call, { at, how }: Fault): number => (how === "silence" && !isServed(call, at) ? 400 : 600_000);
 
 /** What the page says of a call that met the fault. */
@@ -218,7 +218,7 @@ async function makeGood(page: Page, server: FaultServer, namespace: string): Pro
   expect(left, `${namespace}: waits though the server is well`).toBe(0);
 }
 
-/** Whether the server does what the call asks of it before it goes wrong at a stage. */
+/** Whether the server has served the call before it fails at a stage. */
 function isServed(call: Call, at: Stage): boolean {
   if (call === "ping") return at === "close" || at === "publish"; // it publishes nothing
   return at === "close";

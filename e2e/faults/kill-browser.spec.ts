@@ -32,7 +32,7 @@ test(`loses no acknowledged write when the browser is killed, ${KILLS} times`, a
     let enough = (): void => {};
     const underLoad = new Promise<void>((resolve) => (enough = resolve));
     const page = browser.context.pages()[0]!;
-    // What has come out of the page survives the browser.
+    // Acknowledgements leave the page at once: they survive the browser.
     await page.exposeFunction("nextSteps", () => ledger.nextSteps(stepRandom));
     await page.exposeFunction("acknowledged", (end: Acknowledgement) => {
       ledger.acknowledge(end);
@@ -42,7 +42,7 @@ test(`loses no acknowledged write when the browser is killed, ${KILLS} times`, a
     // Every third time nobody can be reached, so that everything is in the outbox when the browser dies.
     const died = startLoad(page, { servers: nats.wsUrl, namespace, reachable: kill % 3 !== 2 });
     await Promise.race([underLoad, died]);
-    // Anywhere in the next calls: this is the moment of the fault, not a wait for something.
+    // Somewhere in the next calls: this pause is the moment of the fault.
     await sleep(moment);
     await browser.kill();
     await died;

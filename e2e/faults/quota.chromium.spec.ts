@@ -15,8 +15,8 @@ interface Quota {
 }
 
 /**
- * Must be set low before the page's first write: Chromium remembers for half a minute how much room there was. Only once
- * a write does not fit into what it remembers does it look again.
+ * Must be set low before the page's first write: Chromium remembers for half a minute how much room there was. It looks
+ * again only when a write does not fit into that.
  */
 async function quotaOf(page: Page): Promise<Quota> {
   const devtools: CDPSession = await page.context().newCDPSession(page);
@@ -27,12 +27,12 @@ async function quotaOf(page: Page): Promise<Quota> {
   };
 }
 
-test("at the quota the least recently used confirmed entries make room, expired ones first", async ({ page, nats, namespace }) => {
+test("at the quota, expired entries make room first, then the least recently used confirmed ones", async ({ page, nats, namespace }) => {
   await (await quotaOf(page)).set(2 * MIB);
   await expectRoomIsMade({ page, namespace, payload: PAYLOAD, servers: nats.wsUrl });
 });
 
-test("where nothing can make room writes reject QUOTA_EXCEEDED, nothing is half-written, and reads go on", async ({
+test("where nothing can make room, writes reject QUOTA_EXCEEDED, nothing is half-written, and reads go on", async ({
   page,
   nats,
   wire,
@@ -66,7 +66,7 @@ test("a bulk call that does not fit names what was committed before", async ({ p
   if (refusal !== undefined) {
     expect(refusal).toMatchObject({ code: "QUOTA_EXCEEDED", isKeyStoreError: true });
     const named = (refusal.results ?? []).map(([key]) => key);
-    // What is named was committed; what is there was named: evicted ones apart, nothing else changed.
+    // Each entry that exists is named among the results. Named ones may have been evicted since.
     const there = await page.evaluate(() => store.listKeys());
     for (const key of there) expect(named).toContain(key);
   }

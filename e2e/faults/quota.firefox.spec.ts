@@ -2,11 +2,11 @@ import type { Page } from "@playwright/test";
 import { test as base, visit } from "../support/faults.ts";
 import { expectRefusals, expectRoomIsMade } from "../support/quota.ts";
 
-/** A site may use 10 MiB at least, however low the limit for all sites is. */
+/** About a twentieth of the room: Firefox gives a site at least 10 MiB, however low the limit for all sites is. */
 const PAYLOAD = 500_000;
 
 const test = base.extend<{ page: Page }>({
-  /** In a Firefox with little room. */
+  /** A page in a Firefox with little room. */
   page: async ({ playwright, launchOptions, site, consoleGuard }, use) => {
     await using browser = await playwright.firefox.launch({
       ...launchOptions,
@@ -19,11 +19,11 @@ const test = base.extend<{ page: Page }>({
   },
 });
 
-test("at the quota the least recently used confirmed entries make room, expired ones first", async ({ page, nats, namespace }) => {
+test("at the quota, expired entries make room first, then the least recently used confirmed ones", async ({ page, nats, namespace }) => {
   await expectRoomIsMade({ page, namespace, payload: PAYLOAD, servers: nats.wsUrl });
 });
 
-test("where nothing can make room writes reject QUOTA_EXCEEDED, nothing is half-written, and reads go on", async ({
+test("where nothing can make room, writes reject QUOTA_EXCEEDED, nothing is half-written, and reads go on", async ({
   page,
   nats,
   wire,

@@ -22,7 +22,7 @@ export interface Noted {
 
 const EVENT_TYPES = ["published", "rejected", "offline", "online", "corrupt", "reset"];
 
-/** So long that no call resolves `false` because the machine is slow. A test with a server that does not answer sets less. */
+/** So long that no call resolves `false` because the machine is slow. A test whose server does not answer sets less. */
 const TIMEOUT_MS = 60_000;
 
 /** Makes a store that tests know as `store`, its events as `events`. */

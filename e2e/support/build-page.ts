@@ -31,10 +31,10 @@ export default async function buildPage(): Promise<void> {
   expectNoWarnings();
 }
 
-/** A slow machine is nothing to warn of. */
+/** Rolldown warns of a slow build. A slow machine is no fault. */
 const rolldownOptions = { checks: { bundlerTimings: false } };
 
-/** The configuration of a build of pages in a folder, with the built library as users install it. */
+/** The configuration for a build of the pages in a folder. They use the built library as users install it. */
 export function builtLibraryIn(root: string): { common: InlineConfig; output: BuildOptions; expectNoWarnings: () => void } {
   if (!existsSync(library)) throw new Error("dist/ is missing: run `npm run build` first.");
   const warnings: string[] = [];

@@ -1,13 +1,13 @@
 import type { BrowserContext } from "@playwright/test";
 
-/** The browser's own lines about a WebSocket that could not be opened, or was lost. No code of ours can prevent them. */
+/** The browser's own lines about a WebSocket that could not be opened, or was lost. The library cannot prevent them. */
 const FAILED_SOCKET = [
   /^WebSocket connection to '.*' failed: /, // Chromium
-  /^uncaught: Firefox can’t establish a connection to the server at wss?:/, // Firefox: Playwright reports it as an uncaught error
-  /^uncaught: The connection to wss?:\S+ was interrupted while the page was loading\./, // Firefox: on a reload too
+  /^uncaught: Firefox can’t establish a connection to the server at wss?:/, // Firefox; Playwright reports it as an uncaught error
+  /^uncaught: The connection to wss?:\S+ was interrupted while the page was loading\./, // Firefox, also on a reload
 ];
 
-/** Whether a line of the console is the browser's own about a failed WebSocket. */
+/** Whether a console line is the browser's own about a failed WebSocket. */
 export function isFailedSocket(line: string): boolean {
   return FAILED_SOCKET.some((known) => known.test(line));
 }

@@ -1,6 +1,6 @@
 import type { Page } from "@playwright/test";
 
-/** Kills a tab's renderer, as the system does when memory is short. Only Chromium's DevTools can do that. */
+/** Kills the renderer process of a tab, as the system does when memory is short. Only Chromium's DevTools can do that. */
 export async function crash(tab: Page): Promise<void> {
   const crashed = tab.waitForEvent("crash");
   const devtools = await tab.context().newCDPSession(tab);

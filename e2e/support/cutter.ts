@@ -24,7 +24,7 @@ export interface Exchange {
 /** The way to a server, which cuts a connection after an exact number of bytes. */
 export interface Cutter {
   readonly wsUrl: string;
-  /** The next connection is cut so; those after it are refused until `mend`. */
+  /** Cuts the next connection as described. Later ones are refused until `mend`. */
   cutNext(cut: Cut): void;
   mend(): void;
   /** Every connection so far, oldest first. */

@@ -2,7 +2,7 @@ import type { PlaywrightTestOptions, PlaywrightWorkerOptions, Project } from "@p
 import { requireBrowser } from "../../scripts/lib/browsers.mjs";
 
 /** The engines that Playwright drives. WebKitGTK has a driver of its own. */
-type Engine = "chromium" | "firefox";
+export type PlaywrightEngine = "chromium" | "firefox";
 
 /** The engine of this run: `ENGINE=firefox npm run e2e` runs the suite in Firefox. */
 const engine = readEngine(process.env["ENGINE"] || "chromium");
@@ -12,11 +12,11 @@ export function reportFile(suite: string): string {
   return engine === "chromium" ? `reports/${suite}.json` : `reports/${suite}-${engine}.json`;
 }
 
-/** Files named after the other engine, which alone can run them. docs/RELIABILITY.md gives the reasons. */
+/** Files that only the other engine can run, and that are named after it. docs/RELIABILITY.md gives the reasons. */
 export const ignoredFiles: string[] = [`**/*.${engine === "chromium" ? "firefox" : "chromium"}.spec.ts`];
 
-/** The project of an engine: of the run's one, unless another is named. */
-export async function engineProject(wanted: Engine = engine): Promise<Project<PlaywrightTestOptions, PlaywrightWorkerOptions>> {
+/** The project of an engine: by default, that of this run. */
+export async function engineProject(wanted: PlaywrightEngine = engine): Promise<Project<PlaywrightTestOptions, PlaywrightWorkerOptions>> {
   const executablePath = await requireBrowser(wanted);
   return wanted === "chromium" ? chromiumProject(executablePath) : firefoxProject(executablePath);
 }
@@ -50,7 +50,7 @@ function firefoxProject(executablePath: string): Project<PlaywrightTestOptions, 
   };
 }
 
-function readEngine(name: string): Engine {
+function readEngine(name: string): PlaywrightEngine {
   if (name === "chromium" || name === "firefox") return name;
   throw new Error(`Unknown engine "${name}". Set ENGINE to "chromium" or "firefox".`);
 }

@@ -11,7 +11,7 @@ import { mendTornLogs } from "./leveldb-log.ts";
 export interface KillableBrowser {
   /** Of the browser that runs, or ran last. */
   readonly context: BrowserContext;
-  /** How many of Chromium's logs were torn by kills and had to be mended. */
+  /** The number of Chromium's logs that kills have torn, and that were mended. */
   readonly tornLogs: number;
   /** SIGKILL to the browser's main process; the others go with it. Done when it is gone. */
   kill(): Promise<void>;
@@ -21,17 +21,17 @@ export interface KillableBrowser {
   dispose(): Promise<void>;
 }
 
-/** What differs between the engines. */
-interface Engine {
+/** How to kill an engine's browser and to start it again on the same profile. */
+interface EngineProfile {
   readonly type: BrowserType;
-  /** The link in the profile that names the browser's process, and what stands before the process id. */
+  /** A link in the profile. Its target ends in the separator and the id of the browser's main process. */
   readonly lock: string;
   readonly separator: string;
-  /** Prepares a profile for the next start. Returns how many logs were torn. */
+  /** Prepares a profile for the next start. Resolves to the number of torn logs. */
   mend(profile: string): Promise<number>;
 }
 
-const engines: Record<string, Engine> = {
+const engines: Record<string, EngineProfile> = {
   chromium: { type: chromium, lock: "SingletonLock", separator: "-", mend: mendTornLogs },
   firefox: {
     type: firefox,
@@ -70,9 +70,9 @@ export async function startKillableBrowser(
     kill: async () => {
       const pid = await mainPid(profile, engine);
       process.kill(pid, "SIGKILL");
-      await withDeadline(gone(pid), () => `${browserName} did not end by SIGKILL`, 60_000);
+      await withDeadline(gone(pid), () => `${browserName} did not end by SIGKILL`);
       // Playwright ends its own side of the dead browser.
-      await withDeadline(context.close().catch(() => {}), () => `The context of the killed ${browserName} did not close`, 60_000);
+      await withDeadline(context.close().catch(() => {}), () => `The context of the killed ${browserName} did not close`);
       running = false;
       tornLogs += await engine.mend(profile);
     },
@@ -88,15 +88,15 @@ export async function startKillableBrowser(
   };
 }
 
-/** The browser's main process, and no other: a link in the profile ends in its process id. */
-async function mainPid(profile: string, { lock, separator }: Engine): Promise<number> {
+/** The id of the browser's main process, from the link in its profile. Must never be that of another process. */
+async function mainPid(profile: string, { lock, separator }: EngineProfile): Promise<number> {
   const pid = Number((await readlink(join(profile, lock))).split(separator).at(-1));
   const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8");
   if (!commandLine.includes(profile)) throw new Error(`Process ${pid} does not run on ${profile}`);
   return pid;
 }
 
-/** Resolves when a process is gone, or a zombie that its parent has not collected yet. */
+/** Resolves when a process is gone, or is a zombie. */
 async function gone(pid: number): Promise<void> {
   const status = `/proc/${pid}/status`;
   while (existsSync(status) && !/^State:\s+Z/m.test(await readFile(status, "utf8").catch(() => "State: Z"))) await sleep(10);

@@ -1,10 +1,10 @@
 import type { Page } from "@playwright/test";
 import { installProbe } from "./probe.ts";
 
-/** So many rows in one call into the page. */
+/** Rows for each call into the page. */
 export const CHUNK = 250;
 
-/** Makes the database, and loads what loads lazily. */
+/** Makes the database, and loads the library's lazy parts. */
 export async function prepareForMalformedRows(page: Page, servers: string, namespace: string): Promise<void> {
   await installProbe(page);
   await page.evaluate(
@@ -19,7 +19,7 @@ export async function prepareForMalformedRows(page: Page, servers: string, names
   );
 }
 
-/** What came of the rows. */
+/** The result of reading malformed rows. */
 interface Report {
   readonly failures: string[];
   readonly kinds: string[];
@@ -27,17 +27,17 @@ interface Report {
   readonly peakHeapBytes: number;
 }
 
-/** What `generateAndRead` is to do. */
+/** The argument of `generateAndRead`. */
 interface Order {
   readonly servers: string;
   readonly namespace: string;
   readonly seed: number;
   readonly count: number;
-  /** Which part of the rows are bombs: gzipped or sparse data that would need gigabytes. */
+  /** The share of bombs among the rows: gzipped or sparse data that would need gigabytes. */
   readonly bombs: number;
 }
 
-/** In the page, which has the probe: writes rows that the library would never write, and reads each of them. */
+/** In a page with the probe: writes rows that the library would never write, and reads each of them. */
 export async function generateAndRead({ servers, namespace, seed, count, bombs }: Order): Promise<Report> {
   const random = probe.random(seed);
   const below = (limit: number): number => Math.floor(random() * limit);

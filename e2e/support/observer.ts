@@ -1,4 +1,4 @@
-/** What a call came to. */
+/** How a call ended. */
 export interface Outcome<T> {
   value?: T;
   /** The code, or else the message, of the error that it rejected with. */
@@ -7,11 +7,11 @@ export interface Outcome<T> {
 
 export interface Observer {
   outcome<T>(work: () => Promise<T>): Promise<Outcome<T>>;
-  /** The page's WebSockets that are neither closed nor being closed, by state. */
+  /** Counts the page's WebSockets that are neither closed nor closing. */
   openSockets(): { connecting: number; open: number };
 }
 
-/** Runs in the page before anything else there, so it must refer to nothing outside itself. Puts `observer` there. */
+/** Puts `observer` into a page. Runs in the page before any other script. Must refer to nothing outside itself. */
 export function installObserver(): void {
   const sockets: WebSocket[] = [];
   const Native = WebSocket;

@@ -14,7 +14,7 @@ interface FullDisk {
   readonly payload: number;
 }
 
-/** In the page: stores values of so many bytes one after another, and tells how each ended. */
+/** In the page: stores values of so many bytes one after another, and returns how each call ended. */
 export async function fill({ prefix, count, bytes }: { prefix: string; count: number; bytes: number }): Promise<{ key: string; outcome: string }[]> {
   globalThis.stored ??= {};
   const outcomes: { key: string; outcome: string }[] = [];
@@ -39,10 +39,10 @@ export async function fill({ prefix, count, bytes }: { prefix: string; count: nu
   }
 }
 
-/** In the page: what is there is whole, and entry and outbox agree. */
+/** In the page: checks that each value is whole, and that entries and outbox agree. */
 export async function look(namespace: string): Promise<{ keys: string[]; failures: string[] }> {
   const failures: string[] = [];
-  await store.pendingWrites(); // what is confirmed has left the outbox then
+  await store.pendingWrites(); // resolves when confirmed writes have left the outbox
   const { entries, outbox } = await probe.dump(namespace);
   const keys = entries.map(([key]) => key as string);
   const versions = new Map(entries.map(([key, row]) => [key, (row as { version: number }).version]));
@@ -66,7 +66,7 @@ export async function look(namespace: string): Promise<{ keys: string[]; failure
   return { keys, failures };
 }
 
-/** Stores far more than fits, all of it confirmed. */
+/** Stores far more than fits, and checks that confirmed entries make room. */
 export async function expectRoomIsMade({ page, namespace, payload, servers }: FullDisk & { readonly servers: string }): Promise<void> {
   await installProbe(page);
   await openStoreIn(page, { servers, namespace, sweepIntervalMs: 0, lingerMs: 1_000, cacheSize: 0 });
@@ -100,7 +100,7 @@ export async function expectRoomIsMade({ page, namespace, payload, servers }: Fu
   expect(await page.evaluate(() => store.pendingWrites())).toEqual([]);
 }
 
-/** Stores more than fits while nothing can be confirmed, then lets it be published. */
+/** Stores more than fits while the server is away, and checks that writes are refused. Then lets the queued ones be published. */
 export async function expectRefusals({ page, namespace, payload, link, wire }: FullDisk & { readonly link: Link; readonly wire: Wire }): Promise<void> {
   await link.cut();
   await installProbe(page);
@@ -121,7 +121,7 @@ export async function expectRefusals({ page, namespace, payload, link, wire }: F
   };
   await consistent();
 
-  // Every kind of write says the same; every kind of read works.
+  // Every kind of write rejects; every kind of read works.
   const refusals = await page.evaluate(
     async ([bytes, key]) => {
       const large = Uint8Array.from({ length: bytes }, () => Math.random() * 256);
@@ -149,13 +149,13 @@ export async function expectRefusals({ page, namespace, payload, link, wire }: F
   );
   expect(reads).toEqual({ retrieve: payload, bulk: stored.length, exists: true, version: 1, listed: stored.length, entries: stored.length });
 
-  // A reload changes nothing of it.
+  // A reload changes nothing.
   await reload(page);
   await installProbe(page);
   await openStoreIn(page, options);
   await consistent();
 
-  // The server comes back: what waits is published though the storage is full, and then makes room.
+  // The server comes back: queued writes are published though the disk is full, and their entries then make room.
   await link.mend();
   await flushAll(page);
   expect(new Set((await wire.settled()).map(({ envelope }) => envelope?.key))).toEqual(new Set(stored));
@@ -165,6 +165,6 @@ export async function expectRefusals({ page, namespace, payload, link, wire }: F
 }
 
 declare global {
-  /** What was stored with success. */
+  /** The values that were stored with success. */
   var stored: Record<string, { version: number; sum: string }> | undefined;
 }

@@ -14,24 +14,24 @@ const LEAST_ENDS = byForm(3, 20);
 /** Part of a test's title. */
 export const TAB_LOAD = `${TABS} tabs, ${STORES_EACH} stores each on ${KEYS} keys`;
 
-/** What the pages tell while they write. */
+/** The messages of pages that write. */
 type Report =
   | { type: "begun"; tab: string; n: number; key: string }
   | { type: "committed"; key: string; version: number; id: string }
   | { type: "settled"; tab: string; n: number; key: string; result: boolean | string };
 
 declare global {
-  /** Tells the page that watches, without the test runner in between: it could not keep up. */
+  /** Sends a report to the page that collects them, not to the test runner: it could not keep up. */
   var report: (report: Report) => void;
-  /** Resolves when the page that watches has heard it. */
+  /** Resolves when the page that collects reports has received it. */
   var reportBegun: (report: Report & { type: "begun" }) => Promise<void>;
-  /** In the page that watches. */
+  /** In the page that collects reports. */
   var reports: Report[];
   var isOver: boolean;
 }
 
-/** What a test of this kind works with. */
-export interface Desk {
+/** The fixtures of a test that ends tabs. */
+export interface Fixtures {
   readonly context: BrowserContext;
   readonly openPage: () => Promise<Page>;
   readonly nats: NatsServer;
@@ -40,8 +40,8 @@ export interface Desk {
   readonly random: Random;
 }
 
-/** Has tabs write the same keys, ends one after another in the middle of its work, and checks that nothing is lost. */
-export async function endTabsUnderLoad({ context, openPage, nats, namespace, wire, random }: Desk, end: (tab: Page) => Promise<void>): Promise<void> {
+/** Makes tabs write the same keys, ends one tab after another in the middle of its work, and checks that nothing is lost. */
+export async function endTabsUnderLoad({ context, openPage, nats, namespace, wire, random }: Fixtures, end: (tab: Page) => Promise<void>): Promise<void> {
   await context.addInitScript(reportCommits);
   const watcher = await openPage();
   await watcher.evaluate(collectReports);
@@ -71,7 +71,7 @@ export async function endTabsUnderLoad({ context, openPage, nats, namespace, wir
     isFinishing = ends >= LEAST_ENDS - 1 && (await allDone());
     const victim = tabs[random.int(0, TABS - 1)]!;
     if (isFinishing) {
-      // All but the last victim end in good order first.
+      // First, all tabs but the last victim stop in good order.
       await Promise.all(
         tabs.filter((tab) => tab !== victim).map(async ({ page, load }) => {
           await page.evaluate(() => void (globalThis.isOver = true));
@@ -86,9 +86,9 @@ export async function endTabsUnderLoad({ context, openPage, nats, namespace, wir
     else tabs[tabs.indexOf(victim)] = await openTab(victim.slot);
   }
 
-  // By itself, in the background.
+  // The survivor publishes all of it in the background.
   const survivor = tabs[0]!.page;
-  await expect.poll(() => survivor.evaluate(() => store.pendingWrites()), "what waits").toEqual([]);
+  await expect.poll(() => survivor.evaluate(() => store.pendingWrites()), "pending writes").toEqual([]);
 
   const reports = await watcher.evaluate(() => globalThis.reports);
   const versions = new Map<string, Map<number, Set<string>>>();
@@ -122,7 +122,7 @@ export async function endTabsUnderLoad({ context, openPage, nats, namespace, wir
   for (const [index, key] of keys.entries()) {
     const { value, newest } = stored[index]!;
     const committed = versions.get(key) ?? new Map<number, Set<string>>();
-    // Dense: each version once; only what an end cut off may have been committed unseen.
+    // Dense: each version once. Only a store that was cut off may have been committed without a report.
     const unseen = Array.from({ length: newest }, (_, i) => i + 1).filter((version) => !committed.has(version));
     const maybe = cutOff.filter((report) => report.key === key).length;
     if (unseen.length > maybe) failures.push(`${key}: nobody committed versions ${unseen.join(", ")} of ${newest}`);
@@ -137,14 +137,14 @@ export async function endTabsUnderLoad({ context, openPage, nats, namespace, wir
     // answer and the outbox, is the same message: it counts where it came first.
     const sent = messagesOf.get(key) ?? [];
     const last = sent.at(-1)?.envelope;
-    if (last?.metadata?.version !== newest) failures.push(`${key}: the last message is version ${last?.metadata?.version}, the newest is ${newest}: ${told(sent.slice(-4))}`);
+    if (last?.metadata?.version !== newest) failures.push(`${key}: the last message is version ${last?.metadata?.version}, the newest is ${newest}: ${described(sent.slice(-4))}`);
     const firsts = [...new Map(sent.toReversed().map((message) => [message.headers["Nats-Msg-Id"], message])).values()].toReversed();
     firsts.forEach(({ envelope }, at) => {
       const before = firsts[at - 1]?.envelope?.metadata?.version ?? 0;
       const version = envelope?.metadata?.version ?? 0;
-      if (version < before) failures.push(`${key}: version ${version} was sent after ${before}: ${told(firsts.slice(Math.max(0, at - 3), at + 2))}`);
+      if (version < before) failures.push(`${key}: version ${version} was sent after ${before}: ${described(firsts.slice(Math.max(0, at - 3), at + 2))}`);
     });
-    // What the wire and every tab say is what is stored.
+    // The last message and every tab have the stored value.
     if (last !== undefined && JSON.stringify(value) !== last.value) failures.push(`${key}: ${JSON.stringify(value)} is stored, ${last.value} was sent last`);
     for (const { slot, values } of seenBy) {
       const seen = values[index];
@@ -158,7 +158,7 @@ export async function endTabsUnderLoad({ context, openPage, nats, namespace, wir
   expect(failures).toEqual([]);
 }
 
-function told(messages: readonly WireMessage[]): string {
+function described(messages: readonly WireMessage[]): string {
   return messages.map(({ envelope, headers }) => `v${envelope?.metadata?.version} ${headers["Nats-Msg-Id"]} ${envelope?.value}`).join(", ");
 }
 
@@ -168,7 +168,7 @@ interface Tab {
   load: Promise<unknown>;
 }
 
-/** In the page that watches. */
+/** In the page that collects reports. */
 function collectReports(): void {
   globalThis.reports = [];
   const channel = new BroadcastChannel("reports");
@@ -178,7 +178,7 @@ function collectReports(): void {
   };
 }
 
-/** In every page, before anything else: tells which versions are committed, as their transactions complete. */
+/** In every page, before any other script: reports each committed version when its transaction completes. */
 function reportCommits(): void {
   const channel = new BroadcastChannel("reports");
   const awaited = new Map<string, () => void>();
@@ -186,7 +186,7 @@ function reportCommits(): void {
     if (typeof data === "string") awaited.get(data)?.();
   };
   globalThis.report = (report) => channel.postMessage(report);
-  // A page that ends may take with it what it has told last.
+  // The last messages of a page that ends may be lost.
   globalThis.reportBegun = (report) =>
     new Promise((resolve) => {
       awaited.set(`${report.tab} ${report.n}`, resolve);
@@ -194,14 +194,14 @@ function reportCommits(): void {
     });
   const put = IDBObjectStore.prototype.put;
   const commits = new WeakMap<IDBTransaction, Extract<Report, { type: "committed" }>[]>();
-  // The outbox names every version, also one that is overtaken in its own transaction.
+  // The outbox names every version, even one that is superseded in its own transaction.
   IDBObjectStore.prototype.put = function (this: IDBObjectStore, row: { writes: { key: string; version: number; n: number }[] }, rowKey?: IDBValidKey) {
     if (this.name === "outbox") {
       let list = commits.get(this.transaction);
       if (list === undefined) {
-        const told = (list = []) as Extract<Report, { type: "committed" }>[];
+        const reported = (list = []) as Extract<Report, { type: "committed" }>[];
         commits.set(this.transaction, list);
-        this.transaction.addEventListener("complete", () => told.forEach(globalThis.report));
+        this.transaction.addEventListener("complete", () => reported.forEach(globalThis.report));
       }
       const [owner] = rowKey as [string, number];
       list.push(...row.writes.map(({ key, version, n }) => ({ type: "committed" as const, key, version, id: `${owner} ${n}` })));
@@ -210,7 +210,7 @@ function reportCommits(): void {
   } as typeof put;
 }
 
-/** In a page: four chains of stores on random keys, until there are enough and the test says that it is over. */
+/** In a page: runs four chains of stores of random keys, until there are enough and the test sets `isOver`. */
 async function write({ tab, least, keys, seed }: { tab: string; least: number; keys: number; seed: number }): Promise<void> {
   let state = seed;
   const below = (limit: number): number => (state = (Math.imul(state, 1_103_515_245) + 12_345) >>> 0) % limit;
@@ -219,7 +219,7 @@ async function write({ tab, least, keys, seed }: { tab: string; least: number; k
   const chain = async (): Promise<void> => {
     while (begun < least || !globalThis.isOver) {
       const n = begun++;
-      // Enough is written: what follows only keeps the tab at work.
+      // Enough is written. Further stores only keep the tab busy.
       if (n > least) await new Promise((resolve) => setTimeout(resolve, 50));
       const key = `k${below(9_973) % keys}`;
       await globalThis.reportBegun({ type: "begun", tab, n, key });

@@ -9,7 +9,7 @@ interface Tabs {
   readonly living: Page;
   readonly ending: Page;
   readonly nats: NatsServer;
-  /** The way of the ending tab to the server. */
+  /** Between the ending tab and the server. */
   readonly link: Link;
   readonly wire: Wire;
   readonly namespace: string;
@@ -21,7 +21,7 @@ interface Tabs {
 export async function expectTakeover({ living, ending, nats, link, wire, namespace, connected }: Tabs, end: (tab: Page) => Promise<void>): Promise<void> {
   await openStores(living, nats.wsUrl, ending, link.wsUrl, namespace);
   await beginWrites({ living, ending, link, connected });
-  expect(wire.messages.filter(({ envelope }) => envelope?.key.startsWith("under-way")), "nothing is out yet").toEqual([]);
+  expect(wire.messages.filter(({ envelope }) => envelope?.key.startsWith("under-way")), "no write has been published yet").toEqual([]);
 
   await end(ending);
   await expect.poll(() => publishedOf(wire), "taken over").toEqual(UNDER_WAY);
@@ -29,19 +29,19 @@ export async function expectTakeover({ living, ending, nats, link, wire, namespa
   expect(await living.evaluate(() => store.bulkRetrieve(["under-way-0", "under-way-9"]).then((found) => [...found.values()]))).toEqual([0, 9]);
 }
 
-/** What `beginWrites` leaves under way, by key: the last operation. */
+/** The last operation on each key that `beginWrites` leaves under way. */
 export const UNDER_WAY = Object.fromEntries([
   ["under-way-deleted", "delete"],
   ...Array.from({ length: 10 }, (_, index) => [`under-way-${index}`, "store"]),
 ]) as Record<string, string>;
 
-export async function openStores(living: Page, way: string, ending: Page, endingWay: string, namespace: string): Promise<void> {
+export async function openStores(living: Page, livingServer: string, ending: Page, endingServer: string, namespace: string): Promise<void> {
   for (const [page, servers] of [
-    [living, way],
-    [ending, endingWay],
+    [living, livingServer],
+    [ending, endingServer],
   ] as const) {
     await page.evaluate(
-      // So that writes stay under way for as long as a test takes.
+      // Writes stay under way for as long as a test takes.
       ([servers, namespace]) => void (globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000, lingerMs: 60_000 })),
       [servers, namespace] as const,
     );
@@ -49,7 +49,7 @@ export async function openStores(living: Page, way: string, ending: Page, ending
   expect(await living.evaluate(() => store.store("living", 1))).toBe(true);
 }
 
-/** Leaves writes of a tab under way. Resolves when they are committed; the function it gives to their results. */
+/** Leaves writes of a tab under way. Resolves when they are committed, with a function that resolves to their results. */
 export async function beginWrites({ living, ending, link, connected }: { living: Page; ending: Page; link: Link; connected: boolean }): Promise<() => Promise<boolean[]>> {
   if (connected) expect(await ending.evaluate(() => store.ping())).toBe(true);
   link.hang();

@@ -6,7 +6,7 @@ import { requireBrowser } from "../../scripts/lib/browsers.mjs";
 import { withDeadline } from "./deadline.ts";
 import { freePorts } from "./ports.ts";
 
-/** How long a page may take to load, and a script to call back. */
+/** The limit for a page to load, and for a script to call back. */
 const LIMIT_MS = 60_000;
 
 /** A page in WebKitGTK, which Playwright cannot drive. Its storage ends with it. */
@@ -51,7 +51,7 @@ export async function openWebKit(): Promise<WebKitPage> {
       open: (url) => command(session, "POST", "/url", { url }),
       execute: (script, ...args) => command(session, "POST", "/execute/async", { script, args }),
       close: async () => {
-        await command(session, "DELETE", "").catch(() => undefined); // ended all the same
+        await command(session, "DELETE", "").catch(() => undefined); // the processes end in any case
         await end();
       },
     };
@@ -66,18 +66,18 @@ interface Session {
   readonly capabilities: { readonly browserVersion: string };
 }
 
-/** Browsers must not outlive this process, should it end without closing them. */
+/** Must end with this process, even if it ends without closing them. */
 const running = new Set<ChildProcess>();
 process.on("exit", () => running.forEach((child) => kill(child, "SIGKILL")));
 
-/** Starts a program as the leader of a process group: browsers have processes of their own. The fourth pipe is for Xvfb. */
+/** Starts a program as the leader of a process group: browsers have processes of their own. Xvfb writes to the fourth stream. */
 function start(program: string, args: string[], env: Record<string, string>): ChildProcess {
   const child = spawn(program, args, {
     detached: true,
     stdio: ["ignore", "ignore", "ignore", "pipe"],
     env: { ...process.env, ...env },
   });
-  child.on("error", () => undefined); // a program that does not start is noticed by its silence
+  child.on("error", () => undefined); // a program that does not start gives no answer, which the callers report
   running.add(child);
   child.on("exit", () => running.delete(child));
   return child;

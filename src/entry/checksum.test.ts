@@ -10,8 +10,8 @@ afterEach(() => {
   setSmallSha256(undefined);
 });
 
-describe("sha256 of small payloads", () => {
-  it("need no WebCrypto once the faster hash has loaded, up to 1,024 bytes", async () => {
+describe("sha256 of a small payload", () => {
+  it("does not use WebCrypto once the faster hash has loaded, up to 1,024 bytes", async () => {
     const digest = vi.spyOn(crypto.subtle, "digest");
     const hashes = (): (string | Promise<string>)[] => [1024, 1025].map((length) => sha256(new Uint8Array(length)));
     const slow = await Promise.all(hashes().map(async (hash) => hash));
@@ -22,7 +22,7 @@ describe("sha256 of small payloads", () => {
     expect([small, await large]).toEqual(slow);
   });
 
-  it("are refused in a page without WebCrypto all the same", () => {
+  it("still throws in a page without WebCrypto", () => {
     setSmallSha256(smallSha256);
     vi.stubGlobal("crypto", {});
     expect(() => sha256(new Uint8Array(1))).toThrow(expect.objectContaining({ code: "INSECURE_CONTEXT" }));

@@ -4,10 +4,10 @@ import type { Payload } from "./metadata.ts";
 
 const utf8 = new TextEncoder();
 
-/** Up to this size `small` is the faster one in every engine. */
+/** Up to this size, `small` is faster in every engine for a lone payload, and about as fast for many at once. */
 const MAX_SMALL_BYTES = 1024;
 
-/** A faster SHA-256 of small payloads, once it has loaded with the write side: see small-sha256.ts. */
+/** A faster SHA-256 for small payloads: see small-sha256.ts. It loads with the write side. */
 let small: ((bytes: Uint8Array) => string) | undefined;
 
 export function setSmallSha256(hash: typeof small): void {

@@ -3,7 +3,7 @@ import { KeyFormat, type Payload, type WriteId } from "./metadata.ts";
 
 /** The record of an entry as IndexedDB holds it, under its key. Times are milliseconds since the epoch. */
 export interface EntryRow {
-  /** The key it was stored under: one that lies elsewhere is damaged. */
+  /** The key under which the entry was stored. A row under another key is damaged. */
   readonly key?: string;
   readonly format: KeyFormat;
   /** Gzipped bytes where `encoding` says so. */

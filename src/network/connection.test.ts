@@ -99,7 +99,7 @@ describe("dialling", () => {
     expect(await dialling).toEqual(new Error("The server closed the connection before it was established."));
   });
 
-  it("is given up half a second after the client's own timeout, and what comes later is closed", async () => {
+  it("is given up half a second after the client's own timeout, and a connection that opens later is closed", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     const connecting = deferred<unknown>();
     let failed = false;

@@ -230,7 +230,7 @@ describe("a drain", () => {
     expect(attempts).toHaveLength(1);
   });
 
-  it("that was under way when another attempt failed makes none of its own in the same step", async () => {
+  it("that was under way when another attempt failed makes no attempt of its own in the same backoff step", async () => {
     const { courier, waiting, attempts, drains } = setUp();
     const held = deferred<void>();
     drains.mockReturnValueOnce(held.promise);
@@ -246,7 +246,7 @@ describe("a drain", () => {
     expect(attempts).toEqual([["a"]]);
   });
 
-  it("that was under way when another attempt failed tries all the same once it is asked for again", async () => {
+  it("that was under way when another attempt failed still tries if it is asked for again", async () => {
     const { courier, waiting, attempts, drains } = setUp();
     const held = deferred<void>();
     drains.mockReturnValueOnce(held.promise);
@@ -260,7 +260,7 @@ describe("a drain", () => {
     expect(attempts).toEqual([["a"]]);
   });
 
-  it("that was under way when another attempt failed goes on once the server has answered", async () => {
+  it("that was under way when another attempt failed continues once the server has answered", async () => {
     const { courier, waiting, attempts, drains } = setUp();
     const held = deferred<void>();
     drains.mockReturnValueOnce(held.promise);
@@ -421,7 +421,7 @@ describe("a courier", () => {
     expect([waiting, drains.mock.calls.length, onOffline.mock.calls]).toEqual([["c"], 1, []]);
   });
 
-  it("publishes what waits as soon as a connection was opened again, whoever needed it", async () => {
+  it("publishes the outbox as soon as any operation has opened a connection again", async () => {
     const { courier, waiting, attempts } = setUp();
     courier.failed(new Error("refused"), true);
     waiting.push("a");
@@ -430,7 +430,7 @@ describe("a courier", () => {
     expect(attempts).toEqual([["a"]]);
   });
 
-  it("does not look for writes that wait at each connection while the server is reachable", async () => {
+  it("does not read the outbox at each connection while the server is reachable", async () => {
     const { courier, drains } = setUp();
     courier.connected();
     courier.failed(new Error("lost"), false);

@@ -53,7 +53,7 @@ export class Courier {
   #dueAt = 0;
   /** No connection could be opened: until the next attempt is due, writes do not wait for one. */
   #unreachable = false;
-  /** An attempt has failed since a drain was last asked for, and the server has not answered since. */
+  /** An attempt has failed since the last call of `drain`, and the server has not answered since. */
   #failedSinceAsked = false;
   /** What the last event said. */
   #isOnline = true;
@@ -178,7 +178,7 @@ export class Courier {
       for (;;) {
         let failed = false;
         const isComplete = await this.#outbox.drain(async ({ messages, settle }) => {
-          // One attempt a step: a write that was published by itself has made this step's while the outbox was read.
+          // One attempt in each backoff step: that of a lone write may have failed while the outbox was read.
           failed = this.#failedSinceAsked;
           if (failed) return false;
           const deliveries = await this.#options.publish(messages);

@@ -47,9 +47,9 @@ export interface GroupContext {
   /** Whether writes can be published at once, or have to wait in the outbox. */
   readonly mayPublish: boolean;
   stateOf(id: WriteId): Promise<WriteState | undefined>;
-  /** Whether all keys of the group are probably new, so that their rows can be added without a look. */
-  readonly seemsNew: boolean;
-  /** Called after a look, with whether all keys of the group were new. */
+  /** All keys of the group are probably new: their rows are added without a look at the table. */
+  readonly addWithoutLook: boolean;
+  /** Called after a look at the table. `allNew`: it held none of the group's keys. */
   onLooked(allNew: boolean): void;
   drawNumber(): number;
   /** Told of a write that leaves the outbox, since a newer one takes its place. */
@@ -76,10 +76,10 @@ interface Planned extends Omit<Commit, "row" | "generation"> {
 
 /**
  * Puts a group of calls into one transaction, each call's drafts together or not at all.
- * Must read everything, decide without waiting, and only then write. Where all keys seem new, to add their rows is to look:
- * an `add` that finds a row fails, and with it the whole transaction, in every engine, as long as nobody calls `commit()`.
+ * Must read everything, decide without waiting, and only then write. Rows of keys that seem new are added without a look: an
+ * `add` that finds a row fails, and the whole transaction with it, in every engine, as long as nobody calls `commit()`.
  * @returns for each call its commits, or why it was refused
- * @throws ConstraintError, as the transaction's error, when a key that seemed new is there
+ * @throws ConstraintError, as the transaction's error, when a key that seemed new exists
  */
 export async function writeGroup(
   transaction: IDBTransaction,
@@ -87,7 +87,7 @@ export async function writeGroup(
   context: GroupContext,
 ): Promise<(readonly Commit[] | Error)[]> {
   const keys = new Set(calls.flatMap((drafts) => drafts.map(({ key }) => key)));
-  if (context.seemsNew) {
+  if (context.addWithoutLook) {
     const planned = plan(calls, new Map(), context);
     if (planned.every((call) => !(call instanceof Error))) {
       const results = write(transaction, planned, (rows) => addRows(transaction, rows), context);
@@ -116,7 +116,7 @@ export async function writeGroup(
   return results;
 }
 
-/** Whether a transaction failed because a key that seemed new is there. */
+/** Whether a transaction failed because a key that seemed new exists. */
 export function wasNotNew(error: unknown): boolean {
   return error instanceof Error && error.name === "ConstraintError";
 }

@@ -36,7 +36,7 @@ describe("while the storage is full", () => {
     expect(Object.keys(await allRows(database))).toEqual(["d"]);
   });
 
-  it("room is made for each call by itself: for its bytes, and not at the cost of its keys", async () => {
+  it("room is made for each call by itself: for its bytes, and without evicting its keys", async () => {
     const database = openDatabase();
     const makeRoom = vi.fn<CommitterOptions["makeRoom"]>().mockResolvedValue(false);
     const committer = newCommitter(database, { makeRoom });
@@ -50,7 +50,7 @@ describe("while the storage is full", () => {
     expect(many).toBeGreaterThanOrEqual(large.length);
   });
 
-  it("a settlement that cannot be written asks for no room, and follows when there is some", async () => {
+  it("a settlement that cannot be written asks for no room, and is written when there is room", async () => {
     const database = openDatabase();
     const makeRoom = vi.fn<CommitterOptions["makeRoom"]>().mockResolvedValue(false);
     const committer = newCommitter(database, { makeRoom });
@@ -135,7 +135,7 @@ describe("a settlement that fails more than once", () => {
     expect(await states(database)).toEqual(["me 1 sending", "me 2 sending", "me 3 sending", "other 2 rejected"]);
   });
 
-  it("is forgotten with the database that it was about", async () => {
+  it("is forgotten when its database is gone", async () => {
     const database = openDatabase();
     const committer = newCommitter(database);
     const record = { state: "queued" as const, attempts: 0, writes: [{ n: 1, key: "k1", version: 1, operation: "store" as const }] };

@@ -1,13 +1,14 @@
 import { IDBDatabase, IDBObjectStore, IDBTransaction } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
 import { KeyStoreError } from "../errors.ts";
+import { newCommitter } from "../testing/committer.ts";
 import { caught, codeOf } from "../testing/errors.ts";
 import { deleteDraft, refusal, storeDraft } from "../testing/drafts.ts";
 import { allOutbox, allRows, loseStorage, loseAnswer, openDatabase, putOutbox, putRows, resultOf, useFreshIndexedDB, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
 import type { EntryRow } from "../entry/row.ts";
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
 import type { Commit, Draft } from "./commit-group.ts";
-import { Committer, type CommitterOptions } from "./committer.ts";
+import type { CommitterOptions } from "./committer.ts";
 import type { OutboxWrite, Settlement } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX, type Table } from "./schema.ts";
 
@@ -16,16 +17,7 @@ useFreshIndexedDB();
 function setUp(given: Partial<CommitterOptions> = {}) {
   const database = openDatabase();
   const groups: (readonly Commit[])[] = [];
-  const options: CommitterOptions = {
-    owner: "me",
-    mayPublish: () => true,
-    onBegin: () => undefined,
-    isInMemory: () => false,
-    onCommitted: (commits) => void groups.push(commits),
-    makeRoom: async () => false,
-    ...given,
-  };
-  const committer = new Committer(database, options);
+  const committer = newCommitter(database, { onCommitted: (commits) => void groups.push(commits), ...given });
   const commit = async (...drafts: Draft[]): Promise<Commit> => {
     const [first] = await committer.commit(drafts);
     // The group has ended: what comes at its very end is a test of its own.
@@ -212,7 +204,7 @@ describe("keys that seem new", () => {
     expect(Object.keys(await allRows(database))).toEqual(["a", "b"]);
   });
 
-  it.each([1, 100])("fail the transaction when one of %i is there, and the group is written again from what is there", async (count) => {
+  it.each([1, 100])("fail the transaction when one of %i exists, and the group is written again after a look", async (count) => {
     const { set: { committer, commit, database } } = remembering();
     await commit(storeDraft("k0", "old"));
     const commits = await committer.commit(Array.from({ length: count }, (_, n) => storeDraft(`k${n}`, "new")));
@@ -243,7 +235,7 @@ describe("keys that seem new", () => {
     expect(writesAmong(transactions)).toBe(key === "latest" ? 2 : 1);
   });
 
-  it("are looked up when one of their drafts refuses to be new", async () => {
+  it("are looked up when one of their drafts requires an entry", async () => {
     const { set: { committer, commit, database } } = remembering();
     await commit(storeDraft("a"));
     const onlyIfThere: Draft = {
@@ -257,7 +249,7 @@ describe("keys that seem new", () => {
     expect((await allRows(database))["a"]).toMatchObject({ version: 2 });
   });
 
-  it("are looked up for a while after one was there, until groups have been new again", async () => {
+  it("are looked up for a while after one of them existed, until eight groups in a row were new", async () => {
     const { set: { commit, database } } = remembering();
     await commit(storeDraft("a"));
     await commit(storeDraft("a"));
@@ -392,7 +384,7 @@ describe("numbers", () => {
     ]);
     await database.run([ENTRIES, "outbox"], "readonly", async (transaction) => {
       // Another store reads the states from the outbox alone.
-      const other = new Committer(database, { owner: "other", mayPublish: () => true, onBegin: () => undefined, isInMemory: () => false, onCommitted: () => undefined, makeRoom: async () => false });
+      const other = newCommitter(database, { owner: "other" });
       const states = await Promise.all([-2, -1, 0, 1, 2, 3, 4, 5].map((offset) => other.stateOf(transaction, ["me", first + offset])));
       expect(states).toEqual([undefined, undefined, "sending", "sending", "sending", "queued", "queued", undefined]);
     });

@@ -18,7 +18,7 @@ export interface CommitterOptions {
   readonly onCommitted: (commits: readonly Commit[]) => void;
   /** Whether memory holds a row of the key. */
   readonly isInMemory: (key: string) => boolean;
-  /** Frees so many bytes of the disk when it is full, but not these keys'; false: there is nothing to free. */
+  /** Frees so many bytes when the disk is full. Spares the entries of these keys. False: nothing could be freed. */
   readonly makeRoom: (bytes: number, keys: readonly string[]) => Promise<boolean>;
 }
 
@@ -51,18 +51,18 @@ interface Written {
 /** What has been tried before, to commit a group. */
 interface Attempt {
   readonly roomMade: boolean;
-  /** How often a row that was added was there already. */
+  /** How often a key that seemed new existed. */
   readonly collisions: number;
 }
 
 const FIRST_ATTEMPT: Attempt = { roomMade: false, collisions: 0 };
-/** After one collision there is a look. After a second, records that only claim to be an entry are removed. */
+/** After the first collision, the group looks first. After the second, it also removes records that only claim to be an entry. */
 const MAX_COLLISIONS = 2;
 
 /** One transaction takes at most so much, that nobody waits for long behind it. */
 const MAX_GROUP_WRITES = 512;
 const MAX_GROUP_BYTES = 4 * 1024 * 1024;
-/** After a collision, so many groups in a row must have had new keys only before rows are added without a look again: a collision costs a transaction. */
+/** A collision costs a transaction. After one, rows are added without a look again once so many groups in a row had new keys only. */
 const NEW_GROUPS = 8;
 /** How long an errand waits for a write to go along with. */
 const ERRAND_DELAY_MS = 5;
@@ -91,9 +91,9 @@ export class Committer {
   /** By their owners, settlements that could not be written: they follow the next transaction that works. */
   readonly #unwritten = new Map<string, Map<number, Settlement>>();
 
-  /** The keys of the group before, until memory is told of them. */
+  /** The keys of the previous group, until memory holds them. */
   #latest: ReadonlySet<string> = new Set();
-  /** Groups in a row that had new keys only. */
+  /** Groups in a row whose keys seemed new and were. */
   #newGroups = NEW_GROUPS;
 
   constructor(database: Database, options: CommitterOptions) {
@@ -275,7 +275,7 @@ export class Committer {
     { roomMade, collisions }: Attempt = FIRST_ATTEMPT,
   ): Promise<() => void> {
     const keys = calls.flatMap(({ drafts }) => drafts.map(({ key }) => key));
-    const isAnyKnown = keys.length === 0 || keys.some((key) => this.#latest.has(key) || this.#options.isInMemory(key));
+    const seemNew = keys.length > 0 && keys.every((key) => !this.#latest.has(key) && !this.#options.isInMemory(key));
     let written: Written | undefined;
     let runs = 0;
     let isBeforeDone = false;
@@ -307,9 +307,9 @@ export class Committer {
             generation,
             mayPublish: this.#options.mayPublish(),
             stateOf: (id) => this.stateOf(transaction, id),
-            seemsNew: !isAnyKnown && this.#newGroups >= NEW_GROUPS,
+            addWithoutLook: seemNew && this.#newGroups >= NEW_GROUPS,
             onLooked: (allNew) => {
-              if (!isAnyKnown) this.#newGroups = allNew ? this.#newGroups + 1 : 0;
+              if (seemNew) this.#newGroups = allNew ? this.#newGroups + 1 : 0;
             },
             drawNumber: () => ++this.#lastNumber,
             onOvertaken: (id) => overtaken.push(id),
@@ -409,7 +409,7 @@ export class Committer {
   #makeRoom(calls: readonly Call[]): Promise<boolean> {
     const drafts = calls.flatMap((call) => call.drafts);
     const bytes = drafts.reduce((sum, { weight }) => sum + weight + RECORD_BYTES, 0);
-    // Browsers count more than the payloads; and a small write must free something, too.
+    // Browsers count more than the payloads, and a small write must free something too.
     return this.#options.makeRoom(Math.max(8 * RECORD_BYTES, 2 * bytes), drafts.map(({ key }) => key)).catch(() => false);
   }
 }

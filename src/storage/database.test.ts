@@ -124,7 +124,7 @@ describe("a transaction", () => {
     expect(await codeOf(() => work)).toBe("QUOTA_EXCEEDED");
   });
 
-  it("in which an add fails is undone by the browser, with everything before and after the add", async () => {
+  it("in which an add fails is undone by the browser as a whole", async () => {
     const { database } = open();
     await put(database, "a", 1);
     const error = await errorOf(() =>

@@ -18,7 +18,7 @@ const MOST_ANSWERS = 3;
 /** So often a transaction is begun on a new connection when the one before was taken away. */
 const MAX_STARTS = 20;
 
-/** The cause of an error when the browser aborted a transaction without one. The disk may be full: see full-disk.ts. */
+/** The cause where the browser aborted a transaction without an error. As an AbortError, it gets a second try. See full-disk.ts. */
 export const NO_REASON = new DOMException("Aborted without a reason.", "AbortError");
 
 interface Handle {

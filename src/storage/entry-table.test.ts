@@ -5,8 +5,8 @@ import { describe, expect, it, vi } from "vitest";
 import { isDamagedRow, type EntryRow, type Row } from "../entry/row.ts";
 import { allRows, LAYOUTS, openDatabase, putRows as putRecords, resultOf, useFreshIndexedDB, usePacking } from "../testing/indexeddb.ts";
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
+import { newCommitter } from "../testing/committer.ts";
 import { storeDraft } from "../testing/drafts.ts";
-import { Committer } from "./committer.ts";
 import type { Database } from "./database.ts";
 import { leastRecentlyUsed, listKeys, measureLiving } from "./entry-index.ts";
 import { find, PACK_ENTRIES } from "./entry-table.ts";
@@ -327,15 +327,7 @@ describe("what is damaged", () => {
     await database.run([ENTRIES], "readwrite", (transaction) => void transaction.objectStore(ENTRIES).put(record, place));
     const c = rowOf("c");
     await add(database, new Map([["c", c]]));
-    const committer = new Committer(database, {
-      owner: "me",
-      mayPublish: () => true,
-      onBegin: () => undefined,
-      isInMemory: () => false,
-      onCommitted: () => undefined,
-      makeRoom: async () => false,
-    });
-    await committer.commit([storeDraft("k3")]);
+    await newCommitter(database).commit([storeDraft("k3")]);
     expect((await readRows(database, ["k3"])).get("k3")).toMatchObject({ writeId: ["me", expect.any(Number)] });
     for (const prefix of ["", "k"]) expect((await listKeys(database, NOW, prefix)).living).toContain("k3");
     expect((await measureLiving(database, NOW)).entries).toBeLessThan(5);

@@ -7,7 +7,7 @@ import { ENTRIES, UNDER } from "./schema.ts";
 
 /** The writing half of entry-table.ts. */
 
-/** In an open transaction: adds rows, many of them in packs. Fails the transaction with a ConstraintError when one of their keys is there. */
+/** In an open transaction: adds rows, many of them in packs. A key that exists fails the transaction with a ConstraintError. */
 export function addRows(transaction: IDBTransaction, rows: ReadonlyMap<string, Row>): void {
   put(transaction.objectStore(ENTRIES), arrange(rows), "add");
 }

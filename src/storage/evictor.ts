@@ -20,11 +20,11 @@ interface Evicted {
   readonly next: IDBValidKey | undefined;
 }
 
-interface HowToEvict {
-  /** Only whole packs go: to take entries out of one, the others have to be put again, for which there is no room. */
-  readonly isFull: boolean;
-  /** What each entry counts beside its payload. */
-  readonly entryBytes: number;
+interface EvictionRules {
+  /** The disk is full: only whole packs are evicted. To take one entry out of a pack, the others would have to be put again. */
+  readonly isFull?: boolean;
+  /** Bytes that each entry counts in addition to its payload. */
+  readonly entryBytes?: number;
 }
 
 export interface EvictorOptions extends SweepPorts {
@@ -130,8 +130,8 @@ export class Evictor {
   }
 
   /**
-   * Makes room for so many bytes when the disk is full. Uses that are not written down count too: to write them, rows would have to
-   * be put, for which there is no room.
+   * Makes room for so many bytes when the disk is full. Uses that are not written down count too: to write them down, rows
+   * would have to be put, and there is no room for that.
    * @param keys those that are being written, which stay
    * @returns whether anything went
    */
@@ -208,7 +208,7 @@ export class Evictor {
    * Evicts at least so much, as far as there is something to evict.
    * @returns what was evicted
    */
-  async #evict(excess: Usage, spared: ReadonlySet<string> = new Set(), how: Partial<HowToEvict> = {}): Promise<Usage> {
+  async #evict(excess: Usage, spared: ReadonlySet<string> = new Set(), rules: EvictionRules = {}): Promise<Usage> {
     let evicted: Usage = { entries: 0, bytes: 0 };
     for (let after: IDBValidKey | undefined; evicted.entries < excess.entries || evicted.bytes < excess.bytes; ) {
       const toGo = { entries: excess.entries - evicted.entries, bytes: excess.bytes - evicted.bytes };
@@ -217,7 +217,7 @@ export class Evictor {
         // Run again, though the browser may have committed what it reported as lost.
         const [first] = before?.keys ?? [];
         if (before !== undefined && first !== undefined && !(await find(transaction, [first])).rows.has(first)) return before;
-        return (before = await this.#evictBatch(transaction, toGo, after, spared, how));
+        return (before = await this.#evictBatch(transaction, toGo, after, spared, rules));
       });
       evicted = sum(evicted, { entries: keys.length, bytes });
       if (keys.length > 0) this.#options.onEvicted(keys);
@@ -232,7 +232,7 @@ export class Evictor {
     toGo: Usage,
     after: IDBValidKey | undefined,
     spared: ReadonlySet<string>,
-    { isFull = false, entryBytes = 0 }: Partial<HowToEvict>,
+    { isFull = false, entryBytes = 0 }: EvictionRules,
   ): Promise<Evicted> {
     const { groups, next } = await leastRecentlyUsed(transaction, after, BATCH);
     const keys: string[] = [];

@@ -1,10 +1,10 @@
 import { IDBDatabase } from "fake-indexeddb";
 import { expect, it, vi } from "vitest";
 import { KeyStoreError } from "../errors.ts";
+import { newCommitter } from "../testing/committer.ts";
 import { storeDraft } from "../testing/drafts.ts";
 import { codeOf } from "../testing/errors.ts";
 import { allRows, openDatabase, useFreshIndexedDB, watchTransactions } from "../testing/indexeddb.ts";
-import { Committer } from "./committer.ts";
 import { NO_REASON } from "./database.ts";
 import { explainFailure } from "./full-disk.ts";
 import { META } from "./schema.ts";
@@ -46,7 +46,7 @@ it.each([["is generous", { quota: 1_000_000_000, usage: 0 }], ["is missing", und
   },
 );
 
-it("A small write leaves the database as it is.", async () => {
+it("The small write that looks for evidence changes nothing.", async () => {
   stubEstimate(undefined);
   const database = openDatabase();
   const contents = (): Promise<unknown> => database.run([META], "readonly", (transaction) => new Promise((resolve) => {
@@ -70,14 +70,7 @@ it.each([
   stubEstimate({ quota, usage: 0 });
   const database = openDatabase();
   const makeRoom = vi.fn<() => Promise<boolean>>(async () => true);
-  const committer = new Committer(database, {
-    owner: "me",
-    mayPublish: () => true,
-    onBegin: () => undefined,
-    isInMemory: () => false,
-    onCommitted: () => undefined,
-    makeRoom,
-  });
+  const committer = newCommitter(database, { makeRoom });
   await allRows(database);
   abortWrites((tables) => !tables.includes(META));
   expect(await codeOf(() => committer.commit([storeDraft("a")]))).toBe(code);

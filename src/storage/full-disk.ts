@@ -6,9 +6,9 @@ import { GENERATION, META } from "./schema.ts";
 const LEAST_SPACE_BYTES = 64 * 1024;
 
 /**
- * The error of a failed write, as QUOTA_EXCEEDED when the disk is full. Browsers may abort a transaction without an error for that
- * reason, and for others. Only a full disk makes the store evict entries, so it needs evidence: a QuotaExceededError, the
- * browser's estimate, or a small write that fails the same way.
+ * The error of a failed write, as QUOTA_EXCEEDED when the disk is full. A browser may abort a transaction without an error when the
+ * disk is full, and for other reasons. QUOTA_EXCEEDED evicts entries, so it needs evidence: a QuotaExceededError, the
+ * browser's estimate, or a small write that fails as well.
  */
 export async function explainFailure(error: unknown, database: Database): Promise<unknown> {
   return isAbortWithoutReason(error) && (await isFull(database)) ? quotaExceeded(error) : error;

@@ -202,7 +202,7 @@ describe("reading the outbox", () => {
     expect(seen).toEqual(keys);
   });
 
-  it("goes on after a page in which nothing can be sent", async () => {
+  it("continues after a page in which nothing can be sent", async () => {
     const database = openDatabase();
     await putRows(database, { k3: entryRow({ writeId: ["me", 3] }) });
     await putOutbox(database, "me", record("rejected", write(1)), record("rejected", write(2)), record("queued", write(3)));

@@ -9,7 +9,7 @@ export type Notice =
   | { readonly type: "cleared" }
   | ({ readonly type: "settled" } & SettledWrites);
 
-/** Writes that have left the outbox (confirmed), or are to be tried again by whoever wants to. Key and version of each lie at the same index. */
+/** Writes that have left the outbox (confirmed), or that any tab may try again. Key and version of a write have the same index. */
 export interface SettledWrites {
   readonly keys: readonly string[];
   readonly versions: readonly number[];
@@ -32,7 +32,7 @@ export class Channel {
     try {
       this.#channel = new BroadcastChannel(this.#name);
     } catch {
-      // Firefox throws a SecurityError where the user forbids the site to store data. Operations say so.
+      // Firefox throws a SecurityError where the user forbids the site to store data. Operations reject STORAGE_UNAVAILABLE.
       return;
     }
     this.#channel.onmessage = ({ data }: MessageEvent<Notice>) => this.#onNotice(data);

@@ -66,7 +66,7 @@ describe("where the site may not store data", () => {
   });
 });
 
-it("an error of the lock manager that is no prohibition is passed on, and the work does not run", async () => {
+it("any other error of the lock manager is passed on, and the work does not run", async () => {
   const fail = async (): Promise<never> => {
     throw new Error("broken");
   };

@@ -27,7 +27,7 @@ export async function exclusively(name: string, work: () => Promise<void>, waitM
   return begun;
 }
 
-/** Where the user forbids the site to store data, Firefox has Web Locks, but no way to use them. */
+/** Where the user forbids the site to store data, Firefox has Web Locks, but each use rejects with a SecurityError. */
 function isForbidden(error: unknown): boolean {
   return error instanceof Error && error.name === "SecurityError";
 }

@@ -2,7 +2,7 @@ import { Committer, type CommitterOptions } from "../storage/committer.ts";
 import type { Commit, Draft } from "../storage/commit-group.ts";
 import type { Database } from "../storage/database.ts";
 
-/** A committer of a store called "me", which may publish at once and tells nobody, unless a test says otherwise. */
+/** The committer of a store called "me", which may publish at once. Its callbacks do nothing unless a test gives others. */
 export function newCommitter(database: Database, given: Partial<CommitterOptions> = {}): Committer {
   return new Committer(database, {
     owner: "me",

@@ -59,9 +59,9 @@ export class FakeLocks {
     });
   }
 
-  /** Lets go of everything that was taken. */
-  letGo(): void {
-    for (const letGo of this.#taken) letGo();
+  /** Releases every lock that `take` holds. */
+  releaseTaken(): void {
+    for (const release of this.#taken) release();
   }
 
   #isFree({ name, mode }: Lock): boolean {

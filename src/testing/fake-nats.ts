@@ -14,7 +14,7 @@ export class FakeNats {
   readonly arrived: Arrived[] = [];
   /** Attempts to connect. */
   dials = 0;
-  /** PINGs of clients that want to know whether everything was read. */
+  /** Calls of `flush`: PINGs of clients. */
   flushes = 0;
   /** Connections open now. */
   open = 0;

@@ -92,13 +92,13 @@ export function loseAnswer(meanwhile: () => Promise<void> = async () => undefine
   });
 }
 
-/** The disk is full, until what is returned is called: as in browsers, the transaction that puts something aborts a moment later. */
+/** Fills the disk: as in browsers, a transaction that puts something aborts a moment later. The function returned ends that. */
 export function fillStorage(): () => void {
   const spies = (["add", "put"] as const).map((how) => {
     const write = IDBObjectStore.prototype[how];
     return vi.spyOn(IDBObjectStore.prototype, how).mockImplementation(function (this: globalThis.IDBObjectStore, ...given) {
       const request = write.apply(this, given);
-      // Also when the transaction is committing, which `abort()` does not.
+      // Not `abort()`: it throws once the transaction is committing.
       const { transaction } = this as unknown as { transaction: Record<"_abort", (name: string) => void> };
       request.addEventListener("success", () => transaction["_abort"]("QuotaExceededError"));
       return request;
@@ -107,12 +107,12 @@ export function fillStorage(): () => void {
   return () => spies.forEach((spy) => spy.mockRestore());
 }
 
-/** The disk is full until something is deleted. */
+/** Fills the disk until something is deleted. */
 export function fillStorageUntilDelete(): void {
-  const empty = fillStorage();
+  const makeRoom = fillStorage();
   const { delete: remove } = IDBObjectStore.prototype;
   vi.spyOn(IDBObjectStore.prototype, "delete").mockImplementation(function (this: globalThis.IDBObjectStore, key) {
-    empty();
+    makeRoom();
     return remove.call(this, key);
   });
 }

@@ -27,8 +27,8 @@ export interface Page {
 }
 
 /**
- * Every test of the file gets a page of its own; its stores are closed at the end. How far a store gets depends on turns of
- * the event loop and on timers alone, not on the speed of the machine: no threads, no files.
+ * Every test of the file gets a page of its own; its stores are closed at the end. The progress of a store depends only on
+ * turns of the event loop and on timers, not on the speed of the machine: no threads, no files.
  */
 export function usePage(): Page {
   useFreshIndexedDB();
@@ -41,7 +41,7 @@ export function usePage(): Page {
     page.events = new EventTarget();
     page.navigator = { onLine: true, locks: page.locks };
     page.open = (options) => {
-      // Where time matters to a test, it says so.
+      // So long that no call ends by it. A test in which time matters sets less.
       const usual = { namespace: NAMESPACE, connect: page.nats.connect, sweepIntervalMs: 0, timeoutMs: 60_000 };
       const store = new NASKeyStore({ ...usual, ...options });
       stores.push(store);
@@ -56,19 +56,19 @@ export function usePage(): Page {
     page.nats.dialling = "refuses";
     page.nats.answer();
     page.nats.cut();
-    page.locks.letGo();
+    page.locks.releaseTaken();
     await untilClosed(Promise.all(stores.splice(0).map((store) => store.close())));
     vi.useRealTimers();
   });
   return page;
 }
 
-/** Loads what a store loads lazily, since that takes a time which no turn of the event loop measures. */
+/** Loads the lazy parts of a store. How long that takes is not measured in turns of the event loop. */
 export async function preload(): Promise<void> {
   await Promise.all([lazy.structured(), lazy.compression(), parts.writeSide()]);
 }
 
-/** Hashes without the threads of WebCrypto, which take a time that no turn of the event loop measures. */
+/** Hashes without WebCrypto's threads. How long they take is not measured in turns of the event loop. */
 export function hashAtOnce(): void {
   vi.spyOn(crypto.subtle, "digest").mockImplementation(async (_, data) => {
     const hash = createHash("sha256").update(new Uint8Array(data as ArrayBuffer)).digest();
@@ -76,7 +76,7 @@ export function hashAtOnce(): void {
   });
 }
 
-/** Timers that stand still must not keep a store from closing. */
+/** Waits until the stores are closed. Fake timers move on meanwhile: a store may wait for one. */
 async function untilClosed(closing: Promise<unknown>): Promise<void> {
   let isClosed = false;
   void closing.finally(() => (isClosed = true)).catch(() => undefined);
@@ -106,7 +106,7 @@ export async function turns(count = 60): Promise<void> {
   for (let turn = 0; turn < count; turn++) await new Promise(setImmediate);
 }
 
-/** Waits for what takes some turns, or a real timer. Gives up when a slow machine had more than enough time. */
+/** Waits for a condition that takes some turns, or a real timer. Gives up after a minute, enough for a slow machine. */
 export async function until(holds: () => unknown): Promise<void> {
   const giveUpAt = process.hrtime.bigint() + 60_000_000_000n;
   while (process.hrtime.bigint() < giveUpAt) {

@@ -1,4 +1,4 @@
-/** Reports console warnings, console errors and uncaught errors of this realm. Engines' own lines do not pass here. */
+/** Reports console warnings, console errors and uncaught errors of this realm. An engine's own console lines are not among them. */
 export function watchRealm(report: (line: string) => void): void {
   for (const level of ["warn", "error"] as const) {
     const original = console[level];
@@ -11,7 +11,7 @@ export function watchRealm(report: (line: string) => void): void {
   globalThis.addEventListener("unhandledrejection", ({ reason }) => report(`unhandled rejection: ${described(reason)}`));
 }
 
-/** Only Chromium's stacks begin with the message. */
+/** An error with its message and stack: only Chromium's stacks begin with the message. */
 export function described(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}\n${error.stack}` : String(error);
 }

@@ -1,4 +1,4 @@
-/** What another tab holds: a store that is called from outside. */
+/** The store of another tab, which is called through messages. */
 import { KeyStoreError, NASKeyStore } from "nas-keystore";
 import type { TabAnswer, TabCall } from "../run.ts";
 import { answerRequests } from "./answer-requests.ts";
