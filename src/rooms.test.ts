@@ -20,14 +20,14 @@ const alive = async (): Promise<number> => {
   return held.filter(({ name, mode }) => mode === "exclusive" && name?.startsWith(ALIVE)).length;
 };
 
-/** Tells the stores something as another tab does. */
+/** Sends notices to the stores as another tab does. */
 function tell(...notices: Notice[]): void {
   const channel = new BroadcastChannel(DATABASE);
   for (const notice of notices) channel.postMessage(notice);
   channel.close();
 }
 
-/** Leaves a write in the database as another tab does. */
+/** Leaves an unconfirmed write in the database as another tab does. */
 async function leave(owner: string, state: "sending" | "queued", key: string, value = "1"): Promise<void> {
   const database = openDatabase(DATABASE);
   await putRows(database, { [key]: entryRow({ payload: value, writeId: [owner, 1] }) });
@@ -35,7 +35,18 @@ async function leave(owner: string, state: "sending" | "queued", key: string, va
   database.close();
 }
 
-/** A store whose background work of the beginning has ended. */
+/** Holds back the loading of the write side. The function returned lets it go on. */
+function holdWriteSide(): () => void {
+  const { writeSide } = parts;
+  const held = deferred<void>();
+  vi.spyOn(parts, "writeSide").mockImplementation(async () => {
+    await held.promise;
+    return writeSide();
+  });
+  return () => held.resolve();
+}
+
+/** A store that has finished the background work of its start. */
 async function openQuiet(options?: Parameters<typeof page.open>[0]): Promise<NASKeyStore> {
   const store = page.open(options);
   await store.flush();
@@ -112,15 +123,10 @@ describe("a page that goes into the back/forward cache", () => {
   });
 
   it("takes no liveness lock when the write side loads while it is away", async () => {
-    const { writeSide } = parts;
-    const arrival = deferred<void>();
-    vi.spyOn(parts, "writeSide").mockImplementation(async () => {
-      await arrival.promise;
-      return writeSide();
-    });
+    const loadWriteSide = holdWriteSide();
     const store = page.open();
     hide();
-    arrival.resolve();
+    loadWriteSide();
     await store.pendingWrites();
     await turns();
     expect(await alive()).toBe(0);
@@ -129,16 +135,11 @@ describe("a page that goes into the back/forward cache", () => {
   });
 
   it("that came back takes its liveness lock as soon as the write side has loaded", async () => {
-    const { writeSide } = parts;
-    const arrival = deferred<void>();
-    vi.spyOn(parts, "writeSide").mockImplementation(async () => {
-      await arrival.promise;
-      return writeSide();
-    });
+    const loadWriteSide = holdWriteSide();
     const store = page.open();
     hide();
     comeBack();
-    arrival.resolve();
+    loadWriteSide();
     await store.pendingWrites();
     await turns();
     expect(await alive()).toBe(1);
@@ -344,16 +345,11 @@ describe("a closed store", () => {
   });
 
   it("does not start again with its page, nor with a write side that loads late", async () => {
-    const { writeSide } = parts;
-    const arrival = deferred<void>();
-    vi.spyOn(parts, "writeSide").mockImplementation(async () => {
-      await arrival.promise;
-      return writeSide();
-    });
+    const loadWriteSide = holdWriteSide();
     await leave("dead", "queued", "theirs");
     const store = page.open();
     const closing = store.close();
-    arrival.resolve();
+    loadWriteSide();
     await closing;
     comeBack();
     page.events.dispatchEvent(new Event("online"));

@@ -63,6 +63,16 @@ function setUp(given: Partial<CourierOptions> = {}) {
   return { courier, waiting, attempts, server, turn, drains, onOffline, onOnline };
 }
 
+/** A courier whose drain in the background is reading the outbox, until `held` resolves. */
+async function startHeldDrain() {
+  const all = setUp();
+  const held = deferred<void>();
+  all.drains.mockReturnValueOnce(held.promise);
+  all.courier.kick();
+  await vi.advanceTimersByTimeAsync(0);
+  return { ...all, held };
+}
+
 describe("a courier that has said it is offline, with nothing that waits", () => {
   async function setUpOffline() {
     const all = setUp();
@@ -231,12 +241,8 @@ describe("a drain", () => {
   });
 
   it("that was under way when another attempt failed makes no attempt of its own in the same backoff step", async () => {
-    const { courier, waiting, attempts, drains } = setUp();
-    const held = deferred<void>();
-    drains.mockReturnValueOnce(held.promise);
-    courier.kick();
-    await vi.advanceTimersByTimeAsync(0);
-    // A write published by itself, which waits in the outbox from now on.
+    const { courier, waiting, attempts, held } = await startHeldDrain();
+    // A lone write was not published, and is queued from now on.
     courier.failed(new Error("nobody there"), true);
     waiting.push("a");
     held.resolve();
@@ -247,11 +253,7 @@ describe("a drain", () => {
   });
 
   it("that was under way when another attempt failed still tries if it is asked for again", async () => {
-    const { courier, waiting, attempts, drains } = setUp();
-    const held = deferred<void>();
-    drains.mockReturnValueOnce(held.promise);
-    courier.kick();
-    await vi.advanceTimersByTimeAsync(0);
+    const { courier, waiting, attempts, held } = await startHeldDrain();
     courier.failed(new Error("nobody there"), true);
     waiting.push("a");
     courier.wake();
@@ -261,11 +263,7 @@ describe("a drain", () => {
   });
 
   it("that was under way when another attempt failed continues once the server has answered", async () => {
-    const { courier, waiting, attempts, drains } = setUp();
-    const held = deferred<void>();
-    drains.mockReturnValueOnce(held.promise);
-    courier.kick();
-    await vi.advanceTimersByTimeAsync(0);
+    const { courier, waiting, attempts, held } = await startHeldDrain();
     courier.failed(new Error("lost"), false);
     courier.worked();
     waiting.push("a");
