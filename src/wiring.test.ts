@@ -228,6 +228,17 @@ describe("an expired entry", () => {
   });
 });
 
+it("entries over the limit that wait for the server are evicted once it has confirmed them", async () => {
+  page.nats.dialling = "refuses";
+  const store = page.open({ maxEntries: 1 });
+  await store.bulkStore({ a: 1, b: 2, c: 3 });
+  await turns(200);
+  expect(await store.listKeys()).toEqual(["a", "b", "c"]);
+  page.nats.dialling = "answers";
+  expect(await store.flush()).toMatchObject({ published: 3 });
+  await until(async () => (await store.listKeys()).length === 1);
+});
+
 it("the lock of eviction is named after the namespace, so that one tab at a time evicts", async () => {
   const letGo = await page.locks.take(`${DATABASE}/evict`);
   const store = page.open({ maxEntries: 1 });

@@ -3,7 +3,7 @@ import { KeyStoreError, type KeyStoreErrorCode } from "../errors.ts";
 import { areCommitted, wasNotNew, writeGroup, type Commit, type Draft } from "./commit-group.ts";
 import type { Database, Work } from "./database.ts";
 import { removeStrays } from "./entry-writes.ts";
-import { explainFailure } from "./full-disk.ts";
+import { explainFailure, isAbortWithoutReason } from "./full-disk.ts";
 import { outboxState, removeRecord, settleInOutbox, type Settlement, type WriteState } from "./outbox-table.ts";
 import { ENTRIES, OUTBOX, RECORD_BYTES } from "./schema.ts";
 
@@ -387,30 +387,25 @@ export class Committer {
   }
 
   async #afterFailure(thrown: unknown, calls: readonly Call[], errands: readonly Errand[], roomMade: boolean): Promise<() => void> {
-    const error = await explainFailure(thrown, this.#database);
-    if (calls.length + errands.length > 1 && codeOf(error) !== "STORAGE_UNAVAILABLE" && codeOf(error) !== "CLOSED") {
-      // What one of them wanted may be what does not fit: each for itself.
+    const drafts = calls.flatMap((call) => call.drafts);
+    // In proportion to the writes, so that a wrong diagnosis costs little. Browsers count more than payloads; a small write frees some too.
+    const room = Math.max(8 * RECORD_BYTES, 2 * drafts.reduce((sum, { weight }) => sum + weight + RECORD_BYTES, 0));
+    const error = await explainFailure(thrown, this.#database, room);
+    if (codeOf(error) === "QUOTA_EXCEEDED" && !roomMade && (await this.#options.makeRoom(room, drafts.map(({ key }) => key)).catch(() => false))) {
+      return this.#commitGroup(calls, errands, () => undefined, { ...FIRST_ATTEMPT, roomMade: true });
+    }
+    // One of them may be to blame: each by itself.
+    if (calls.length + errands.length > 1 && (isAbortWithoutReason(error) || (codeOf(error) !== "STORAGE_UNAVAILABLE" && codeOf(error) !== "CLOSED"))) {
       let conclude = (): void => undefined;
       for (const call of calls) conclude = await this.#commitGroup([call], [], conclude);
       for (const errand of errands) conclude = await this.#commitGroup([], [errand], conclude);
       return conclude;
-    }
-    if (!roomMade && codeOf(error) === "QUOTA_EXCEEDED" && calls.length + errands.length === 1 && (await this.#makeRoom(calls))) {
-      return this.#commitGroup(calls, errands, () => undefined, { ...FIRST_ATTEMPT, roomMade: true });
     }
     for (const { failed } of errands) failed();
     return () => {
       for (const { done } of errands) done();
       for (const { reject } of calls) reject(error);
     };
-  }
-
-  /** Must ask for room in proportion to what is written: a wrong diagnosis then costs little. */
-  #makeRoom(calls: readonly Call[]): Promise<boolean> {
-    const drafts = calls.flatMap((call) => call.drafts);
-    const bytes = drafts.reduce((sum, { weight }) => sum + weight + RECORD_BYTES, 0);
-    // Browsers count more than the payloads, and a small write must free something too.
-    return this.#options.makeRoom(Math.max(8 * RECORD_BYTES, 2 * bytes), drafts.map(({ key }) => key)).catch(() => false);
   }
 }
 

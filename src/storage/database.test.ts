@@ -91,6 +91,12 @@ describe("a transaction", () => {
     expect(await get(database, "a")).toBe(1);
   });
 
+  it("is never told to commit: after that, Firefox commits a transaction whose request fails", async () => {
+    const commit = vi.spyOn(IDBTransaction.prototype, "commit");
+    await put(open().database, "a", 1);
+    expect(commit).not.toHaveBeenCalled();
+  });
+
   it("that the browser aborts without a reason is tried once more", async () => {
     const { database } = open();
     let runs = 0;

@@ -19,7 +19,7 @@ const MOST_ANSWERS = 3;
 const MAX_STARTS = 20;
 
 /** The cause where the browser aborted a transaction without an error. As an AbortError, it gets a second try. See full-disk.ts. */
-export const NO_REASON = new DOMException("Aborted without a reason.", "AbortError");
+export const NO_REASON = new DOMException("the browser aborted the transaction without a reason", "AbortError");
 
 interface Handle {
   readonly database: IDBDatabase;

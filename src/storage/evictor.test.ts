@@ -211,10 +211,19 @@ it.each([
   ["large entries", 20_000],
 ])("Room for a write takes a number of %s in proportion to the write, not more.", async (_, size) => {
   const { database, evictor } = await setUp(0);
-  const rows = new Map(numbered(0, 50).map((key, n) => [key, { ...entryRow({ size, lastUsed: NOW + n }), key }]));
+  const rows = new Map(numbered(0, 50).map((key, n) => [key, { ...entryRow({ payload: "x".repeat(size), lastUsed: NOW + n }), key }]));
   await database.run([ENTRIES], "readwrite", (transaction) => addRows(transaction, rows));
   await evictor.makeRoom(2 * (size + RECORD_BYTES), []);
   expect(Object.keys(await allRows(database))).toHaveLength(48);
+});
+
+it("Room on a full disk counts what compressed entries take there, not what they were before.", async () => {
+  const { database, evictor } = await setUp(0);
+  const row = (n: number): EntryRow => entryRow({ payload: new Uint8Array(1_000), encoding: "gzip", size: 200_000, lastUsed: NOW + n });
+  const rows = new Map(numbered(0, 50).map((key, n) => [key, { ...row(n), key }]));
+  await database.run([ENTRIES], "readwrite", (transaction) => addRows(transaction, rows));
+  await evictor.makeRoom(10 * (1_000 + RECORD_BYTES), []);
+  expect(Object.keys(await allRows(database))).toHaveLength(40);
 });
 
 describe("where the storage is full", () => {

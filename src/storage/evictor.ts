@@ -1,4 +1,4 @@
-import { isDamagedRow, isTombstone, type Row } from "../entry/row.ts";
+import { isDamagedRow, isTombstone, type EntryRow, type Row } from "../entry/row.ts";
 import { batches } from "./batches.ts";
 import type { Database } from "./database.ts";
 import { type Usage, leastRecentlyUsed, measureUse } from "./entry-index.ts";
@@ -23,8 +23,8 @@ interface Evicted {
 interface EvictionRules {
   /** The disk is full: only whole packs are evicted. To take one entry out of a pack, the others would have to be put again. */
   readonly isFull?: boolean;
-  /** Bytes that each entry counts in addition to its payload. */
-  readonly entryBytes?: number;
+  /** What an entry counts: its payload before compression by default, as `maxBytes` does. */
+  readonly bytesOf?: (row: EntryRow) => number;
 }
 
 export interface EvictorOptions extends SweepPorts {
@@ -140,7 +140,7 @@ export class Evictor {
     let freed = await sweep(this.#database, this.#options).catch(() => 0);
     let left = bytes;
     const evict = async (spared: ReadonlySet<string>, isFull: boolean): Promise<void> => {
-      const evicted = await this.#evict({ entries: 0, bytes: left }, spared, { isFull, entryBytes: RECORD_BYTES });
+      const evicted = await this.#evict({ entries: 0, bytes: left }, spared, { isFull, bytesOf: ({ payload }) => payload.length + RECORD_BYTES });
       freed += evicted.entries;
       left -= evicted.bytes;
     };
@@ -232,7 +232,7 @@ export class Evictor {
     toGo: Usage,
     after: IDBValidKey | undefined,
     spared: ReadonlySet<string>,
-    { isFull = false, entryBytes = 0 }: EvictionRules,
+    { isFull = false, bytesOf = ({ size }) => size }: EvictionRules,
   ): Promise<Evicted> {
     const { groups, next } = await leastRecentlyUsed(transaction, after, BATCH);
     const keys: string[] = [];
@@ -246,7 +246,7 @@ export class Evictor {
       for (const key of group) {
         const row = found.rows.get(key);
         if (spared.has(key) || row === undefined || isTombstone(row)) continue;
-        if ((await this.#options.stateOf(transaction, row.writeId)) === undefined) evictable.set(key, row.size);
+        if ((await this.#options.stateOf(transaction, row.writeId)) === undefined) evictable.set(key, bytesOf(row));
       }
       if (isFull && evictable.size < group.length) continue;
       const evicted = new Map<string, undefined>();
@@ -254,7 +254,7 @@ export class Evictor {
         if (isEnough() && !isFull) break;
         evicted.set(key, undefined);
         keys.push(key);
-        bytes += size + entryBytes;
+        bytes += size;
       }
       await replaceRows(transaction, found, evicted);
     }

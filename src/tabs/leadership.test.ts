@@ -61,6 +61,13 @@ describe("where the site may not store data", () => {
     expect(await caught(() => exclusively("l", () => Promise.reject(new Error("no")), 60_000))).toEqual(new Error("no"));
   });
 
+  it("exclusive work that fails with a SecurityError of its own runs once", async () => {
+    vi.stubGlobal("navigator", { locks: new FakeLocks() });
+    const work = vi.fn<() => Promise<void>>().mockRejectedValue(new DOMException("no", "SecurityError"));
+    expect(await caught(() => exclusively("l", work, 60_000))).toMatchObject({ name: "SecurityError" });
+    expect(work).toHaveBeenCalledTimes(1);
+  });
+
   it("no other store is known to live", async () => {
     expect(await new LifeSigns("alive/", "me", DEAF).living()).toEqual(new Set());
   });
