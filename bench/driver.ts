@@ -30,6 +30,12 @@ export async function main(args: readonly string[]): Promise<number> {
     console.log(USAGE);
     return 0;
   }
+  const names = [...GOALS.map(({ id }) => id), "comparison"];
+  const unknown = options.only.find((part) => !names.some((name) => name.includes(part)));
+  if (unknown !== undefined) {
+    console.error(`No row's name contains "${unknown}". The rows are: ${names.join(", ")}.`);
+    return 1;
+  }
   const built = options.noBuild ? 0 : await npm(["run", "--silent", "build"]);
   if (built !== 0) return built;
   await buildPage();

@@ -5,7 +5,11 @@ import { setUp } from "./setup.mjs";
 const steps = ["types", "lint", "unit", "build", "size", "contract", "e2e", "test:faults"];
 
 heading("setup");
-process.exitCode = (await setUp()) ? await runSteps() : 1;
+if (await setUp()) process.exitCode = await runSteps();
+else {
+  console.error("\nNot everything is there, so no test was run. The steps run by themselves, too: npm run unit, npm run e2e …");
+  process.exitCode = 1;
+}
 
 async function runSteps() {
   const firefoxSteps = process.argv.includes("--all") ? ["e2e", "test:faults"] : [];

@@ -20,8 +20,8 @@ const sources = {
     howToGet: "install Chromium or Chrome (Debian: apt install chromium), or name its program in CHROME_PATH",
     packages: ["chromium"],
     candidates: async () => [
-      process.env["CHROME_PATH"],
-      process.env["CHROMIUM_PATH"],
+      named("CHROME_PATH"),
+      named("CHROMIUM_PATH"),
       await playwrightsChromium(),
       ...["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"].map(onPath),
       "/usr/bin/chromium",
@@ -35,7 +35,7 @@ const sources = {
     howToGet: "install Firefox ESR (Debian: apt install firefox-esr), or name its program in FIREFOX_PATH",
     packages: ["firefox-esr"],
     candidates: async () => [
-      process.env["FIREFOX_PATH"],
+      named("FIREFOX_PATH"),
       ...["firefox-esr", "firefox"].map(onPath),
       "/usr/bin/firefox-esr",
       "/Applications/Firefox.app/Contents/MacOS/firefox",
@@ -43,13 +43,10 @@ const sources = {
   },
   webkit: {
     name: "WebKitGTK",
-    howToGet: "install WebKitGTK's driver (Debian: apt install webkit2gtk-driver xvfb xauth), or name it in WEBKIT_DRIVER_PATH",
-    packages: ["webkit2gtk-driver", "xvfb", "xauth"],
-    // Without a display of its own, MiniBrowser needs the virtual one of xvfb-run, which needs xauth.
-    candidates: async () =>
-      [onPath("xvfb-run"), onPath("xauth")].includes(undefined)
-        ? []
-        : [process.env["WEBKIT_DRIVER_PATH"], onPath("WebKitWebDriver"), "/usr/bin/WebKitWebDriver"],
+    howToGet: "install WebKitGTK's driver and Xvfb (Debian: apt install webkit2gtk-driver xvfb)",
+    packages: ["webkit2gtk-driver", "xvfb"],
+    // MiniBrowser needs a display: that of Xvfb.
+    candidates: async () => (onPath("Xvfb") === undefined ? [] : [named("WEBKIT_DRIVER_PATH"), onPath("WebKitWebDriver"), "/usr/bin/WebKitWebDriver"]),
   },
 };
 
@@ -96,6 +93,17 @@ export async function requireBrowser(engine) {
 export function describeBrowser(engine, program) {
   const { name, howToGet } = sources[engine];
   return `${name.padEnd(12)} ${program ?? `missing: ${howToGet}`}`;
+}
+
+/**
+ * The program that an environment variable names.
+ * @param {string} variable
+ * @throws {Error} when there is no such program
+ */
+function named(variable) {
+  const path = process.env[variable];
+  if (path && firstProgram([path]) === undefined) throw new Error(`${variable} names no program: ${path}`);
+  return path || undefined;
 }
 
 /** The program of the Chromium that Playwright would have downloaded; undefined while the npm packages are not installed. */
