@@ -4,8 +4,10 @@ import type { WireMessage } from "../e2e/support/wire.ts";
 /** One sentence about how the library behaves, and its proof. */
 export interface ContractCase {
   readonly title: string;
-  /** The case takes the server away. Engines print a line of their own about each failed socket. */
+  /** The case takes the server away. */
   readonly outage?: boolean;
+  /** Sockets of the case fail: engines print a line of their own about each. True by default in an `outage`. */
+  readonly failsSockets?: boolean;
   /** The case needs a server of its own with these lines in its configuration. */
   readonly serverConfig?: string;
   /** The case kills a tab. It cannot run in Node. */

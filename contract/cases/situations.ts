@@ -1,5 +1,6 @@
 import type { NASKeyStore } from "nas-keystore";
 import type { Environment } from "../environment.ts";
+import { until } from "../support/waiting.ts";
 
 /** The key that every situation stores once, as "old". */
 export const KEY = "k07";
@@ -43,6 +44,8 @@ export const situations: readonly Situation[] = [
     arrange: async ({ openStore, openTab }) => {
       const tab = await openTab();
       await tab.store(KEY, "old");
+      // A worker that WebKitGTK ends while its transactions wait may leave the database blocked. See docs/RELIABILITY.md.
+      await until("the tab has settled its write", async () => (await tab.pendingWrites()).length === 0);
       await tab.kill();
       return openStore();
     },

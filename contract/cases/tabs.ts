@@ -57,6 +57,7 @@ export const tabs: readonly ContractCase[] = [
       const store = openStore();
       const tab = await openTab();
       assert.isFalse(await tab.store("k", 1));
+      assert.lengthOf(await tab.pendingWrites(), 1); // so that it has no transaction under way
       await tab.kill();
       await server.restore();
       await until("the write is published", async () => (await store.flush()).pending === 0);
@@ -75,6 +76,7 @@ export const tabs: readonly ContractCase[] = [
       void Promise.allSettled([tab.store("a", 1), tab.bulkStore({ b: 2, c: 3 }), tab.delete("d")]);
       await until("the tab has committed its writes", async () => (await store.pendingWrites()).length === 4);
       assert.isEmpty(await server.messages());
+      assert.lengthOf(await tab.pendingWrites(), 4); // so that it has no transaction under way
       await tab.kill();
       await server.restore();
       await server.waitForMessages(4);
