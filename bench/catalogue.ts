@@ -30,7 +30,14 @@ const atOnce = { unit: "ratio", calls: 1000, rounds: 11, warmUps: 3 } as const;
 
 export const GOALS: readonly Goal[] = [
   { id: "store-websocket", work: "store, one after another", against: "bare WebSocket one-shot", target: 1.2, aim: 1.05, ...sequence },
-  { id: "store-nats", work: "store, one after another", against: "nats.ws connect, publish, flush, close", target: 1.05, aim: 1, ...sequence },
+  {
+    id: "store-nats",
+    work: "store, one after another",
+    against: "nats.ws connect, publish, flush, close",
+    target: 1.05,
+    aim: 1,
+    ...sequence,
+  },
   {
     id: "store-linger",
     work: "store with lingerMs, one after another",
@@ -80,7 +87,15 @@ export const GOALS: readonly Goal[] = [
     rounds: 7,
     warmUps: 2,
   },
-  { id: "bulk-again", work: "bulkStore of 10,000 that are there", against: "idb-keyval setMany of the same", ...atOnce, calls: 10_000, rounds: 5, warmUps: 1 },
+  {
+    id: "bulk-again",
+    work: "bulkStore of 10,000 that are there",
+    against: "idb-keyval setMany of the same",
+    ...atOnce,
+    calls: 10_000,
+    rounds: 5,
+    warmUps: 1,
+  },
   {
     id: "memory",
     work: "retrieve from memory",

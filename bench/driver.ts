@@ -116,7 +116,12 @@ async function profileAll({ open }: Browser, goals: readonly Goal[], world: Worl
 
 async function report(measured: Measured, options: Options): Promise<void> {
   const { results, failures, app, comparison } = measured;
-  console.log(`\n${plainTable(HEADINGS, results.map((result) => cells(result.goal, result)))}`);
+  console.log(
+    `\n${plainTable(
+      HEADINGS,
+      results.map((result) => cells(result.goal, result)),
+    )}`,
+  );
   if (app !== undefined) console.log(`\n${lazyChunks(app)}`);
   if (comparison !== undefined) console.log(`\n${plainTable(...comparisonTable(comparison))}`);
   for (const [id, error] of Object.entries(failures)) console.log(`\n${id} could not be measured: ${error}`);

@@ -102,11 +102,15 @@ export class WriteForm {
     const fields: Record<string, HTMLElement> = { key: this.#key, value: this.#visibleValue, ttl: this.#ttl };
     for (const field of [this.#value, this.#file, this.#sample, ...Object.values(fields)]) field.removeAttribute("aria-invalid");
     const names =
-      error instanceof InputError ? error.fields
-      : !(error instanceof KeyStoreError) ? []
-      : error.code === "INVALID_KEY" ? ["key"]
-      : error.code === "INVALID_VALUE" || error.code === "PAYLOAD_TOO_LARGE" ? ["value"]
-      : [optionIn(error) ?? ""];
+      error instanceof InputError
+        ? error.fields
+        : !(error instanceof KeyStoreError)
+          ? []
+          : error.code === "INVALID_KEY"
+            ? ["key"]
+            : error.code === "INVALID_VALUE" || error.code === "PAYLOAD_TOO_LARGE"
+              ? ["value"]
+              : [optionIn(error) ?? ""];
     for (const name of names) fields[name]?.setAttribute("aria-invalid", "true");
   }
 

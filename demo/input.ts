@@ -38,7 +38,10 @@ export function readAll<T extends readonly unknown[]>(...works: { [I in keyof T]
     }
   });
   if (problems.length === 0) return results as unknown as T;
-  throw new InputError(problems.flatMap(({ fields }) => fields), problems.map(({ message }) => message).join(" "));
+  throw new InputError(
+    problems.flatMap(({ fields }) => fields),
+    problems.map(({ message }) => message).join(" "),
+  );
 }
 
 export function parseJson(text: string): unknown {
@@ -60,7 +63,10 @@ export function parseHex(text: string): Uint8Array<ArrayBuffer> {
 }
 
 export function parseTags(text: string): string[] {
-  return text.split(",").map((tag) => tag.trim()).filter((tag) => tag !== "");
+  return text
+    .split(",")
+    .map((tag) => tag.trim())
+    .filter((tag) => tag !== "");
 }
 
 /** The name of the option that the library refused. */

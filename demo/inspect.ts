@@ -25,7 +25,12 @@ function print(value: unknown, indent: string, parents: ReadonlySet<object>): st
     return shown.length === 0 ? open + close : `${open}\n${shown.map((line) => deeper + line).join(",\n")}\n${indent}${close}`;
   };
 
-  if (value instanceof Map) return block(`Map(${value.size}) {`, map(value, ([key, item]) => `${inner(key)} → ${inner(item)}`), "}");
+  if (value instanceof Map)
+    return block(
+      `Map(${value.size}) {`,
+      map(value, ([key, item]) => `${inner(key)} → ${inner(item)}`),
+      "}",
+    );
   if (value instanceof Set) return block(`Set(${value.size}) {`, map(value, inner), "}");
   if (value instanceof Error) {
     const cause = value.cause === undefined ? [] : [`cause: ${inner(value.cause)}`];
@@ -38,9 +43,17 @@ function print(value: unknown, indent: string, parents: ReadonlySet<object>): st
   }
   if (Array.isArray(value)) {
     const items: unknown[] = value;
-    return block("[", map(items.keys(), (index) => (index in items ? inner(items[index]) : "(hole)")), "]");
+    return block(
+      "[",
+      map(items.keys(), (index) => (index in items ? inner(items[index]) : "(hole)")),
+      "]",
+    );
   }
-  return block("{", map(Object.entries(value), ([key, item]) => `${propertyName(key)}: ${inner(item)}`), "}");
+  return block(
+    "{",
+    map(Object.entries(value), ([key, item]) => `${propertyName(key)}: ${inner(item)}`),
+    "}",
+  );
 }
 
 function propertyName(name: string): string {

@@ -25,12 +25,14 @@ form.addEventListener("submit", (event) => {
 
 form.addEventListener("input", () => markInvalid(undefined));
 
-onClick("ping", (button) =>
-  void run(button, notices.settings, async () => {
-    const { ms, failure } = await screen.ping();
-    if (failure === undefined) notices.settings.say(`The server answered within ${ms} ms.`, "success");
-    else notices.settings.say(`The ping failed after ${ms} ms: ${failure}`, "error");
-  }),
+onClick(
+  "ping",
+  (button) =>
+    void run(button, notices.settings, async () => {
+      const { ms, failure } = await screen.ping();
+      if (failure === undefined) notices.settings.say(`The server answered within ${ms} ms.`, "success");
+      else notices.settings.say(`The ping failed after ${ms} ms: ${failure}`, "error");
+    }),
 );
 
 const settings = readSettings();

@@ -8,7 +8,13 @@ export const structuredSamples: readonly { label: string; make: () => unknown }[
       new Map<string, unknown>([
         ["placed", new Date("2025-03-14T09:26:53.589Z")],
         ["number", 9_007_199_254_740_993n],
-        ["lines", [{ article: "NATS-42", pieces: 3 }, { article: "KV-7", pieces: 1 }]],
+        [
+          "lines",
+          [
+            { article: "NATS-42", pieces: 3 },
+            { article: "KV-7", pieces: 1 },
+          ],
+        ],
         ["shipped", undefined],
       ]),
   },
@@ -46,9 +52,19 @@ function starterEntries(): Sample[] {
     { key: "cart:4711", value: [{ article: "NATS-42", pieces: 3 }], options: { format: json, ttl: 900, tags: ["shop"] } },
     { key: "session:7f3a", value: { user: "user:ada", csrf: "b1946ac9" }, options: { format: json, ttl: 120, tags: ["auth"] } },
     { key: "settings.theme", value: "dark", options: { format: text } },
-    { key: "note:welcome", value: "Grüezi! \nEvery write is kept here, and published to NATS.", options: { format: text, tags: ["draft"] } },
+    {
+      key: "note:welcome",
+      value: "Grüezi! \nEvery write is kept here, and published to NATS.",
+      options: { format: text, tags: ["draft"] },
+    },
     { key: "feature flags", value: { search: true, beta: false }, options: { format: json, tags: ["config"] } },
-    { key: "icon:dot.gif", value: Uint8Array.from([71, 73, 70, 56, 57, 97, 1, 0, 1, 0, 128, 0, 0, 29, 95, 168, 255, 255, 255, 44, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 68, 1, 0, 59]), options: { format: binary, tags: ["assets"] } },
+    {
+      key: "icon:dot.gif",
+      value: Uint8Array.from([
+        71, 73, 70, 56, 57, 97, 1, 0, 1, 0, 128, 0, 0, 29, 95, 168, 255, 255, 255, 44, 0, 0, 0, 0, 1, 0, 1, 0, 0, 2, 2, 68, 1, 0, 59,
+      ]),
+      options: { format: binary, tags: ["assets"] },
+    },
     { key: "order:2025-0314", value: structuredSamples[0]?.make(), options: { format: structured, tags: ["shop"] } },
     { key: "rules", value: structuredSamples[1]?.make(), options: { format: structured, tags: ["config"] } },
     { key: "crash:last", value: structuredSamples[4]?.make(), options: { format: structured, ttl: 86_400, tags: ["draft"] } },

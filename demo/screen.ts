@@ -26,12 +26,18 @@ export interface Answer {
 /** All that the page shows of the store, and the one way to bring it up to date. */
 export class Screen {
   readonly details = new Details();
-  readonly #list = new EntryList((key) => void this.show(key), () => void this.refresh());
+  readonly #list = new EntryList(
+    (key) => void this.show(key),
+    () => void this.refresh(),
+  );
   readonly #outbox = new Outbox();
   readonly #figures = new Figures();
   readonly #log = new EventLog();
   readonly #connection = new ConnectionIndicator();
-  readonly #session = new Session((event) => this.#onEvent(event), () => void this.refresh());
+  readonly #session = new Session(
+    (event) => this.#onEvent(event),
+    () => void this.refresh(),
+  );
   readonly notices = {
     settings: new Notice("settings-notice"),
     write: new Notice("write-notice"),

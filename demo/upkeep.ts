@@ -9,59 +9,71 @@ import { readSettings } from "./settings.ts";
 export function wireUpkeep(screen: Screen): void {
   const { notices } = screen;
 
-  onClick("flush", (button) =>
-    void run(button, notices.outbox, async () => {
-      const { published, pending, rejected } = await screen.store.flush();
-      await screen.refresh();
-      const rest = [pending > 0 ? `${pending} wait` : "", rejected > 0 ? `${rejected} refused` : ""].filter((text) => text !== "");
-      notices.outbox.say([`${published} published`, ...rest].join(", ") + ".", rest.length === 0 ? "success" : "waiting");
-    }),
+  onClick(
+    "flush",
+    (button) =>
+      void run(button, notices.outbox, async () => {
+        const { published, pending, rejected } = await screen.store.flush();
+        await screen.refresh();
+        const rest = [pending > 0 ? `${pending} wait` : "", rejected > 0 ? `${rejected} refused` : ""].filter((text) => text !== "");
+        notices.outbox.say([`${published} published`, ...rest].join(", ") + ".", rest.length === 0 ? "success" : "waiting");
+      }),
   );
-  onClick("retry", (button) =>
-    void run(button, notices.outbox, async () => {
-      const queued = await screen.store.retryRejected();
-      await screen.afterWrite();
-      notices.outbox.say(queued === 0 ? "Nothing was refused." : `${count(queued, "write")} queued anew.`);
-    }),
+  onClick(
+    "retry",
+    (button) =>
+      void run(button, notices.outbox, async () => {
+        const queued = await screen.store.retryRejected();
+        await screen.afterWrite();
+        notices.outbox.say(queued === 0 ? "Nothing was refused." : `${count(queued, "write")} queued anew.`);
+      }),
   );
-  onClick("discard", (button) =>
-    void run(button, notices.outbox, async () => {
-      const discarded = await screen.store.discardRejected();
-      await screen.afterWrite();
-      notices.outbox.say(discarded === 0 ? "Nothing was refused." : `${count(discarded, "write")} given up; the entries stay here.`);
-    }),
+  onClick(
+    "discard",
+    (button) =>
+      void run(button, notices.outbox, async () => {
+        const discarded = await screen.store.discardRejected();
+        await screen.afterWrite();
+        notices.outbox.say(discarded === 0 ? "Nothing was refused." : `${count(discarded, "write")} given up; the entries stay here.`);
+      }),
   );
 
-  onClick("sweep", (button) =>
-    void run(button, notices.figures, async () => {
-      const removed = await screen.store.sweep();
-      await screen.refresh();
-      notices.figures.say(`Removed ${count(removed, "expired entry", "expired entries")}.`, "success");
-    }),
+  onClick(
+    "sweep",
+    (button) =>
+      void run(button, notices.figures, async () => {
+        const removed = await screen.store.sweep();
+        await screen.refresh();
+        notices.figures.say(`Removed ${count(removed, "expired entry", "expired entries")}.`, "success");
+      }),
   );
-  onClick("clear", (button) =>
-    void run(button, notices.figures, async () => {
-      const yes = await confirm({
-        title: "Clear the cache?",
-        text: "Every entry is dropped from this browser, but for those that the server has not confirmed. Nothing is published.",
-        yes: "Clear",
-      });
-      if (!yes) return;
-      await screen.store.clearCache();
-      await screen.afterWrite();
-      notices.figures.say("Cleared.", "success");
-    }),
+  onClick(
+    "clear",
+    (button) =>
+      void run(button, notices.figures, async () => {
+        const yes = await confirm({
+          title: "Clear the cache?",
+          text: "Every entry is dropped from this browser, but for those that the server has not confirmed. Nothing is published.",
+          yes: "Clear",
+        });
+        if (!yes) return;
+        await screen.store.clearCache();
+        await screen.afterWrite();
+        notices.figures.say("Cleared.", "success");
+      }),
   );
-  onClick("destroy", (button) =>
-    void run(button, notices.figures, async () => {
-      const yes = await confirm({
-        title: "Destroy the namespace?",
-        text: `The database of “${readSettings().namespace}” is deleted, writes that wait to be published included. This cannot be undone.`,
-        yes: "Destroy",
-      });
-      if (!yes) return;
-      await screen.destroy();
-      notices.figures.say("Destroyed, and opened anew.", "success");
-    }),
+  onClick(
+    "destroy",
+    (button) =>
+      void run(button, notices.figures, async () => {
+        const yes = await confirm({
+          title: "Destroy the namespace?",
+          text: `The database of “${readSettings().namespace}” is deleted, writes that wait to be published included. This cannot be undone.`,
+          yes: "Destroy",
+        });
+        if (!yes) return;
+        await screen.destroy();
+        notices.figures.say("Destroyed, and opened anew.", "success");
+      }),
   );
 }

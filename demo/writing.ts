@@ -25,44 +25,50 @@ export function wireWriting(screen: Screen): void {
     }),
   );
 
-  onClick("samples", (button) =>
-    void run(button, notices.keys, async () => {
-      const keepFocus = screen.keepFocusOf(button);
-      const { stored, queued } = await storeSamples(screen.store);
-      await screen.afterWrite();
-      keepFocus();
-      const done = `Stored ${stored.length} entries.`;
-      if (queued.length === 0) notices.keys.say(done, "success");
-      else await sayQueued(notices.keys, `Stored ${stored.length} entries, ${queued.length} are queued.`, queued, done);
-    }),
+  onClick(
+    "samples",
+    (button) =>
+      void run(button, notices.keys, async () => {
+        const keepFocus = screen.keepFocusOf(button);
+        const { stored, queued } = await storeSamples(screen.store);
+        await screen.afterWrite();
+        keepFocus();
+        const done = `Stored ${stored.length} entries.`;
+        if (queued.length === 0) notices.keys.say(done, "success");
+        else await sayQueued(notices.keys, `Stored ${stored.length} entries, ${queued.length} are queued.`, queued, done);
+      }),
   );
 
   onClick("details-edit", () => {
     if (details.entry !== undefined) form.fill(details.entry);
   });
-  onClick("details-verify", (button) =>
-    void run(button, notices.details, async () => {
-      if (details.selected === undefined) return;
-      await screen.store.retrieve(details.selected, { useCache: false });
-      notices.details.say("Read from IndexedDB: the checksum is right.", "success");
-      await screen.refresh();
-    }),
+  onClick(
+    "details-verify",
+    (button) =>
+      void run(button, notices.details, async () => {
+        if (details.selected === undefined) return;
+        await screen.store.retrieve(details.selected, { useCache: false });
+        notices.details.say("Read from IndexedDB: the checksum is right.", "success");
+        await screen.refresh();
+      }),
   );
-  onClick("details-delete", (button) =>
-    void run(button, notices.details, async () => {
-      const key = details.selected;
-      if (key === undefined) return;
-      const keepFocus = screen.keepFocusOf(button);
-      try {
-        await remove(key, notices.details);
-      } catch (error) {
-        // Refused by the server is deleted here all the same.
-        if (isRejection(error)) await screen.afterWrite(key);
-        throw error;
-      } finally {
-        keepFocus();
-      }
-    }),
+  onClick(
+    "details-delete",
+    (button) =>
+      void run(button, notices.details, async () => {
+        const key = details.selected;
+        if (key === undefined) return;
+        const keepFocus = screen.keepFocusOf(button);
+        try {
+          await remove(key, notices.details);
+        } catch (error) {
+          // Refused by the server is deleted here all the same.
+          if (isRejection(error)) await screen.afterWrite(key);
+          throw error;
+        } finally {
+          keepFocus();
+        }
+      }),
   );
 
   function onWrite(control: HTMLElement, work: () => Promise<void>): void {
@@ -85,7 +91,13 @@ export function wireWriting(screen: Screen): void {
     const published = await screen.store[operation](key, value, options);
     await screen.afterWrite(key);
     if (published) notices.write.say(`Published “${key}”.`, "success");
-    else await sayQueued(notices.write, `Queued “${key}”: kept here, and published as soon as the server answers.`, [key], `Published “${key}”.`);
+    else
+      await sayQueued(
+        notices.write,
+        `Queued “${key}”: kept here, and published as soon as the server answers.`,
+        [key],
+        `Published “${key}”.`,
+      );
   }
 
   async function remove(key: string, notice: Notice): Promise<void> {

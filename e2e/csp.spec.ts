@@ -69,7 +69,15 @@ test("the library works under a strict policy", async ({ context, builtPage, nat
         await store.store("json", { a: [1, null, "x"] }),
         await store.store("text", text, { format: "text", ttl: 60, tags: ["t"] }),
         await store.store("binary", Uint8Array.of(1, 2, 3), { format: "binary" }),
-        await store.store("structured", new Map<string, unknown>([["date", new Date(0)], ["error", new TypeError("x")], ["big", 1n]]), { format: "structured" }),
+        await store.store(
+          "structured",
+          new Map<string, unknown>([
+            ["date", new Date(0)],
+            ["error", new TypeError("x")],
+            ["big", 1n],
+          ]),
+          { format: "structured" },
+        ),
       ];
       const structured = await store.retrieve<Map<string, unknown>>("structured", { useCache: false });
       const read = [
@@ -125,7 +133,13 @@ test("the demo works under a strict policy", async ({ context, builtDemo, nats, 
   await page.getByRole("button", { name: "Retrieve", exact: true }).click();
   await expect(page.getByRole("region", { name: "Value" })).toContainText("Ada <b>Lovelace</b>");
 
-  expect((await wire.waitFor(5)).map(({ envelope }) => envelope?.metadata?.format)).toEqual(["json", "text", "binary", "binary", "structured"]);
+  expect((await wire.waitFor(5)).map(({ envelope }) => envelope?.metadata?.format)).toEqual([
+    "json",
+    "text",
+    "binary",
+    "binary",
+    "structured",
+  ]);
   expect(await violations(page)).toEqual([]);
   expect(allLines).toEqual([]);
 });

@@ -57,7 +57,9 @@ test.describe("what the demo says", () => {
     await store(page, "b");
     await expect(page.locator("#write-notice")).toContainText("Queued “b”");
     await page.locator("#details-delete").click();
-    await expect(page.locator("#details-notice")).toHaveText("Deleted “b”; the delete is queued, and published as soon as the server answers.");
+    await expect(page.locator("#details-notice")).toHaveText(
+      "Deleted “b”; the delete is queued, and published as soon as the server answers.",
+    );
     await expect(page.locator("#details-notice")).toHaveAttribute("data-kind", "waiting");
     await expect(page.locator("#write-notice")).toHaveText("");
     await store(page, "c");

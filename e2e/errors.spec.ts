@@ -23,8 +23,25 @@ const WRONG: Record<"constructor" | "store" | "retrieve" | "delete" | "listKeys"
   constructor: {
     servers: [1, null, "", [], [1], "http://localhost:9222", "localhost:9222", "nats://localhost", ["ws://a", ""], {}],
     namespace: [
-      1, null, "", "a b", "a\tb", "a\0", "a\u00a0b", "*", "a.*", ">", "a.>", "a..b", ".a", "a.", "$SYS", "a\r\nb", "x".repeat(256),
-      "é".repeat(128), HALF_A_PAIR,
+      1,
+      null,
+      "",
+      "a b",
+      "a\tb",
+      "a\0",
+      "a\u00a0b",
+      "*",
+      "a.*",
+      ">",
+      "a.>",
+      "a..b",
+      ".a",
+      "a.",
+      "$SYS",
+      "a\r\nb",
+      "x".repeat(256),
+      "é".repeat(128),
+      HALF_A_PAIR,
     ],
     cacheSize: [-1, 1.5, "1", NaN, Infinity, null],
     maxPayloadBytes: [0, -1, 1.5, "1", NaN, null],
@@ -32,7 +49,16 @@ const WRONG: Record<"constructor" | "store" | "retrieve" | "delete" | "listKeys"
     sweepIntervalMs: [-1, "1", NaN, Infinity, null],
     lingerMs: [-1, "1", NaN, Infinity, null],
     timeoutMs: [0, -1, "1", NaN, Infinity, null],
-    compression: [1, "gzip", null, {}, { thresholdBytes: -1 }, { thresholdBytes: "1" }, { thresholdBytes: NaN }, { thresholdBytes: 1, level: 9 }],
+    compression: [
+      1,
+      "gzip",
+      null,
+      {},
+      { thresholdBytes: -1 },
+      { thresholdBytes: "1" },
+      { thresholdBytes: NaN },
+      { thresholdBytes: 1, level: 9 },
+    ],
     connection: [1, "user", null, []],
     connect: [1, "connect", {}, null],
     maxEntries: [-1, 1.5, "1", NaN, null],
@@ -109,7 +135,11 @@ test.describe("options", () => {
     expect(refusals).toEqual(Array.from({ length: 7 }, () => undefined));
   });
 
-  test("of operations are refused by name when they are unknown, not there yet, or of a wrong type, and nothing is changed or sent", async ({ page, openStore, wire }) => {
+  test("of operations are refused by name when they are unknown, not there yet, or of a wrong type, and nothing is changed or sent", async ({
+    page,
+    openStore,
+    wire,
+  }) => {
     await openStore();
     const seen = await page.evaluate(
       async ([cases, later]) => {
@@ -288,7 +318,16 @@ test.describe("a page without IndexedDB", () => {
 });
 
 test.describe("a page on plain http", () => {
-  test("rejects INSECURE_CONTEXT, says how to fix it, and stores and sends nothing", async ({ playwright, browserName, launchOptions, nats, site, namespace, wire, consoleGuard }) => {
+  test("rejects INSECURE_CONTEXT, says how to fix it, and stores and sends nothing", async ({
+    playwright,
+    browserName,
+    launchOptions,
+    nats,
+    site,
+    namespace,
+    wire,
+    consoleGuard,
+  }) => {
     consoleGuard.allowFailedSockets(); // the browser lets no such page connect to loopback
     // The page's host name is not a loopback name, so the page is no secure context.
     await using browser = await playwright[browserName].launch({
@@ -311,7 +350,11 @@ test.describe("a page on plain http", () => {
         await aids.refusalOf(() => store.update("k", 1)),
         await aids.refusalOf(() => store.bulkStore({ k: 1 })),
       ];
-      return [refusals.map((refusal) => [refusal?.code, /https|localhost/.test(refusal?.message ?? "")]), await store.listKeys(), await store.pendingWrites()];
+      return [
+        refusals.map((refusal) => [refusal?.code, /https|localhost/.test(refusal?.message ?? "")]),
+        await store.listKeys(),
+        await store.pendingWrites(),
+      ];
     });
     expect(seen).toEqual([Array.from({ length: 3 }, () => ["INSECURE_CONTEXT", true]), [], []]);
     expect(await wire.settled()).toEqual([]);

@@ -8,7 +8,11 @@ const test = base.extend({
   ],
 });
 
-test("A store can be created where storage is forbidden, and its operations reject STORAGE_UNAVAILABLE.", async ({ page, nats, namespace }) => {
+test("A store can be created where storage is forbidden, and its operations reject STORAGE_UNAVAILABLE.", async ({
+  page,
+  nats,
+  namespace,
+}) => {
   const refusals = await page.evaluate(
     async ([servers, namespace]) => {
       const store = new keystore.NASKeyStore({ servers, namespace, persist: true });

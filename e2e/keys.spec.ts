@@ -59,7 +59,11 @@ test("keys named like parts of Object are keys like others", async ({ page, open
   });
   expect(seen).toEqual([
     0,
-    [["__proto__", 1], ["constructor", 2], ["toString", 3]],
+    [
+      ["__proto__", 1],
+      ["constructor", 2],
+      ["toString", 3],
+    ],
     ["__proto__", "constructor", "toString"],
   ]);
 });
@@ -98,7 +102,11 @@ test("an invalid key is INVALID_KEY for every operation, and nothing is stored o
       exists: (key) => store.exists(key),
       update: (key) => store.update(key, 1),
       getMetadata: (key) => store.getMetadata(key),
-      bulkStore: (key) => store.bulkStore([["good", 1], [key, 1]]),
+      bulkStore: (key) =>
+        store.bulkStore([
+          ["good", 1],
+          [key, 1],
+        ]),
       bulkRetrieve: (key) => store.bulkRetrieve(["good", key]),
     };
     const wrong: string[] = [];
@@ -119,7 +127,10 @@ test("listKeys sorts by code unit", async ({ page, openStore }) => {
   const sorted = ["A", "Z", "_", "a", "b", "bb", "z", "ß", "é", "日", "😀", "\ue000", "\uffff"];
   await openStore();
   const lists = await page.evaluate(async (keys) => {
-    await store.bulkStore(keys.map((key) => [key, 1] as const), { tags: ["t"] });
+    await store.bulkStore(
+      keys.map((key) => [key, 1] as const),
+      { tags: ["t"] },
+    );
     return [await store.listKeys(), await store.listKeys("*", { tag: "t" }), await store.listKeys("?", { tag: "t" })];
   }, sorted.toReversed());
   expect(lists).toEqual([sorted, sorted, sorted.filter((key) => key !== "bb")]);

@@ -22,9 +22,7 @@ test.describe("the connection", () => {
     const server = await startNats();
     const wire = await openWire(server);
     await openStoreIn(page, { servers: server.wsUrl, namespace });
-    const results = await page.evaluate(() =>
-      Promise.all(Array.from({ length: 200 }, (_, index) => store.store(`k${index}`, index))),
-    );
+    const results = await page.evaluate(() => Promise.all(Array.from({ length: 200 }, (_, index) => store.store(`k${index}`, index))));
     expect(results).toEqual(Array.from({ length: 200 }, () => true));
     expect((await server.connections()).totalWebSockets).toBe(1);
     await expectNoSocketLeft(server);
@@ -96,7 +94,12 @@ test.describe("the connection", () => {
 test.describe("with the server away", () => {
   test.beforeEach(({ consoleGuard }) => consoleGuard.allowFailedSockets());
 
-  test("a write is queued, announced as pending, and published under its id when the server is back", async ({ page, startNats, openWire, namespace }) => {
+  test("a write is queued, announced as pending, and published under its id when the server is back", async ({
+    page,
+    startNats,
+    openWire,
+    namespace,
+  }) => {
     const server = await startNats();
     await server.stop();
     await openStoreIn(page, { servers: server.wsUrl, namespace });
@@ -166,13 +169,7 @@ test.describe("with the server away", () => {
       [...(await store.bulkStore({ c: 1, d: 2 })).values()],
       (await store.pendingWrites()).map(({ key, operation, version }) => `${operation} ${key} ${version}`).toSorted(),
     ]);
-    expect(seen).toEqual([
-      true,
-      false,
-      false,
-      [false, false],
-      ["delete a 2", "delete nothing 1", "store b 2", "store c 1", "store d 1"],
-    ]);
+    expect(seen).toEqual([true, false, false, [false, false], ["delete a 2", "delete nothing 1", "store b 2", "store c 1", "store d 1"]]);
     await link.mend();
     expect(await page.evaluate(() => store.flush())).toMatchObject({ pending: 0 });
     const late = (await wire.waitFor(7)).slice(2).map(({ envelope }) => `${envelope?.operation} ${envelope?.key}`);
@@ -199,7 +196,13 @@ test.describe("with the server away", () => {
     expect(last("b")).toMatchObject({ operation: "delete", version: 2 });
   });
 
-  test("what waits is published by a store that is made after a reload, with no operation", async ({ page, nats, openLink, openStore, wire }) => {
+  test("what waits is published by a store that is made after a reload, with no operation", async ({
+    page,
+    nats,
+    openLink,
+    openStore,
+    wire,
+  }) => {
     const link = await openLink(nats);
     await link.cut();
     await openStore({ servers: link.wsUrl });
@@ -278,7 +281,10 @@ test.describe("with the server away", () => {
     const results = await writing;
     const confirmed = results.flatMap((result, index) => (result ? [`k${index}`] : []));
     const before = new Set((await wire.settled()).map(({ envelope }) => envelope?.key));
-    expect(confirmed.filter((key) => !before.has(key)), "confirmed, but never sent").toEqual([]);
+    expect(
+      confirmed.filter((key) => !before.has(key)),
+      "confirmed, but never sent",
+    ).toEqual([]);
 
     await link.mend();
     expect(await page.evaluate(() => store.flush())).toMatchObject({ pending: 0, rejected: 0 });
@@ -470,11 +476,14 @@ test.describe("what the server refuses", () => {
     test(`is PUBLISH_REJECTED one after another too, with ${client}`, async ({ page, startNats, namespace }) => {
       const server = await startNats({ config: permissions(namespace) });
       await open(page, server.wsUrl, namespace, writer);
-      const outcomes = await page.evaluate(async (keys) => {
-        const outcomes: unknown[] = [];
-        for (const key of keys) outcomes.push((await aids.refusalOf(() => store.store(key, 1)))?.code);
-        return outcomes;
-      }, ["denied", "granted", 'a"quoted"b', "denied"]);
+      const outcomes = await page.evaluate(
+        async (keys) => {
+          const outcomes: unknown[] = [];
+          for (const key of keys) outcomes.push((await aids.refusalOf(() => store.store(key, 1)))?.code);
+          return outcomes;
+        },
+        ["denied", "granted", 'a"quoted"b', "denied"],
+      );
       expect(outcomes).toEqual(["PUBLISH_REJECTED", undefined, "PUBLISH_REJECTED", "PUBLISH_REJECTED"]);
     });
   }
@@ -484,9 +493,22 @@ test.describe("what the server refuses", () => {
     await openStoreIn(page, { servers: server.wsUrl, namespace, connection: writer });
     const seen = await page.evaluate(async () => {
       const results = await store.bulkStore({ denied: 1, granted: 2, é: 3 });
-      return [[...results], events.filter(({ type }) => type === "rejected").map(({ detail }) => String(detail.key)).toSorted()];
+      return [
+        [...results],
+        events
+          .filter(({ type }) => type === "rejected")
+          .map(({ detail }) => String(detail.key))
+          .toSorted(),
+      ];
     });
-    expect(seen).toEqual([[["denied", false], ["granted", true], ["é", false]], ["denied", "é"]]);
+    expect(seen).toEqual([
+      [
+        ["denied", false],
+        ["granted", true],
+        ["é", false],
+      ],
+      ["denied", "é"],
+    ]);
   });
 
   test("can be a delete: the key is gone here, and the delete is kept as rejected", async ({ page, startNats, namespace }) => {
@@ -510,11 +532,19 @@ test.describe("what the server refuses", () => {
     });
     await reload(page);
     await open();
-    const seen = await page.evaluate(async () => [await store.retrieve("denied"), (await store.pendingWrites()).map(({ rejected }) => rejected)]);
+    const seen = await page.evaluate(async () => [
+      await store.retrieve("denied"),
+      (await store.pendingWrites()).map(({ rejected }) => rejected),
+    ]);
     expect(seen).toEqual([1, [true]]);
   });
 
-  test("can be a message over its limit: PUBLISH_REJECTED at first, PAYLOAD_TOO_LARGE once the limit is known", async ({ page, startNats, openWire, namespace }) => {
+  test("can be a message over its limit: PUBLISH_REJECTED at first, PAYLOAD_TOO_LARGE once the limit is known", async ({
+    page,
+    startNats,
+    openWire,
+    namespace,
+  }) => {
     const server = await startNats({ config: "max_payload: 10000" });
     const wire = await openWire(server);
     await openStoreIn(page, { servers: server.wsUrl, namespace });
@@ -531,7 +561,11 @@ test.describe("what the server refuses", () => {
       };
     });
     expect(seen).toEqual({
-      codes: [["PUBLISH_REJECTED", "first"], ["PAYLOAD_TOO_LARGE", "second"], ["PAYLOAD_TOO_LARGE", "third"]],
+      codes: [
+        ["PUBLISH_REJECTED", "first"],
+        ["PAYLOAD_TOO_LARGE", "second"],
+        ["PAYLOAD_TOO_LARGE", "third"],
+      ],
       keys: ["first"],
       rows: [["first", true]],
       small: true,
@@ -614,7 +648,11 @@ test.describe("an aborted signal", () => {
       await store.store("there", 1);
       const reason = new Error("changed my mind");
       const signal = AbortSignal.abort(reason);
-      const outcome = (work: () => Promise<unknown>) => work().then(() => "done", (error: unknown) => (error === reason ? "the reason" : String(error)));
+      const outcome = (work: () => Promise<unknown>) =>
+        work().then(
+          () => "done",
+          (error: unknown) => (error === reason ? "the reason" : String(error)),
+        );
       return [
         await outcome(() => store.store("k", 1, { signal })),
         await outcome(() => store.update("k", 1, { signal })),
@@ -653,7 +691,11 @@ test.describe("an aborted signal", () => {
     const seen = await page.evaluate(async () => {
       const controller = new AbortController();
       const { signal } = controller;
-      const writes = [store.store("a", 1, { signal }), store.bulkStore({ b: 2 }, { signal }).then((results) => results.get("b")), store.delete("c", { signal })];
+      const writes = [
+        store.store("a", 1, { signal }),
+        store.bulkStore({ b: 2 }, { signal }).then((results) => results.get("b")),
+        store.delete("c", { signal }),
+      ];
       while ((await store.listKeys()).length < 2);
       controller.abort();
       return [await Promise.all(writes), await store.retrieve("a")];

@@ -58,7 +58,14 @@ test.describe("wss with users and passwords", () => {
     expect(server.log()).not.toMatch(/\[(?:WRN|FTL)\]/);
   });
 
-  test("a page of another origin is shut out, whatever credentials it has", async ({ visit, app, stranger, start, listen, consoleGuard }) => {
+  test("a page of another origin is shut out, whatever credentials it has", async ({
+    visit,
+    app,
+    stranger,
+    start,
+    listen,
+    consoleGuard,
+  }) => {
     consoleGuard.allowFailedSockets();
     const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
     const ear = await listen(server, "_kv.>", asBackend);
@@ -80,7 +87,11 @@ test.describe("wss with users and passwords", () => {
     expect((await ear.settled()).map(({ data }) => data)).toEqual([expect.stringContaining('\\"mine\\"')]);
   });
 
-  test("a user of another namespace is shut out, and publishes what was kept once it is the right user", async ({ page, start, listen }) => {
+  test("a user of another namespace is shut out, and publishes what was kept once it is the right user", async ({
+    page,
+    start,
+    listen,
+  }) => {
     const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
     const ear = await listen(server, "_kv.>", asBackend);
     await logIn(page, { user: "billing", pass: BILLING });
@@ -89,7 +100,9 @@ test.describe("wss with users and passwords", () => {
     const [rejected] = await page.evaluate(() => login.waitFor("rejected"));
     expect(rejected).toContain("key: cart");
     expect(rejected).toContain("_kv.shop.key.cart");
-    expect(await page.evaluate(() => store.pendingWrites())).toMatchObject([{ key: "cart", operation: "store", version: 1, rejected: true }]);
+    expect(await page.evaluate(() => store.pendingWrites())).toMatchObject([
+      { key: "cart", operation: "store", version: 1, rejected: true },
+    ]);
     // Kept here, and not tried again by itself.
     expect(await page.evaluate(() => store.retrieve("cart"))).toBe(1);
     expect(await page.evaluate(() => store.flush())).toEqual({ published: 0, pending: 0, rejected: 1 });
@@ -257,7 +270,12 @@ test.describe("wss with JWTs", () => {
     expect(await ear.settled()).toEqual([]);
   });
 
-  test("a login service is asked before a connection is opened, and again once its JWT grows old", async ({ page, start, listen, consoleGuard }) => {
+  test("a login service is asked before a connection is opened, and again once its JWT grows old", async ({
+    page,
+    start,
+    listen,
+    consoleGuard,
+  }) => {
     const issuer = await makeIssuer();
     const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
     const { jwt, seed } = await issuer.backend();
@@ -304,7 +322,10 @@ test.describe("wss with JWTs", () => {
           timeoutMs: 2_000,
           connect: (options) => {
             if (++attempts === 1) return new Promise(() => {});
-            return nats.connect({ ...options, authenticator: nats.jwtAuthenticator(login.credentials.jwt, new TextEncoder().encode(login.seed)) });
+            return nats.connect({
+              ...options,
+              authenticator: nats.jwtAuthenticator(login.credentials.jwt, new TextEncoder().encode(login.seed)),
+            });
           },
         });
         return store.store("a", 1);
@@ -364,7 +385,12 @@ test.describe("credentials are nowhere to be found", () => {
     const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
     await openWithPassword(page, server);
     await goThroughEverything(page, async (which) => {
-      await logIn(page, { wrong: { user: "shop", pass: "wrong-9f3b" }, other: { user: "billing", pass: BILLING }, right: { user: "shop", pass: SHOP } }[which]);
+      await logIn(
+        page,
+        { wrong: { user: "shop", pass: "wrong-9f3b" }, other: { user: "billing", pass: BILLING }, right: { user: "shop", pass: SHOP } }[
+          which
+        ],
+      );
     });
     const said = await everythingSaid(page, consoleLines, server);
     expect(said).toContain("Authorization Violation");
@@ -432,10 +458,11 @@ test.describe("credentials are nowhere to be found", () => {
     const nowhere = `wss://shop:${SHOP}@127.0.0.1:1`;
     for (const servers of [address, nowhere]) {
       await page.evaluate(
-        (where) => login.outcome(async () => {
-          login.openWithCookie(where);
-          await store.store("a", 1);
-        }),
+        (where) =>
+          login.outcome(async () => {
+            login.openWithCookie(where);
+            await store.store("a", 1);
+          }),
         { servers, namespace: "shop" },
       );
     }

@@ -82,7 +82,16 @@ test.describe("store", () => {
     expect(third?.envelope?.timestamp).toBe(later);
   });
 
-  test("tells one browser's messages from another's by their origin", async ({ page, openStore, nats, browser, site, namespace, wire, consoleGuard }) => {
+  test("tells one browser's messages from another's by their origin", async ({
+    page,
+    openStore,
+    nats,
+    browser,
+    site,
+    namespace,
+    wire,
+    consoleGuard,
+  }) => {
     await openStore();
     await page.evaluate(() => store.bulkStore({ a: 1, b: 2 }));
     const elsewhere = await browser.newContext();
@@ -176,8 +185,16 @@ test("bulk operations store and retrieve many keys", async ({ page, openStore, n
     const values = await store.bulkRetrieve(["key1", "nothing", "key2", "key3"]);
     return { results: [...results], values: [...values] };
   });
-  expect(seen.results).toEqual([["key1", true], ["key2", true], ["key3", true]]);
-  expect(seen.values).toEqual([["key1", "value1"], ["key2", "value2"], ["key3", "value3"]]);
+  expect(seen.results).toEqual([
+    ["key1", true],
+    ["key2", true],
+    ["key3", true],
+  ]);
+  expect(seen.values).toEqual([
+    ["key1", "value1"],
+    ["key2", "value2"],
+    ["key3", "value3"],
+  ]);
 
   const messages = await wire.waitFor(3);
   for (const [index, message] of messages.entries()) {
@@ -320,8 +337,7 @@ test.describe("use cases", () => {
   test("session storage", async ({ page, openStore, namespace, wire }) => {
     await openStore();
     await page.evaluate(async () => {
-      const storeSession = (id: string, user: object) =>
-        store.store(`session:${id}`, user, { ttl: 3600, tags: ["web", "authenticated"] });
+      const storeSession = (id: string, user: object) => store.store(`session:${id}`, user, { ttl: 3600, tags: ["web", "authenticated"] });
       await storeSession("abc", { user: "alice" });
     });
     expectStore((await wire.waitFor(1))[0], {

@@ -64,7 +64,14 @@ test.describe("what was stored", () => {
     expect(await second.evaluate(async () => (await store.retrieve("k")) === undefined)).toBe(true);
   });
 
-  test("by two pages at once has one version each, the last of which both read", async ({ page, openPage, openStore, nats, namespace, wire }) => {
+  test("by two pages at once has one version each, the last of which both read", async ({
+    page,
+    openPage,
+    openStore,
+    nats,
+    namespace,
+    wire,
+  }) => {
     await openStore();
     const second = await openPage();
     await openStoreIn(second, { servers: nats.wsUrl, namespace });
@@ -95,7 +102,10 @@ test.describe("damage", () => {
           async ([format, namespace, keys]) => {
             const text = "abc ".repeat(500);
             const value = format === "binary" ? new TextEncoder().encode(text) : text;
-            await store.bulkStore(keys.map((key) => [key, value] as const), { format });
+            await store.bulkStore(
+              keys.map((key) => [key, value] as const),
+              { format },
+            );
             await store.store("whole", 1);
             for (const [index, key] of keys.entries()) await aids.flipBit(namespace, key, index / 2);
           },
@@ -178,7 +188,12 @@ test.describe("damage", () => {
           await aids.changeRawEntry(namespace, "k", { payload, packedChecksum, size });
           const refusal = await aids.refusalOf(() => store.retrieve("k"));
           const bulk = await store.bulkRetrieve(["k"]);
-          return [refusal?.code, refusal?.key, bulk.size, events.filter(({ type }) => type === "corrupt").map(({ detail }) => detail.error?.code)];
+          return [
+            refusal?.code,
+            refusal?.key,
+            bulk.size,
+            events.filter(({ type }) => type === "corrupt").map(({ detail }) => detail.error?.code),
+          ];
         },
         [namespace, bomb.toString("base64"), createHash("sha256").update(bomb).digest("hex"), declared] as const,
       );
@@ -231,7 +246,10 @@ test.describe("TTL", () => {
       await page.evaluate(
         async ([keys, T]) => {
           aids.setClock(T);
-          await store.bulkStore(keys.map((key) => [key, 1] as const), { ttl: 10, tags: ["t"] });
+          await store.bulkStore(
+            keys.map((key) => [key, 1] as const),
+            { ttl: 10, tags: ["t"] },
+          );
         },
         [keys, T] as const,
       );
@@ -329,7 +347,10 @@ test.describe("TTL", () => {
     const seen = await page.evaluate(
       async ([T, namespace]) => {
         aids.setClock(T);
-        await store.bulkStore(Array.from({ length: 1_000 }, (_, index) => [`short ${index}`, index] as const), { ttl: 1 });
+        await store.bulkStore(
+          Array.from({ length: 1_000 }, (_, index) => [`short ${index}`, index] as const),
+          { ttl: 1 },
+        );
         await store.bulkStore({ long: 1, longer: 2 }, { ttl: 100 });
         await store.store("for ever", 1);
         aids.setClock(T + 1_000);
@@ -371,7 +392,12 @@ test.describe("TTL", () => {
       aids.setClock(T + 10_000);
       await store.sweep();
       aids.setClock(T + 1);
-      return [await store.exists("a"), (await store.retrieve("b")) === undefined, await store.listKeys(), await store.listKeys("*", { tag: "t" })];
+      return [
+        await store.exists("a"),
+        (await store.retrieve("b")) === undefined,
+        await store.listKeys(),
+        await store.listKeys("*", { tag: "t" }),
+      ];
     }, T);
     expect(seen).toEqual([false, true, [], []]);
   });
@@ -413,7 +439,14 @@ test.describe("TTL", () => {
     expect((await wire.waitFor(2)).map(({ envelope }) => envelope?.metadata?.version)).toEqual([1, 2]);
   });
 
-  test("an expired entry that waits to be published keeps its message, and no clock revives it", async ({ page, openStore, nats, openLink, wire, consoleGuard }) => {
+  test("an expired entry that waits to be published keeps its message, and no clock revives it", async ({
+    page,
+    openStore,
+    nats,
+    openLink,
+    wire,
+    consoleGuard,
+  }) => {
     consoleGuard.allowFailedSockets();
     const link = await openLink(nats);
     await link.cut();
@@ -433,7 +466,14 @@ test.describe("TTL", () => {
     expect((await wire.waitFor(1))[0]?.envelope).toMatchObject({ key: "k", value: '"kept"' });
   });
 
-  test("a key stored again after it expired goes on from a version that is still unconfirmed", async ({ page, openStore, nats, openLink, wire, consoleGuard }) => {
+  test("a key stored again after it expired goes on from a version that is still unconfirmed", async ({
+    page,
+    openStore,
+    nats,
+    openLink,
+    wire,
+    consoleGuard,
+  }) => {
     consoleGuard.allowFailedSockets();
     const link = await openLink(nats);
     await link.cut();
@@ -496,7 +536,12 @@ test.describe("the memory front", () => {
       await store.retrieve("a", { useCache: false });
       return [cold, warm, bulk, counts()];
     });
-    expect(seen).toEqual([[0, 1], [1, 1], [2, 3], [2, 3]]);
+    expect(seen).toEqual([
+      [0, 1],
+      [1, 1],
+      [2, 3],
+      [2, 3],
+    ]);
   });
 
   test("is filled by store, update, bulkStore and retrieve, not by exists, getMetadata and listKeys", async ({ page, openStore }) => {
@@ -543,10 +588,7 @@ test.describe("the memory front", () => {
       const values = [await store.retrieve("a"), await store.retrieve("a")];
       return [values, store.getCacheStats()];
     });
-    expect(seen).toEqual([
-      [{ v: 1 }, { v: 1 }],
-      { size: 0, maxSize: 0, memoryUsage: 0, hits: 0, misses: 2, evictions: 0, keys: [] },
-    ]);
+    expect(seen).toEqual([[{ v: 1 }, { v: 1 }], { size: 0, maxSize: 0, memoryUsage: 0, hits: 0, misses: 2, evictions: 0, keys: [] }]);
   });
 });
 
@@ -708,14 +750,26 @@ test.describe("metadata and versions", () => {
     expect((await wire.settled()).map(({ envelope }) => envelope?.operation)).toEqual(["store", "store", "delete", "delete"]);
   });
 
-  test("of many writes with the same ifVersion one wins, from one page or two", async ({ page, openPage, openStore, nats, namespace, wire }) => {
+  test("of many writes with the same ifVersion one wins, from one page or two", async ({
+    page,
+    openPage,
+    openStore,
+    nats,
+    namespace,
+    wire,
+  }) => {
     await openStore();
     const second = await openPage();
     await openStoreIn(second, { servers: nats.wsUrl, namespace });
     await page.evaluate(() => store.store("k", 0));
     const race = (in_: typeof page) =>
       in_.evaluate(() =>
-        Promise.all(Array.from({ length: 20 }, async (_, index) => (await aids.refusalOf(() => store.store("k", index, { ifVersion: 1 })))?.code ?? "won")),
+        Promise.all(
+          Array.from(
+            { length: 20 },
+            async (_, index) => (await aids.refusalOf(() => store.store("k", index, { ifVersion: 1 })))?.code ?? "won",
+          ),
+        ),
       );
     const outcomes = (await Promise.all([race(page), race(second)])).flat();
     expect(outcomes.filter((outcome) => outcome === "won")).toHaveLength(1);
@@ -762,7 +816,9 @@ test.describe("the database under the store", () => {
   });
 
   test("can be destroyed when it does not exist", async ({ page, namespace }) => {
-    expect(await page.evaluate(async (namespace) => (await aids.refusalOf(() => keystore.destroyNamespace(namespace))) === undefined, namespace)).toBe(true);
+    expect(
+      await page.evaluate(async (namespace) => (await aids.refusalOf(() => keystore.destroyNamespace(namespace))) === undefined, namespace),
+    ).toBe(true);
   });
 
   test("is opened again, unseen, when another page made the store let go of it", async ({ page, openPage, openStore, namespace }) => {
@@ -780,7 +836,13 @@ test.describe("the database under the store", () => {
     expect(seen).toEqual([{ a: 1 }, true, { a: 2 }, ["k"], 0]);
   });
 
-  test("loses no operation under way when another page makes the store let go of it", async ({ page, openPage, openStore, namespace, wire }) => {
+  test("loses no operation under way when another page makes the store let go of it", async ({
+    page,
+    openPage,
+    openStore,
+    namespace,
+    wire,
+  }) => {
     await openStore();
     const second = await openPage();
     await page.evaluate(() => store.store("k", -1));
@@ -847,8 +909,29 @@ test.describe("listKeys", () => {
   test("takes fnmatch patterns", async ({ page, openStore }) => {
     await openStore();
     const lists = await page.evaluate(async () => {
-      await store.bulkStore(Object.fromEntries(["a", "a1", "a2", "ab", "b1", "A1", "a[1]", "a*", "a\\b", "😀", "😀x", ".hidden", "x/y"].map((key) => [key, 1])));
-      const patterns = ["a?", "a[12]", "a[!12]", "[a-b]1", "*1", "?", "a[[]1]", "a[*]", "a\\b", "[]", "[!]", "a[", "[z-a]", "", "😀*", "*d*n", "x*y", "**"];
+      await store.bulkStore(
+        Object.fromEntries(["a", "a1", "a2", "ab", "b1", "A1", "a[1]", "a*", "a\\b", "😀", "😀x", ".hidden", "x/y"].map((key) => [key, 1])),
+      );
+      const patterns = [
+        "a?",
+        "a[12]",
+        "a[!12]",
+        "[a-b]1",
+        "*1",
+        "?",
+        "a[[]1]",
+        "a[*]",
+        "a\\b",
+        "[]",
+        "[!]",
+        "a[",
+        "[z-a]",
+        "",
+        "😀*",
+        "*d*n",
+        "x*y",
+        "**",
+      ];
       return Object.fromEntries(await Promise.all(patterns.map(async (pattern) => [pattern, await store.listKeys(pattern)] as const)));
     });
     expect(lists).toEqual({
@@ -901,8 +984,16 @@ test.describe("bulkStore", () => {
       }
       const all = await Promise.all([
         store.bulkStore({ a: 1, b: 2 }),
-        store.bulkStore([["c", 1], ["d", 2]]),
-        store.bulkStore(new Map([["e", 1], ["f", 2]])),
+        store.bulkStore([
+          ["c", 1],
+          ["d", 2],
+        ]),
+        store.bulkStore(
+          new Map([
+            ["e", 1],
+            ["f", 2],
+          ]),
+        ),
         store.bulkStore(pairs()),
         store.bulkStore({}),
         store.bulkStore([]),
@@ -916,21 +1007,37 @@ test.describe("bulkStore", () => {
     await openStore();
     const seen = await page.evaluate(async () => {
       await store.bulkStore({ a: "1", b: "2" }, { format: "text", ttl: 9, tags: ["t"] });
-      return Promise.all(["a", "b"].map(async (key) => {
-        const { format, ttl, tags } = (await store.getMetadata(key))!;
-        return [format, ttl, tags];
-      }));
+      return Promise.all(
+        ["a", "b"].map(async (key) => {
+          const { format, ttl, tags } = (await store.getMetadata(key))!;
+          return [format, ttl, tags];
+        }),
+      );
     });
-    expect(seen).toEqual([["text", 9, ["t"]], ["text", 9, ["t"]]]);
+    expect(seen).toEqual([
+      ["text", 9, ["t"]],
+      ["text", 9, ["t"]],
+    ]);
   });
 
   test("writes a key given twice once, with its last value", async ({ page, openStore, wire }) => {
     await openStore();
     const seen = await page.evaluate(async () => {
-      const results = await store.bulkStore([["a", 1], ["b", 2], ["a", 3]]);
+      const results = await store.bulkStore([
+        ["a", 1],
+        ["b", 2],
+        ["a", 3],
+      ]);
       return [[...results], await store.retrieve("a"), (await store.getMetadata("a"))?.version];
     });
-    expect(seen).toEqual([[["a", true], ["b", true]], 3, 1]);
+    expect(seen).toEqual([
+      [
+        ["a", true],
+        ["b", true],
+      ],
+      3,
+      1,
+    ]);
     await wire.waitFor(2);
     expect((await wire.settled()).map(({ envelope }) => `${envelope?.key} ${envelope?.value}`).toSorted()).toEqual(["a 3", "b 2"]);
   });
@@ -1027,7 +1134,12 @@ test.describe("bulkStore", () => {
       one: { n: 77 },
       metadata: [1, false, "VERSION_CONFLICT"],
       results: [true, true, true, true],
-      after: [["k0", "new"], ["k1", "updated"], ["k2", "brief"], ["k4", { n: 4 }]],
+      after: [
+        ["k0", "new"],
+        ["k1", "updated"],
+        ["k2", "brief"],
+        ["k4", { n: 4 }],
+      ],
       versions: [2, 2, 2, 1],
       tagged: ["k1"],
       listed: ["k19", "k190", "k191", "k192", "k193", "k194", "k195", "k196", "k197", "k198", "k199"],
@@ -1041,7 +1153,12 @@ test.describe("bulkStore", () => {
     await wire.waitFor(404);
   });
 
-  test("of many, kept while nobody could be reached, is whole for the page that comes after, which publishes it", async ({ page, wire, namespace, nats }) => {
+  test("of many, kept while nobody could be reached, is whole for the page that comes after, which publishes it", async ({
+    page,
+    wire,
+    namespace,
+    nats,
+  }) => {
     const queued = await page.evaluate(async (namespace) => {
       const connect = (): Promise<never> => Promise.reject(new Error("Nobody can be reached"));
       const offline = new keystore.NASKeyStore({ namespace, connect });
@@ -1065,11 +1182,18 @@ test.describe("bulkStore", () => {
     );
     expect(seen).toEqual(["newer", undefined, 199, 0, 0, []]);
     await wire.waitFor(200);
-    const last = new Map((await wire.settled()).map(({ envelope }) => [envelope?.key, envelope?.operation === "store" ? envelope.value : undefined]));
+    const last = new Map(
+      (await wire.settled()).map(({ envelope }) => [envelope?.key, envelope?.operation === "store" ? envelope.value : undefined]),
+    );
     expect([last.size, last.get("k0"), last.get("k1"), last.get("k199")]).toEqual([200, '"newer"', undefined, "199"]);
   });
 
-  test("of more than a limit allows is evicted one by one, the first of them first, but for what was used since", async ({ page, openStore, nats, namespace }) => {
+  test("of more than a limit allows is evicted one by one, the first of them first, but for what was used since", async ({
+    page,
+    openStore,
+    nats,
+    namespace,
+  }) => {
     await openStore();
     const listed = await page.evaluate(
       async ([servers, namespace]) => {
@@ -1107,7 +1231,10 @@ test.describe("bulkStore", () => {
     const seen = await page.evaluate(async () => {
       await store.store("k1900", "there before");
       const refusal = await aids.refusalOf(() =>
-        store.bulkStore(Array.from({ length: 2_000 }, (_, index) => [`k${index}`, index] as const), { ifVersion: 0 }),
+        store.bulkStore(
+          Array.from({ length: 2_000 }, (_, index) => [`k${index}`, index] as const),
+          { ifVersion: 0 },
+        ),
       );
       const committed = new Map(refusal?.results);
       const there = (await store.listKeys()).filter((key) => key !== "k1900");
@@ -1140,5 +1267,16 @@ test("bulkRetrieve gives found keys only, each once, in the order asked", async 
       [...(await store.bulkRetrieve([]))],
     ];
   });
-  expect(seen).toEqual([[["c", 3], ["a", 1], ["b", 2]], [["b", 2], ["a", 1]], []]);
+  expect(seen).toEqual([
+    [
+      ["c", 3],
+      ["a", 1],
+      ["b", 2],
+    ],
+    [
+      ["b", 2],
+      ["a", 1],
+    ],
+    [],
+  ]);
 });

@@ -13,12 +13,33 @@ test.describe("round trips", () => {
     test(`json comes back as JSON has it, ${where}`, async ({ page, openStore }) => {
       await openStore();
       const values = [
-        null, true, false, 0, 1.5, -1e300, "", "text", "\ud800 alone", "\0\u2028", [], {}, [[[1]]], { a: { b: [null, { c: "" }] } }, "😀".repeat(3000),
+        null,
+        true,
+        false,
+        0,
+        1.5,
+        -1e300,
+        "",
+        "text",
+        "\ud800 alone",
+        "\0\u2028",
+        [],
+        {},
+        [[[1]]],
+        { a: { b: [null, { c: "" }] } },
+        "😀".repeat(3000),
       ];
       const read = await page.evaluate(
         async ([values, useCache]) => {
           await store.bulkStore(values.map((value, index) => [String(index), value] as const));
-          return [...(await store.bulkRetrieve(values.map((_, index) => String(index)), { useCache })).values()];
+          return [
+            ...(
+              await store.bulkRetrieve(
+                values.map((_, index) => String(index)),
+                { useCache },
+              )
+            ).values(),
+          ];
         },
         [values, useCache] as const,
       );
@@ -73,8 +94,18 @@ test.describe("round trips", () => {
       await openStore();
       const read = await page.evaluate(
         async ([texts, useCache]) => {
-          await store.bulkStore(texts.map((text, index) => [String(index), text] as const), { format: "text" });
-          return [...(await store.bulkRetrieve(texts.map((_, index) => String(index)), { useCache })).values()];
+          await store.bulkStore(
+            texts.map((text, index) => [String(index), text] as const),
+            { format: "text" },
+          );
+          return [
+            ...(
+              await store.bulkRetrieve(
+                texts.map((_, index) => String(index)),
+                { useCache },
+              )
+            ).values(),
+          ];
         },
         [texts, useCache] as const,
       );
@@ -96,8 +127,14 @@ test.describe("round trips", () => {
           new Blob(["é", new Uint8Array([0])]),
           new File(["x"], "x.txt"),
         ];
-        await store.bulkStore(inputs.map((input, index) => [String(index), input] as const), { format: "binary" });
-        const values = await store.bulkRetrieve<Uint8Array>(inputs.map((_, index) => String(index)), { useCache });
+        await store.bulkStore(
+          inputs.map((input, index) => [String(index), input] as const),
+          { format: "binary" },
+        );
+        const values = await store.bulkRetrieve<Uint8Array>(
+          inputs.map((_, index) => String(index)),
+          { useCache },
+        );
         return [...values.values()].map((bytes) => [bytes.constructor === Uint8Array, bytes.buffer.byteLength, ...bytes]);
       }, useCache);
       expect(read).toEqual([
@@ -128,7 +165,10 @@ test.describe("round trips", () => {
           zero: -0,
           big: 12345678901234567890n,
           date: new Date(86_400_000),
-          map: new Map<unknown, unknown>([["a", 1], [{ k: 1 }, new Set([1, "2"])]]),
+          map: new Map<unknown, unknown>([
+            ["a", 1],
+            [{ k: 1 }, new Set([1, "2"])],
+          ]),
           regexp: /a+\/b/giu,
           view: new Uint8Array(Uint8Array.from([9, 8, 7, 6]).buffer, 1, 2),
           floats: Float64Array.of(0.1, -0),
@@ -235,9 +275,7 @@ test.describe("copies", () => {
           [format, operation, before] as const,
         );
         const expected =
-          format === "binary" ? [1, 2, 3]
-          : format === "json" ? [[1], { a: 1 }]
-          : [[1], { a: 1 }, [["a", { b: 1 }]], [1, 2, 3]];
+          format === "binary" ? [1, 2, 3] : format === "json" ? [[1], { a: 1 }] : [[1], { a: 1 }, [["a", { b: 1 }]], [1, 2, 3]];
         expect(seen).toEqual([expected, expected]);
         await wire.waitFor(sent);
       });
@@ -368,8 +406,16 @@ test.describe("refused values", () => {
       for (let level = 0; level < 200_000; level++) deep = [deep];
       const values = [
         deep,
-        { get a() { throw new Error("no"); } },
-        { toJSON() { throw new Error("no"); } },
+        {
+          get a() {
+            throw new Error("no");
+          },
+        },
+        {
+          toJSON() {
+            throw new Error("no");
+          },
+        },
       ];
       return Promise.all(values.map(async (value) => (await aids.refusalOf(() => store.store("k", value)))?.code));
     });
@@ -380,9 +426,7 @@ test.describe("refused values", () => {
     await openStore();
     const codes = await page.evaluate(async () => {
       const values = [undefined, null, 1, {}, ["a"], Object("a"), new Blob(["a"]), "\ud800", "a\udc00b"];
-      return Promise.all(
-        values.map(async (value) => (await aids.refusalOf(() => store.store("k", value, { format: "text" })))?.code),
-      );
+      return Promise.all(values.map(async (value) => (await aids.refusalOf(() => store.store("k", value, { format: "text" })))?.code));
     });
     expect(new Set(codes)).toEqual(new Set(["INVALID_VALUE"]));
     expect(await wire.settled()).toEqual([]);
@@ -392,16 +436,18 @@ test.describe("refused values", () => {
     await openStore();
     const codes = await page.evaluate(async () => {
       const values = [undefined, null, 1, "bytes", {}, [1, 2], { length: 1, 0: 1 }, new Date()];
-      return Promise.all(
-        values.map(async (value) => (await aids.refusalOf(() => store.store("k", value, { format: "binary" })))?.code),
-      );
+      return Promise.all(values.map(async (value) => (await aids.refusalOf(() => store.store("k", value, { format: "binary" })))?.code));
     });
     expect(new Set(codes)).toEqual(new Set(["INVALID_VALUE"]));
     expect(await wire.settled()).toEqual([]);
   });
 
   for (const turn of ["first", "later"] as const) {
-    test(`structured refuses what it cannot keep, and says where, as the page's ${turn} structured value`, async ({ page, openStore, wire }) => {
+    test(`structured refuses what it cannot keep, and says where, as the page's ${turn} structured value`, async ({
+      page,
+      openStore,
+      wire,
+    }) => {
       const names = ["a function", "a symbol", "an instance", "a promise", "a Blob", "a cyclic cause", "too deep", "too many digits"];
       const results: Record<string, unknown> = {};
       for (const name of names) {

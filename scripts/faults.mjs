@@ -9,11 +9,9 @@ const built = existsSync(`${root}dist/index.js`) || (await npm(["run", "--silent
 process.exitCode = built ? await runSuite() : 1;
 
 function runSuite() {
-  return run(
-    process.execPath,
-    ["node_modules/@playwright/test/cli.js", "test", "--config", "playwright.faults.config.ts", ...rest],
-    { env: { FAULTS: isLong ? "long" : "quick" } },
-  );
+  return run(process.execPath, ["node_modules/@playwright/test/cli.js", "test", "--config", "playwright.faults.config.ts", ...rest], {
+    env: { FAULTS: isLong ? "long" : "quick" },
+  });
 }
 
 /** @param {string[]} args */

@@ -2,7 +2,7 @@
 import { npm } from "./lib/run.mjs";
 import { setUp } from "./setup.mjs";
 
-const steps = ["types", "lint", "unit", "build", "size", "contract", "e2e", "test:faults"];
+const steps = ["format:check", "types", "lint", "unit", "build", "size", "contract", "e2e", "test:faults"];
 
 heading("setup");
 if (await setUp()) process.exitCode = await runSteps();

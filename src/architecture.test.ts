@@ -5,25 +5,51 @@ import { expect, it } from "vitest";
 
 const src = fileURLToPath(new URL(".", import.meta.url));
 
-/** What a room may import of ours, beside its own files. Rooms that are not named here stand on top and may import all. */
-const allowed: Record<string, readonly string[]> = {
-  "errors.ts": ["entry"],
-  "deadline.ts": [],
-  "lazy.ts": ["entry", "errors.ts", "deadline.ts"],
-  entry: ["errors.ts", "lazy.ts"],
-  storage: ["entry", "errors.ts", "events.ts", "deadline.ts"],
-  network: ["entry", "errors.ts", "lazy.ts", "events.ts", "deadline.ts"],
-  tabs: ["entry", "errors.ts", "events.ts"],
-};
+/**
+ * The folders, from the top to the bottom. A file may import from its own folder and from folders further down, except where
+ * `NEVER` says otherwise. Subfolders of storage/ are layers too.
+ */
+const LAYERS = [
+  "entry points",
+  "key-store.ts",
+  "runtime",
+  "write",
+  "relay",
+  "read",
+  "network",
+  "storage/eviction",
+  "storage/commit",
+  "storage/outbox",
+  "storage/entries",
+  "storage/idb",
+  "tabs",
+  "options",
+  "values",
+  "model",
+  "util",
+];
+
+/** Pairs that the order alone would allow. */
+const NEVER: readonly (readonly [from: string, to: RegExp])[] = [
+  ["network", /^(storage|tabs|options)\b/],
+  ["storage", /^(tabs|options)\b/],
+];
+
+const ENTRY_POINTS = ["index.ts", "eager.ts"];
 
 const imports = readImports();
 
-it("imports point downwards only", () => {
-  const upwards = pairs().filter(([from, to]) => {
-    const below = allowed[roomOf(from)];
-    return below !== undefined && roomOf(from) !== roomOf(to) && !below.includes(roomOf(to));
-  });
-  expect(upwards).toEqual([]);
+it("every file of src/ lies in a folder of the list", () => {
+  expect([...imports.keys()].filter((file) => LAYERS.indexOf(layerOf(file)) === -1)).toEqual([]);
+});
+
+it("imports point down the list of folders", () => {
+  expect(pairs().filter(([from, to]) => LAYERS.indexOf(layerOf(from)) > LAYERS.indexOf(layerOf(to)))).toEqual([]);
+});
+
+it("storage/ imports nothing about tabs or options, and network/ nothing about storage", () => {
+  const forbidden = pairs().filter(([from, to]) => NEVER.some(([folder, target]) => from.startsWith(`${folder}/`) && target.test(to)));
+  expect(forbidden).toEqual([]);
 });
 
 it("nothing imports what only tests use", () => {
@@ -48,9 +74,11 @@ function pairs(): [from: string, to: string][] {
   return [...imports].flatMap(([from, targets]) => targets.map((to): [string, string] => [from, to]));
 }
 
-/** The folder that a file is in, or the file itself at the top. */
-function roomOf(path: string): string {
-  return path.split("/")[0] ?? path;
+/** The folder of a file; for a file at the top, the file itself. */
+function layerOf(path: string): string {
+  if (ENTRY_POINTS.includes(path)) return "entry points";
+  const folders = path.split("/").slice(0, -1);
+  return folders.join("/") || path;
 }
 
 /** The first way found from a file back to itself, as the files on it; empty where there is none. */

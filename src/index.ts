@@ -1,8 +1,8 @@
 export { destroyNamespace, NASKeyStore } from "./key-store.ts";
-export { KeyFormat, type KeyMetadata } from "./entry/metadata.ts";
-export { KeyStoreError, type KeyStoreErrorCode, type KeyStoreErrorDetails } from "./errors.ts";
-export type { KeyStoreEvents } from "./events.ts";
-export type { StorageStats } from "./inspector.ts";
-export type { BulkOptions, DeleteOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./options.ts";
-export type { CacheStats } from "./storage/memory-cache.ts";
-export type { PendingWrite } from "./storage/pending-writes.ts";
+export { KeyFormat, type KeyMetadata } from "./model/metadata.ts";
+export { KeyStoreError, type KeyStoreErrorCode, type KeyStoreErrorDetails } from "./util/errors.ts";
+export type { KeyStoreEvents } from "./model/events.ts";
+export type { StorageStats } from "./read/inspector.ts";
+export type { BulkOptions, DeleteOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./options/options.ts";
+export type { CacheStats } from "./read/memory-cache.ts";
+export type { PendingWrite } from "./storage/outbox/pending-writes.ts";

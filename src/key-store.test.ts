@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { destroyNamespace, NASKeyStore } from "./key-store.ts";
-import { META } from "./storage/schema.ts";
+import { META } from "./storage/idb/schema.ts";
 import { codeOf, errorOf } from "./testing/errors.ts";
 import { allOutbox, allRows, loseStorage, openDatabase, resultOf } from "./testing/indexeddb.ts";
 import { DATABASE, elapse, listen, NAMESPACE, stopTime, turns, until, usePage } from "./testing/stores.ts";
@@ -38,7 +38,9 @@ describe("where the user forbids the site to store data, as Firefox shows it", (
     const store = page.open({ persist: true });
     const codes: Record<string, unknown> = {};
     const calls: Record<string, unknown[]> = { bulkStore: [{ k: 1 }], bulkRetrieve: [["k"]], store: ["k", 1], update: ["k", 1], flush: [] };
-    const methods = Object.getOwnPropertyNames(NASKeyStore.prototype).filter((name) => !["constructor", "getCacheStats", "ping", "close"].includes(name));
+    const methods = Object.getOwnPropertyNames(NASKeyStore.prototype).filter(
+      (name) => !["constructor", "getCacheStats", "ping", "close"].includes(name),
+    );
     for (const method of methods) {
       const operation = (store as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[method];
       codes[method] = await codeOf(async () => operation?.apply(store, calls[method] ?? ["k"]));

@@ -1,11 +1,11 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Kept in the declarations: apps need not have `Symbol.asyncDispose` in the `lib` of their own configuration.
-import { unlessAborted } from "./abort.ts";
-import { assertKey, assertNamespace } from "./entry/key.ts";
-import { KeyFormat, type KeyMetadata } from "./entry/metadata.ts";
-import { aboutKey, KeyStoreError } from "./errors.ts";
-import { KeyStoreEventTarget } from "./events.ts";
-import type { StorageStats } from "./inspector.ts";
+import { unlessAborted } from "./util/abort.ts";
+import { assertKey, assertNamespace } from "./model/key.ts";
+import { KeyFormat, type KeyMetadata } from "./model/metadata.ts";
+import { aboutKey, KeyStoreError } from "./util/errors.ts";
+import { KeyStoreEventTarget } from "./model/events.ts";
+import type { StorageStats } from "./read/inspector.ts";
 import {
   readBulkOptions,
   readDeleteOptions,
@@ -19,13 +19,13 @@ import {
   type KeyStoreOptions,
   type RetrieveOptions,
   type StoreOptions,
-} from "./options.ts";
-import { databaseName, openRooms, type Rooms } from "./rooms.ts";
-import { deleteDatabase } from "./storage/database.ts";
-import type { CacheStats } from "./storage/memory-cache.ts";
-import type { PendingWrite } from "./storage/pending-writes.ts";
-import { takeAs, takeForUpdate } from "./taken-value.ts";
-import type { WriteSide } from "./write-side.ts";
+} from "./options/options.ts";
+import { databaseName, openRooms, type Rooms } from "./runtime/runtime.ts";
+import { deleteDatabase } from "./storage/idb/database.ts";
+import type { CacheStats } from "./read/memory-cache.ts";
+import type { PendingWrite } from "./storage/outbox/pending-writes.ts";
+import { takeAs, takeForUpdate } from "./values/captured-value.ts";
+import type { WriteSide } from "./runtime/write-side.ts";
 
 /**
  * A key-value store in the browser that publishes every write to NATS. Reads are answered from memory or IndexedDB,
@@ -122,10 +122,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
    * @returns for each key: true, or false when it is queued or was refused by the server
    * @throws KeyStoreError as `store` does; its `results` has the keys that were committed before a failure part-way
    */
-  bulkStore(
-    items: Record<string, unknown> | Iterable<readonly [string, unknown]>,
-    options?: BulkOptions,
-  ): Promise<Map<string, boolean>> {
+  bulkStore(items: Record<string, unknown> | Iterable<readonly [string, unknown]>, options?: BulkOptions): Promise<Map<string, boolean>> {
     return this.#operation(() => {
       const pairs = readItems(items);
       const checked = readBulkOptions(options);

@@ -206,10 +206,12 @@ export const ROWS: Readonly<Record<string, Row>> = {
   list: async ({ calls }, world) => {
     const { large, middle } = world.sizes;
     const [ours, peer] = [await reopened(world, large), await reopened(world, middle)];
-    const list = (store: NASKeyStore): Turn => () =>
-      inSequence(calls, async (n) => {
-        if ((await store.listKeys(`group:${n % (middle / 100)}:*`)).length !== 100) throw new Error("Keys are missing.");
-      });
+    const list =
+      (store: NASKeyStore): Turn =>
+      () =>
+        inSequence(calls, async (n) => {
+          if ((await store.listKeys(`group:${n % (middle / 100)}:*`)).length !== 100) throw new Error("Keys are missing.");
+        });
     return { ours: list(ours), peer: list(peer), end: () => Promise.all([ours.close(), peer.close()]) };
   },
 
@@ -301,7 +303,9 @@ async function reopened({ servers }: World, entries: number, lingerMs = 0): Prom
 async function storesInFilled({ calls }: Goal, world: World, lingerMs: number): Promise<Contest> {
   const { large, small } = world.sizes;
   const [ours, peer] = [await reopened(world, large, lingerMs), await reopened(world, small, lingerMs)];
-  const write = (store: NASKeyStore): Turn => () =>
-    inSequence(calls, (n) => confirmed(store.store(groupedKey(n % small), payload(n))));
+  const write =
+    (store: NASKeyStore): Turn =>
+    () =>
+      inSequence(calls, (n) => confirmed(store.store(groupedKey(n % small), payload(n))));
   return { ours: write(ours), peer: write(peer), end: () => Promise.all([ours.close(), peer.close()]) };
 }

@@ -7,12 +7,6 @@ export function comparisonTable(contributions: readonly Contribution[]): [headin
   const median = (values: readonly number[]): string => (values.length === 0 ? "–" : amount(spread(values).median));
   return [
     ["library", "publishes", "set, one after another", "100 sets at once, each", "get, one after another"],
-    contributions.map(({ name, publishes, set, sets, get }) => [
-      name,
-      publishes ? "yes" : "no",
-      median(set),
-      median(sets),
-      median(get),
-    ]),
+    contributions.map(({ name, publishes, set, sets, get }) => [name, publishes ? "yes" : "no", median(set), median(sets), median(get)]),
   ];
 }

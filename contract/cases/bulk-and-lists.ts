@@ -13,12 +13,33 @@ export const bulkAndLists: readonly ContractCase[] = [
       const results = [
         await store.bulkStore({ a: 1, b: 2 }),
         await store.bulkStore(new Map([["c", 3]])),
-        await store.bulkStore([["d", 4], ["d", 5]] as const),
+        await store.bulkStore([
+          ["d", 4],
+          ["d", 5],
+        ] as const),
       ];
-      assert.deepEqual(results, [new Map([["a", true], ["b", true]]), new Map([["c", true]]), new Map([["d", true]])]);
-      assert.deepEqual(await openStore().bulkRetrieve(["a", "b", "c", "d"]), new Map([["a", 1], ["b", 2], ["c", 3], ["d", 5]]));
+      assert.deepEqual(results, [
+        new Map([
+          ["a", true],
+          ["b", true],
+        ]),
+        new Map([["c", true]]),
+        new Map([["d", true]]),
+      ]);
+      assert.deepEqual(
+        await openStore().bulkRetrieve(["a", "b", "c", "d"]),
+        new Map([
+          ["a", 1],
+          ["b", 2],
+          ["c", 3],
+          ["d", 5],
+        ]),
+      );
       const messages = await server.waitForMessages(4);
-      assert.deepEqual(messages.map(({ envelope }) => envelope?.key), ["a", "b", "c", "d"]);
+      assert.deepEqual(
+        messages.map(({ envelope }) => envelope?.key),
+        ["a", "b", "c", "d"],
+      );
     },
   },
   {
@@ -36,7 +57,10 @@ export const bulkAndLists: readonly ContractCase[] = [
       const progress: [done: number, total: number][] = [];
       await store.bulkStore(numbered(1_500), { onProgress: (done, total) => progress.push([done, total]) });
       assert.deepEqual(progress.at(-1), [1_500, 1_500]);
-      assert.deepEqual(progress, progress.toSorted(([a], [b]) => a - b));
+      assert.deepEqual(
+        progress,
+        progress.toSorted(([a], [b]) => a - b),
+      );
       assert.deepEqual(await openStore().bulkRetrieve(numbered(1_500).map(([key]) => key)), new Map(numbered(1_500)));
       assert.lengthOf(await server.waitForMessages(1_500), 1_500);
     },
@@ -80,7 +104,14 @@ export const bulkAndLists: readonly ContractCase[] = [
       const store = openStore();
       await store.retrieve("b");
       for (const options of [{}, { useCache: false }]) {
-        assert.deepEqual([...(await store.bulkRetrieve(["c", "absent", "b", "a"], options))], [["c", 3], ["b", 2], ["a", 1]]);
+        assert.deepEqual(
+          [...(await store.bulkRetrieve(["c", "absent", "b", "a"], options))],
+          [
+            ["c", 3],
+            ["b", 2],
+            ["a", 1],
+          ],
+        );
       }
     },
   },
@@ -103,7 +134,9 @@ export const bulkAndLists: readonly ContractCase[] = [
       const store = openStore();
       await store.bulkStore(numbered(1_200));
       await store.delete("k7");
-      const expected = numbered(1_200).map(([key]) => key).filter((key) => key !== "k7");
+      const expected = numbered(1_200)
+        .map(([key]) => key)
+        .filter((key) => key !== "k7");
       assert.deepEqual(await openStore().listKeys("k*"), expected.toSorted());
     },
   },

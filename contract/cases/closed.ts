@@ -64,14 +64,17 @@ export const closed: readonly ContractCase[] = [
     run: async ({ openStore, server }) => {
       const store = openStore();
       const published = details(store, "published");
-      const operations = Promise.all([
-        store.store("a", 1),
-        store.bulkStore({ b: 2, c: 3 }),
-        store.retrieve("absent"),
-        store.delete("d"),
-      ]);
+      const operations = Promise.all([store.store("a", 1), store.bulkStore({ b: 2, c: 3 }), store.retrieve("absent"), store.delete("d")]);
       await store.close();
-      assert.deepEqual(await operations, [true, new Map([["b", true], ["c", true]]), undefined, false]);
+      assert.deepEqual(await operations, [
+        true,
+        new Map([
+          ["b", true],
+          ["c", true],
+        ]),
+        undefined,
+        false,
+      ]);
       assert.lengthOf(await server.messages(), 4);
       assert.lengthOf(published, 4);
       assert.deepEqual(await openStore().listKeys(), ["a", "b", "c"]);

@@ -53,8 +53,17 @@ export const damage: readonly ContractCase[] = [
       await database.flipBit("b");
       const store = openStore();
       const corrupt = details(store, "corrupt");
-      assert.deepEqual(await store.bulkRetrieve(["a", "b", "c"]), new Map([["a", 1], ["c", 3]]));
-      assert.deepEqual(corrupt.map(({ key }) => key), ["b"]);
+      assert.deepEqual(
+        await store.bulkRetrieve(["a", "b", "c"]),
+        new Map([
+          ["a", 1],
+          ["c", 3],
+        ]),
+      );
+      assert.deepEqual(
+        corrupt.map(({ key }) => key),
+        ["b"],
+      );
     },
   },
   {

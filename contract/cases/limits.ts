@@ -61,7 +61,10 @@ export const limits: readonly ContractCase[] = [
       await server.restore();
       await until("all is published", async () => (await store.flush()).pending === 0);
       await until("confirmed entries are evicted", async () => (await store.listKeys()).length === 2);
-      assert.sameMembers((await published(server)).map(({ key }) => key), KEYS);
+      assert.sameMembers(
+        (await published(server)).map(({ key }) => key),
+        KEYS,
+      );
     },
   },
   {

@@ -177,7 +177,13 @@ export const operations: readonly ContractCase[] = [
         await assertRejects(store.exists(key), "INVALID_KEY");
         await assertRejects(store.update(key, 1), "INVALID_KEY");
         await assertRejects(store.getMetadata(key), "INVALID_KEY");
-        await assertRejects(store.bulkStore([["valid", 1], [key, 1]]), "INVALID_KEY");
+        await assertRejects(
+          store.bulkStore([
+            ["valid", 1],
+            [key, 1],
+          ]),
+          "INVALID_KEY",
+        );
         await assertRejects(store.bulkRetrieve(["valid", key]), "INVALID_KEY");
       }
       assert.isTrue(await store.store("k".repeat(1024), 1));

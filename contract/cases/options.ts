@@ -62,7 +62,16 @@ export const options: readonly ContractCase[] = [
     title: "Operations reject INVALID_OPTION for options with a wrong value and for unknown options, and change nothing",
     run: async ({ openStore, server }) => {
       const store = openStore();
-      const wrong = [{ format: "xml" }, { ttl: 0 }, { ttl: "1" }, { tags: "a" }, { tags: [1] }, { ifVersion: -1 }, { signal: {} }, { unknown: 1 }];
+      const wrong = [
+        { format: "xml" },
+        { ttl: 0 },
+        { ttl: "1" },
+        { tags: "a" },
+        { tags: [1] },
+        { ifVersion: -1 },
+        { signal: {} },
+        { unknown: 1 },
+      ];
       for (const given of wrong as object[]) {
         await assertRejects(store.store("k", 1, given), "INVALID_OPTION");
         await assertRejects(store.update("k", 1, given), "INVALID_OPTION");

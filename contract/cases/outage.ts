@@ -17,9 +17,21 @@ export const outage: readonly ContractCase[] = [
       assert.deepEqual(await store.bulkStore({ c: 3 }), new Map([["c", false]]));
       assert.isFalse(await store.delete("absent"));
       for (const reader of [store, openStore()]) {
-        assert.deepEqual(await reader.bulkRetrieve(["a", "b", "c"]), new Map([["a", 1], ["b", 2], ["c", 3]]));
+        assert.deepEqual(
+          await reader.bulkRetrieve(["a", "b", "c"]),
+          new Map([
+            ["a", 1],
+            ["b", 2],
+            ["c", 3],
+          ]),
+        );
         assert.isTrue((await reader.getMetadata("a"))?.pending);
-        const pending = (await reader.pendingWrites()).map(({ key, operation, version, rejected }) => ({ key, operation, version, rejected }));
+        const pending = (await reader.pendingWrites()).map(({ key, operation, version, rejected }) => ({
+          key,
+          operation,
+          version,
+          rejected,
+        }));
         assert.sameDeepMembers(pending, [
           ...["a", "b", "c"].map((key) => ({ key, operation: "store" as const, version: 1, rejected: false })),
           { key: "absent", operation: "delete", version: 1, rejected: false },
@@ -45,7 +57,10 @@ export const outage: readonly ContractCase[] = [
       assert.deepEqual(newest.get("k3"), { key: "k3", version: 2, value: undefined });
       assert.deepEqual(newest.get("k5"), { key: "k5", version: 2, value: '"newer"' });
       const once = writes.map(({ key }) => key).filter((key) => key !== "k3" && key !== "k5");
-      assert.deepEqual(once, Array.from({ length: 20 }, (_, index) => `k${index}`).filter((key) => key !== "k3" && key !== "k5"));
+      assert.deepEqual(
+        once,
+        Array.from({ length: 20 }, (_, index) => `k${index}`).filter((key) => key !== "k3" && key !== "k5"),
+      );
       assert.lengthOf(distinct(await server.messages()), (await server.messages()).length, "no id comes twice");
       assert.isFalse((await store.getMetadata("k0"))?.pending);
       assert.deepEqual(await store.pendingWrites(), []);
@@ -95,7 +110,10 @@ export const outage: readonly ContractCase[] = [
       await server.restore();
       openStore();
       await server.waitForMessages(2);
-      assert.sameMembers((await published(server)).map(({ key }) => key), ["a", "b"]);
+      assert.sameMembers(
+        (await published(server)).map(({ key }) => key),
+        ["a", "b"],
+      );
     },
   },
   {
@@ -126,7 +144,10 @@ export const outage: readonly ContractCase[] = [
       assert.deepEqual(await store.listKeys(), ["queued"]);
       await server.restore();
       await until("the write is published", async () => (await store.flush()).pending === 0);
-      assert.deepEqual((await published(server)).map(({ key }) => key), ["confirmed", "queued"]);
+      assert.deepEqual(
+        (await published(server)).map(({ key }) => key),
+        ["confirmed", "queued"],
+      );
     },
   },
   {

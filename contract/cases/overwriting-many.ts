@@ -128,7 +128,8 @@ export const overwritingMany: readonly ContractCase[] = [
       while ((await store.flush()).pending > 0);
       const last = (await published(server)).at(-1);
       assert.equal(last?.version, 7);
-      for (const reader of [store, tab, openStore()]) assert.equal(JSON.stringify(await reader.retrieve("k", { useCache: false })), last?.value);
+      for (const reader of [store, tab, openStore()])
+        assert.equal(JSON.stringify(await reader.retrieve("k", { useCache: false })), last?.value);
     },
   },
 ];

@@ -42,8 +42,21 @@ const operations: readonly Operation[] = [
     title: (key) => `A bulkStore of a key ${key} among new keys replaces the old value`,
     run: async (store) => {
       const results = await store.bulkStore({ new1: 1, [KEY]: "new", new2: 2 });
-      assert.deepEqual([...results], [["new1", true], [KEY, true], ["new2", true]]);
-      assert.deepEqual(await store.bulkRetrieve(["new1", "new2"]), new Map([["new1", 1], ["new2", 2]]));
+      assert.deepEqual(
+        [...results],
+        [
+          ["new1", true],
+          [KEY, true],
+          ["new2", true],
+        ],
+      );
+      assert.deepEqual(
+        await store.bulkRetrieve(["new1", "new2"]),
+        new Map([
+          ["new1", 1],
+          ["new2", 2],
+        ]),
+      );
     },
     expected: REPLACED,
   },

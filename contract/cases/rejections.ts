@@ -42,8 +42,18 @@ export const rejections: readonly ContractCase[] = [
     run: async ({ openStore, server }) => {
       const store = openStore();
       const results = await store.bulkStore({ a: 1, secret: 2, b: 3 });
-      assert.deepEqual([...results], [["a", true], ["secret", false], ["b", true]]);
-      assert.deepEqual((await published(server)).map(({ key }) => key), ["a", "b"]);
+      assert.deepEqual(
+        [...results],
+        [
+          ["a", true],
+          ["secret", false],
+          ["b", true],
+        ],
+      );
+      assert.deepEqual(
+        (await published(server)).map(({ key }) => key),
+        ["a", "b"],
+      );
     },
   },
   {
@@ -67,10 +77,19 @@ export const rejections: readonly ContractCase[] = [
       const store = openStore();
       await store.bulkStore({ secret: 1, secret2: 2 });
       assert.equal(await store.discardRejected("secret"), 1);
-      assert.deepEqual((await store.pendingWrites()).map(({ key }) => key), ["secret2"]);
+      assert.deepEqual(
+        (await store.pendingWrites()).map(({ key }) => key),
+        ["secret2"],
+      );
       assert.equal(await store.discardRejected(), 1);
       assert.deepEqual(await store.pendingWrites(), []);
-      assert.deepEqual(await store.bulkRetrieve(["secret", "secret2"]), new Map([["secret", 1], ["secret2", 2]]));
+      assert.deepEqual(
+        await store.bulkRetrieve(["secret", "secret2"]),
+        new Map([
+          ["secret", 1],
+          ["secret2", 2],
+        ]),
+      );
     },
   },
   {

@@ -30,7 +30,10 @@ export const tabs: readonly ContractCase[] = [
       await store.store("store", 2);
       for (const reader of [store, tab]) {
         assert.deepEqual(await reader.listKeys(), ["store", "tab"]);
-        assert.sameMembers((await reader.pendingWrites()).map(({ key }) => key), ["store", "tab"]);
+        assert.sameMembers(
+          (await reader.pendingWrites()).map(({ key }) => key),
+          ["store", "tab"],
+        );
       }
     },
   },
@@ -80,7 +83,10 @@ export const tabs: readonly ContractCase[] = [
       await tab.kill();
       await server.restore();
       await server.waitForMessages(4);
-      assert.sameMembers((await published(server)).map(({ key }) => key), ["a", "b", "c", "d"]);
+      assert.sameMembers(
+        (await published(server)).map(({ key }) => key),
+        ["a", "b", "c", "d"],
+      );
       await until("the writes are confirmed", async () => (await store.pendingWrites()).length === 0);
     },
   },
@@ -115,7 +121,10 @@ export const tabs: readonly ContractCase[] = [
       await until("the newer write is published", async () => (await store.flush()).pending === 0);
       const writes = await published(server);
       assert.deepEqual(writes.at(-1), { key: "k", version: 2, value: '"newer"' });
-      assert.deepEqual(writes, writes.toSorted((a, b) => a.version - b.version));
+      assert.deepEqual(
+        writes,
+        writes.toSorted((a, b) => a.version - b.version),
+      );
     },
   },
   {

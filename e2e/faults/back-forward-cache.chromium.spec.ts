@@ -23,14 +23,22 @@ const goBack = async (page: Page): Promise<void> => {
   const arrival = (): Promise<unknown> =>
     page
       .evaluate(() => {
-        const [navigation] = performance.getEntriesByType("navigation") as (PerformanceNavigationTiming & { notRestoredReasons?: unknown })[];
+        const [navigation] = performance.getEntriesByType("navigation") as (PerformanceNavigationTiming & {
+          notRestoredReasons?: unknown;
+        })[];
         return { search: location.search, fromCache: wasPersisted, refusedFor: navigation?.notRestoredReasons ?? undefined };
       })
       .catch(() => undefined);
   await expect.poll(arrival, "the page comes from the cache").toEqual({ search: "", fromCache: true, refusedFor: undefined });
 };
 
-test("a page that goes into the back/forward cache lets go of connections and channels, forgets what was in memory, and works after its return", async ({ contextWithCache: context, site, nats, namespace, wire }) => {
+test("a page that goes into the back/forward cache lets go of connections and channels, forgets what was in memory, and works after its return", async ({
+  contextWithCache: context,
+  site,
+  nats,
+  namespace,
+  wire,
+}) => {
   const page = await visit(await context.newPage(), site.url);
   const other = await visit(await context.newPage(), site.url);
   // An idle connection that lingers, a liveness lock, a channel, a database, and a wait for the other tab's liveness lock.

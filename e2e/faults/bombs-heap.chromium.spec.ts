@@ -18,7 +18,13 @@ test(`the heap stays bounded while ${GENERATED} malformed rows are read, bombs a
   let peak = 0;
   for (let done = 0; done < GENERATED; done += CHUNK) {
     const count = Math.min(CHUNK, GENERATED - done);
-    const report = await page.evaluate(generateAndRead, { servers: nats.wsUrl, namespace, seed: random.int(0, 2 ** 31), count, bombs: 0.06 });
+    const report = await page.evaluate(generateAndRead, {
+      servers: nats.wsUrl,
+      namespace,
+      seed: random.int(0, 2 ** 31),
+      count,
+      bombs: 0.06,
+    });
     expect(report.failures).toEqual([]);
     peak = Math.max(peak, report.peakHeapBytes);
     expect((await heap()) - before, `bytes of heap kept after ${done + CHUNK}`).toBeLessThan(16 * MIB);

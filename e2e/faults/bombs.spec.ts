@@ -10,7 +10,13 @@ test(`malformed rows, ${GENERATED} of them, are a typed error each`, async ({ pa
   const kinds = new Set<string>();
   for (let done = 0; done < GENERATED; done += CHUNK) {
     const count = Math.min(CHUNK, GENERATED - done);
-    const report = await page.evaluate(generateAndRead, { servers: nats.wsUrl, namespace, seed: random.int(0, 2 ** 31), count, bombs: 0.02 });
+    const report = await page.evaluate(generateAndRead, {
+      servers: nats.wsUrl,
+      namespace,
+      seed: random.int(0, 2 ** 31),
+      count,
+      bombs: 0.02,
+    });
     failures.push(...report.failures);
     for (const kind of report.kinds) kinds.add(kind);
   }

@@ -33,7 +33,9 @@ async function mustBeGone(page: Page, when: string): Promise<void> {
     tagged: await store.listKeys("*", { tag: "tag" }),
     cached: store.getCacheStats().keys.includes("key"),
   }));
-  expect.soft(found, when).toEqual({ retrieve: undefined, cold: undefined, bulk: [], exists: false, metadata: undefined, listed: [], tagged: [], cached: false });
+  expect
+    .soft(found, when)
+    .toEqual({ retrieve: undefined, cold: undefined, bulk: [], exists: false, metadata: undefined, listed: [], tagged: [], cached: false });
 }
 
 for (const [jump, ms] of Object.entries(JUMPS)) {
@@ -41,7 +43,13 @@ for (const [jump, ms] of Object.entries(JUMPS)) {
     await installProbe(page);
     for (const [index, [what, { look, gone }]] of Object.entries(LOOKS).entries()) {
       for (const cacheSize of [0, 100]) {
-        const options = { servers: nats.wsUrl, namespace: `${namespace}-${index}-${cacheSize}`, sweepIntervalMs: 0, lingerMs: 1_000, cacheSize };
+        const options = {
+          servers: nats.wsUrl,
+          namespace: `${namespace}-${index}-${cacheSize}`,
+          sweepIntervalMs: 0,
+          lingerMs: 1_000,
+          cacheSize,
+        };
         await openStoreIn(page, options);
         await page.evaluate(() => store.store("key", "value", { ttl: 1_800, tags: ["tag"] }));
         await page.evaluate((ms) => probe.moveClock(ms), ms);
@@ -53,7 +61,17 @@ for (const [jump, ms] of Object.entries(JUMPS)) {
         await openStoreIn(page, options);
         await mustBeGone(page, `${when}, opened anew`);
         // And the key starts anew.
-        expect.soft(await page.evaluate(() => store.store("key", "anew").then(() => store.getMetadata("key")).then((metadata) => metadata?.version)), when).toBe(1);
+        expect
+          .soft(
+            await page.evaluate(() =>
+              store
+                .store("key", "anew")
+                .then(() => store.getMetadata("key"))
+                .then((metadata) => metadata?.version),
+            ),
+            when,
+          )
+          .toBe(1);
         await page.evaluate(() => store.close());
       }
     }
@@ -93,19 +111,25 @@ for (const [jump, ms] of Object.entries(JUMPS)) {
     await installProbe(page);
     await page.evaluate((ms) => probe.moveClock(ms), ms);
     await openStoreIn(page, options);
-    expect(await page.evaluate(() => store.bulkRetrieve(["first", "second", "third", "fourth"]).then((found) => [...found]))).toEqual([["fourth", "lives"]]);
+    expect(await page.evaluate(() => store.bulkRetrieve(["first", "second", "third", "fourth"]).then((found) => [...found]))).toEqual([
+      ["fourth", "lives"],
+    ]);
     await page.evaluate(async () => {
       await store.sweep();
       await store.clearCache();
       await store.exists("first");
     });
-    expect(await page.evaluate(() => store.pendingWrites().then((writes) => writes.map(({ key, version, operation }) => ({ key, version, operation }))))).toEqual(
-      before.map(({ key, version, operation }) => ({ key, version, operation })),
-    );
+    expect(
+      await page.evaluate(() =>
+        store.pendingWrites().then((writes) => writes.map(({ key, version, operation }) => ({ key, version, operation }))),
+      ),
+    ).toEqual(before.map(({ key, version, operation }) => ({ key, version, operation })));
     await page.evaluate((ms) => probe.moveClock(-ms), ms);
     // Back again nothing is revived, but for what never expired.
     expect(await page.evaluate(() => store.listKeys())).toEqual(["fourth"]);
-    expect(await page.evaluate(() => store.bulkRetrieve(["first", "second", "third", "fourth"]).then((found) => [...found.keys()]))).toEqual(["fourth"]);
+    expect(
+      await page.evaluate(() => store.bulkRetrieve(["first", "second", "third", "fourth"]).then((found) => [...found.keys()])),
+    ).toEqual(["fourth"]);
 
     await link.mend();
     await flushAll(page);
@@ -132,7 +156,8 @@ test("whichever way the clock jumps, nothing comes back and versions stay in ord
   const failures: string[] = [];
   for (const [key, versions] of Object.entries(report.versions)) {
     const sent = messages.filter(({ envelope }) => envelope?.key === key).map(({ envelope }) => envelope?.metadata?.version);
-    if (JSON.stringify(sent) !== JSON.stringify(versions)) failures.push(`${key}: ${versions.join(" ")} were committed, ${sent.join(" ")} were sent`);
+    if (JSON.stringify(sent) !== JSON.stringify(versions))
+      failures.push(`${key}: ${versions.join(" ")} were committed, ${sent.join(" ")} were sent`);
   }
   expect(failures).toEqual([]);
 });
@@ -159,9 +184,14 @@ async function wander({ steps, seed, jumps }: { steps: number; seed: number; jum
       const metadata = await store.getMetadata(key);
       // A ttl of a second may be over by now.
       const version = alive && before !== undefined ? before.version + 1 : 1;
-      if (metadata !== undefined && metadata.version !== version) failures.push(`step ${step}: ${key} has version ${metadata.version}, not ${version}`);
+      if (metadata !== undefined && metadata.version !== version)
+        failures.push(`step ${step}: ${key} has version ${metadata.version}, not ${version}`);
       (versions[key] ??= []).push(metadata?.version ?? version);
-      known.set(key, { value: step, version: metadata?.version ?? version, expiresAt: ttl === undefined ? Infinity : Date.now() + ttl * 1_000 });
+      known.set(key, {
+        value: step,
+        version: metadata?.version ?? version,
+        expiresAt: ttl === undefined ? Infinity : Date.now() + ttl * 1_000,
+      });
     } else if (choice < 0.55) {
       await store.sweep();
       for (const [other, { expiresAt }] of known) if (expiresAt <= Date.now()) known.delete(other);

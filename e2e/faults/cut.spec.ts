@@ -81,7 +81,10 @@ test("clears no record when the server falls silent in the middle of the exchang
   const offsets = [accepted, accepted + 1, lastPong - 2, lastPong, lastPong + 2, lastPong + PONG.length - 1];
 
   const names: string[] = [];
-  for (const after of byForm(offsets, Array.from({ length: offsets.at(-1)! - accepted + 1 }, (_, index) => accepted + index))) {
+  for (const after of byForm(
+    offsets,
+    Array.from({ length: offsets.at(-1)! - accepted + 1 }, (_, index) => accepted + index),
+  )) {
     const name = `stall-${after}`;
     names.push(name);
     const attempt = { namespace, timeoutMs: SHORT_MS, name, cut: { direction: "down", after, how: "stall" } as const };
@@ -164,7 +167,10 @@ function points(recorded: Exchange, direction: Direction, how: Cut["how"]): numb
   const { length } = recorded[direction];
   const all = Array.from({ length }, (_, index) => index + 1);
   const step = all.filter((at) => at % 14 === (how === "end" ? 0 : 7));
-  return byForm([...new Set([...step, ...borders(recorded, direction)])].toSorted((a, b) => a - b), all);
+  return byForm(
+    [...new Set([...step, ...borders(recorded, direction)])].toSorted((a, b) => a - b),
+    all,
+  );
 }
 
 /** Where something begins or ends, and one byte before and after. */

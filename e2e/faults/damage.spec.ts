@@ -7,7 +7,14 @@ const FLIPS = byForm(200, 2_000);
 /** So many in one call into the page. */
 const CHUNK = 50;
 
-test(`one bit flipped anywhere in what is stored, ${FLIPS} times, never makes a wrong value`, async ({ page, nats, namespace, wire, consoleGuard, random }) => {
+test(`one bit flipped anywhere in what is stored, ${FLIPS} times, never makes a wrong value`, async ({
+  page,
+  nats,
+  namespace,
+  wire,
+  consoleGuard,
+  random,
+}) => {
   consoleGuard.allowFailedSockets();
   await installProbe(page);
   const [nobody] = await freePorts(1);
@@ -65,7 +72,15 @@ async function fillDatabase({ servers, nobody, namespace }: { servers: string; n
   await put(online, "k1", "one", { format: "text" });
   await put(online, "k2", { two: 2 }, { ttl: 100_000 });
   await put(online, "k3", new Uint8Array([3, 1, 4, 1, 5, 9]), { format: "binary" });
-  await put(online, "k4", new Map<unknown, unknown>([["four", new Date(4)], [4n, -0]]), { format: "structured" });
+  await put(
+    online,
+    "k4",
+    new Map<unknown, unknown>([
+      ["four", new Date(4)],
+      [4n, -0],
+    ]),
+    { format: "structured" },
+  );
   await put(online, "k5", "five ".repeat(100), { format: "text", tags: ["gzipped"] });
   await put(online, "k6", new Uint8Array(500).fill(6), { format: "binary" });
   await put(online, "k7", { seven: "7".repeat(500) }, { ttl: 50_000 });
@@ -81,7 +96,12 @@ async function fillDatabase({ servers, nobody, namespace }: { servers: string; n
   await put(offline, "p1", "waits too", { format: "text", ttl: 100_000 });
   await put(offline, "p2", new Uint8Array([1, 2]), { format: "binary" });
   await offline.bulkStore({ p3: 3, p4: "four", p5: [5] });
-  for (const [key, value] of [["p3", 3], ["p4", "four"], ["p5", [5]]] as const) values.set(key, value);
+  for (const [key, value] of [
+    ["p3", 3],
+    ["p4", "four"],
+    ["p5", [5]],
+  ] as const)
+    values.set(key, value);
   await offline.delete("gone");
   values.delete("gone");
   await put(offline, "refused", "by the server");
@@ -209,7 +229,14 @@ async function flipAndLook({ servers, namespace, seed, count }: { servers: strin
       if ((error as Error).name !== "ConstraintError") throw error;
       continue;
     }
-    const store = new keystore.NASKeyStore({ servers, namespace, sweepIntervalMs: 0, timeoutMs: 60_000, lingerMs: 1_000, cacheSize: random() < 0.5 ? 0 : 100 });
+    const store = new keystore.NASKeyStore({
+      servers,
+      namespace,
+      sweepIntervalMs: 0,
+      timeoutMs: 60_000,
+      lingerMs: 1_000,
+      cacheSize: random() < 0.5 ? 0 : 100,
+    });
     const isKey = (at: string): boolean => at !== "" && !/\p{Surrogate}/u.test(at);
     const keys = [...new Set([...values.keys(), "gone", ...hurt])].filter(isKey);
 

@@ -24,7 +24,14 @@ const stagesOfClosing: Stage[] = ["open", "info", "publish", "flush", "close"];
 const codes = [1001, 1002, 1008, 1009, 1011];
 
 for (const at of silences) {
-  test(`every call settles when the server falls silent at "${at}"`, async ({ page, nats, wire, namespace, startFaultServer, consoleGuard }) => {
+  test(`every call settles when the server falls silent at "${at}"`, async ({
+    page,
+    nats,
+    wire,
+    namespace,
+    startFaultServer,
+    consoleGuard,
+  }) => {
     consoleGuard.allowFailedSockets();
     await meetFault({ page, wire, namespace, server: await startFaultServer(nats), fault: { at, how: "silence" } });
   });
@@ -47,12 +54,26 @@ for (const code of codes) {
   });
 }
 
-test("a server that hangs up at once is retried, and found when it is well", async ({ page, nats, wire, namespace, startFaultServer, consoleGuard }) => {
+test("a server that hangs up at once is retried, and found when it is well", async ({
+  page,
+  nats,
+  wire,
+  namespace,
+  startFaultServer,
+  consoleGuard,
+}) => {
   consoleGuard.allowFailedSockets();
   await meetFault({ page, wire, namespace, server: await startFaultServer(nats), fault: { at: "accept", how: "hang-up" } });
 });
 
-test("finds a server that is well again past a handshake that still hangs", async ({ page, nats, wire, namespace, startFaultServer, consoleGuard }) => {
+test("finds a server that is well again past a handshake that still hangs", async ({
+  page,
+  nats,
+  wire,
+  namespace,
+  startFaultServer,
+  consoleGuard,
+}) => {
   consoleGuard.allowFailedSockets();
   const server = await startFaultServer(nats);
   server.fault = { at: "accept", how: "silence" };
@@ -72,7 +93,14 @@ test("finds a server that is well again past a handshake that still hangs", asyn
   await expect.poll(() => wire.messages.length, "published in the background").toBe(1);
 });
 
-test("an attempt that the server closed before INFO holds up nobody", async ({ page, nats, wire, namespace, startFaultServer, consoleGuard }) => {
+test("an attempt that the server closed before INFO holds up nobody", async ({
+  page,
+  nats,
+  wire,
+  namespace,
+  startFaultServer,
+  consoleGuard,
+}) => {
   consoleGuard.allowFailedSockets();
   const server = await startFaultServer(nats);
   server.fault = { at: "open", how: 1001 };

@@ -51,7 +51,13 @@ test.describe("versionchange", () => {
     expect((await wire.settled()).map(({ envelope }) => envelope?.value ?? envelope?.operation)).toEqual(["1", "2", "3", "delete"]);
   });
 
-  test("lets a writer that is in the middle of a load upgrade too, and loses nothing", async ({ page, openPage, nats, namespace, wire }) => {
+  test("lets a writer that is in the middle of a load upgrade too, and loses nothing", async ({
+    page,
+    openPage,
+    nats,
+    namespace,
+    wire,
+  }) => {
     await openStore(page, nats.wsUrl, namespace);
     await page.evaluate(() => store.store("a", 0));
     const other = await openPage();
@@ -70,13 +76,23 @@ test.describe("versionchange", () => {
     await wire.waitFor(201);
   });
 
-  test("a database deleted under the page is one `reset`, an empty memory, and a store that works", async ({ page, openPage, nats, namespace }) => {
+  test("a database deleted under the page is one `reset`, an empty memory, and a store that works", async ({
+    page,
+    openPage,
+    nats,
+    namespace,
+  }) => {
     await openStore(page, nats.wsUrl, namespace);
     await page.evaluate(() => store.store("a", 1));
     const other = await openPage();
     await other.evaluate((namespace) => keystore.destroyNamespace(namespace), namespace);
     expect(
-      await page.evaluate(async () => [await store.retrieve("a"), await store.listKeys(), await store.store("a", 2), await store.retrieve("a")]),
+      await page.evaluate(async () => [
+        await store.retrieve("a"),
+        await store.listKeys(),
+        await store.store("a", 2),
+        await store.retrieve("a"),
+      ]),
     ).toEqual([undefined, [], true, 2]);
     expect(await page.evaluate(() => resets.length)).toBe(1);
     expect(await page.evaluate(() => store.getMetadata("a").then((found) => found?.version)), "a new database, a new version 1").toBe(1);
@@ -84,7 +100,13 @@ test.describe("versionchange", () => {
 });
 
 test.describe("a database that another tab holds", () => {
-  test("an upgrade that is blocked ends, says why, and works when the other lets go", async ({ page: holder, openPage, site, nats, namespace }) => {
+  test("an upgrade that is blocked ends, says why, and works when the other lets go", async ({
+    page: holder,
+    openPage,
+    site,
+    nats,
+    namespace,
+  }) => {
     await openStore(holder, nats.wsUrl, namespace);
     await holder.evaluate(async (name) => {
       await store.store("a", 1);
@@ -152,17 +174,16 @@ test.describe("an open that fails", () => {
         };
       }, failure);
       await openStore(page, nats.wsUrl, namespace);
-      const calls = await page.evaluate(
-        (): Promise<Outcome<unknown>[]> =>
-          Promise.all([
-            observer.outcome(() => store.store("a", 1)),
-            observer.outcome(() => store.retrieve("a")),
-            observer.outcome(() => store.delete("a")),
-            observer.outcome(() => store.bulkStore({ a: 1 })),
-            observer.outcome(() => store.listKeys()),
-            observer.outcome(() => store.pendingWrites()),
-            observer.outcome(() => store.flush()),
-          ]),
+      const calls = await page.evaluate((): Promise<Outcome<unknown>[]> =>
+        Promise.all([
+          observer.outcome(() => store.store("a", 1)),
+          observer.outcome(() => store.retrieve("a")),
+          observer.outcome(() => store.delete("a")),
+          observer.outcome(() => store.bulkStore({ a: 1 })),
+          observer.outcome(() => store.listKeys()),
+          observer.outcome(() => store.pendingWrites()),
+          observer.outcome(() => store.flush()),
+        ]),
       );
       expect(calls.map(({ error }) => error)).toEqual(calls.map(() => "STORAGE_UNAVAILABLE"));
 
@@ -237,7 +258,13 @@ async function clearSiteData(page: Page): Promise<void> {
   await page.evaluate((path) => fetch(path), CLEAR_SITE_DATA);
 }
 
-test("data cleared under the running page is a `reset`, an empty memory, and a store that works on", async ({ page, openPage, nats, namespace, wire }) => {
+test("data cleared under the running page is a `reset`, an empty memory, and a store that works on", async ({
+  page,
+  openPage,
+  nats,
+  namespace,
+  wire,
+}) => {
   const other = await openPage();
   for (const each of [page, other]) await openStore(each, nats.wsUrl, namespace);
   await page.evaluate(() => store.store("a", 1));
@@ -258,7 +285,14 @@ test("data cleared under the running page is a `reset`, an empty memory, and a s
   expect(second?.envelope?.metadata?.version).toBe(1);
 });
 
-test("a write under way when the data is cleared settles, and the store works on", async ({ page, nats, namespace, wire, openLink, consoleGuard }) => {
+test("a write under way when the data is cleared settles, and the store works on", async ({
+  page,
+  nats,
+  namespace,
+  wire,
+  openLink,
+  consoleGuard,
+}) => {
   consoleGuard.allowFailedSockets();
   const link = await openLink(nats);
   await openStore(page, link.wsUrl, namespace, { timeoutMs: 5_000 });
@@ -268,7 +302,10 @@ test("a write under way when the data is cleared settles, and the store works on
   await clearSiteData(page);
   expect(await pending).toBe(false);
   await link.mend();
-  expect(await page.evaluate(async () => [await store.flush().then(({ pending }) => pending), await store.pendingWrites()])).toEqual([0, []]);
+  expect(await page.evaluate(async () => [await store.flush().then(({ pending }) => pending), await store.pendingWrites()])).toEqual([
+    0,
+    [],
+  ]);
   await expect.poll(() => page.evaluate(() => store.store("b", 1))).toBe(true);
   await wire.settled();
   expect(wire.messages.at(-1)?.envelope?.key).toBe("b");

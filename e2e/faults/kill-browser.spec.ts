@@ -19,7 +19,15 @@ interface Held {
   waits?: { operation: "store" | "delete"; version: number };
 }
 
-test(`loses no acknowledged write when the browser is killed, ${KILLS} times`, async ({ nats, wire, namespace, site, random, startBrowser, consoleGuard }) => {
+test(`loses no acknowledged write when the browser is killed, ${KILLS} times`, async ({
+  nats,
+  wire,
+  namespace,
+  site,
+  random,
+  startBrowser,
+  consoleGuard,
+}) => {
   consoleGuard.allowFailedSockets();
   const browser = await startBrowser();
   const ledger = new LoadLedger(AT_ONCE);
@@ -63,7 +71,9 @@ test(`loses no acknowledged write when the browser is killed, ${KILLS} times`, a
     expect(unpublished(await holdings(after, namespace), await wire.settled()), `${run}: not the last message`).toEqual([]);
     expect(ledger.unread(wire.messages), `${run}: acknowledged as read, but never read`).toEqual([]);
   }
-  test.info().annotations.push({ type: "acknowledged", description: `${ledger.acknowledgements}, ${ledger.confirmed().length} of them true` });
+  test
+    .info()
+    .annotations.push({ type: "acknowledged", description: `${ledger.acknowledgements}, ${ledger.confirmed().length} of them true` });
   test.info().annotations.push({ type: "torn logs", description: `${browser.tornLogs} kills tore a log of Chromium's, which was mended` });
 });
 

@@ -40,10 +40,10 @@ test(`loses no write and leaves no call hanging when the server is killed under 
     for (let left = count; left > 0; left--) await once(ends, "end");
   };
 
-  await page.evaluate(
-    ([servers, namespace]) => void (globalThis.store = new keystore.NASKeyStore({ servers, namespace })),
-    [link.wsUrl, namespace] as const,
-  );
+  await page.evaluate(([servers, namespace]) => void (globalThis.store = new keystore.NASKeyStore({ servers, namespace })), [
+    link.wsUrl,
+    namespace,
+  ] as const);
   const load = page.evaluate(runLoad, AT_ONCE);
 
   for (let kill = 0; kill < KILLS; kill++) {
@@ -79,7 +79,9 @@ test(`loses no write and leaves no call hanging when the server is killed under 
     const last = heard().findLast(({ envelope }) => envelope?.key === key)?.envelope;
     expect(last?.operation === "store" ? last.value : undefined, `${seed}: last message of ${key}`).toBe(value && JSON.stringify(value));
   }
-  test.info().annotations.push({ type: "acknowledged", description: `${ledger.acknowledgements}, ${ledger.confirmed().length} of them true` });
+  test
+    .info()
+    .annotations.push({ type: "acknowledged", description: `${ledger.acknowledgements}, ${ledger.confirmed().length} of them true` });
 });
 
 test("one lost connection is one failure, however many calls were on it: the next attempt comes after one step", async ({

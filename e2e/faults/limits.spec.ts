@@ -30,7 +30,11 @@ async function reloadOnceWritten(page: Page, namespace: string, isUse: boolean):
   await reload(page);
 }
 
-test("maxEntries evicts the least recently used, exactly down to the limit, without waiting for a sweep", async ({ page, nats, namespace }) => {
+test("maxEntries evicts the least recently used, exactly down to the limit, without waiting for a sweep", async ({
+  page,
+  nats,
+  namespace,
+}) => {
   await openStoreIn(page, { servers: nats.wsUrl, namespace, maxEntries: 10, sweepIntervalMs: 0, lingerMs: 1_000 });
   await page.evaluate(async () => {
     for (let i = 0; i < 30; i++) await store.store(`k${String(i).padStart(2, "0")}`, i);
@@ -135,7 +139,14 @@ test("the least recently used goes first, whatever was used how often", async ({
   }
 });
 
-test("nothing that is not confirmed is evicted, and everything over the limit once it is", async ({ page, nats, wire, openLink, namespace, consoleGuard }) => {
+test("nothing that is not confirmed is evicted, and everything over the limit once it is", async ({
+  page,
+  nats,
+  wire,
+  openLink,
+  namespace,
+  consoleGuard,
+}) => {
   consoleGuard.allowFailedSockets();
   const link = await openLink(nats);
   const options = { servers: link.wsUrl, namespace, maxEntries: 5, maxBytes: 200, sweepIntervalMs: 0 };
@@ -213,9 +224,12 @@ test("three tabs that write at the same time leave exactly the limit", async ({ 
   for (const tab of pages) await openStoreIn(tab, { servers: nats.wsUrl, namespace, maxEntries: 20, sweepIntervalMs: 0, lingerMs: 1_000 });
   await Promise.all(
     pages.map((tab, t) =>
-      tab.evaluate(async ([t, count]) => {
-        for (let i = 0; i < count; i++) await store.store(`${t}-${i}`, i);
-      }, [t, byForm(40, 400)] as const),
+      tab.evaluate(
+        async ([t, count]) => {
+          for (let i = 0; i < count; i++) await store.store(`${t}-${i}`, i);
+        },
+        [t, byForm(40, 400)] as const,
+      ),
     ),
   );
   await keysOnceThere(page, 20);

@@ -22,7 +22,8 @@ async function quotaOf(page: Page): Promise<Quota> {
   const devtools: CDPSession = await page.context().newCDPSession(page);
   const { origin } = new URL(page.url());
   return {
-    set: async (bytes) => void (await devtools.send("Storage.overrideQuotaForOrigin", { origin, ...(bytes === undefined ? {} : { quotaSize: bytes }) })),
+    set: async (bytes) =>
+      void (await devtools.send("Storage.overrideQuotaForOrigin", { origin, ...(bytes === undefined ? {} : { quotaSize: bytes }) })),
     usage: async () => (await devtools.send("Storage.getUsageAndQuota", { origin })).usage,
   };
 }
@@ -60,7 +61,10 @@ test("a bulk call that does not fit names what was committed before", async ({ p
   // Each slice is confirmed only after the call, so that none makes room for the next.
   await openStoreIn(page, { servers: nats.wsUrl, namespace, sweepIntervalMs: 0, lingerMs: 1_000 });
   const refusal = await page.evaluate(async () => {
-    const items = Array.from({ length: 40 }, (_, i): [string, Uint8Array] => [`k${i}`, Uint8Array.from({ length: 200_000 }, () => Math.random() * 256)]);
+    const items = Array.from({ length: 40 }, (_, i): [string, Uint8Array] => [
+      `k${i}`,
+      Uint8Array.from({ length: 200_000 }, () => Math.random() * 256),
+    ]);
     return aids.refusalOf(() => store.bulkStore(items, { format: "binary" }));
   });
   if (refusal !== undefined) {
@@ -83,13 +87,20 @@ test("writes around the quota, again and again: each is whole or not there", asy
   for (let round = 0; round < byForm(12, 120); round++) {
     await quota.set(random.pick([1, 2, 3, 5]) * MIB);
     // Small and large ones at once, many on the same keys.
-    const outcomes = await page.evaluate(async (prefix) => {
-      const store1 = (key: string, bytes: number): Promise<string> =>
-        store.store(key, Uint8Array.from({ length: bytes }, () => Math.random() * 256), { format: "binary" }).then(String, (error: unknown) =>
-          error instanceof keystore.KeyStoreError ? error.code : `untyped: ${String(error)}`,
-        );
-      return Promise.all(Array.from({ length: 12 }, (_, i) => store1(`${prefix}${i % 8}`, i % 3 === 0 ? 400_000 : 1_000)));
-    }, `r${round % 5}-`);
+    const outcomes = await page.evaluate(
+      async (prefix) => {
+        const store1 = (key: string, bytes: number): Promise<string> =>
+          store
+            .store(
+              key,
+              Uint8Array.from({ length: bytes }, () => Math.random() * 256),
+              { format: "binary" },
+            )
+            .then(String, (error: unknown) => (error instanceof keystore.KeyStoreError ? error.code : `untyped: ${String(error)}`));
+        return Promise.all(Array.from({ length: 12 }, (_, i) => store1(`${prefix}${i % 8}`, i % 3 === 0 ? 400_000 : 1_000)));
+      },
+      `r${round % 5}-`,
+    );
     for (const outcome of outcomes) expect(outcome, `round ${round}`).toMatch(typed);
     expect((await page.evaluate(look, namespace)).failures, `round ${round}`).toEqual([]);
   }

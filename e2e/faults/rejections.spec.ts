@@ -57,14 +57,20 @@ test(`of ${WRITES} publishes of which every tenth is denied exactly those are re
   expect(eventsOf("rejected").toSorted()).toEqual(DENIED);
   expect(eventsOf("published").toSorted()).toEqual(allowed);
   for (const { type, detail } of events) {
-    if (type === "rejected") expect(detail).toMatchObject({ version: 1, error: { code: "PUBLISH_REJECTED", key: detail.key, isKeyStoreError: true } });
+    if (type === "rejected")
+      expect(detail).toMatchObject({ version: 1, error: { code: "PUBLISH_REJECTED", key: detail.key, isKeyStoreError: true } });
     expect(JSON.stringify(detail)).not.toContain("page-secret");
   }
 
   const rejected = await page.evaluate(() => store.pendingWrites());
   expect(rejected.map(({ key }) => key).toSorted()).toEqual(DENIED);
-  for (const write of rejected) expect(write).toMatchObject({ operation: "store", version: 1, rejected: true, lastError: expect.stringMatching(/permission/i) });
-  expect(await page.evaluate(() => store.getStorageStats())).toMatchObject({ entries: WRITES, pendingWrites: 0, rejectedWrites: DENIED.length });
+  for (const write of rejected)
+    expect(write).toMatchObject({ operation: "store", version: 1, rejected: true, lastError: expect.stringMatching(/permission/i) });
+  expect(await page.evaluate(() => store.getStorageStats())).toMatchObject({
+    entries: WRITES,
+    pendingWrites: 0,
+    rejectedWrites: DENIED.length,
+  });
   // The entries are here, and what was refused is not tried again by itself.
   expect(await page.evaluate((keys) => store.bulkRetrieve(keys).then((found) => found.size), KEYS)).toBe(WRITES);
   expect(await page.evaluate(() => store.flush())).toEqual({ published: 0, pending: 0, rejected: DENIED.length });
@@ -85,8 +91,11 @@ test(`of ${WRITES} publishes of which every tenth is denied exactly those are re
   await later.waitFor(DENIED.length - 1);
   const retried = await later.settled();
   expect(retried.map(({ envelope }) => envelope?.key).toSorted()).toEqual(DENIED.slice(1));
-  for (const { envelope } of retried) expect(envelope).toMatchObject({ operation: "store", value: JSON.stringify({ key: envelope?.key }), metadata: { version: 1 } });
-  await expect.poll(() => page.evaluate(() => store.pendingWrites().then((writes) => writes.map(({ key, rejected }) => [key, rejected])))).toEqual([[DENIED[0], true]]);
+  for (const { envelope } of retried)
+    expect(envelope).toMatchObject({ operation: "store", value: JSON.stringify({ key: envelope?.key }), metadata: { version: 1 } });
+  await expect
+    .poll(() => page.evaluate(() => store.pendingWrites().then((writes) => writes.map(({ key, rejected }) => [key, rejected]))))
+    .toEqual([[DENIED[0], true]]);
 });
 
 test("retryRejected and discardRejected take one key, or all; entries stay", async ({ page, startNats, openWire, namespace }) => {
@@ -115,7 +124,9 @@ test("retryRejected and discardRejected take one key, or all; entries stay", asy
   expect(await page.evaluate(() => store.discardRejected())).toBe(2);
   expect(await waiting()).toEqual([]);
   expect(await page.evaluate(() => store.getStorageStats())).toMatchObject({ entries: 5, pendingWrites: 0, rejectedWrites: 0 });
-  expect(await page.evaluate(() => store.bulkRetrieve(["a", "b", "c", "d", "fine"]).then((found) => [...found.values()]))).toEqual([1, 2, 3, 4, 5]);
+  expect(await page.evaluate(() => store.bulkRetrieve(["a", "b", "c", "d", "fine"]).then((found) => [...found.values()]))).toEqual([
+    1, 2, 3, 4, 5,
+  ]);
   expect(await page.evaluate(() => store.getMetadata("a").then((metadata) => metadata?.pending))).toBe(false);
   // What was given up is not sent, now or after a reload.
   await reload(page);
@@ -148,7 +159,9 @@ test("a refused delete is kept, tried again and discarded like a store", async (
   await expect.poll(() => page.evaluate(() => store.pendingWrites())).toEqual([]);
   // A delete that was given up leaves nothing of the key, which starts anew.
   await page.evaluate(() => store.bulkStore({ a: 3, b: 4 }));
-  expect(await page.evaluate(async () => [(await store.getMetadata("a"))?.version, (await store.getMetadata("b"))?.version])).toEqual([1, 1]);
+  expect(await page.evaluate(async () => [(await store.getMetadata("a"))?.version, (await store.getMetadata("b"))?.version])).toEqual([
+    1, 1,
+  ]);
 });
 
 test("a refused write holds up nothing, and a newer version takes its place", async ({ page, startNats, openWire, namespace }) => {
@@ -158,10 +171,7 @@ test("a refused write holds up nothing, and a newer version takes its place", as
   const codes = await page.evaluate(async () => {
     const codes: string[] = [];
     for (let i = 1; i <= 3; i++) {
-      await Promise.all([
-        store.store("a", i).catch((error: { code: string }) => codes.push(error.code)),
-        store.store("b", i),
-      ]);
+      await Promise.all([store.store("a", i).catch((error: { code: string }) => codes.push(error.code)), store.store("b", i)]);
     }
     return codes;
   });
@@ -182,7 +192,14 @@ test("a refused write holds up nothing, and a newer version takes its place", as
   expect(sent.map(({ envelope }) => [envelope?.value, envelope?.metadata?.version])).toEqual([["4", 4]]);
 });
 
-test("writes queued while the server was away are refused one by one when it is back", async ({ page, startNats, openLink, openWire, namespace, consoleGuard }) => {
+test("writes queued while the server was away are refused one by one when it is back", async ({
+  page,
+  startNats,
+  openLink,
+  openWire,
+  namespace,
+  consoleGuard,
+}) => {
   consoleGuard.allowFailedSockets();
   const server = await startNats(permitting(namespace, []));
   const link = await openLink(server);
@@ -203,7 +220,14 @@ test("writes queued while the server was away are refused one by one when it is 
   expect(await wire.settled()).toHaveLength(35);
 });
 
-test("a message over the server's limit is refused alone, and kept", async ({ page, startNats, openLink, openWire, namespace, consoleGuard }) => {
+test("a message over the server's limit is refused alone, and kept", async ({
+  page,
+  startNats,
+  openLink,
+  openWire,
+  namespace,
+  consoleGuard,
+}) => {
   consoleGuard.allowFailedSockets();
   const server = await startNats({ config: "max_payload: 4096" });
   const wire = await openWire(server);
@@ -217,7 +241,9 @@ test("a message over the server's limit is refused alone, and kept", async ({ pa
   await wire.waitFor(2);
   expect(await page.evaluate(() => store.pendingWrites())).toMatchObject([{ key: "large", rejected: true }]);
   // From now on it knows.
-  expect(await page.evaluate(() => aids.refusalOf(() => store.store("larger", "x".repeat(5_000))))).toMatchObject({ code: "PAYLOAD_TOO_LARGE" });
+  expect(await page.evaluate(() => aids.refusalOf(() => store.store("larger", "x".repeat(5_000))))).toMatchObject({
+    code: "PAYLOAD_TOO_LARGE",
+  });
   expect(await page.evaluate(() => store.exists("larger"))).toBe(false);
   await server.restart({});
   const later = await openWire(server);

@@ -45,12 +45,27 @@ test("a live tab's writes under way are left alone", async ({ page: other, openP
   expect(await ended()).toEqual([true, ...Array.from({ length: 10 }, () => true)]);
   await wire.settled();
   expect(publishedOf(wire)).toEqual(UNDER_WAY);
-  const twice = wire.messages.filter(({ envelope }, index) => wire.messages.findIndex((other) => other.envelope?.key === envelope?.key && other.envelope?.operation === envelope?.operation) !== index);
-  expect(twice.map(({ text }) => text), "sent twice").toEqual([]);
+  const twice = wire.messages.filter(
+    ({ envelope }, index) =>
+      wire.messages.findIndex((other) => other.envelope?.key === envelope?.key && other.envelope?.operation === envelope?.operation) !==
+      index,
+  );
+  expect(
+    twice.map(({ text }) => text),
+    "sent twice",
+  ).toEqual([]);
 });
 
 for (const missing of [["locks"], ["BroadcastChannel"], ["locks", "BroadcastChannel"]]) {
-  test(`everything works in one tab without ${missing.join(" and ")}`, async ({ context, nats, wire, namespace, openLink, site, consoleGuard }) => {
+  test(`everything works in one tab without ${missing.join(" and ")}`, async ({
+    context,
+    nats,
+    wire,
+    namespace,
+    openLink,
+    site,
+    consoleGuard,
+  }) => {
     consoleGuard.allowFailedSockets();
     await context.addInitScript((missing) => {
       if (missing.includes("locks")) Object.defineProperty(Navigator.prototype, "locks", { get: () => undefined });
@@ -177,7 +192,14 @@ for (const kind of ["dedicated worker", "service worker"] as const) {
   });
 }
 
-test("a page publishes what a dedicated worker had under way when it was ended", async ({ page, nats, wire, namespace, openLink, consoleGuard }) => {
+test("a page publishes what a dedicated worker had under way when it was ended", async ({
+  page,
+  nats,
+  wire,
+  namespace,
+  openLink,
+  consoleGuard,
+}) => {
   consoleGuard.allowFailedSockets();
   const link = await openLink(nats);
   link.hang();

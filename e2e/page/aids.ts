@@ -99,11 +99,7 @@ export function setClock(ms: number): void {
 }
 
 /** The table of entries behind the store's back, for tests to look into and to damage. */
-async function withEntries<T>(
-  namespace: string,
-  mode: IDBTransactionMode,
-  work: (entries: IDBObjectStore) => IDBRequest<T>,
-): Promise<T> {
+async function withEntries<T>(namespace: string, mode: IDBTransactionMode, work: (entries: IDBObjectStore) => IDBRequest<T>): Promise<T> {
   const database = await requested(indexedDB.open(`nas-keystore/${namespace}`));
   try {
     return await requested(work(database.transaction("entries", mode).objectStore("entries")));

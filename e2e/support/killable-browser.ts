@@ -72,7 +72,10 @@ export async function startKillableBrowser(
       process.kill(pid, "SIGKILL");
       await withDeadline(gone(pid), () => `${browserName} did not end by SIGKILL`);
       // Playwright ends its own side of the dead browser.
-      await withDeadline(context.close().catch(() => {}), () => `The context of the killed ${browserName} did not close`);
+      await withDeadline(
+        context.close().catch(() => {}),
+        () => `The context of the killed ${browserName} did not close`,
+      );
       running = false;
       tornLogs += await engine.mend(profile);
     },

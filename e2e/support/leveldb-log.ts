@@ -37,7 +37,7 @@ export async function mendTornLogs(profile: string): Promise<number> {
 function endOfWhole(log: Uint8Array): number {
   const view = new DataView(log.buffer, log.byteOffset, log.byteLength);
   let end = 0;
-  for (let at = 0; at < log.length; ) {
+  for (let at = 0; at < log.length;) {
     const left = BLOCK_BYTES - (at % BLOCK_BYTES);
     if (left < HEADER_BYTES) {
       at += left; // filled up with zeros

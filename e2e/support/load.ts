@@ -137,7 +137,8 @@ export async function runLoad(atOnce: number): Promise<void> {
     update: ({ n, keys: [key = ""] }: LoadStep) => store.update(key, { n }),
     // Whether it was there, not whether it was read: that is not known.
     delete: ({ keys: [key = ""] }: LoadStep) => store.delete(key).then(() => false),
-    bulkStore: async ({ n, keys }: LoadStep) => [...(await store.bulkStore(keys.map((key) => [key, { n }] as const))).values()].every(Boolean),
+    bulkStore: async ({ n, keys }: LoadStep) =>
+      [...(await store.bulkStore(keys.map((key) => [key, { n }] as const))).values()].every(Boolean),
   };
   const worker = async (): Promise<void> => {
     while (!stopLoad) {

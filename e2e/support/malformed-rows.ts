@@ -197,15 +197,22 @@ export async function generateAndRead({ servers, namespace, seed, count, bombs }
       // Deeper than devalue's recursion may go.
       () => `[${Array.from({ length: 501 + below(5_000) }, (_, depth) => `[${depth + 1}]`).join(",")},1]`,
       // More places than the text is long: each level holds the next one twice.
-      () => `[${Array.from({ length: 30 }, (_, level) => `[${`${level + 1},`.repeat(9)}${level + 1}]`).join(",")},[${"-2,".repeat(50_000)}-7]]`,
+      () =>
+        `[${Array.from({ length: 30 }, (_, level) => `[${`${level + 1},`.repeat(9)}${level + 1}]`).join(",")},[${"-2,".repeat(50_000)}-7]]`,
     ])();
   };
   const badStructured = (): Promise<Row> => rowFor("structured", badStructuredText());
   /** Arrays of billions, almost all of them holes. */
   const sparse = (): Promise<Row> =>
-    rowFor("structured", pick(["[[-7,4294967295]]", `[[-7,${1_000_002 + below(2 ** 31)},1,1],5]`, `[[1,1,1,1],[-7,${1_000_002 + below(2 ** 31)}]]`]));
+    rowFor(
+      "structured",
+      pick(["[[-7,4294967295]]", `[[-7,${1_000_002 + below(2 ** 31)},1,1],5]`, `[[1,1,1,1],[-7,${1_000_002 + below(2 ** 31)}]]`]),
+    );
   const badJson = (): Promise<Row> =>
-    rowFor("json", pick([repeat("["), repeat("{"), "", "undefined", "NaN", "{'a':1}", '"\u0001"', "[1,]", '{"a":1}}', `${repeat("1")}.`, "\uFEFF1"]));
+    rowFor(
+      "json",
+      pick([repeat("["), repeat("{"), "", "undefined", "NaN", "{'a':1}", '"\u0001"', "[1,]", '{"a":1}}', `${repeat("1")}.`, "\uFEFF1"]),
+    );
   const otherKind = async (): Promise<Row> => {
     if (random() < 0.5) return rowFor("binary", repeat("QUJD"));
     return rowFor(pick(["json", "text", "structured"]), crypto.getRandomValues(new Uint8Array(1 + below(100))));
@@ -244,7 +251,8 @@ export async function generateAndRead({ servers, namespace, seed, count, bombs }
         if (call === "retrieve" || (value as Map<string, unknown>).size > 0) failures.push(`${call} takes ${key}: ${describe(row)}`);
       } catch (error) {
         const { code = "" } = error as { code?: string };
-        if (!(error instanceof keystore.KeyStoreError) || !codes.includes(code)) failures.push(`${call} of ${key}: ${String(error)}: ${describe(row)}`);
+        if (!(error instanceof keystore.KeyStoreError) || !codes.includes(code))
+          failures.push(`${call} of ${key}: ${String(error)}: ${describe(row)}`);
       }
       peakHeapBytes = Math.max(peakHeapBytes, memory?.usedJSHeapSize ?? 0);
     }

@@ -15,7 +15,15 @@ interface FullDisk {
 }
 
 /** In the page: stores values of so many bytes one after another, and returns how each call ended. */
-export async function fill({ prefix, count, bytes }: { prefix: string; count: number; bytes: number }): Promise<{ key: string; outcome: string }[]> {
+export async function fill({
+  prefix,
+  count,
+  bytes,
+}: {
+  prefix: string;
+  count: number;
+  bytes: number;
+}): Promise<{ key: string; outcome: string }[]> {
   globalThis.stored ??= {};
   const outcomes: { key: string; outcome: string }[] = [];
   for (let i = 0; i < count; i++) {
@@ -24,11 +32,12 @@ export async function fill({ prefix, count, bytes }: { prefix: string; count: nu
     const value = new Uint8Array(bytes);
     for (let at = 0; at < bytes; at += noise.length) value.set(noise.subarray(0, Math.min(noise.length, bytes - at)), at);
     value[0] = i;
-    const outcome = await store.store(key, value, { format: "binary" }).then(String, (error: unknown) =>
-      error instanceof keystore.KeyStoreError ? error.code : `untyped: ${String(error)}`,
-    );
+    const outcome = await store
+      .store(key, value, { format: "binary" })
+      .then(String, (error: unknown) => (error instanceof keystore.KeyStoreError ? error.code : `untyped: ${String(error)}`));
     outcomes.push({ key, outcome });
-    if (outcome === "true" || outcome === "false") globalThis.stored[key] = { version: (globalThis.stored[key]?.version ?? 0) + 1, sum: sum(value) };
+    if (outcome === "true" || outcome === "false")
+      globalThis.stored[key] = { version: (globalThis.stored[key]?.version ?? 0) + 1, sum: sum(value) };
   }
   return outcomes;
 
@@ -79,10 +88,14 @@ export async function expectRoomIsMade({ page, namespace, payload, servers }: Fu
   }, payload);
   const count = byForm(40, 200);
   let sweptFirst = false;
-  const keys = (): Promise<string[]> => page.evaluate((namespace) => probe.dump(namespace).then(({ entries }) => entries.map(([key]) => key as string)), namespace);
+  const keys = (): Promise<string[]> =>
+    page.evaluate((namespace) => probe.dump(namespace).then(({ entries }) => entries.map(([key]) => key as string)), namespace);
   for (let i = 0; i < count; i++) {
     const outcomes = await page.evaluate(fill, { prefix: `k${String(i).padStart(3, "0")}-`, count: 1, bytes: payload });
-    expect(outcomes.map(({ outcome }) => outcome), `store ${i}`).toEqual(["true"]);
+    expect(
+      outcomes.map(({ outcome }) => outcome),
+      `store ${i}`,
+    ).toEqual(["true"]);
     // It is used all the time, so it is never the one that goes.
     expect(await page.evaluate(() => store.retrieve("lives").then((value) => value !== undefined)), `after store ${i}`).toBe(true);
     const left = await keys();
@@ -101,7 +114,13 @@ export async function expectRoomIsMade({ page, namespace, payload, servers }: Fu
 }
 
 /** Stores more than fits while the server is away, and checks that writes are refused. Then lets the queued ones be published. */
-export async function expectRefusals({ page, namespace, payload, link, wire }: FullDisk & { readonly link: Link; readonly wire: Wire }): Promise<void> {
+export async function expectRefusals({
+  page,
+  namespace,
+  payload,
+  link,
+  wire,
+}: FullDisk & { readonly link: Link; readonly wire: Wire }): Promise<void> {
   await link.cut();
   await installProbe(page);
   const options = { servers: link.wsUrl, namespace, sweepIntervalMs: 0, maxPayloadBytes: 100 * payload };
@@ -117,7 +136,9 @@ export async function expectRefusals({ page, namespace, payload, link, wire }: F
     const { keys, failures } = await page.evaluate(look, namespace);
     expect(failures).toEqual([]);
     expect(keys.toSorted()).toEqual(stored.toSorted());
-    expect(await page.evaluate(() => store.pendingWrites().then((writes) => writes.map(({ key }) => key).toSorted()))).toEqual(stored.toSorted());
+    expect(await page.evaluate(() => store.pendingWrites().then((writes) => writes.map(({ key }) => key).toSorted()))).toEqual(
+      stored.toSorted(),
+    );
   };
   await consistent();
 
@@ -134,7 +155,8 @@ export async function expectRefusals({ page, namespace, payload, link, wire }: F
     },
     [5 * payload, stored[0]!] as const,
   );
-  for (const refusal of refusals) expect(refusal).toMatchObject({ code: "QUOTA_EXCEEDED", isKeyStoreError: true, message: expect.stringMatching(/full/) });
+  for (const refusal of refusals)
+    expect(refusal).toMatchObject({ code: "QUOTA_EXCEEDED", isKeyStoreError: true, message: expect.stringMatching(/full/) });
   await consistent();
   const reads = await page.evaluate(
     async (keys) => ({
@@ -147,7 +169,14 @@ export async function expectRefusals({ page, namespace, payload, link, wire }: F
     }),
     stored,
   );
-  expect(reads).toEqual({ retrieve: payload, bulk: stored.length, exists: true, version: 1, listed: stored.length, entries: stored.length });
+  expect(reads).toEqual({
+    retrieve: payload,
+    bulk: stored.length,
+    exists: true,
+    version: 1,
+    listed: stored.length,
+    entries: stored.length,
+  });
 
   // A reload changes nothing.
   await reload(page);

@@ -41,12 +41,18 @@ export interface Fixtures {
 }
 
 /** Makes tabs write the same keys, ends one tab after another in the middle of its work, and checks that nothing is lost. */
-export async function endTabsUnderLoad({ context, openPage, nats, namespace, wire, random }: Fixtures, end: (tab: Page) => Promise<void>): Promise<void> {
+export async function endTabsUnderLoad(
+  { context, openPage, nats, namespace, wire, random }: Fixtures,
+  end: (tab: Page) => Promise<void>,
+): Promise<void> {
   await context.addInitScript(reportCommits);
   const watcher = await openPage();
   await watcher.evaluate(collectReports);
   const settledOf = (slot: number | ""): Promise<number> =>
-    watcher.evaluate((slot) => reports.filter((report) => report.type === "settled" && (slot === "" || report.tab.startsWith(`${slot}.`))).length, slot);
+    watcher.evaluate(
+      (slot) => reports.filter((report) => report.type === "settled" && (slot === "" || report.tab.startsWith(`${slot}.`))).length,
+      slot,
+    );
 
   const failures: string[] = [];
   let ends = 0;
@@ -55,7 +61,12 @@ export async function endTabsUnderLoad({ context, openPage, nats, namespace, wir
     const page = await openPage();
     const name = `${slot}.${ends}`;
     await openStoreIn(page, { servers: nats.wsUrl, namespace, sweepIntervalMs: 0, ...(slot % 2 === 0 ? { lingerMs: 500 } : {}) });
-    const load = page.evaluate(write, { tab: name, least: Math.max(1, STORES_EACH - (await settledOf(slot))), keys: KEYS, seed: random.int(0, 2 ** 31) });
+    const load = page.evaluate(write, {
+      tab: name,
+      least: Math.max(1, STORES_EACH - (await settledOf(slot))),
+      keys: KEYS,
+      seed: random.int(0, 2 ** 31),
+    });
     return { slot, page, load: load.catch(() => "ended" as const) };
   };
   const tabs = await Promise.all(Array.from({ length: TABS }, (_, slot) => openTab(slot)));
@@ -65,7 +76,7 @@ export async function endTabsUnderLoad({ context, openPage, nats, namespace, wir
     const counts = await Promise.all(tabs.map(({ slot }) => settledOf(slot)));
     return counts.every((count) => count >= STORES_EACH);
   };
-  for (let settled = 0; !isFinishing; ) {
+  for (let settled = 0; !isFinishing;) {
     await expect.poll(() => settledOf(""), "the stores that have settled").toBeGreaterThanOrEqual(settled + STORES_BETWEEN_ENDS);
     settled = await settledOf("");
     isFinishing = ends >= LEAST_ENDS - 1 && (await allDone());
@@ -73,10 +84,12 @@ export async function endTabsUnderLoad({ context, openPage, nats, namespace, wir
     if (isFinishing) {
       // First, all tabs but the last victim stop in good order.
       await Promise.all(
-        tabs.filter((tab) => tab !== victim).map(async ({ page, load }) => {
-          await page.evaluate(() => void (globalThis.isOver = true));
-          await load;
-        }),
+        tabs
+          .filter((tab) => tab !== victim)
+          .map(async ({ page, load }) => {
+            await page.evaluate(() => void (globalThis.isOver = true));
+            await load;
+          }),
       );
     }
     await end(victim.page);
@@ -113,11 +126,20 @@ export async function endTabsUnderLoad({ context, openPage, nats, namespace, wir
   }
   const keys = Array.from({ length: KEYS }, (_, k) => `k${k}`);
   const stored = await survivor.evaluate(
-    (keys) => Promise.all(keys.map(async (key) => ({ value: await store.retrieve(key, { useCache: false }), newest: (await store.getMetadata(key))?.version ?? 0 }))),
+    (keys) =>
+      Promise.all(
+        keys.map(async (key) => ({
+          value: await store.retrieve(key, { useCache: false }),
+          newest: (await store.getMetadata(key))?.version ?? 0,
+        })),
+      ),
     keys,
   );
   const seenBy = await Promise.all(
-    tabs.map(async ({ page, slot }) => ({ slot, values: await page.evaluate((keys) => Promise.all(keys.map((key) => store.retrieve(key))), keys) })),
+    tabs.map(async ({ page, slot }) => ({
+      slot,
+      values: await page.evaluate((keys) => Promise.all(keys.map((key) => store.retrieve(key))), keys),
+    })),
   );
   for (const [index, key] of keys.entries()) {
     const { value, newest } = stored[index]!;
@@ -137,24 +159,28 @@ export async function endTabsUnderLoad({ context, openPage, nats, namespace, wir
     // answer and the outbox, is the same message: it counts where it came first.
     const sent = messagesOf.get(key) ?? [];
     const last = sent.at(-1)?.envelope;
-    if (last?.metadata?.version !== newest) failures.push(`${key}: the last message is version ${last?.metadata?.version}, the newest is ${newest}: ${described(sent.slice(-4))}`);
+    if (last?.metadata?.version !== newest)
+      failures.push(
+        `${key}: the last message is version ${last?.metadata?.version}, the newest is ${newest}: ${described(sent.slice(-4))}`,
+      );
     const firsts = [...new Map(sent.toReversed().map((message) => [message.headers["Nats-Msg-Id"], message])).values()].toReversed();
     firsts.forEach(({ envelope }, at) => {
       const before = firsts[at - 1]?.envelope?.metadata?.version ?? 0;
       const version = envelope?.metadata?.version ?? 0;
-      if (version < before) failures.push(`${key}: version ${version} was sent after ${before}: ${described(firsts.slice(Math.max(0, at - 3), at + 2))}`);
+      if (version < before)
+        failures.push(`${key}: version ${version} was sent after ${before}: ${described(firsts.slice(Math.max(0, at - 3), at + 2))}`);
     });
     // The last message and every tab have the stored value.
-    if (last !== undefined && JSON.stringify(value) !== last.value) failures.push(`${key}: ${JSON.stringify(value)} is stored, ${last.value} was sent last`);
+    if (last !== undefined && JSON.stringify(value) !== last.value)
+      failures.push(`${key}: ${JSON.stringify(value)} is stored, ${last.value} was sent last`);
     for (const { slot, values } of seenBy) {
       const seen = values[index];
-      if (JSON.stringify(seen) !== JSON.stringify(value)) failures.push(`${key}: tab ${slot} serves ${JSON.stringify(seen)}, not ${JSON.stringify(value)}`);
+      if (JSON.stringify(seen) !== JSON.stringify(value))
+        failures.push(`${key}: tab ${slot} serves ${JSON.stringify(seen)}, not ${JSON.stringify(value)}`);
     }
   }
   const confirmed = settled.filter(({ result }) => result === true).length;
-  console.log(
-    `${settled.length} stores, ${confirmed} confirmed at once, ${ends} tabs ended, ${messages.length} messages`,
-  );
+  console.log(`${settled.length} stores, ${confirmed} confirmed at once, ${ends} tabs ended, ${messages.length} messages`);
   expect(failures).toEqual([]);
 }
 
@@ -195,7 +221,11 @@ function reportCommits(): void {
   const put = IDBObjectStore.prototype.put;
   const commits = new WeakMap<IDBTransaction, Extract<Report, { type: "committed" }>[]>();
   // The outbox names every version, even one that is superseded in its own transaction.
-  IDBObjectStore.prototype.put = function (this: IDBObjectStore, row: { writes: { key: string; version: number; n: number }[] }, rowKey?: IDBValidKey) {
+  IDBObjectStore.prototype.put = function (
+    this: IDBObjectStore,
+    row: { writes: { key: string; version: number; n: number }[] },
+    rowKey?: IDBValidKey,
+  ) {
     if (this.name === "outbox") {
       let list = commits.get(this.transaction);
       if (list === undefined) {

@@ -18,15 +18,23 @@ interface Tabs {
 }
 
 /** Ends a tab in the middle of its writes, and checks that the other tab publishes them. */
-export async function expectTakeover({ living, ending, nats, link, wire, namespace, connected }: Tabs, end: (tab: Page) => Promise<void>): Promise<void> {
+export async function expectTakeover(
+  { living, ending, nats, link, wire, namespace, connected }: Tabs,
+  end: (tab: Page) => Promise<void>,
+): Promise<void> {
   await openStores(living, nats.wsUrl, ending, link.wsUrl, namespace);
   await beginWrites({ living, ending, link, connected });
-  expect(wire.messages.filter(({ envelope }) => envelope?.key.startsWith("under-way")), "no write has been published yet").toEqual([]);
+  expect(
+    wire.messages.filter(({ envelope }) => envelope?.key.startsWith("under-way")),
+    "no write has been published yet",
+  ).toEqual([]);
 
   await end(ending);
   await expect.poll(() => publishedOf(wire), "taken over").toEqual(UNDER_WAY);
   await expect.poll(() => living.evaluate(async () => (await store.pendingWrites()).length)).toBe(0);
-  expect(await living.evaluate(() => store.bulkRetrieve(["under-way-0", "under-way-9"]).then((found) => [...found.values()]))).toEqual([0, 9]);
+  expect(await living.evaluate(() => store.bulkRetrieve(["under-way-0", "under-way-9"]).then((found) => [...found.values()]))).toEqual([
+    0, 9,
+  ]);
 }
 
 /** The last operation on each key that `beginWrites` leaves under way. */
@@ -42,7 +50,8 @@ export async function openStores(living: Page, livingServer: string, ending: Pag
   ] as const) {
     await page.evaluate(
       // Writes stay under way for as long as a test takes.
-      ([servers, namespace]) => void (globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000, lingerMs: 60_000 })),
+      ([servers, namespace]) =>
+        void (globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000, lingerMs: 60_000 })),
       [servers, namespace] as const,
     );
   }
@@ -50,7 +59,17 @@ export async function openStores(living: Page, livingServer: string, ending: Pag
 }
 
 /** Leaves writes of a tab under way. Resolves when they are committed, with a function that resolves to their results. */
-export async function beginWrites({ living, ending, link, connected }: { living: Page; ending: Page; link: Link; connected: boolean }): Promise<() => Promise<boolean[]>> {
+export async function beginWrites({
+  living,
+  ending,
+  link,
+  connected,
+}: {
+  living: Page;
+  ending: Page;
+  link: Link;
+  connected: boolean;
+}): Promise<() => Promise<boolean[]>> {
   if (connected) expect(await ending.evaluate(() => store.ping())).toBe(true);
   link.hang();
   await ending.evaluate(() => {

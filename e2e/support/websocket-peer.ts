@@ -29,7 +29,9 @@ export function webSocketPeer(socket: Socket): WebSocketPeer {
     onClose: () => {},
     accept: () => {
       const key = /^sec-websocket-key: *(\S+)/im.exec(request ?? "")?.[1] ?? "";
-      const accept = createHash("sha1").update(key + MAGIC).digest("base64");
+      const accept = createHash("sha1")
+        .update(key + MAGIC)
+        .digest("base64");
       socket.write(
         `HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ${accept}\r\n\r\n`,
       );

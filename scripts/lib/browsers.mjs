@@ -46,7 +46,8 @@ const sources = {
     howToGet: "install WebKitGTK's driver and Xvfb (Debian: apt install webkit2gtk-driver xvfb)",
     packages: ["webkit2gtk-driver", "xvfb"],
     // MiniBrowser needs a display: that of Xvfb.
-    candidates: async () => (onPath("Xvfb") === undefined ? [] : [named("WEBKIT_DRIVER_PATH"), onPath("WebKitWebDriver"), "/usr/bin/WebKitWebDriver"]),
+    candidates: async () =>
+      onPath("Xvfb") === undefined ? [] : [named("WEBKIT_DRIVER_PATH"), onPath("WebKitWebDriver"), "/usr/bin/WebKitWebDriver"],
   },
 };
 

@@ -37,7 +37,9 @@ function fakeClient() {
   return { client, tell, closed };
 }
 
-async function setUp(): Promise<ReturnType<typeof fakeClient> & { connection: Connection; connect: ReturnType<typeof vi.fn<(options: object) => Promise<unknown>>> }> {
+async function setUp(): Promise<
+  ReturnType<typeof fakeClient> & { connection: Connection; connect: ReturnType<typeof vi.fn<(options: object) => Promise<unknown>>> }
+> {
   const fake = fakeClient();
   const connect = vi.fn<(options: object) => Promise<unknown>>().mockResolvedValue(fake.client);
   return { ...fake, connect, connection: await dial(optionsWith(connect)) };
@@ -54,7 +56,13 @@ describe("dialling", () => {
     const connect = vi.fn<(options: object) => Promise<unknown>>().mockResolvedValue(fakeClient().client);
     await dial(optionsWith(connect, { connection: { user: "ada", pass: "secret" }, servers: ["ws://a:1", "wss://b"] }));
     expect(connect).toHaveBeenCalledTimes(1);
-    expect(connect.mock.calls[0]?.[0]).toMatchObject({ user: "ada", pass: "secret", servers: ["ws://a:1", "wss://b"], reconnect: false, timeout: 6_000 });
+    expect(connect.mock.calls[0]?.[0]).toMatchObject({
+      user: "ada",
+      pass: "secret",
+      servers: ["ws://a:1", "wss://b"],
+      reconnect: false,
+      timeout: 6_000,
+    });
   });
 
   it("that fails says what the client said", async () => {
@@ -145,8 +153,15 @@ describe("publishing", () => {
 });
 
 describe("a refusal", () => {
-  const natsWs = (refused: string): object => ({ type: "error", data: "PERMISSIONS_VIOLATION", permissionContext: { operation: "publish", subject: refused } });
-  const natsCore = (refused: string): object => ({ type: "error", error: Object.assign(new Error(`Permissions Violation for Publish to "${refused}"`), { operation: "publish", subject: refused }) });
+  const natsWs = (refused: string): object => ({
+    type: "error",
+    data: "PERMISSIONS_VIOLATION",
+    permissionContext: { operation: "publish", subject: refused },
+  });
+  const natsCore = (refused: string): object => ({
+    type: "error",
+    error: Object.assign(new Error(`Permissions Violation for Publish to "${refused}"`), { operation: "publish", subject: refused }),
+  });
 
   it.each<[string, (refused: string) => object]>([
     ["nats.ws", natsWs],
@@ -178,7 +193,10 @@ describe("a refusal", () => {
     ["all of them", String.raw`_kv.test.key.\"\\x41\u200b\U000e0001z`],
   ])("finds the subject that the server quotes as Go does: %s", async (_, quoted) => {
     const { connection, tell } = await setUp();
-    const plain = quoted.replaceAll(/\\u([0-9a-f]{4})|\\U([0-9a-f]{8})|\\(["\\])/g, (__, u?: string, U?: string, character?: string) => character ?? String.fromCodePoint(Number.parseInt(u ?? U ?? "", 16)));
+    const plain = quoted.replaceAll(
+      /\\u([0-9a-f]{4})|\\U([0-9a-f]{8})|\\(["\\])/g,
+      (__, u?: string, U?: string, character?: string) => character ?? String.fromCodePoint(Number.parseInt(u ?? U ?? "", 16)),
+    );
     const receipt = connection.publish(messageTo("", { subject: plain }));
     tell(natsWs(quoted));
     await connection.roundTrip();

@@ -1,4 +1,4 @@
-import { headerOf, type Message } from "../entry/envelope.ts";
+import { headerOf, type Message } from "../model/envelope.ts";
 import { natsClient } from "./nats-client.ts";
 
 /** One connection to a NATS server, as narrow as publishing needs it. */
@@ -128,9 +128,7 @@ class NatsConnection implements Connection {
   }
 
   async close(): Promise<void> {
-    await Promise.race([this.#client.close(), new Promise((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS))]).catch(
-      () => undefined,
-    );
+    await Promise.race([this.#client.close(), new Promise((resolve) => setTimeout(resolve, CLOSE_TIMEOUT_MS))]).catch(() => undefined);
     this.#sockets.closeAll();
   }
 
@@ -194,7 +192,10 @@ function givenUpAfter(ms: number, connecting: Promise<NatsClient>, hungUp: Promi
     connecting.then(resolve, reject).finally(() => clearTimeout(timer));
     // Once it is connected the client tells of its end itself.
     let connected = false;
-    connecting.then(() => (connected = true), () => undefined);
+    connecting.then(
+      () => (connected = true),
+      () => undefined,
+    );
     hungUp.catch((error: unknown) => connected || giveUp(error));
   });
 }

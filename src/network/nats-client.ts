@@ -1,4 +1,4 @@
-import { loaded } from "../lazy.ts";
+import { loaded } from "../util/load.ts";
 
 /** nats.ws, which loads with the first connection. `nas-keystore/eager` brings it along and puts it in here. */
 export const natsClient: { load: () => Promise<Pick<typeof import("nats.ws"), "connect">> } = {

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeConnection, messageTo } from "../testing/fake-connection.ts";
 import type { Connection } from "./connection.ts";
-import { Lease } from "./lease.ts";
+import { Lease } from "./shared-connection.ts";
 import { Publisher } from "./publisher.ts";
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
@@ -9,7 +9,12 @@ afterEach(() => vi.useRealTimers());
 
 function setUp(dial?: () => Promise<Connection>, lingerMs = 0) {
   const connection = new FakeConnection();
-  const health = { connected: vi.fn<() => void>(), unreachable: vi.fn<() => void>(), worked: vi.fn<() => void>(), broken: vi.fn<(error: Error) => void>() };
+  const health = {
+    connected: vi.fn<() => void>(),
+    unreachable: vi.fn<() => void>(),
+    worked: vi.fn<() => void>(),
+    broken: vi.fn<(error: Error) => void>(),
+  };
   const lease = new Lease(dial ?? (() => Promise.resolve(connection)), health, { timeoutMs: 2_000, lingerMs });
   return { connection, health, publisher: new Publisher(lease, health, 2_000) };
 }
@@ -32,7 +37,11 @@ describe("publishing", () => {
     const { connection, publisher, health } = setUp();
     const denied = new Error("Permissions Violation");
     connection.refuses = ({ id }) => (id === "id-b" ? denied : undefined);
-    expect(await publisher.publish(["a", "b", "c"].map((key) => messageTo(key)))).toEqual([CONFIRMED, { status: "rejected", error: denied }, CONFIRMED]);
+    expect(await publisher.publish(["a", "b", "c"].map((key) => messageTo(key)))).toEqual([
+      CONFIRMED,
+      { status: "rejected", error: denied },
+      CONFIRMED,
+    ]);
     expect(health.broken).not.toHaveBeenCalled();
   });
 
@@ -44,20 +53,15 @@ describe("publishing", () => {
     expect(await publisher.publish([messageTo("a")])).toEqual([{ status: "rejected", error: new Error("late") }]);
   });
 
-  it.each([
-    "_kv.test.key.a b",
-    "_kv.test.key.a\r\nPUB other 0\r\n",
-    "_kv.test.key.*",
-    "_kv.test.key.>",
-    "_kv.test.key.",
-    "$SYS.REQ",
-    "",
-  ])("never hands the subject %j to the client", async (subject) => {
-    const { connection, publisher } = setUp();
-    const deliveries = await publisher.publish([messageTo("a", { subject }), messageTo("b")]);
-    expect(deliveries.map(({ status }) => status)).toEqual(["rejected", "confirmed"]);
-    expect(connection.published.map(({ id }) => id)).toEqual(["id-b"]);
-  });
+  it.each(["_kv.test.key.a b", "_kv.test.key.a\r\nPUB other 0\r\n", "_kv.test.key.*", "_kv.test.key.>", "_kv.test.key.", "$SYS.REQ", ""])(
+    "never hands the subject %j to the client",
+    async (subject) => {
+      const { connection, publisher } = setUp();
+      const deliveries = await publisher.publish([messageTo("a", { subject }), messageTo("b")]);
+      expect(deliveries.map(({ status }) => status)).toEqual(["rejected", "confirmed"]);
+      expect(connection.published.map(({ id }) => id)).toEqual(["id-b"]);
+    },
+  );
 
   it.each(["gone\r\nNats-Rollup: all-1", "a b-1", "ö-1", "\0-1"])("never hands the id %j to the client", async (id) => {
     const { connection, publisher } = setUp();
@@ -121,7 +125,11 @@ describe("a connection that does not do its work", () => {
       if (id === "id-b") throw new Error("CONNECTION_CLOSED");
       return {};
     });
-    expect((await publisher.publish(["a", "b", "c"].map((key) => messageTo(key)))).map(({ status }) => status)).toEqual(["failed", "failed", "failed"]);
+    expect((await publisher.publish(["a", "b", "c"].map((key) => messageTo(key)))).map(({ status }) => status)).toEqual([
+      "failed",
+      "failed",
+      "failed",
+    ]);
     expect(connection.roundTrips).toBe(0);
   });
 

@@ -1,8 +1,8 @@
-import { isSafeId, wireSize, type Message } from "../entry/envelope.ts";
-import { isSafeSubject } from "../entry/subject.ts";
-import { asError } from "../errors.ts";
+import { isSafeId, wireSize, type Message } from "../model/envelope.ts";
+import { isSafeSubject } from "../model/subject.ts";
+import { asError } from "../util/errors.ts";
 import type { Connection, Receipt } from "./connection.ts";
-import { byDeadline, type Health, type Lease } from "./lease.ts";
+import { byDeadline, type Health, type Lease } from "./shared-connection.ts";
 
 /** What became of one message. */
 export type Delivery =

@@ -96,7 +96,10 @@ export class LifeSigns {
 
   /** The stores that give a sign, or have asked for the lock and wait for those who took them for dead. Who only watches shares it. */
   async living(): Promise<Set<string>> {
-    const { held = [], pending = [] } = (await lockManager()?.query().catch((error) => (isForbidden(error) ? undefined : Promise.reject(error)))) ?? {};
+    const { held = [], pending = [] } =
+      (await lockManager()
+        ?.query()
+        .catch((error) => (isForbidden(error) ? undefined : Promise.reject(error)))) ?? {};
     return new Set(
       [...held, ...pending].flatMap(({ name = "", mode }) =>
         mode === "exclusive" && name.startsWith(this.#prefix) ? [name.slice(this.#prefix.length)] : [],

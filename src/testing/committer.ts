@@ -1,6 +1,6 @@
-import { Committer, type CommitterOptions } from "../storage/committer.ts";
-import type { Commit, Draft } from "../storage/commit-group.ts";
-import type { Database } from "../storage/database.ts";
+import { Committer, type CommitterOptions } from "../storage/commit/committer.ts";
+import type { Commit, Draft } from "../storage/commit/commit-group.ts";
+import type { Database } from "../storage/idb/database.ts";
 
 /** The committer of a store called "me", which may publish at once. Its callbacks do nothing unless a test gives others. */
 export function newCommitter(database: Database, given: Partial<CommitterOptions> = {}): Committer {

@@ -1,5 +1,5 @@
-import { LONG_AGO, type EntryRow } from "../entry/row.ts";
-import type { Draft, Unsigned } from "../storage/commit-group.ts";
+import { LONG_AGO, type EntryRow } from "../model/row.ts";
+import type { Draft, Unsigned } from "../storage/commit/commit-group.ts";
 import { entryRow } from "./rows.ts";
 
 /** A draft that stores a JSON text. */

@@ -1,4 +1,4 @@
-import type { KeyStoreError, KeyStoreErrorCode } from "../errors.ts";
+import type { KeyStoreError, KeyStoreErrorCode } from "../util/errors.ts";
 
 /** The KeyStoreError that a call throws, at once or as a rejection. */
 export async function errorOf(work: () => unknown): Promise<KeyStoreError> {

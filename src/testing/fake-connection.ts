@@ -1,4 +1,4 @@
-import type { Message } from "../entry/envelope.ts";
+import type { Message } from "../model/envelope.ts";
 import type { Connection, Receipt } from "../network/connection.ts";
 
 /** A connection whose server does what a test says. */

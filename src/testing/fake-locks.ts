@@ -70,7 +70,7 @@ export class FakeLocks {
 
   #grantNext(): void {
     const blocked = new Set<string>();
-    for (let at = 0; at < this.#waiting.length; ) {
+    for (let at = 0; at < this.#waiting.length;) {
       const { lock, grant } = this.#waiting[at] as Request;
       if (blocked.has(lock.name) || !this.#isFree(lock)) {
         blocked.add(lock.name);

@@ -1,4 +1,4 @@
-import type { Envelope } from "../entry/envelope.ts";
+import type { Envelope } from "../model/envelope.ts";
 import { deferred } from "./fake-connection.ts";
 
 /** A message as the server has read it. */
@@ -57,7 +57,9 @@ export class FakeNats {
 
   /** What arrived, as `key@version`. */
   get log(): string[] {
-    return this.arrived.map(({ envelope }) => `${envelope.key}@${envelope.operation === "store" ? envelope.metadata.version : envelope.version}`);
+    return this.arrived.map(
+      ({ envelope }) => `${envelope.key}@${envelope.operation === "store" ? envelope.metadata.version : envelope.version}`,
+    );
   }
 
   #client(): object {

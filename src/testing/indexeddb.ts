@@ -1,12 +1,12 @@
 import { IDBFactory, IDBDatabase, IDBKeyRange, IDBObjectStore, forceCloseDatabase } from "fake-indexeddb";
 import { afterEach, beforeEach, expect, vi, type MockInstance } from "vitest";
 
-import { asRow, type Row } from "../entry/row.ts";
-import type { WriteId } from "../entry/metadata.ts";
-import { Database } from "../storage/database.ts";
-import { addToOutbox, outboxRows, type OutboxRow } from "../storage/outbox-table.ts";
-import { asPack, packing } from "../storage/pack.ts";
-import { ENTRIES, OUTBOX } from "../storage/schema.ts";
+import { asRow, type Row } from "../model/row.ts";
+import type { WriteId } from "../model/metadata.ts";
+import { Database } from "../storage/idb/database.ts";
+import { addToOutbox, outboxRows, type OutboxRow } from "../storage/outbox/outbox-table.ts";
+import { asPack, packing } from "../storage/entries/block.ts";
+import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
 
 /** Every test of the file gets an IndexedDB of its own, with nothing in it. */
 export function useFreshIndexedDB(): void {

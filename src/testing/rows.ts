@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 
-import type { WriteId } from "../entry/metadata.ts";
-import { LONG_AGO, type EntryRow, type Tombstone } from "../entry/row.ts";
+import type { WriteId } from "../model/metadata.ts";
+import { LONG_AGO, type EntryRow, type Tombstone } from "../model/row.ts";
 
 /** When the rows of tests were written, unless they say otherwise. */
 export const NOW = Date.UTC(2026, 0, 2, 3, 4, 5, 678);

@@ -2,11 +2,11 @@ import { createHash } from "node:crypto";
 
 import { afterEach, beforeAll, beforeEach, vi } from "vitest";
 
-import type { KeyStoreEvents } from "../events.ts";
+import type { KeyStoreEvents } from "../model/events.ts";
 import { NASKeyStore } from "../key-store.ts";
-import { lazy } from "../lazy.ts";
-import type { KeyStoreOptions } from "../options.ts";
-import { parts } from "../rooms.ts";
+import { lazy } from "../values/lazy.ts";
+import type { KeyStoreOptions } from "../options/options.ts";
+import { parts } from "../runtime/runtime.ts";
 import { FakeChannel } from "./fake-channel.ts";
 import { FakeLocks } from "./fake-locks.ts";
 import { FakeNats } from "./fake-nats.ts";
@@ -71,7 +71,9 @@ export async function preload(): Promise<void> {
 /** Hashes without WebCrypto's threads. How long they take is not measured in turns of the event loop. */
 export function hashAtOnce(): void {
   vi.spyOn(crypto.subtle, "digest").mockImplementation(async (_, data) => {
-    const hash = createHash("sha256").update(new Uint8Array(data as ArrayBuffer)).digest();
+    const hash = createHash("sha256")
+      .update(new Uint8Array(data as ArrayBuffer))
+      .digest();
     return new Uint8Array(hash).buffer;
   });
 }

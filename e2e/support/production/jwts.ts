@@ -1,4 +1,13 @@
-import { createAccount, createOperator, createUser, encodeAccount, encodeOperator, encodeUser, type KeyPair, type User } from "@nats-io/jwt";
+import {
+  createAccount,
+  createOperator,
+  createUser,
+  encodeAccount,
+  encodeOperator,
+  encodeUser,
+  type KeyPair,
+  type User,
+} from "@nats-io/jwt";
 
 /** An operator and an account, made for one test: what `nsc` and a login service would be. */
 export interface Issuer {
@@ -16,11 +25,9 @@ export async function makeIssuer(): Promise<Issuer> {
   const operatorJwt = await encodeOperator("tests", operator);
   const accountJwt = await encodeAccount("app", account, { limits: UNLIMITED }, { signer: operator });
   return {
-    operatorConf: [
-      `operator: ${operatorJwt}`,
-      "resolver: MEMORY",
-      `resolver_preload: { ${account.getPublicKey()}: ${accountJwt} }`,
-    ].join("\n"),
+    operatorConf: [`operator: ${operatorJwt}`, "resolver: MEMORY", `resolver_preload: { ${account.getPublicKey()}: ${accountJwt} }`].join(
+      "\n",
+    ),
     sign: (userKey, { namespace, seconds, bearer = false }) => {
       const user: Partial<User> = {
         pub: { allow: [`_kv.${namespace}.key.*`] },

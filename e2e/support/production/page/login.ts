@@ -16,7 +16,15 @@ export const seed: string = new TextDecoder().decode(pair.getSeed());
 export const told: { type: string; text: string }[] = [];
 
 export function openWithPassword(where: Where): void {
-  open({ ...where, connection: { authenticator: usernamePasswordAuthenticator(() => credentials.user, () => credentials.pass) } });
+  open({
+    ...where,
+    connection: {
+      authenticator: usernamePasswordAuthenticator(
+        () => credentials.user,
+        () => credentials.pass,
+      ),
+    },
+  });
 }
 
 export function openWithToken(where: Where): void {
@@ -98,7 +106,11 @@ function everythingOf(value: unknown, seen = new Set<unknown>()): string {
   if (value instanceof Uint8Array) return new TextDecoder().decode(value);
   const texts: string[] = [];
   if (value instanceof Map || value instanceof Set) for (const member of value) texts.push(everythingOf(member, seen));
-  for (let holder: object | null = value; holder !== null && holder !== Object.prototype; holder = Object.getPrototypeOf(holder) as object | null) {
+  for (
+    let holder: object | null = value;
+    holder !== null && holder !== Object.prototype;
+    holder = Object.getPrototypeOf(holder) as object | null
+  ) {
     for (const name of Reflect.ownKeys(holder)) texts.push(`${String(name)}: ${everythingOf(read(value, name), seen)}`);
   }
   return texts.join("\n");

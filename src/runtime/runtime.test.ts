@@ -1,0 +1,370 @@
+import { describe, expect, it, vi } from "vitest";
+import type { NASKeyStore } from "../key-store.ts";
+import { parts } from "./runtime.ts";
+import { UPGRADES } from "../storage/idb/schema.ts";
+import type { Notice } from "../tabs/channel.ts";
+import { codeOf } from "../testing/errors.ts";
+import { FakeChannel } from "../testing/fake-channel.ts";
+import { deferred } from "../testing/fake-connection.ts";
+import { allRows, openDatabase, putOutbox, putRows, resultOf, watchConnections } from "../testing/indexeddb.ts";
+import { entryRow } from "../testing/rows.ts";
+import { DATABASE, elapse, listen, stopTime, turns, until, usePage } from "../testing/stores.ts";
+
+const page = usePage();
+const ALIVE = `${DATABASE}/alive/`;
+
+const hide = (): void => void page.events.dispatchEvent(Object.assign(new Event("pagehide"), { persisted: true }));
+const comeBack = (): void => void page.events.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+const alive = async (): Promise<number> => {
+  const { held = [] } = await page.locks.query();
+  return held.filter(({ name, mode }) => mode === "exclusive" && name?.startsWith(ALIVE)).length;
+};
+
+/** Sends notices to the stores as another tab does. */
+function tell(...notices: Notice[]): void {
+  const channel = new BroadcastChannel(DATABASE);
+  for (const notice of notices) channel.postMessage(notice);
+  channel.close();
+}
+
+/** Leaves an unconfirmed write in the database as another tab does. */
+async function leave(owner: string, state: "sending" | "queued", key: string, value = "1"): Promise<void> {
+  const database = openDatabase(DATABASE);
+  await putRows(database, { [key]: entryRow({ payload: value, writeId: [owner, 1] }) });
+  await putOutbox(database, owner, { state, attempts: 0, writes: [{ n: 1, key, version: 1, operation: "store" }] });
+  database.close();
+}
+
+/** Holds back the loading of the write side. The function returned lets it go on. */
+function holdWriteSide(): () => void {
+  const { writeSide } = parts;
+  const held = deferred<void>();
+  vi.spyOn(parts, "writeSide").mockImplementation(async () => {
+    await held.promise;
+    return writeSide();
+  });
+  return () => held.resolve();
+}
+
+/** A store that has finished the background work of its start. */
+async function openQuiet(options?: Parameters<typeof page.open>[0]): Promise<NASKeyStore> {
+  const store = page.open(options);
+  await store.flush();
+  await turns(200);
+  return store;
+}
+
+describe("a page that goes into the back/forward cache", () => {
+  it("does not block another page that upgrades the database, even without a `versionchange` event", async () => {
+    const connections = watchConnections();
+    const store = await openQuiet();
+    await store.store("k", 1);
+    hide();
+    for (const { database } of connections) database.onversionchange = null;
+    const blocked = vi.fn<() => void>();
+    const request = indexedDB.open(DATABASE, UPGRADES.length + 1);
+    request.addEventListener("blocked", blocked);
+    (await resultOf(request)).close();
+    expect(blocked).not.toHaveBeenCalled();
+  });
+
+  it("releases its liveness lock and hears no other tab until it comes back", async () => {
+    const store = await openQuiet();
+    await store.store("k", 1);
+    await store.flush();
+    expect(await alive()).toBe(1);
+    hide();
+    await until(async () => (await alive()) === 0);
+    expect(FakeChannel.openOn(DATABASE)).toBe(0);
+    comeBack();
+    await until(async () => (await alive()) === 1);
+    await store.retrieve("k");
+    tell({ type: "cleared" });
+    await until(() => store.getCacheStats().size === 0);
+  });
+
+  it("forgets, when it comes back, what it read meanwhile", async () => {
+    const store = await openQuiet();
+    await store.store("k", "old");
+    hide();
+    expect(await store.retrieve("k")).toBe("old");
+    const database = openDatabase(DATABASE);
+    await putRows(database, { k: entryRow({ payload: '"new"', version: 2 }) });
+    database.close();
+    expect(await store.retrieve("k")).toBe("old");
+    comeBack();
+    expect(await store.retrieve("k")).toBe("new");
+  });
+
+  it("publishes, when it comes back, its queued writes and those of a tab that ended meanwhile", async () => {
+    await openQuiet();
+    const die = await page.locks.take(`${ALIVE}other`);
+    await leave("other", "sending", "theirs");
+    hide();
+    die();
+    await turns(200);
+    expect(page.nats.log).toEqual([]);
+    comeBack();
+    await until(() => page.nats.log.length > 0);
+    expect(page.nats.log).toEqual(["theirs@1"]);
+  });
+
+  it("keeps its limits when it comes back, whatever other tabs stored meanwhile", async () => {
+    const store = await openQuiet({ maxEntries: 2 });
+    await store.bulkStore({ a: 1, b: 2 });
+    await turns(200);
+    hide();
+    const database = openDatabase(DATABASE);
+    await putRows(database, { c: entryRow({ writeId: ["gone", 1], lastUsed: Date.now() + 1_000 }) });
+    database.close();
+    comeBack();
+    await until(async () => (await store.listKeys()).length === 2);
+    expect(await store.listKeys()).toEqual(["b", "c"]);
+  });
+
+  it("takes no liveness lock when the write side loads while it is away", async () => {
+    const loadWriteSide = holdWriteSide();
+    const store = page.open();
+    hide();
+    loadWriteSide();
+    await store.pendingWrites();
+    await turns();
+    expect(await alive()).toBe(0);
+    comeBack();
+    await until(async () => (await alive()) === 1);
+  });
+
+  it("that came back takes its liveness lock as soon as the write side has loaded", async () => {
+    const loadWriteSide = holdWriteSide();
+    const store = page.open();
+    hide();
+    comeBack();
+    loadWriteSide();
+    await store.pendingWrites();
+    await turns();
+    expect(await alive()).toBe(1);
+  });
+});
+
+describe("a tab that ends", () => {
+  it.each<[string, (owner: string) => Notice]>([
+    ["says that it lives", (owner) => ({ type: "hello", owner })],
+    ["tells of a write", (owner) => ({ type: "written", owner, keys: [] })],
+  ])("after it opened later and %s has its writes taken over", async (_, notice) => {
+    await openQuiet();
+    const die = await page.locks.take(`${ALIVE}later`);
+    tell(notice("later"));
+    await turns();
+    await leave("later", "sending", "theirs");
+    die();
+    await until(() => page.nats.log.length > 0);
+    expect(page.nats.log).toEqual(["theirs@1"]);
+  });
+
+  it("is known to the tabs that opened before it, because each tab announces itself", async () => {
+    const heard: Notice[] = [];
+    const channel = new BroadcastChannel(DATABASE);
+    channel.onmessage = ({ data }: MessageEvent<Notice>) => void heard.push(data);
+    page.open();
+    await until(() => heard.length > 0);
+    expect(heard).toMatchObject([{ type: "hello", owner: expect.stringMatching(/^[0-9a-f]{32}$/) as string }]);
+    channel.close();
+  });
+});
+
+describe("a notice of another tab", () => {
+  it("that it has published a write makes an offline store try the server when its next attempt is due", async () => {
+    stopTime();
+    vi.spyOn(Math, "random").mockReturnValue(1);
+    page.nats.dialling = "refuses";
+    const store = page.open();
+    await elapse(100);
+    const events = listen(store);
+    expect(await store.ping()).toBe(false);
+    page.nats.dialling = "answers";
+    await elapse(2_000);
+    expect(events.filter(({ type }) => type === "online")).toEqual([]);
+    tell({ type: "settled", keys: ["x"], versions: [1], confirmed: false });
+    await elapse(2_000);
+    expect(events.filter(({ type }) => type === "online")).toEqual([]);
+    tell({ type: "settled", keys: ["x"], versions: [1], confirmed: true });
+    await elapse(2_000);
+    expect(events.filter(({ type }) => type === "online")).toEqual([{ type: "online", detail: { pending: 0 } }]);
+  });
+
+  it("that it has published a write lets this tab publish its newer write of the key", async () => {
+    await openQuiet();
+    const die = await page.locks.take(`${ALIVE}other`);
+    await leave("other", "sending", "k");
+    const store = await openQuiet();
+    const writing = store.store("k", 2);
+    await until(async () => (await store.getMetadata("k"))?.version === 2);
+    await turns(200);
+    expect(page.nats.log).toEqual([]);
+    const database = openDatabase(DATABASE);
+    await database.run(["outbox"], "readwrite", (transaction) => void transaction.objectStore("outbox").delete(["other", 1]));
+    database.close();
+    tell({ type: "settled", keys: ["k"], versions: [1], confirmed: true });
+    expect(await writing).toBe(true);
+    expect(page.nats.log).toEqual(["k@2"]);
+    die();
+  });
+
+  it("that it has stored or dropped entries makes this tab count anew, so that its limits hold", async () => {
+    const store = await openQuiet({ maxEntries: 3 });
+    await store.bulkStore({ a: 1, b: 2 });
+    await turns(200);
+    const database = openDatabase(DATABASE);
+    await putRows(database, { c: entryRow(), d: entryRow() });
+    database.close();
+    tell({ type: "written", owner: "other", keys: ["c", "d"] });
+    await turns();
+    await store.store("a", 3);
+    await until(async () => (await store.listKeys()).length === 3);
+    expect(await store.listKeys()).toContain("a");
+  });
+});
+
+describe("the network", () => {
+  it("that answers a ping after an outage gets the queued writes at once", async () => {
+    stopTime();
+    vi.spyOn(Math, "random").mockReturnValue(1);
+    page.nats.dialling = "refuses";
+    const store = page.open();
+    const writing = store.store("k", 1);
+    await elapse(100);
+    expect(await writing).toBe(false);
+    page.nats.dialling = "answers";
+    expect(await store.ping()).toBe(true);
+    await turns(200);
+    expect(page.nats.log).toEqual(["k@1"]);
+  });
+
+  it("that breaks after the connection was opened makes a store offline, but lets the next write try", async () => {
+    const store = await openQuiet();
+    const events = listen(store);
+    page.nats.hold();
+    const lost = store.store("k", 1);
+    await until(() => page.nats.log.length === 1);
+    page.nats.cut();
+    expect(await lost).toBe(false);
+    expect(events).toMatchObject([{ type: "offline", detail: { pending: 1 } }]);
+    page.nats.answer();
+    expect(await store.store("other", 1)).toBe(true);
+    await until(() => events.some(({ type }) => type === "online"));
+  });
+
+  it.each([
+    [["ws://localhost:1", "ws://127.0.0.1:2", "ws://[::1]:3", "ws://a.localhost"], true],
+    [["ws://localhost:1", "wss://nats.example"], false],
+    [["wss://127.example"], false],
+  ])("of %j is tried in a browser that says that it is offline: %s", async (servers, isTried) => {
+    page.navigator.onLine = false;
+    const store = page.open({ servers });
+    expect(await store.store("k", 1)).toBe(isTried);
+    expect(page.nats.dials > 0).toBe(isTried);
+  });
+
+  it("that the browser reports as gone is announced by an event with the number of pending writes", async () => {
+    const store = await openQuiet({ servers: "wss://nats.example" });
+    const events = listen(store);
+    page.navigator.onLine = false;
+    page.events.dispatchEvent(new Event("offline"));
+    await until(() => events.length > 0);
+    expect(events).toMatchObject([{ type: "offline", detail: { pending: 0, error: new Error("The browser is offline.") } }]);
+  });
+
+  it("has 6 s for an attempt in the background, however short timeoutMs is", async () => {
+    const asked: unknown[] = [];
+    const connect = async (options: object): Promise<unknown> => {
+      asked.push((options as { timeout: number }).timeout);
+      throw new Error("refused");
+    };
+    await page.open({ connect, timeoutMs: 1_000 }).ping();
+    await page.open({ connect, timeoutMs: 9_000 }).ping();
+    expect(asked).toEqual([6_000, 9_000]);
+  });
+
+  it("is connected to while a write is being committed, and by writes only", async () => {
+    const store = await openQuiet();
+    await Promise.all([store.exists("k"), store.listKeys(), store.pendingWrites()]);
+    expect(page.nats.dials).toBe(0);
+    expect(await codeOf(() => store.store("k", 1, { ifVersion: 5 }))).toBe("VERSION_CONFLICT");
+    expect(page.nats.dials).toBe(1);
+    await until(() => page.nats.open === 0);
+  });
+});
+
+it("a store sweeps every sweepIntervalMs, unless another tab is sweeping", async () => {
+  stopTime();
+  const store = page.open({ sweepIntervalMs: 1_000, cacheSize: 0 });
+  await Promise.all([store.store("k", 1, { ttl: 60 }), elapse(100)]);
+  const clock = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 61_000);
+  const isThere = async (): Promise<boolean> => {
+    const database = openDatabase(DATABASE);
+    const rows = await allRows(database);
+    database.close();
+    return "k" in rows;
+  };
+  const letGo = await page.locks.take(`${DATABASE}/sweep`);
+  await elapse(2_000);
+  expect(await isThere()).toBe(true);
+  letGo();
+  await elapse(2_000);
+  expect(await isThere()).toBe(false);
+  clock.mockRestore();
+});
+
+describe("persist", () => {
+  it.each([
+    ["once, with the first write, where it is set", true, 1],
+    ["never where it is not set", false, 0],
+  ])("asks the browser %s", async (_, persist, times) => {
+    const ask = vi.fn<() => Promise<boolean>>().mockRejectedValue(new Error("not now"));
+    Object.assign(page.navigator, { storage: { persist: ask, estimate: async () => ({}) } });
+    const store = page.open({ persist });
+    await store.retrieve("k");
+    expect(ask).not.toHaveBeenCalled();
+    for (let n = 0; n < 3; n++) expect(await store.store("k", n)).toBe(true);
+    expect(ask).toHaveBeenCalledTimes(times);
+  });
+
+  it("changes nothing when the browser cannot be asked", async () => {
+    expect(await page.open({ persist: true }).store("k", 1)).toBe(true);
+  });
+});
+
+describe("a closed store", () => {
+  it("hears no other tab, holds no liveness lock, and has no connection", async () => {
+    const connections = watchConnections();
+    const store = await openQuiet();
+    await store.store("k", 1);
+    await store.close();
+    expect([await alive(), page.nats.open, FakeChannel.openOn(DATABASE)]).toEqual([0, 0, 0]);
+    for (const { database } of connections) expect(() => database.transaction("meta")).toThrow(/InvalidState|not running|closed/i);
+  });
+
+  it("does not start again with its page, nor with a write side that loads late", async () => {
+    const loadWriteSide = holdWriteSide();
+    await leave("dead", "queued", "theirs");
+    const store = page.open();
+    const closing = store.close();
+    loadWriteSide();
+    await closing;
+    comeBack();
+    page.events.dispatchEvent(new Event("online"));
+    await turns();
+    expect([await alive(), page.nats.dials]).toEqual([0, 0]);
+  });
+
+  it("has written down which entries were used, so that eviction knows after a reload", async () => {
+    const store = await openQuiet({ maxEntries: 3, cacheSize: 0 });
+    for (const key of ["a", "b", "c"]) await store.store(key, 1);
+    await store.retrieve("a");
+    await store.close();
+    const next = await openQuiet({ maxEntries: 3 });
+    await next.store("d", 1);
+    await until(async () => (await next.listKeys()).length === 3);
+    expect(await next.listKeys()).toEqual(["a", "c", "d"]);
+  });
+});

@@ -1,0 +1,97 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { snapshot } from "./snapshot.ts";
+
+describe("a snapshot", () => {
+  it("is equal to what it was taken of, and shares nothing that can change", () => {
+    const value = { list: [1, { deep: true }], map: new Map([[{ k: 1 }, new Set([new Date(5)])]]), bytes: new Uint8Array([1, 2]) };
+    const copy = snapshot(value);
+    const before = structuredClone(value);
+    (value.list[1] as { deep: boolean }).deep = false;
+    value.list.push(3);
+    for (const set of value.map.values()) for (const date of set) date.setTime(9);
+    value.map.clear();
+    value.bytes[0] = 9;
+    expect(copy).toEqual(before);
+  });
+
+  it("keeps cycles and shared references", () => {
+    const shared = { a: 1 };
+    const value: Record<string, unknown> = { one: shared, two: shared };
+    value["self"] = value;
+    const copy = snapshot(value);
+    expect(copy["self"]).toBe(copy);
+    expect(copy["one"]).toBe(copy["two"]);
+    expect(copy["one"]).not.toBe(shared);
+  });
+
+  it("keeps holes, array lengths and null prototypes", () => {
+    const sparse: unknown[] = [];
+    sparse[3] = 1;
+    const copy = snapshot({ sparse, bare: Object.create(null) as object });
+    expect(copy.sparse).toHaveLength(4);
+    expect(0 in copy.sparse).toBe(false);
+    expect(Object.getPrototypeOf(copy.bare)).toBeNull();
+  });
+
+  it("defines __proto__ as an own property instead of assigning it", () => {
+    const copy = snapshot(JSON.parse('{"__proto__":{"admin":true}}') as object);
+    expect(Object.keys(copy)).toEqual(["__proto__"]);
+    expect(Object.getPrototypeOf(copy)).toBe(Object.prototype);
+  });
+
+  it("reads getters once, now", () => {
+    let reads = 0;
+    const copy = snapshot({
+      get n() {
+        return ++reads;
+      },
+    });
+    expect([copy.n, copy.n, reads]).toEqual([1, 1, 1]);
+  });
+
+  it("takes the bytes of a view, not of the buffer below it", () => {
+    const buffer = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]).buffer;
+    const copy = snapshot({ part: new Uint8Array(buffer, 2, 3), view: new DataView(buffer, 1, 2), wide: new Uint16Array(buffer, 2, 1) });
+    expect([...copy.part]).toEqual([3, 4, 5]);
+    expect(copy.part.buffer.byteLength).toBe(3);
+    expect(copy.view.byteLength).toBe(2);
+    expect(copy.wide.buffer.byteLength).toBe(2);
+  });
+
+  it("leaves what is refused later as it is: functions, class instances, promises", () => {
+    class Point {
+      x = 1;
+    }
+    const value = { f: () => 1, point: new Point(), promise: Promise.resolve(), re: /a/g };
+    const copy = snapshot(value);
+    expect(copy.f).toBe(value.f);
+    expect(copy.point).toBe(value.point);
+    expect(copy.promise).toBe(value.promise);
+    expect(copy.re).toBe(value.re);
+  });
+
+  it("costs no stack, however deep the value", () => {
+    let value: unknown = "end";
+    for (let depth = 0; depth < 100_000; depth++) value = [value];
+    let copy = snapshot(value);
+    for (let depth = 0; depth < 100_000; depth++) copy = (copy as unknown[])[0];
+    expect(copy).toBe("end");
+  });
+
+  it("equals anything", () => {
+    const anything = fc.anything({
+      withDate: true,
+      withMap: true,
+      withSet: true,
+      withTypedArray: true,
+      withSparseArray: true,
+      withNullPrototype: true,
+    });
+    fc.assert(
+      fc.property(anything, (value) => {
+        expect(snapshot(value)).toStrictEqual(value);
+      }),
+    );
+  });
+});
