@@ -182,10 +182,10 @@ test.describe("damage", () => {
       const bomb = gzipSync(Buffer.alloc(200_000_000));
       await openStore({ cacheSize: 0, compression: { thresholdBytes: 0 } });
       const seen = await page.evaluate(
-        async ([namespace, base64, packedChecksum, size]) => {
+        async ([namespace, base64, storedChecksum, size]) => {
           await store.store("k", "x".repeat(1000));
           const payload = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
-          await aids.changeRawEntry(namespace, "k", { payload, packedChecksum, size });
+          await aids.changeRawEntry(namespace, "k", { payload, storedChecksum, size });
           const refusal = await aids.refusalOf(() => store.retrieve("k"));
           const bulk = await store.bulkRetrieve(["k"]);
           return [

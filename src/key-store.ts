@@ -20,11 +20,11 @@ import {
   type RetrieveOptions,
   type StoreOptions,
 } from "./options/options.ts";
-import { databaseName, openRooms, type Rooms } from "./runtime/runtime.ts";
+import { databaseName, openRuntime, type Runtime } from "./runtime/runtime.ts";
 import { deleteDatabase } from "./storage/idb/database.ts";
 import type { CacheStats } from "./read/memory-cache.ts";
 import type { PendingWrite } from "./storage/outbox/pending-writes.ts";
-import { takeAs, takeForUpdate } from "./values/captured-value.ts";
+import { captureAs, captureForUpdate } from "./values/captured-value.ts";
 import type { WriteSide } from "./runtime/write-side.ts";
 
 /**
@@ -32,7 +32,7 @@ import type { WriteSide } from "./runtime/write-side.ts";
  * writes are committed to IndexedDB, then published over a connection that lives as long as something needs it.
  */
 export class NASKeyStore extends KeyStoreEventTarget {
-  readonly #rooms: Rooms;
+  readonly #runtime: Runtime;
   /** Operations under way; `close` waits for them. */
   readonly #underWay = new Set<Promise<unknown>>();
   /** Set once `close` was called: operations are refused from then on. */
@@ -45,7 +45,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
    */
   constructor(options?: KeyStoreOptions) {
     super();
-    this.#rooms = openRooms(readKeyStoreOptions(options), (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail })));
+    this.#runtime = openRuntime(readKeyStoreOptions(options), (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail })));
   }
 
   /**
@@ -60,7 +60,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
     return this.#operation(() => {
       assertKey(key);
       const checked = readStoreOptions(options);
-      const taken = takeAs(checked.format ?? KeyFormat.JSON, key, value);
+      const taken = captureAs(checked.format ?? KeyFormat.JSON, key, value);
       return this.#onWriteSide(({ writer }) => writer.store(key, taken, checked));
     }, key);
   }
@@ -73,10 +73,10 @@ export class NASKeyStore extends KeyStoreEventTarget {
     const { useCache = true, signal } = readRetrieveOptions(options);
     signal?.throwIfAborted();
     // What is in memory needs no waiting, and nothing for `close` to wait for; and it is under a valid key.
-    const remembered = useCache && this.#closing === undefined ? this.#rooms.reader.recall(key) : undefined;
+    const remembered = useCache && this.#closing === undefined ? this.#runtime.reader.recall(key) : undefined;
     if (remembered !== undefined) return remembered.value as T;
     assertKey(key);
-    const found = await this.#operation(() => abortable(signal, () => this.#rooms.reader.look(key, useCache)), key);
+    const found = await this.#operation(() => abortable(signal, () => this.#runtime.reader.look(key, useCache)), key);
     return found?.value as T | undefined;
   }
 
@@ -97,7 +97,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
   exists(key: string): Promise<boolean> {
     return this.#operation(async () => {
       assertKey(key);
-      return (await this.#rooms.reader.entry(key)) !== undefined;
+      return (await this.#runtime.reader.entry(key)) !== undefined;
     }, key);
   }
 
@@ -111,7 +111,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
     return this.#operation(() => {
       assertKey(key);
       const checked = readStoreOptions(options);
-      const taken = checked.format === undefined ? takeForUpdate(key, value) : takeAs(checked.format, key, value);
+      const taken = checked.format === undefined ? captureForUpdate(key, value) : captureAs(checked.format, key, value);
       return this.#onWriteSide(({ writer }) => writer.update(key, taken, checked));
     }, key);
   }
@@ -126,7 +126,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
     return this.#operation(() => {
       const pairs = readItems(items);
       const checked = readBulkOptions(options);
-      const taken = new Map(Array.from(pairs, ([key, value]) => [key, takeAs(checked.format ?? KeyFormat.JSON, key, value)]));
+      const taken = new Map(Array.from(pairs, ([key, value]) => [key, captureAs(checked.format ?? KeyFormat.JSON, key, value)]));
       return this.#onWriteSide(({ writer }) => writer.bulkStore(taken, checked));
     });
   }
@@ -139,7 +139,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
     return this.#operation(() => {
       const { useCache = true, signal } = readRetrieveOptions(options);
       const list = readKeys(keys);
-      return abortable(signal, () => this.#rooms.reader.bulkRetrieve(list, useCache) as Promise<Map<string, T>>);
+      return abortable(signal, () => this.#runtime.reader.bulkRetrieve(list, useCache) as Promise<Map<string, T>>);
     });
   }
 
@@ -153,15 +153,15 @@ export class NASKeyStore extends KeyStoreEventTarget {
 
   /** The memory front's figures, at once. */
   getCacheStats(): CacheStats {
-    return this.#rooms.memory.stats(Date.now());
+    return this.#runtime.memory.stats(Date.now());
   }
 
   /** Drops every local entry but those that are not confirmed; publishes nothing. */
   clearCache(): Promise<void> {
     return this.#operation(async () => {
       await this.#onWriteSide(({ housekeeping }) => housekeeping.clear());
-      this.#rooms.reader.forgetAll();
-      this.#rooms.channel.post({ type: "cleared" });
+      this.#runtime.reader.forgetAll();
+      this.#runtime.channel.post({ type: "cleared" });
     });
   }
 
@@ -190,8 +190,8 @@ export class NASKeyStore extends KeyStoreEventTarget {
     return this.#operation(async () => {
       const { signal } = readSignalOptions(options);
       return abortable(signal, () =>
-        this.#onWriteSide(async ({ courier, dispatcher }) => {
-          const { published } = await courier.flush();
+        this.#onWriteSide(async ({ relay, dispatcher }) => {
+          const { published } = await relay.flush();
           return { published, ...(await dispatcher.count()) };
         }),
       );
@@ -240,7 +240,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
 
   /** Waits for what is under way, then lets go of everything. Later operations reject CLOSED. */
   close(): Promise<void> {
-    this.#closing ??= Promise.allSettled(this.#underWay).then(() => this.#rooms.close());
+    this.#closing ??= Promise.allSettled(this.#underWay).then(() => this.#runtime.close());
     return this.#closing;
   }
 
@@ -250,7 +250,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
 
   /** What is done by the write side, in the order of the calls: also when it is there it takes a turn to get it. */
   async #onWriteSide<T>(work: (writeSide: WriteSide) => Promise<T>): Promise<T> {
-    return work(await this.#rooms.writeSide());
+    return work(await this.#runtime.writeSide());
   }
 
   /**

@@ -118,7 +118,7 @@ function requested<T>(request: IDBRequest<T>): Promise<T> {
 export interface RawEntry {
   payload: string | Uint8Array;
   checksum: string;
-  packedChecksum?: string;
+  storedChecksum?: string;
   size: number;
   encoding?: string;
 }

@@ -66,7 +66,7 @@ export async function generateAndRead({ servers, namespace, seed, count, bombs }
   const packedRow = async (format: string, packed: Uint8Array<ArrayBuffer>, size: unknown, checksum: string): Promise<Row> => ({
     ...(await rowFor(format, packed)),
     encoding: "gzip",
-    packedChecksum: await probe.sha256(packed),
+    storedChecksum: await probe.sha256(packed),
     checksum,
     size,
   });
@@ -104,7 +104,7 @@ export async function generateAndRead({ servers, namespace, seed, count, bombs }
       case 4:
         return packedRow("json", whole, size, await probe.sha256(`${text} `));
       case 5:
-        return { ...(await packedRow("json", whole, size, checksum)), packedChecksum: pick([undefined, "", "0".repeat(64), 5]) };
+        return { ...(await packedRow("json", whole, size, checksum)), storedChecksum: pick([undefined, "", "0".repeat(64), 5]) };
       default:
         return { ...(await packedRow("json", whole, size, checksum)), encoding: pick(["br", "gzip ", "", 1, null, ["gzip"]]) };
     }

@@ -223,7 +223,7 @@ function reportCommits(): void {
   // The outbox names every version, even one that is superseded in its own transaction.
   IDBObjectStore.prototype.put = function (
     this: IDBObjectStore,
-    row: { writes: { key: string; version: number; n: number }[] },
+    row: { writes: { key: string; version: number; sequence: number }[] },
     rowKey?: IDBValidKey,
   ) {
     if (this.name === "outbox") {
@@ -234,7 +234,9 @@ function reportCommits(): void {
         this.transaction.addEventListener("complete", () => reported.forEach(globalThis.report));
       }
       const [owner] = rowKey as [string, number];
-      list.push(...row.writes.map(({ key, version, n }) => ({ type: "committed" as const, key, version, id: `${owner} ${n}` })));
+      list.push(
+        ...row.writes.map(({ key, version, sequence }) => ({ type: "committed" as const, key, version, id: `${owner} ${sequence}` })),
+      );
     }
     return put.call(this, row, rowKey);
   } as typeof put;

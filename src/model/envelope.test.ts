@@ -33,10 +33,10 @@ describe("the message of a stored entry", () => {
     const binary = envelopeOf("k", entryRow({ format: "binary", payload }), "g");
     expect(binary).toMatchObject({ value: "+/8A", metadata: { format: "binary", tags: [], ttl: null } });
     expect("metadata" in binary && "encoding" in binary.metadata).toBe(false);
-    const gzipped = entryRow({ format: "text", payload, encoding: "gzip", packedChecksum: "p", size: 99 });
+    const gzipped = entryRow({ format: "text", payload, encoding: "gzip", storedChecksum: "p", size: 99 });
     const packed = envelopeOf("k", gzipped, "g");
     expect(packed).toMatchObject({ value: "+/8A", metadata: { format: "text", encoding: "gzip", size: 99 } });
-    expect(JSON.stringify(packed)).not.toContain("packedChecksum");
+    expect(JSON.stringify(packed)).not.toContain("storedChecksum");
   });
 });
 
@@ -63,16 +63,16 @@ describe("a message", () => {
   });
 
   it("has the id of its write, the same at every attempt", () => {
-    const row = entryRow({ writeId: ["owner", 7] });
-    expect(messageFor("ns", "k", row, "g").id).toBe("owner-7");
+    const row = entryRow({ writeId: ["instanceId", 7] });
+    expect(messageFor("ns", "k", row, "g").id).toBe("instanceId-7");
     expect(messageFor("ns", "k", row, "g")).toEqual(messageFor("ns", "k", row, "g"));
-    expect(messageId(["owner", 12])).not.toBe(messageId(["owner", 1]));
+    expect(messageId(["instanceId", 12])).not.toBe(messageId(["instanceId", 1]));
   });
 
   it("has the wire size of its data and of the headers that a NATS client encodes", () => {
     fc.assert(
-      fc.property(key, rows, fc.stringMatching(/^[0-9a-f]{1,32}$/), fc.nat(), (name, row, owner, n) => {
-        const message = messageFor("ns", name, { ...row, writeId: [owner, n] }, "g");
+      fc.property(key, rows, fc.stringMatching(/^[0-9a-f]{1,32}$/), fc.nat(), (name, row, instanceId, n) => {
+        const message = messageFor("ns", name, { ...row, writeId: [instanceId, n] }, "g");
         const hdrs = headers() as ReturnType<typeof headers> & { encode(): Uint8Array };
         hdrs.set("Nats-Msg-Id", message.id);
         expect(wireSize(message)).toBe(hdrs.encode().length + message.data.length);

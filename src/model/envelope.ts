@@ -45,8 +45,8 @@ export function messageFor(namespace: string, key: string, row: Row, origin: str
   };
 }
 
-export function messageId([owner, n]: WriteId): string {
-  return `${owner}-${n}`;
+export function messageId([instanceId, n]: WriteId): string {
+  return `${instanceId}-${n}`;
 }
 
 /** Whether an id can stand in a header as it is. One that was read from a database may be anybody's. */

@@ -15,7 +15,7 @@ export type KeyFormat = (typeof KeyFormat)[keyof typeof KeyFormat];
 export type Payload = string | Uint8Array<ArrayBuffer>;
 
 /** Of one write, unique for ever: the store instance that made it and the how-many-th of its writes it is. */
-export type WriteId = readonly [owner: string, n: number];
+export type WriteId = readonly [instanceId: string, n: number];
 
 export interface KeyMetadata {
   readonly key: string;

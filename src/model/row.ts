@@ -10,7 +10,7 @@ export interface EntryRow {
   readonly payload: Payload;
   readonly encoding?: "gzip";
   /** SHA-256 of the payload as it lies here; only where that is not `checksum` itself. */
-  readonly packedChecksum?: string;
+  readonly storedChecksum?: string;
   readonly checksum: string;
   readonly size: number;
   readonly version: number;

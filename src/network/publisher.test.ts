@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { FakeConnection, messageTo } from "../testing/fake-connection.ts";
 import type { Connection } from "./connection.ts";
-import { Lease } from "./shared-connection.ts";
+import { SharedConnection } from "./shared-connection.ts";
 import { Publisher } from "./publisher.ts";
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
@@ -15,8 +15,8 @@ function setUp(dial?: () => Promise<Connection>, lingerMs = 0) {
     worked: vi.fn<() => void>(),
     broken: vi.fn<(error: Error) => void>(),
   };
-  const lease = new Lease(dial ?? (() => Promise.resolve(connection)), health, { timeoutMs: 2_000, lingerMs });
-  return { connection, health, publisher: new Publisher(lease, health, 2_000) };
+  const sharedConnection = new SharedConnection(dial ?? (() => Promise.resolve(connection)), health, { timeoutMs: 2_000, lingerMs });
+  return { connection, health, publisher: new Publisher(sharedConnection, health, 2_000) };
 }
 
 const CONFIRMED = { status: "confirmed" };

@@ -2,7 +2,7 @@ import { isSafeId, wireSize, type Message } from "../model/envelope.ts";
 import { isSafeSubject } from "../model/subject.ts";
 import { asError } from "../util/errors.ts";
 import type { Connection, Receipt } from "./connection.ts";
-import { byDeadline, type Health, type Lease } from "./shared-connection.ts";
+import { byDeadline, type Health, type SharedConnection } from "./shared-connection.ts";
 
 /** What became of one message. */
 export type Delivery =
@@ -15,12 +15,12 @@ export type Delivery =
 
 /** Publishes messages on the shared connection, and finds out what the server says of each. */
 export class Publisher {
-  readonly #lease: Lease;
+  readonly #connection: SharedConnection;
   readonly #timeoutMs: number;
   readonly #health: Pick<Health, "worked" | "broken">;
 
-  constructor(lease: Lease, health: Pick<Health, "worked" | "broken">, timeoutMs: number) {
-    this.#lease = lease;
+  constructor(sharedConnection: SharedConnection, health: Pick<Health, "worked" | "broken">, timeoutMs: number) {
+    this.#connection = sharedConnection;
     this.#health = health;
     this.#timeoutMs = timeoutMs;
   }
@@ -43,7 +43,7 @@ export class Publisher {
 
   /** Fills in the receipts; returns why the server is not known to have read everything. */
   async #exchange(messages: readonly Message[], receipts: Receipt[]): Promise<Error | undefined> {
-    const share = this.#lease.share();
+    const share = this.#connection.acquire();
     let connected = false;
     try {
       const connection = await share.connect();

@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { caught } from "../testing/errors.ts";
 import { deferred, FakeConnection } from "../testing/fake-connection.ts";
 import type { Connection } from "./connection.ts";
-import { byDeadline, Lease } from "./shared-connection.ts";
+import { byDeadline, SharedConnection } from "./shared-connection.ts";
 
 beforeEach(() => vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "performance"] }));
 afterEach(() => vi.useRealTimers());
@@ -15,7 +15,7 @@ function setUp(given: { lingerMs?: number; timeoutMs?: number } = {}) {
     attempts.push(attempt);
     return attempt.promise;
   });
-  const lease = new Lease(dial, health, { timeoutMs: 2_000, lingerMs: 0, ...given });
+  const sharedConnection = new SharedConnection(dial, health, { timeoutMs: 2_000, lingerMs: 0, ...given });
   /** The attempt under way succeeds. */
   const answer = async (index = attempts.length - 1): Promise<FakeConnection> => {
     const connection = new FakeConnection();
@@ -27,18 +27,18 @@ function setUp(given: { lingerMs?: number; timeoutMs?: number } = {}) {
     attempts[index]?.reject(error);
     await vi.advanceTimersByTimeAsync(0);
   };
-  return { lease, dial, health, answer, fail };
+  return { sharedConnection, dial, health, answer, fail };
 }
 
-describe("a lease", () => {
+describe("a sharedConnection", () => {
   it("opens nothing until it is needed", () => {
     expect(setUp().dial).not.toHaveBeenCalled();
   });
 
   it("gives one connection to all who need one at the same time, and closes it when the last is done", async () => {
-    const { lease, dial, answer, health } = setUp();
-    const one = lease.share();
-    const other = lease.share();
+    const { sharedConnection, dial, answer, health } = setUp();
+    const one = sharedConnection.acquire();
+    const other = sharedConnection.acquire();
     const connection = await answer();
     expect(await one.connect()).toBe(connection);
     expect(await other.connect()).toBe(connection);
@@ -56,12 +56,12 @@ describe("a lease", () => {
   it.each(["before", "after"])(
     "gives a connection that others still use to those who come later, when one is done %s it opens",
     async (when) => {
-      const { lease, dial, answer } = setUp();
-      const [done, stays] = [lease.share(), lease.share()];
+      const { sharedConnection, dial, answer } = setUp();
+      const [done, stays] = [sharedConnection.acquire(), sharedConnection.acquire()];
       if (when === "before") done.release();
       const connection = await answer();
       done.release();
-      const later = lease.share();
+      const later = sharedConnection.acquire();
       expect(await later.connect()).toBe(connection);
       expect(dial).toHaveBeenCalledTimes(1);
       later.release();
@@ -74,22 +74,22 @@ describe("a lease", () => {
   );
 
   it("opens another connection after the first was closed", async () => {
-    const { lease, dial, answer } = setUp();
-    const one = lease.share();
+    const { sharedConnection, dial, answer } = setUp();
+    const one = sharedConnection.acquire();
     await answer();
     one.release();
-    const other = lease.share();
+    const other = sharedConnection.acquire();
     const second = await answer();
     expect(await other.connect()).toBe(second);
     expect(dial).toHaveBeenCalledTimes(2);
   });
 
   it("keeps an idle connection for lingerMs, and not longer", async () => {
-    const { lease, dial, answer } = setUp({ lingerMs: 500 });
-    lease.share().release();
+    const { sharedConnection, dial, answer } = setUp({ lingerMs: 500 });
+    sharedConnection.acquire().release();
     const connection = await answer();
     await vi.advanceTimersByTimeAsync(499);
-    const again = lease.share();
+    const again = sharedConnection.acquire();
     expect(dial).toHaveBeenCalledTimes(1);
     await vi.advanceTimersByTimeAsync(10_000);
     expect(connection.closes).toBe(0);
@@ -101,17 +101,17 @@ describe("a lease", () => {
   });
 
   it("closes a connection at once that opens when nobody needs it any more", async () => {
-    const { lease, answer } = setUp();
-    lease.share().release();
+    const { sharedConnection, answer } = setUp();
+    sharedConnection.acquire().release();
     expect((await answer()).closes).toBe(1);
   });
 
   it("never has two attempts under way", async () => {
-    const { lease, dial, answer } = setUp();
-    const shares = [lease.share()];
+    const { sharedConnection, dial, answer } = setUp();
+    const shares = [sharedConnection.acquire()];
     for (let second = 0; second < 5; second++) {
       await vi.advanceTimersByTimeAsync(1_000);
-      shares.push(lease.share());
+      shares.push(sharedConnection.acquire());
     }
     for (const share of shares.slice(0, 4)) share.release();
     expect(dial).toHaveBeenCalledTimes(1);
@@ -120,12 +120,12 @@ describe("a lease", () => {
   });
 
   it("tries again for the next share after an attempt has failed", async () => {
-    const { lease, dial, fail, answer } = setUp();
-    const one = lease.share();
+    const { sharedConnection, dial, fail, answer } = setUp();
+    const one = sharedConnection.acquire();
     const waiting = caught(() => one.connect());
     await fail();
     expect(await waiting).toEqual(new Error("refused"));
-    const other = lease.share();
+    const other = sharedConnection.acquire();
     const connection = await answer();
     expect(await other.connect()).toBe(connection);
     expect(dial).toHaveBeenCalledTimes(2);
@@ -134,9 +134,9 @@ describe("a lease", () => {
 
 describe("an attempt", () => {
   it("that fails is reported once, to whoever waits for it or nobody", async () => {
-    const { lease, fail, health } = setUp();
-    lease.share();
-    lease.share();
+    const { sharedConnection, fail, health } = setUp();
+    sharedConnection.acquire();
+    sharedConnection.acquire();
     await fail(new Error("refused"));
     expect(health.unreachable).toHaveBeenCalledExactlyOnceWith(new Error("refused"));
     await vi.advanceTimersByTimeAsync(10_000);
@@ -144,15 +144,15 @@ describe("an attempt", () => {
   });
 
   it("that fails with something that is no error is reported as one", async () => {
-    const { lease, fail, health } = setUp();
-    lease.share();
+    const { sharedConnection, fail, health } = setUp();
+    sharedConnection.acquire();
     await fail("no");
     expect(health.unreachable).toHaveBeenCalledExactlyOnceWith(new Error("no"));
   });
 
   it("that is overdue counts as failed for those who wait, and goes on", async () => {
-    const { lease, health } = setUp();
-    const share = lease.share();
+    const { sharedConnection, health } = setUp();
+    const share = sharedConnection.acquire();
     const waiting = caught(() => share.connect());
     await vi.advanceTimersByTimeAsync(1_999);
     expect(health.unreachable).not.toHaveBeenCalled();
@@ -162,10 +162,10 @@ describe("an attempt", () => {
   });
 
   it("that succeeds late is told, and serves those who need a connection then", async () => {
-    const { lease, dial, answer, health } = setUp();
-    lease.share().release();
+    const { sharedConnection, dial, answer, health } = setUp();
+    sharedConnection.acquire().release();
     await vi.advanceTimersByTimeAsync(3_000);
-    const late = lease.share();
+    const late = sharedConnection.acquire();
     const connection = await answer();
     expect(health.connected).toHaveBeenCalledExactlyOnceWith(connection);
     expect(await late.connect()).toBe(connection);
@@ -173,35 +173,35 @@ describe("an attempt", () => {
   });
 
   it("that was overdue and then fails lets the next share try again", async () => {
-    const { lease, dial, fail } = setUp();
-    lease.share().release();
+    const { sharedConnection, dial, fail } = setUp();
+    sharedConnection.acquire().release();
     await vi.advanceTimersByTimeAsync(3_000);
     await fail();
-    lease.share();
+    sharedConnection.acquire();
     expect(dial).toHaveBeenCalledTimes(2);
   });
 
   it("gives the shares of its beginning one deadline, and later ones their own", async () => {
-    const { lease, answer } = setUp();
-    const first = lease.share().deadline;
+    const { sharedConnection, answer } = setUp();
+    const first = sharedConnection.acquire().deadline;
     await vi.advanceTimersByTimeAsync(1_500);
-    expect(lease.share().deadline).toBe(first);
+    expect(sharedConnection.acquire().deadline).toBe(first);
     await vi.advanceTimersByTimeAsync(1_000);
-    expect(lease.share().deadline).toBe(performance.now() + 2_000);
+    expect(sharedConnection.acquire().deadline).toBe(performance.now() + 2_000);
     await answer();
-    expect(lease.share().deadline).toBe(performance.now() + 2_000);
+    expect(sharedConnection.acquire().deadline).toBe(performance.now() + 2_000);
   });
 });
 
 describe("a connection that is about to end", () => {
   it("serves those who have it, and nobody else", async () => {
-    const { lease, dial, answer } = setUp();
-    const one = lease.share();
+    const { sharedConnection, dial, answer } = setUp();
+    const one = sharedConnection.acquire();
     const leaving = await answer();
     leaving.end();
     await vi.advanceTimersByTimeAsync(0);
     expect(leaving.closes).toBe(0);
-    lease.share();
+    sharedConnection.acquire();
     expect(dial).toHaveBeenCalledTimes(2);
     one.release();
     await vi.advanceTimersByTimeAsync(0);
@@ -209,8 +209,8 @@ describe("a connection that is about to end", () => {
   });
 
   it("is closed at once when the last who uses it is done, however long others linger", async () => {
-    const { lease, answer } = setUp({ lingerMs: 60_000 });
-    const share = lease.share();
+    const { sharedConnection, answer } = setUp({ lingerMs: 60_000 });
+    const share = sharedConnection.acquire();
     const connection = await answer();
     connection.end();
     await vi.advanceTimersByTimeAsync(0);
@@ -221,8 +221,8 @@ describe("a connection that is about to end", () => {
   });
 
   it("is closed at once when it only lingers", async () => {
-    const { lease, answer } = setUp({ lingerMs: 60_000 });
-    lease.share().release();
+    const { sharedConnection, answer } = setUp({ lingerMs: 60_000 });
+    sharedConnection.acquire().release();
     const connection = await answer();
     connection.end();
     await vi.advanceTimersByTimeAsync(0);
@@ -231,9 +231,9 @@ describe("a connection that is about to end", () => {
 });
 
 it("a discarded connection is closed once, and not given to anybody any more", async () => {
-  const { lease, dial, answer } = setUp({ lingerMs: 1_000 });
-  const one = lease.share();
-  const other = lease.share();
+  const { sharedConnection, dial, answer } = setUp({ lingerMs: 1_000 });
+  const one = sharedConnection.acquire();
+  const other = sharedConnection.acquire();
   const connection = await answer();
   one.discard();
   other.discard();
@@ -241,19 +241,19 @@ it("a discarded connection is closed once, and not given to anybody any more", a
   other.release();
   await vi.advanceTimersByTimeAsync(5_000);
   expect(connection.closes).toBe(1);
-  lease.share();
+  sharedConnection.acquire();
   expect(dial).toHaveBeenCalledTimes(2);
 });
 
 describe("closing", () => {
   it("ends an idle connection without lingering, and waits for that", async () => {
-    const { lease, answer } = setUp({ lingerMs: 60_000 });
-    lease.share().release();
+    const { sharedConnection, answer } = setUp({ lingerMs: 60_000 });
+    sharedConnection.acquire().release();
     const connection = await answer();
     const closed = deferred<void>();
     vi.spyOn(connection, "close").mockReturnValue(closed.promise);
     let done = false;
-    const closing = lease.close().then(() => (done = true));
+    const closing = sharedConnection.close().then(() => (done = true));
     await vi.advanceTimersByTimeAsync(0);
     expect(done).toBe(false);
     closed.resolve();
@@ -261,14 +261,14 @@ describe("closing", () => {
   });
 
   it("does not wait for an attempt that may go on for long, and closes what that opens", async () => {
-    const { lease, answer } = setUp();
-    lease.share().release();
-    await lease.close();
+    const { sharedConnection, answer } = setUp();
+    sharedConnection.acquire().release();
+    await sharedConnection.close();
     expect((await answer()).closes).toBe(1);
   });
 
   it("with nothing open is done at once", async () => {
-    await expect(setUp().lease.close()).resolves.toBeUndefined();
+    await expect(setUp().sharedConnection.close()).resolves.toBeUndefined();
   });
 });
 

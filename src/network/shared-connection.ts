@@ -15,7 +15,7 @@ export interface Health {
   broken(error: Error): void;
 }
 
-export interface LeaseOptions {
+export interface SharedConnectionOptions {
   /** An operation waits so long for the connection. */
   readonly timeoutMs: number;
   /** How long an idle connection stays open. */
@@ -23,7 +23,7 @@ export interface LeaseOptions {
 }
 
 /** A share in the connection. Must be released. */
-export interface Share {
+export interface ConnectionUse {
   /** By when what is done with it is to have ended, as `performance.now()` tells time. */
   readonly deadline: number;
   /** Rejects when there is no connection by the deadline; the attempt to open it may go on. */
@@ -48,22 +48,22 @@ interface Line {
  * A connection for as long as something needs it: opened by the first share, used by all at the same time, closed when
  * the last is released. Must never have two attempts under way: browsers hold a host's handshakes back.
  */
-export class Lease {
+export class SharedConnection {
   readonly #dial: () => Promise<Connection>;
   readonly #health: Pick<Health, "connected" | "unreachable">;
-  readonly #options: LeaseOptions;
+  readonly #options: SharedConnectionOptions;
   /** The connection that new shares are in. */
   #line: Line | undefined;
   /** Connections on their way out. */
   readonly #closing = new Set<Promise<void>>();
 
-  constructor(dial: () => Promise<Connection>, health: Pick<Health, "connected" | "unreachable">, options: LeaseOptions) {
+  constructor(dial: () => Promise<Connection>, health: Pick<Health, "connected" | "unreachable">, options: SharedConnectionOptions) {
     this.#dial = dial;
     this.#health = health;
     this.#options = options;
   }
 
-  share(): Share {
+  acquire(): ConnectionUse {
     const line = (this.#line ??= this.#open());
     line.users++;
     clearTimeout(line.lingering);

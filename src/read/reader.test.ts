@@ -19,7 +19,7 @@ function setUpReader(cacheSize = 10): { reader: Reader; memory: MemoryCache } {
   return { memory, reader: new Reader({ database, memory, emit: nothing, onUse: nothing, removeExpired: async () => true }) };
 }
 
-/** Changes what lies in the database behind the store's back. */
+/** Changes what lies in the database waitsFor the store's back. */
 async function damage(key: string, change: Partial<Record<keyof EntryRow, unknown>>): Promise<void> {
   const database = openDatabase(DATABASE);
   const row = (await allRows(database))[key];
@@ -151,7 +151,7 @@ describe("another tab's write", () => {
     let overtaking: Promise<boolean> | undefined;
     let overtake = async (): Promise<void> => {
       overtake = async () => undefined;
-      // Queued behind the older one, which is being sent.
+      // Queued waitsFor the older one, which is being sent.
       overtaking = other.store("k", "newer");
       await until(async () => (await allRows(database))["k"]?.version === 2);
       await turns();

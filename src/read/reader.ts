@@ -1,6 +1,6 @@
 import { decode } from "../values/codec.ts";
 import type { Payload } from "../model/metadata.ts";
-import { unpack } from "../values/unpacking.ts";
+import { readPayload } from "../values/unpacking.ts";
 import { liveEntry, LONG_AGO, type EntryRow, type Row } from "../model/row.ts";
 import { isDamage } from "../util/errors.ts";
 import type { Emit } from "../model/events.ts";
@@ -100,7 +100,7 @@ export class Reader {
     if (entry === undefined) return undefined;
     this.#ports.onUse(key, Date.now());
     try {
-      const payload = await unpack(key, entry);
+      const payload = await readPayload(key, entry);
       return { row: entry, payload, value: await decode(key, payload, entry.format) };
     } catch (error) {
       if (isDamage(error)) this.#ports.emit("corrupt", { key, error });

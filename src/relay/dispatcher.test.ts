@@ -10,17 +10,17 @@ const page = usePage();
 const ALIVE = `${DATABASE}/alive/`;
 
 /** Leaves writes in the database as another tab does. */
-async function leave(owner: string, state: WriteState, rows: Record<string, Row | undefined>): Promise<void> {
+async function leave(instanceId: string, state: WriteState, rows: Record<string, Row | undefined>): Promise<void> {
   const database = openDatabase(DATABASE);
   const entries = Object.entries(rows).filter((pair): pair is [string, Row] => pair[1] !== undefined);
   await putRows(database, Object.fromEntries(entries));
   const writes = Object.entries(rows).map(([key, row], index): OutboxWrite => ({
-    n: row?.writeId[0] === owner ? row.writeId[1] : index + 1,
+    sequence: row?.writeId[0] === instanceId ? row.writeId[1] : index + 1,
     key,
     version: row?.version ?? 1,
     operation: row !== undefined && "deletedAt" in row ? "delete" : "store",
   }));
-  await putOutbox(database, owner, { state, writes, attempts: 0 });
+  await putOutbox(database, instanceId, { state, writes, attempts: 0 });
   database.release();
 }
 
@@ -28,7 +28,9 @@ const outbox = async (): Promise<string[]> => {
   const database = openDatabase(DATABASE);
   const records = await allOutbox(database);
   database.release();
-  return records.flatMap(([[owner], { state, writes }]) => writes.map(({ key, version }) => `${owner} ${state} ${key}@${version}`));
+  return records.flatMap(([[instanceId], { state, writes }]) =>
+    writes.map(({ key, version }) => `${instanceId} ${state} ${key}@${version}`),
+  );
 };
 
 const json = (payload: string, writeId: readonly [string, number], given: object = {}): Row =>
@@ -94,7 +96,11 @@ describe("a drain", () => {
   });
 
   it("is done by one tab at a time", async () => {
-    await leave("dead", "queued", Object.fromEntries(Array.from({ length: 20 }, (_, n) => [`k${n}`, json("1", ["dead", n + 1])])));
+    await leave(
+      "dead",
+      "queued",
+      Object.fromEntries(Array.from({ length: 20 }, (_, sequence) => [`k${sequence}`, json("1", ["dead", sequence + 1])])),
+    );
     const stores = [page.open(), page.open(), page.open()];
     await Promise.all(stores.map((store) => store.flush()));
     expect(page.nats.arrived).toHaveLength(20);
@@ -118,7 +124,7 @@ describe("a drain", () => {
       await leave(
         `dead${part}`,
         "queued",
-        Object.fromEntries(Array.from({ length: 250 }, (_, n) => [`${part}/${n}`, json("1", [`dead${part}`, n + 1])])),
+        Object.fromEntries(Array.from({ length: 250 }, (_, sequence) => [`${part}/${sequence}`, json("1", [`dead${part}`, sequence + 1])])),
       );
     }
     const store = page.open();

@@ -1,10 +1,10 @@
 import { messageFor, type Message } from "../model/envelope.ts";
 import type { WriteId } from "../model/metadata.ts";
-import { unpack } from "../values/unpacking.ts";
+import { readPayload } from "../values/unpacking.ts";
 import { isTombstone } from "../model/row.ts";
 import { isDamage, KeyStoreError, messageOf } from "../util/errors.ts";
 import type { Emit } from "../model/events.ts";
-import type { Batch, Courier, Outbox } from "./relay.ts";
+import type { Batch, Relay, Outbox } from "./relay.ts";
 import type { Delivery } from "../network/publisher.ts";
 import type { Commit } from "../storage/commit/commit-group.ts";
 import type { Committer } from "../storage/commit/committer.ts";
@@ -13,7 +13,7 @@ import {
   readOutbox,
   settleRejected,
   type OutboxWrite,
-  type Parcel,
+  type UnsentWrite,
   type Settlement,
   type WriteState,
 } from "../storage/outbox/outbox-table.ts";
@@ -24,12 +24,12 @@ import { exclusively } from "../tabs/leadership.ts";
 
 export interface DispatcherOptions {
   readonly namespace: string;
-  readonly owner: string;
+  readonly instanceId: string;
   readonly timeoutMs: number;
   /** The lock under which one tab at a time drains the outbox. */
   readonly drainLock: string;
   /** The stores that live, and send their own writes. */
-  readonly livingOwners: () => Promise<ReadonlySet<string>>;
+  readonly livingInstances: () => Promise<ReadonlySet<string>>;
   readonly emit: Emit;
   readonly publish: (messages: readonly Message[]) => Promise<Delivery[]>;
   /** Told when writes have left the outbox, or are to be tried again by whoever wants to. */
@@ -39,11 +39,11 @@ export interface DispatcherOptions {
 }
 
 /** A write and whose it is. */
-type Sent = Omit<Parcel, "row">;
+type Sent = Omit<UnsentWrite, "row">;
 
-/** A parcel, ready to be sent. */
+/** A unsentWrite, ready to be sent. */
 interface Letter {
-  readonly parcel: Parcel;
+  readonly unsentWrite: UnsentWrite;
   readonly message: Message;
 }
 
@@ -60,13 +60,13 @@ const BATCH_WRITES = 256;
 const BATCH_BYTES = 1024 * 1024;
 
 /**
- * The way from the outbox to the network: what has just been committed at once, what waits when the courier asks for it.
+ * The way from the outbox to the network: what has just been committed at once, what waits when the relay asks for it.
  * Must publish first, see what the server says, and only then take a write out of the outbox.
  */
 export class Dispatcher implements Outbox {
   readonly #database: Database;
   readonly #committer: Committer;
-  readonly #courier: () => Courier;
+  readonly #relay: () => Relay;
   readonly #options: DispatcherOptions;
   /** What became of the commits that are being published, for the calls that wait for it. */
   readonly #underWay = new WeakMap<Commit, Promise<Delivery>>();
@@ -78,10 +78,10 @@ export class Dispatcher implements Outbox {
   /** How many writes of a drain go in one batch: quartered when one fails, doubled when one succeeds. */
   #batchWrites = BATCH_WRITES;
 
-  constructor(database: Database, committer: Committer, courier: () => Courier, options: DispatcherOptions) {
+  constructor(database: Database, committer: Committer, relay: () => Relay, options: DispatcherOptions) {
     this.#database = database;
     this.#committer = committer;
-    this.#courier = courier;
+    this.#relay = relay;
     this.#options = options;
   }
 
@@ -99,10 +99,10 @@ export class Dispatcher implements Outbox {
         ),
       );
     }
-    const courier = this.#courier();
-    if (sending.length === commits.length || courier.isOffline) return;
+    const relay = this.#relay();
+    if (sending.length === commits.length || relay.isOffline) return;
     for (const commit of commits) if (commit.state === "queued") this.#underWay.set(commit, this.#waitFor(commit));
-    courier.kick();
+    relay.kick();
   }
 
   /**
@@ -112,7 +112,7 @@ export class Dispatcher implements Outbox {
   async outcome(commit: Commit): Promise<boolean> {
     const delivery = await this.#underWay.get(commit);
     // Not sent: the attempt to connect may have failed before the commit. Its event comes before the call resolves false.
-    if (delivery === undefined) await this.#courier().reported;
+    if (delivery === undefined) await this.#relay().reported;
     if (delivery?.status === "rejected") throw rejection(commit.draft.key, delivery.error);
     return delivery?.status === "confirmed";
   }
@@ -120,13 +120,13 @@ export class Dispatcher implements Outbox {
   /** Another tab has settled writes: what waited for one of them can go on. */
   onSettledElsewhere({ keys, versions, confirmed }: SettledWrites): void {
     if (confirmed) keys.forEach((key, index) => this.#tellWaiters(key, versions[index] ?? 0, { status: "confirmed" }));
-    if (this.#waiters.size > 0 || this.#held) this.#courier().kick();
+    if (this.#waiters.size > 0 || this.#held) this.#relay().kick();
   }
 
   /** Queues the refused writes anew, or those of one key. @returns how many there were */
   async retryRejected(key: string | undefined): Promise<number> {
     const count = await this.#settleRejected(key, "retried");
-    if (count > 0) this.#courier().kick();
+    if (count > 0) this.#relay().kick();
     return count;
   }
 
@@ -143,16 +143,20 @@ export class Dispatcher implements Outbox {
   }
 
   async drain(send: (batch: Batch) => Promise<boolean>): Promise<boolean> {
-    const { drainLock, livingOwners, owner: self, timeoutMs } = this.#options;
+    const { drainLock, livingInstances, instanceId: self, timeoutMs } = this.#options;
     // What has just failed must be seen as queued.
     await this.#committer.caughtUp();
     this.#held = false;
     const hadItsTurn = await exclusively(
       drainLock,
       async () => {
-        let living = await livingOwners();
-        const mayTake = ([owner, n]: WriteId, state: WriteState): boolean =>
-          owner === self ? this.#committer.mayResend(n, state) : state === "sending" ? !living.has(owner) : state === "queued";
+        let living = await livingInstances();
+        const mayTake = ([instanceId, sequence]: WriteId, state: WriteState): boolean =>
+          instanceId === self
+            ? this.#committer.mayResend(sequence, state)
+            : state === "sending"
+              ? !living.has(instanceId)
+              : state === "queued";
         for (let after: WriteId | undefined, more = true; more; more = after !== undefined) {
           const page = await this.#database.run([ENTRIES, OUTBOX], "readonly", async (transaction, generation) => ({
             generation,
@@ -160,11 +164,11 @@ export class Dispatcher implements Outbox {
           }));
           // Who has come meanwhile sends its own.
           const before = living;
-          living = await livingOwners();
-          const parcels = page.parcels.filter(({ owner }) => owner === self || before.has(owner) || !living.has(owner));
-          this.#held ||= page.held || parcels.length < page.parcels.length;
+          living = await livingInstances();
+          const unsent = page.unsent.filter(({ instanceId }) => instanceId === self || before.has(instanceId) || !living.has(instanceId));
+          this.#held ||= page.held || unsent.length < page.unsent.length;
           void this.#settle(page.superseded, () => ({ state: "superseded" }));
-          if (!(await this.#sendAll(await this.#prepare(parcels, page.generation), send))) {
+          if (!(await this.#sendAll(await this.#prepare(unsent, page.generation), send))) {
             this.#endWaits();
             break;
           }
@@ -196,41 +200,41 @@ export class Dispatcher implements Outbox {
   async #send(commits: readonly Commit[]): Promise<Delivery[]> {
     const messages = commits.map(({ draft, row, generation }) => messageFor(this.#options.namespace, draft.key, row, generation));
     // The attempt to connect that began with the call may have failed while it was committed.
-    const deliveries = this.#courier().isOffline ? messages.map(() => UNREACHABLE) : await this.#options.publish(messages);
+    const deliveries = this.#relay().isOffline ? messages.map(() => UNREACHABLE) : await this.#options.publish(messages);
     this.#conclude(
       commits.map(
         ({
           draft: { key, operation },
           row: {
             version,
-            writeId: [owner, n],
+            writeId: [instanceId, sequence],
           },
         }) => ({
-          owner,
-          write: { n, key, version, operation },
+          instanceId,
+          write: { sequence, key, version, operation },
         }),
       ),
       deliveries,
     );
     if (deliveries.some(({ status }) => status === "failed")) {
-      this.#courier().retryLater();
+      this.#relay().retryLater();
       // The `offline` event comes before the calls resolve false.
-      await this.#courier().reported;
+      await this.#relay().reported;
     }
     return deliveries;
   }
 
   /** Makes the messages of what waits. What is damaged is refused here: it must not be told to others, nor hold them up. */
-  async #prepare(parcels: readonly Parcel[], generation: string): Promise<Letter[]> {
+  async #prepare(unsent: readonly UnsentWrite[], generation: string): Promise<Letter[]> {
     const letters = await Promise.all(
-      parcels.map(async (parcel): Promise<Letter | undefined> => {
-        const { write, row } = parcel;
+      unsent.map(async (unsentWrite): Promise<Letter | undefined> => {
+        const { write, row } = unsentWrite;
         try {
-          if (!isTombstone(row)) await unpack(write.key, row);
-          return { parcel, message: messageFor(this.#options.namespace, write.key, row, generation) };
+          if (!isTombstone(row)) await readPayload(write.key, row);
+          return { unsentWrite, message: messageFor(this.#options.namespace, write.key, row, generation) };
         } catch (thrown) {
           // What only could not be looked at, since a part did not load or the page is not secure, stays where it is.
-          if (isDamage(thrown)) this.#conclude([parcel], [{ status: "rejected", error: thrown }]);
+          if (isDamage(thrown)) this.#conclude([unsentWrite], [{ status: "rejected", error: thrown }]);
           else this.#held = true;
           return undefined;
         }
@@ -250,7 +254,7 @@ export class Dispatcher implements Outbox {
         messages: batch.map(({ message }) => message),
         settle: (deliveries) =>
           this.#conclude(
-            batch.map(({ parcel }) => parcel),
+            batch.map(({ unsentWrite }) => unsentWrite),
             deliveries,
           ),
       });
@@ -281,12 +285,12 @@ export class Dispatcher implements Outbox {
   }
 
   async #settle(sent: readonly Sent[], settlement: (write: OutboxWrite) => Settlement): Promise<void> {
-    const byOwner = new Map<string, Map<number, Settlement>>();
-    for (const { owner, write } of sent) {
-      const settlements = byOwner.get(owner) ?? new Map<number, Settlement>();
-      byOwner.set(owner, settlements.set(write.n, settlement(write)));
+    const byInstance = new Map<string, Map<number, Settlement>>();
+    for (const { instanceId, write } of sent) {
+      const settlements = byInstance.get(instanceId) ?? new Map<number, Settlement>();
+      byInstance.set(instanceId, settlements.set(write.sequence, settlement(write)));
     }
-    await Promise.all(Array.from(byOwner, ([owner, settlements]) => this.#committer.settle(owner, settlements)));
+    await Promise.all(Array.from(byInstance, ([instanceId, settlements]) => this.#committer.settle(instanceId, settlements)));
   }
 
   /** An attempt has failed: waiting calls resolve false now, and do not wait for the next attempt. */

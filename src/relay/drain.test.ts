@@ -3,7 +3,7 @@ import { Dispatcher, type DispatcherOptions } from "./dispatcher.ts";
 import type { EntryRow } from "../model/row.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { lazy } from "../values/lazy.ts";
-import type { Batch, Courier } from "./relay.ts";
+import type { Batch, Relay } from "./relay.ts";
 import type { Delivery } from "../network/publisher.ts";
 import type { WriteState } from "../storage/outbox/outbox-table.ts";
 import { newCommitter } from "../testing/committer.ts";
@@ -15,12 +15,12 @@ import { entryRow, sha256Of } from "../testing/rows.ts";
 useFreshIndexedDB();
 beforeEach(() => void vi.stubGlobal("navigator", { locks: new FakeLocks() }));
 
-/** A dispatcher, with a courier that only counts, and other stores that live. */
+/** A dispatcher, with a relay that only counts, and other stores that live. */
 function setUp(given: Partial<DispatcherOptions> = {}) {
   const database = openDatabase();
   const living = new Set(["me"]);
   let isOffline = false;
-  const courier = {
+  const relay = {
     get isOffline() {
       return isOffline;
     },
@@ -33,10 +33,10 @@ function setUp(given: Partial<DispatcherOptions> = {}) {
   };
   const options: DispatcherOptions = {
     namespace: "test",
-    owner: "me",
+    instanceId: "me",
     timeoutMs: 50,
     drainLock: "drain",
-    livingOwners: async () => new Set(living),
+    livingInstances: async () => new Set(living),
     emit: vi.fn<DispatcherOptions["emit"]>(),
     publish: async (messages) => messages.map(() => ({ status: "confirmed" })),
     onSettled: () => undefined,
@@ -44,10 +44,10 @@ function setUp(given: Partial<DispatcherOptions> = {}) {
     ...given,
   };
   const committer = newCommitter(database, {
-    mayPublish: () => !courier.isOffline,
+    mayPublish: () => !relay.isOffline,
     onCommitted: (commits) => dispatcher.dispatch(commits),
   });
-  const dispatcher: Dispatcher = new Dispatcher(database, committer, () => courier as unknown as Courier, options);
+  const dispatcher: Dispatcher = new Dispatcher(database, committer, () => relay as unknown as Relay, options);
   /** Drains to a server that does what a test says. @returns the sizes of the batches, and whether nothing is left */
   const drain = async (answer: (batch: number) => Delivery = () => ({ status: "confirmed" })): Promise<[number[], boolean]> => {
     const batches: number[] = [];
@@ -60,21 +60,21 @@ function setUp(given: Partial<DispatcherOptions> = {}) {
     return [batches, isComplete];
   };
   const outbox = async (): Promise<string[]> =>
-    (await allOutbox(database)).flatMap(([[owner], { state, writes }]) => writes.map(({ key }) => `${owner} ${state} ${key}`));
-  return { database, dispatcher, committer, courier, living, options, drain, outbox };
+    (await allOutbox(database)).flatMap(([[instanceId], { state, writes }]) => writes.map(({ key }) => `${instanceId} ${state} ${key}`));
+  return { database, dispatcher, committer, relay, living, options, drain, outbox };
 }
 
 const LOST: Delivery = { status: "failed", error: new Error("lost") };
 
 /** Leaves so many writes of a store in the outbox: in one record, or each in its own. */
-async function leave(owner: string, state: WriteState, count: number, each = false, given: Partial<EntryRow> = {}): Promise<void> {
+async function leave(instanceId: string, state: WriteState, count: number, each = false, given: Partial<EntryRow> = {}): Promise<void> {
   const database = openDatabase();
   const numbers = Array.from({ length: count }, (_, index) => index + 1);
-  await putRows(database, Object.fromEntries(numbers.map((n) => [`${owner}${n}`, entryRow({ writeId: [owner, n], ...given })])));
-  const writes = numbers.map((n) => ({ n, key: `${owner}${n}`, version: 1, operation: "store" as const }));
+  await putRows(database, Object.fromEntries(numbers.map((n) => [`${instanceId}${n}`, entryRow({ writeId: [instanceId, n], ...given })])));
+  const writes = numbers.map((sequence) => ({ sequence, key: `${instanceId}${sequence}`, version: 1, operation: "store" as const }));
   await putOutbox(
     database,
-    owner,
+    instanceId,
     ...(each ? writes.map((write) => [write]) : [writes]).map((part) => ({ state, writes: part, attempts: 0 })),
   );
   database.close();
@@ -86,7 +86,7 @@ describe("one drain", () => {
     ["records of many writes", false],
   ])("publishes all of an outbox of %s, however many pages it has", async (_, each) => {
     const { drain, outbox } = setUp();
-    for (const owner of ["a", "b", "c"]) await leave(owner, "queued", 250, each);
+    for (const instanceId of ["a", "b", "c"]) await leave(instanceId, "queued", 250, each);
     const [batches, isComplete] = await drain();
     expect(batches.reduce((sum, size) => sum + size, 0)).toBe(750);
     expect([isComplete, await outbox()]).toEqual([true, []]);
@@ -102,7 +102,7 @@ describe("one drain", () => {
 
   it("ends with the first batch that fails, and reads no further page", async () => {
     const { drain, outbox } = setUp();
-    for (const owner of ["a", "b"]) await leave(owner, "queued", 256);
+    for (const instanceId of ["a", "b"]) await leave(instanceId, "queued", 256);
     expect(await drain(() => LOST)).toEqual([[256], true]);
     expect(await outbox()).toHaveLength(512);
   });
@@ -133,42 +133,42 @@ describe("a batch", () => {
 
 describe("a drain that leaves writes behind", () => {
   it("says so when another tab is sending an earlier write of the key, and is repeated once that write is settled", async () => {
-    const { database, dispatcher, committer, courier, living, drain } = setUp();
+    const { database, dispatcher, committer, relay, living, drain } = setUp();
     living.add("other");
     await leave("other", "sending", 1);
-    courier.isOffline = true;
+    relay.isOffline = true;
     await committer.commit([storeDraft("other1")]);
-    courier.isOffline = false;
+    relay.isOffline = false;
     expect(await drain()).toEqual([[], false]);
 
-    courier.kick.mockClear();
+    relay.kick.mockClear();
     dispatcher.onSettledElsewhere({ keys: ["unrelated"], versions: [1], confirmed: false });
-    expect(courier.kick).toHaveBeenCalledTimes(1);
+    expect(relay.kick).toHaveBeenCalledTimes(1);
     await database.run(["outbox"], "readwrite", (transaction) => void transaction.objectStore("outbox").delete(["other", 1]));
     expect(await drain()).toEqual([[1], true]);
 
-    // Nothing is left behind any more.
-    courier.kick.mockClear();
+    // Nothing is left waitsFor any more.
+    relay.kick.mockClear();
     dispatcher.onSettledElsewhere({ keys: ["unrelated"], versions: [1], confirmed: true });
-    expect(courier.kick).not.toHaveBeenCalled();
+    expect(relay.kick).not.toHaveBeenCalled();
   });
 
   it("says so when a payload cannot be checked yet, because a part did not load", async () => {
-    const { courier, dispatcher, drain, outbox } = setUp();
+    const { relay, dispatcher, drain, outbox } = setUp();
     const missing = vi.spyOn(lazy, "compression").mockRejectedValue(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded"));
     const payload = new Uint8Array(20);
-    await leave("a", "queued", 1, false, { encoding: "gzip", payload, packedChecksum: sha256Of(payload) });
+    await leave("a", "queued", 1, false, { encoding: "gzip", payload, storedChecksum: sha256Of(payload) });
     await leave("b", "queued", 1);
     expect(await drain()).toEqual([[1], false]);
     expect(await outbox()).toEqual(["a queued a1"]);
     dispatcher.onSettledElsewhere({ keys: ["b1"], versions: [1], confirmed: true });
-    expect(courier.kick).toHaveBeenCalledTimes(1);
+    expect(relay.kick).toHaveBeenCalledTimes(1);
     missing.mockRestore();
   });
 
   it("says so when a tab that sends its own writes has opened meanwhile", async () => {
     let asked = 0;
-    const { drain, outbox } = setUp({ livingOwners: async () => new Set(asked++ === 0 ? ["me"] : ["me", "new"]) });
+    const { drain, outbox } = setUp({ livingInstances: async () => new Set(asked++ === 0 ? ["me"] : ["me", "new"]) });
     await leave("new", "sending", 2);
     expect(await drain()).toEqual([[], false]);
     expect(await outbox()).toEqual(["new sending new1", "new sending new2"]);
@@ -203,29 +203,29 @@ describe("a damaged write", () => {
 describe("a write of this store", () => {
   it("that is committed just before an attempt to connect fails is not sent, and is tried later", async () => {
     const publish = vi.fn<DispatcherOptions["publish"]>();
-    const { committer, dispatcher, courier, outbox } = setUp({ publish });
+    const { committer, dispatcher, relay, outbox } = setUp({ publish });
     // Asked as the write is committed, and as it is to be sent.
     let asked = 0;
-    vi.spyOn(courier, "isOffline", "get").mockImplementation(() => asked++ > 0);
+    vi.spyOn(relay, "isOffline", "get").mockImplementation(() => asked++ > 0);
     const [commit] = await committer.commit([storeDraft("k")]);
     expect(await dispatcher.outcome(commit!)).toBe(false);
-    expect([publish.mock.calls, courier.retryLater.mock.calls.length]).toEqual([[], 1]);
+    expect([publish.mock.calls, relay.retryLater.mock.calls.length]).toEqual([[], 1]);
     await committer.settled();
     expect(await outbox()).toEqual(["me queued k"]);
   });
 
   it("that fails resolves false only after the `offline` event was dispatched", async () => {
-    const { committer, dispatcher, courier } = setUp({ publish: async (messages) => messages.map(() => LOST) });
+    const { committer, dispatcher, relay } = setUp({ publish: async (messages) => messages.map(() => LOST) });
     let report = (): void => undefined;
     let isReported = false;
-    courier.reported = new Promise((resolve) => (report = resolve));
+    relay.reported = new Promise((resolve) => (report = resolve));
     const [commit] = await committer.commit([storeDraft("k")]);
     const outcome = dispatcher.outcome(commit!).then((isConfirmed) => [isConfirmed, isReported]);
     await committer.settled();
     isReported = true;
     report();
     expect(await outcome).toEqual([false, true]);
-    expect(courier.retryLater).toHaveBeenCalledTimes(1);
+    expect(relay.retryLater).toHaveBeenCalledTimes(1);
   });
 
   it("is announced once it has left the outbox, confirmed writes apart from others", async () => {
@@ -256,18 +256,18 @@ describe("a write of this store", () => {
 
 describe("a write that waits for another tab's write of its key", () => {
   it("drains the outbox when that tab settles a write, and resolves true when its own version is confirmed there", async () => {
-    const { dispatcher, committer, courier, living } = setUp({ timeoutMs: 60_000 });
+    const { dispatcher, committer, relay, living } = setUp({ timeoutMs: 60_000 });
     living.add("other");
     await leave("other", "sending", 1);
     const [commit] = await committer.commit([storeDraft("other1")]);
     expect(commit).toMatchObject({ state: "queued" });
-    expect(courier.kick).toHaveBeenCalledTimes(1);
+    expect(relay.kick).toHaveBeenCalledTimes(1);
     dispatcher.onSettledElsewhere({ keys: ["other1"], versions: [1], confirmed: true });
-    expect(courier.kick).toHaveBeenCalledTimes(2);
+    expect(relay.kick).toHaveBeenCalledTimes(2);
     dispatcher.onSettledElsewhere({ keys: ["other1"], versions: [2], confirmed: true });
     expect(await dispatcher.outcome(commit!)).toBe(true);
     // Nobody waits any more.
     dispatcher.onSettledElsewhere({ keys: ["other1"], versions: [3], confirmed: true });
-    expect(courier.kick).toHaveBeenCalledTimes(2);
+    expect(relay.kick).toHaveBeenCalledTimes(2);
   });
 });

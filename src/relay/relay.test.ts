@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { caught } from "../testing/errors.ts";
 import { deferred, messageTo } from "../testing/fake-connection.ts";
-import { Courier, type Batch, type CourierOptions } from "./relay.ts";
+import { Relay, type Batch, type RelayOptions } from "./relay.ts";
 import type { Delivery } from "../network/publisher.ts";
 
 beforeEach(() => {
@@ -14,16 +14,16 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-/** A courier with an outbox of keys, and a server that answers or not. */
-function setUp(given: Partial<CourierOptions> = {}) {
+/** A relay with an outbox of keys, and a server that answers or not. */
+function setUp(given: Partial<RelayOptions> = {}) {
   const waiting: string[] = [];
   const attempts: string[][] = [];
   const server = { answers: true, unreachable: true };
   const turn = { comes: true };
   const drains = vi.fn<() => Promise<void>>().mockResolvedValue();
-  const onOffline = vi.fn<CourierOptions["onOffline"]>();
-  const onOnline = vi.fn<CourierOptions["onOnline"]>();
-  const courier: Courier = new Courier(
+  const onOffline = vi.fn<RelayOptions["onOffline"]>();
+  const onOnline = vi.fn<RelayOptions["onOnline"]>();
+  const relay: Relay = new Relay(
     {
       async drain(send: (batch: Batch) => Promise<boolean>) {
         await drains();
@@ -48,11 +48,11 @@ function setUp(given: Partial<CourierOptions> = {}) {
       publish: async (messages): Promise<Delivery[]> => {
         attempts.push(messages.map(({ id }) => id.slice(3)));
         if (server.answers) {
-          courier.connected();
-          courier.worked();
+          relay.connected();
+          relay.worked();
           return messages.map(() => ({ status: "confirmed" }));
         }
-        courier.failed(new Error("nobody there"), server.unreachable);
+        relay.failed(new Error("nobody there"), server.unreachable);
         return messages.map(() => ({ status: "failed", error: new Error("nobody there") }));
       },
       onOffline,
@@ -60,25 +60,25 @@ function setUp(given: Partial<CourierOptions> = {}) {
       ...given,
     },
   );
-  return { courier, waiting, attempts, server, turn, drains, onOffline, onOnline };
+  return { relay, waiting, attempts, server, turn, drains, onOffline, onOnline };
 }
 
-/** A courier whose drain in the background is reading the outbox, until `held` resolves. */
+/** A relay whose drain in the background is reading the outbox, until `held` resolves. */
 async function startHeldDrain() {
   const all = setUp();
   const held = deferred<void>();
   all.drains.mockReturnValueOnce(held.promise);
-  all.courier.kick();
+  all.relay.kick();
   await vi.advanceTimersByTimeAsync(0);
   return { ...all, held };
 }
 
-describe("a courier that has said it is offline, with nothing that waits", () => {
+describe("a relay that has said it is offline, with nothing that waits", () => {
   async function setUpOffline() {
     const all = setUp();
     all.server.answers = false;
     all.waiting.push("a");
-    await all.courier.drain();
+    await all.relay.drain();
     // Another tab sends it.
     all.waiting.pop();
     all.attempts.splice(0);
@@ -86,26 +86,26 @@ describe("a courier that has said it is offline, with nothing that waits", () =>
     return all;
   }
 
-  it.each<[when: string, act: (courier: Courier) => unknown]>([
-    ["the page wakes", (courier) => courier.wake()],
-    ["it is asked to flush", (courier) => courier.flush()],
+  it.each<[when: string, act: (relay: Relay) => unknown]>([
+    ["the page wakes", (relay) => relay.wake()],
+    ["it is asked to flush", (relay) => relay.flush()],
   ])("asks the server at once when %s, and says that it is back", async (_, act) => {
-    const { courier, attempts, server, onOnline } = await setUpOffline();
+    const { relay, attempts, server, onOnline } = await setUpOffline();
     server.answers = true;
-    act(courier);
+    act(relay);
     await vi.advanceTimersByTimeAsync(0);
     expect(attempts).toEqual([[]]);
     await vi.advanceTimersByTimeAsync(0);
     expect(onOnline.mock.calls).toEqual([[0]]);
-    courier.wake();
+    relay.wake();
     await vi.advanceTimersByTimeAsync(0);
     expect(attempts).toEqual([[]]);
   });
 
   it("asks when its next attempt is due after another tab has reached the server, however often that tells of it", async () => {
-    const { courier, attempts, server, onOnline } = await setUpOffline();
-    courier.reachedElsewhere();
-    courier.reachedElsewhere();
+    const { relay, attempts, server, onOnline } = await setUpOffline();
+    relay.reachedElsewhere();
+    relay.reachedElsewhere();
     await vi.advanceTimersByTimeAsync(0);
     expect(attempts).toEqual([]);
     await vi.advanceTimersByTimeAsync(1_000);
@@ -114,11 +114,11 @@ describe("a courier that has said it is offline, with nothing that waits", () =>
     expect(attempts).toEqual([[]]);
 
     server.answers = true;
-    courier.reachedElsewhere();
+    relay.reachedElsewhere();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(attempts).toEqual([[], []]);
     expect(onOnline).toHaveBeenCalledTimes(1);
-    courier.reachedElsewhere();
+    relay.reachedElsewhere();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(attempts).toEqual([[], []]);
   });
@@ -132,25 +132,25 @@ describe("a courier that has said it is offline, with nothing that waits", () =>
 
 describe("a drain", () => {
   it("publishes what waits, batch by batch, and counts it", async () => {
-    const { courier, waiting, attempts } = setUp();
+    const { relay, waiting, attempts } = setUp();
     waiting.push("a", "b", "c");
-    expect(await courier.drain()).toEqual({ published: 3, failed: false });
+    expect(await relay.drain()).toEqual({ published: 3, failed: false });
     expect(attempts).toEqual([["a", "b"], ["c"]]);
   });
 
   it("ends with the first batch that fails: one attempt, however many wait", async () => {
-    const { courier, waiting, attempts, server } = setUp();
+    const { relay, waiting, attempts, server } = setUp();
     server.answers = false;
     waiting.push("a", "b", "c", "d", "e");
-    expect(await courier.drain()).toEqual({ published: 0, failed: true });
+    expect(await relay.drain()).toEqual({ published: 0, failed: true });
     expect(attempts).toEqual([["a", "b"]]);
   });
 
   it("that was under way before a flush, and fails after it, is followed by one of its own", async () => {
-    const { courier, waiting, attempts, server, drains } = setUp();
+    const { relay, waiting, attempts, server, drains } = setUp();
     waiting.push("a");
     server.answers = false;
-    const { flush, goOn } = flushDuringDrain(courier, drains);
+    const { flush, goOn } = flushDuringDrain(relay, drains);
     await vi.advanceTimersByTimeAsync(200);
     goOn();
     drains.mockImplementationOnce(async () => void (server.answers = true));
@@ -160,23 +160,23 @@ describe("a drain", () => {
 
   it("of a flush counts what the one before it has published, though that failed", async () => {
     const fails = [false, true, false];
-    const { courier, waiting, drains } = setUp({
+    const { relay, waiting, drains } = setUp({
       publish: async (messages) => {
         const isLost = fails.shift() ?? false;
         return messages.map(() => (isLost ? { status: "failed", error: new Error("lost") } : { status: "confirmed" }));
       },
     });
     waiting.push("a", "b", "c");
-    const { flush, goOn } = flushDuringDrain(courier, drains);
+    const { flush, goOn } = flushDuringDrain(relay, drains);
     goOn();
     expect(await flush).toEqual({ published: 3, failed: false });
   });
 
   it("of a flush is not waited for beyond the time of one attempt", async () => {
-    const { courier, waiting, server, drains } = setUp();
+    const { relay, waiting, server, drains } = setUp();
     waiting.push("a");
     server.answers = false;
-    const { flush, goOn } = flushDuringDrain(courier, drains);
+    const { flush, goOn } = flushDuringDrain(relay, drains);
     await vi.advanceTimersByTimeAsync(1_500);
     drains.mockReturnValue(new Promise(() => undefined));
     goOn();
@@ -185,23 +185,23 @@ describe("a drain", () => {
   });
 
   it("under way is joined, not doubled", async () => {
-    const { courier, waiting, attempts, drains } = setUp();
+    const { relay, waiting, attempts, drains } = setUp();
     const held = deferred<void>();
     drains.mockReturnValueOnce(held.promise);
     waiting.push("a");
-    const both = Promise.all([courier.drain(), courier.drain()]);
+    const both = Promise.all([relay.drain(), relay.drain()]);
     held.resolve();
     expect(await both).toMatchObject([{ published: 1 }, { published: 1 }]);
     expect(attempts).toHaveLength(1);
   });
 
   it("that was kicked while under way is followed by another", async () => {
-    const { courier, drains } = setUp();
+    const { relay, drains } = setUp();
     const held = deferred<void>();
     drains.mockReturnValueOnce(held.promise);
-    const drain = courier.drain();
-    courier.kick();
-    courier.kick();
+    const drain = relay.drain();
+    relay.kick();
+    relay.kick();
     held.resolve();
     await drain;
     expect(drains).toHaveBeenCalledTimes(2);
@@ -210,7 +210,7 @@ describe("a drain", () => {
   it("that is asked for while one is under way publishes what that one has passed by", async () => {
     const outbox: string[] = [];
     const held = deferred<void>();
-    const courier = new Courier(
+    const relay = new Relay(
       {
         async drain(send) {
           const found = outbox.splice(0);
@@ -229,28 +229,28 @@ describe("a drain", () => {
         onOnline: () => undefined,
       },
     );
-    courier.kick();
+    relay.kick();
     outbox.push("a");
-    const flush = courier.drain();
+    const flush = relay.drain();
     held.resolve();
     expect(await flush).toMatchObject({ published: 1 });
   });
 
   it("that failed is not followed at once, kicked or not", async () => {
-    const { courier, waiting, server, attempts } = setUp();
+    const { relay, waiting, server, attempts } = setUp();
     server.answers = false;
     waiting.push("a");
-    const drain = courier.drain();
-    courier.kick();
+    const drain = relay.drain();
+    relay.kick();
     await drain;
     await vi.advanceTimersByTimeAsync(0);
     expect(attempts).toHaveLength(1);
   });
 
   it("that was under way when another attempt failed makes no attempt of its own in the same backoff step", async () => {
-    const { courier, waiting, attempts, held } = await startHeldDrain();
+    const { relay, waiting, attempts, held } = await startHeldDrain();
     // A lone write was not published, and is queued from now on.
-    courier.failed(new Error("nobody there"), true);
+    relay.failed(new Error("nobody there"), true);
     waiting.push("a");
     held.resolve();
     await vi.advanceTimersByTimeAsync(499);
@@ -260,19 +260,19 @@ describe("a drain", () => {
   });
 
   it("that was under way when another attempt failed still tries if it is asked for again", async () => {
-    const { courier, waiting, attempts, held } = await startHeldDrain();
-    courier.failed(new Error("nobody there"), true);
+    const { relay, waiting, attempts, held } = await startHeldDrain();
+    relay.failed(new Error("nobody there"), true);
     waiting.push("a");
-    courier.wake();
+    relay.wake();
     held.resolve();
     await vi.advanceTimersByTimeAsync(0);
     expect(attempts).toEqual([["a"]]);
   });
 
   it("that was under way when another attempt failed continues once the server has answered", async () => {
-    const { courier, waiting, attempts, held } = await startHeldDrain();
-    courier.failed(new Error("lost"), false);
-    courier.worked();
+    const { relay, waiting, attempts, held } = await startHeldDrain();
+    relay.failed(new Error("lost"), false);
+    relay.worked();
     waiting.push("a");
     held.resolve();
     await vi.advanceTimersByTimeAsync(0);
@@ -280,27 +280,27 @@ describe("a drain", () => {
   });
 
   it("is none that is not asked for where there is no background", async () => {
-    const { courier, waiting, attempts } = setUp({ background: false });
+    const { relay, waiting, attempts } = setUp({ background: false });
     waiting.push("a");
-    courier.kick();
-    courier.retryLater();
+    relay.kick();
+    relay.retryLater();
     await vi.advanceTimersByTimeAsync(120_000);
     expect(attempts).toEqual([]);
-    expect(await courier.flush()).toEqual({ published: 1, failed: false });
+    expect(await relay.flush()).toEqual({ published: 1, failed: false });
   });
 
   it("that does not get its turn is tried again later", async () => {
-    const { courier, drains, turn } = setUp();
+    const { relay, drains, turn } = setUp();
     turn.comes = false;
-    courier.kick();
+    relay.kick();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(drains.mock.calls.length).toBeGreaterThan(1);
   });
 
   it("that throws is tried again later in the background", async () => {
-    const { courier, drains } = setUp();
+    const { relay, drains } = setUp();
     drains.mockRejectedValueOnce(new Error("IndexedDB cannot be opened"));
-    courier.kick();
+    relay.kick();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(drains.mock.calls.length).toBeGreaterThan(1);
   });
@@ -308,10 +308,10 @@ describe("a drain", () => {
 
 describe("while writes wait", () => {
   it("there is one attempt a step, with growing steps up to 60 s", async () => {
-    const { courier, waiting, attempts, server } = setUp();
+    const { relay, waiting, attempts, server } = setUp();
     server.answers = false;
     waiting.push("a", "b", "c");
-    courier.kick();
+    relay.kick();
     await vi.advanceTimersByTimeAsync(0);
     const times: number[] = [];
     for (let seen = attempts.length, now = 0; now < 200_000; now += 250) {
@@ -324,10 +324,10 @@ describe("while writes wait", () => {
   });
 
   it("they are published as soon as the server answers, and nothing is tried after that", async () => {
-    const { courier, waiting, server, attempts } = setUp();
+    const { relay, waiting, server, attempts } = setUp();
     server.answers = false;
     waiting.push("a");
-    courier.kick();
+    relay.kick();
     await vi.advanceTimersByTimeAsync(0);
     server.answers = true;
     await vi.advanceTimersByTimeAsync(500);
@@ -338,16 +338,16 @@ describe("while writes wait", () => {
   });
 
   it("a success starts the steps anew", async () => {
-    const { courier, waiting, server, attempts } = setUp();
+    const { relay, waiting, server, attempts } = setUp();
     server.answers = false;
     waiting.push("a");
-    courier.kick();
+    relay.kick();
     await vi.advanceTimersByTimeAsync(20_000);
     server.answers = true;
     await vi.advanceTimersByTimeAsync(30_000);
     server.answers = false;
     waiting.push("b");
-    courier.kick();
+    relay.kick();
     await vi.advanceTimersByTimeAsync(0);
     const before = attempts.length;
     await vi.advanceTimersByTimeAsync(499);
@@ -357,47 +357,47 @@ describe("while writes wait", () => {
   });
 
   it("a kick tries at once, whatever step it is", async () => {
-    const { courier, waiting, server, attempts } = setUp();
+    const { relay, waiting, server, attempts } = setUp();
     server.answers = false;
     waiting.push("a");
-    courier.kick();
+    relay.kick();
     await vi.advanceTimersByTimeAsync(10_000);
     const before = attempts.length;
-    courier.kick();
+    relay.kick();
     await vi.advanceTimersByTimeAsync(0);
     expect(attempts).toHaveLength(before + 1);
   });
 });
 
-describe("a courier", () => {
+describe("a relay", () => {
   it("is offline after no connection could be opened, until the next attempt is due", () => {
-    const { courier } = setUp();
-    expect(courier.isOffline).toBe(false);
-    courier.failed(new Error("refused"), true);
-    expect(courier.isOffline).toBe(true);
+    const { relay } = setUp();
+    expect(relay.isOffline).toBe(false);
+    relay.failed(new Error("refused"), true);
+    expect(relay.isOffline).toBe(true);
     vi.advanceTimersByTime(499);
-    expect(courier.isOffline).toBe(true);
+    expect(relay.isOffline).toBe(true);
     vi.advanceTimersByTime(1);
-    expect(courier.isOffline).toBe(false);
+    expect(relay.isOffline).toBe(false);
   });
 
   it("is online again as soon as a connection was opened", () => {
-    const { courier } = setUp();
-    courier.failed(new Error("refused"), true);
-    courier.connected();
-    expect(courier.isOffline).toBe(false);
+    const { relay } = setUp();
+    relay.failed(new Error("refused"), true);
+    relay.connected();
+    expect(relay.isOffline).toBe(false);
   });
 
   it("stays offline when an older connection breaks after no new one could be opened", () => {
-    const { courier } = setUp();
-    courier.failed(new Error("refused"), true);
-    courier.failed(new Error("lost"), false);
-    expect(courier.isOffline).toBe(true);
+    const { relay } = setUp();
+    relay.failed(new Error("refused"), true);
+    relay.failed(new Error("lost"), false);
+    expect(relay.isOffline).toBe(true);
   });
 
   it("tries again after a failure that no drain has met", async () => {
-    const { courier, waiting, attempts } = setUp();
-    courier.failed(new Error("lost"), false);
+    const { relay, waiting, attempts } = setUp();
+    relay.failed(new Error("lost"), false);
     waiting.push("a");
     await vi.advanceTimersByTimeAsync(499);
     expect(attempts).toEqual([]);
@@ -406,48 +406,48 @@ describe("a courier", () => {
   });
 
   it("does not look for writes that wait when another tab reaches the server that it reaches itself", async () => {
-    const { courier, drains } = setUp();
-    courier.reachedElsewhere();
+    const { relay, drains } = setUp();
+    relay.reachedElsewhere();
     await vi.advanceTimersByTimeAsync(60_000);
     expect(drains).not.toHaveBeenCalled();
   });
 
   it("that is stopped ends its drain with the batch under way, and tells of no failure any more", async () => {
     const sending = deferred<Delivery[]>();
-    const { courier, waiting, drains, onOffline } = setUp({ publish: () => sending.promise });
+    const { relay, waiting, drains, onOffline } = setUp({ publish: () => sending.promise });
     waiting.push("a", "b", "c");
-    const drain = courier.drain();
+    const drain = relay.drain();
     await vi.advanceTimersByTimeAsync(0);
-    courier.kick();
-    const stopping = courier.stop();
-    courier.failed(new Error("lost"), true);
+    relay.kick();
+    const stopping = relay.stop();
+    relay.failed(new Error("lost"), true);
     sending.resolve([{ status: "confirmed" }, { status: "confirmed" }]);
     await Promise.all([drain, stopping]);
     expect([waiting, drains.mock.calls.length, onOffline.mock.calls]).toEqual([["c"], 1, []]);
   });
 
   it("publishes the outbox as soon as any operation has opened a connection again", async () => {
-    const { courier, waiting, attempts } = setUp();
-    courier.failed(new Error("refused"), true);
+    const { relay, waiting, attempts } = setUp();
+    relay.failed(new Error("refused"), true);
     waiting.push("a");
-    courier.connected();
+    relay.connected();
     await vi.advanceTimersByTimeAsync(0);
     expect(attempts).toEqual([["a"]]);
   });
 
   it("does not read the outbox at each connection while the server is reachable", async () => {
-    const { courier, drains } = setUp();
-    courier.connected();
-    courier.failed(new Error("lost"), false);
-    courier.connected();
+    const { relay, drains } = setUp();
+    relay.connected();
+    relay.failed(new Error("lost"), false);
+    relay.connected();
     await vi.advanceTimersByTimeAsync(0);
     expect(drains).not.toHaveBeenCalled();
   });
 
   it("is not offline because a connection that was open did not do its work", () => {
-    const { courier } = setUp();
-    courier.failed(new Error("lost"), false);
-    expect(courier.isOffline).toBe(false);
+    const { relay } = setUp();
+    relay.failed(new Error("lost"), false);
+    expect(relay.isOffline).toBe(false);
   });
 
   it.each([
@@ -456,61 +456,61 @@ describe("a courier", () => {
     [true, false, false],
   ])("with servers on loopback %s and navigator.onLine %s is offline: %s", (loopback, onLine, expected) => {
     vi.stubGlobal("navigator", { onLine });
-    expect(setUp({ loopback }).courier.isOffline).toBe(expected);
+    expect(setUp({ loopback }).relay.isOffline).toBe(expected);
   });
 
   it("without a navigator is online", () => {
     vi.stubGlobal("navigator", undefined);
-    expect(setUp({ loopback: false }).courier.isOffline).toBe(false);
+    expect(setUp({ loopback: false }).relay.isOffline).toBe(false);
   });
 
   it("tells of every failure with what waits, and of coming back once", async () => {
-    const { courier, waiting, server, onOffline, onOnline } = setUp();
+    const { relay, waiting, server, onOffline, onOnline } = setUp();
     server.answers = false;
     waiting.push("a", "b");
-    await courier.drain();
-    await courier.reported;
+    await relay.drain();
+    await relay.reported;
     expect(onOffline).toHaveBeenCalledExactlyOnceWith(new Error("nobody there"), 2);
     expect(onOnline).not.toHaveBeenCalled();
     server.answers = true;
-    await courier.drain();
+    await relay.drain();
     await vi.advanceTimersByTimeAsync(0);
     expect(onOnline).toHaveBeenCalledTimes(1);
   });
 
   it("that is stopped waits for the drain under way, then does nothing any more", async () => {
-    const { courier, waiting, drains, server } = setUp();
+    const { relay, waiting, drains, server } = setUp();
     server.answers = false;
     waiting.push("a");
     const held = deferred<void>();
     drains.mockReturnValueOnce(held.promise);
-    const drain = courier.drain();
+    const drain = relay.drain();
     let stopped = false;
-    const stopping = courier.stop().then(() => (stopped = true));
+    const stopping = relay.stop().then(() => (stopped = true));
     await vi.advanceTimersByTimeAsync(0);
     expect(stopped).toBe(false);
     held.resolve();
     await Promise.all([drain, stopping]);
     const before = drains.mock.calls.length;
-    courier.kick();
-    courier.retryLater();
+    relay.kick();
+    relay.retryLater();
     await vi.advanceTimersByTimeAsync(120_000);
     expect(drains).toHaveBeenCalledTimes(before);
   });
 
   it("that is stopped while a drain fails does not reject for that", async () => {
-    const { courier, drains } = setUp();
+    const { relay, drains } = setUp();
     drains.mockRejectedValue(new Error("no database"));
-    const drain = caught(() => courier.drain());
-    await courier.stop();
+    const drain = caught(() => relay.drain());
+    await relay.stop();
     expect(await drain).toEqual(new Error("no database"));
   });
 });
 
 /** Flushes while a drain is under way, which hangs until it is told to go on. */
-function flushDuringDrain(courier: Courier, drains: ReturnType<typeof setUp>["drains"]) {
+function flushDuringDrain(relay: Relay, drains: ReturnType<typeof setUp>["drains"]) {
   const { promise, resolve: goOn } = deferred<void>();
   drains.mockReturnValueOnce(promise);
-  courier.kick();
-  return { flush: courier.flush(), goOn };
+  relay.kick();
+  return { flush: relay.flush(), goOn };
 }

@@ -11,7 +11,7 @@ export interface Batch {
   settle(deliveries: readonly Delivery[]): void;
 }
 
-/** What the courier needs of the outbox. */
+/** What the relay needs of the outbox. */
 export interface Outbox {
   /**
    * What may be sent by this tab, batch by batch, as long as `send` says true; nobody else sends it meanwhile.
@@ -22,7 +22,7 @@ export interface Outbox {
   pending(): Promise<number>;
 }
 
-export interface CourierOptions {
+export interface RelayOptions {
   /** Whether to do anything that is not asked for: timers would keep a server's process alive. */
   readonly background: boolean;
   /** Servers on loopback can be reached when the browser says that it is offline. */
@@ -45,9 +45,9 @@ export interface Drained {
  * Publishes what waits in the outbox: at start, when the network or the page comes back, and again and again after
  * failures. Must make one attempt a backoff step, however many writes wait.
  */
-export class Courier {
+export class Relay {
   readonly #outbox: Outbox;
-  readonly #options: CourierOptions;
+  readonly #options: RelayOptions;
   /** Failures since the last success. */
   #failures = 0;
   /** No attempt is due before, as `performance.now()` tells time. */
@@ -68,7 +68,7 @@ export class Courier {
   #reported: Promise<void> = Promise.resolve();
   #isStopped = false;
 
-  constructor(outbox: Outbox, options: CourierOptions) {
+  constructor(outbox: Outbox, options: RelayOptions) {
     this.#outbox = outbox;
     this.#options = options;
   }

@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { isTombstone } from "../model/row.ts";
-import { allOutbox, allRows, LAYOUTS, openDatabase, usePacking } from "../testing/indexeddb.ts";
+import { allOutbox, allRows, LAYOUTS, openDatabase, useBlocks } from "../testing/indexeddb.ts";
 import { turns, until, usePage } from "../testing/stores.ts";
 
 const page = usePage();
@@ -77,7 +77,7 @@ let round = 0;
 describe.each(LAYOUTS)(
   "whatever the server does meanwhile, every write arrives, and the newest of a key arrives last, of $layout",
   ({ fewest }) => {
-    usePacking(fewest);
+    useBlocks(fewest);
 
     it("from one tab", async () => {
       const property = fc.asyncProperty(steps, (script) => converge(1, script, round++));

@@ -9,7 +9,7 @@ import { NASKeyStore } from "../key-store.ts";
 import type { StoreOptions } from "../options/options.ts";
 import { FakeLocks } from "../testing/fake-locks.ts";
 import { FakeNats } from "../testing/fake-nats.ts";
-import { LAYOUTS, usePacking } from "../testing/indexeddb.ts";
+import { LAYOUTS, useBlocks } from "../testing/indexeddb.ts";
 import { NOW } from "../testing/rows.ts";
 import { hashAtOnce, preload, stopTime, turns } from "../testing/stores.ts";
 
@@ -460,7 +460,7 @@ afterEach(() => {
 });
 
 describe.each(LAYOUTS)("a store of $layout", ({ fewest }) => {
-  usePacking(fewest);
+  useBlocks(fewest);
 
   it(`does what a plain Map does, over ${RUNS} runs of random commands`, { timeout: isLong ? 3_600_000 : 120_000 }, async () => {
     await preload();

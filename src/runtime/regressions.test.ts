@@ -125,7 +125,7 @@ describe("the writes of a key", () => {
     await putOutbox(database, "", {
       state: "queued",
       attempts: 0,
-      writes: names.map((key, n) => ({ n: n + 1, key, version: 1, operation: "store" as const })),
+      writes: names.map((key, n) => ({ sequence: n + 1, key, version: 1, operation: "store" as const })),
     });
     page.nats.hold();
     const flushing = draining.flush();

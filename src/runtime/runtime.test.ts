@@ -28,10 +28,10 @@ function tell(...notices: Notice[]): void {
 }
 
 /** Leaves an unconfirmed write in the database as another tab does. */
-async function leave(owner: string, state: "sending" | "queued", key: string, value = "1"): Promise<void> {
+async function leave(instanceId: string, state: "sending" | "queued", key: string, value = "1"): Promise<void> {
   const database = openDatabase(DATABASE);
-  await putRows(database, { [key]: entryRow({ payload: value, writeId: [owner, 1] }) });
-  await putOutbox(database, owner, { state, attempts: 0, writes: [{ n: 1, key, version: 1, operation: "store" }] });
+  await putRows(database, { [key]: entryRow({ payload: value, writeId: [instanceId, 1] }) });
+  await putOutbox(database, instanceId, { state, attempts: 0, writes: [{ sequence: 1, key, version: 1, operation: "store" }] });
   database.close();
 }
 
@@ -147,9 +147,9 @@ describe("a page that goes into the back/forward cache", () => {
 });
 
 describe("a tab that ends", () => {
-  it.each<[string, (owner: string) => Notice]>([
-    ["says that it lives", (owner) => ({ type: "hello", owner })],
-    ["tells of a write", (owner) => ({ type: "written", owner, keys: [] })],
+  it.each<[string, (instanceId: string) => Notice]>([
+    ["says that it lives", (instanceId) => ({ type: "hello", instanceId })],
+    ["tells of a write", (instanceId) => ({ type: "written", instanceId, keys: [] })],
   ])("after it opened later and %s has its writes taken over", async (_, notice) => {
     await openQuiet();
     const die = await page.locks.take(`${ALIVE}later`);
@@ -167,7 +167,7 @@ describe("a tab that ends", () => {
     channel.onmessage = ({ data }: MessageEvent<Notice>) => void heard.push(data);
     page.open();
     await until(() => heard.length > 0);
-    expect(heard).toMatchObject([{ type: "hello", owner: expect.stringMatching(/^[0-9a-f]{32}$/) as string }]);
+    expect(heard).toMatchObject([{ type: "hello", instanceId: expect.stringMatching(/^[0-9a-f]{32}$/) as string }]);
     channel.close();
   });
 });
@@ -217,7 +217,7 @@ describe("a notice of another tab", () => {
     const database = openDatabase(DATABASE);
     await putRows(database, { c: entryRow(), d: entryRow() });
     database.close();
-    tell({ type: "written", owner: "other", keys: ["c", "d"] });
+    tell({ type: "written", instanceId: "other", keys: ["c", "d"] });
     await turns();
     await store.store("a", 3);
     await until(async () => (await store.listKeys()).length === 3);

@@ -14,7 +14,7 @@ export const parts: { writeSide: () => Promise<Pick<typeof import("./write-side.
   writeSide: () => loaded(import("./write-side.ts")),
 };
 
-export type Rooms = ReturnType<typeof openRooms>;
+export type Runtime = ReturnType<typeof openRuntime>;
 
 export function databaseName(namespace: string): string {
   return `nas-keystore/${namespace}`;
@@ -24,7 +24,7 @@ export function databaseName(namespace: string): string {
  * Builds and connects the parts of a store, and starts its background work. The parts that answer reads are there at once; the
  * parts that write and publish load meanwhile. Must throw nothing outside a browser.
  */
-export function openRooms(settings: Settings, emit: Emit) {
+export function openRuntime(settings: Settings, emit: Emit) {
   const name = databaseName(settings.namespace);
   const inBrowser = hasIndexedDB();
   /** Once it is there. */
@@ -73,7 +73,7 @@ export function openRooms(settings: Settings, emit: Emit) {
     writeSide?.hear(notice);
   });
 
-  const front = { settings, emit, name, owner: randomId(), inBrowser, database, memory, reader, earlyUses, channel };
+  const front = { settings, emit, name, instanceId: randomId(), inBrowser, database, memory, reader, earlyUses, channel };
   const load = async (): Promise<WriteSide> => {
     const part = await parts.writeSide();
     writeSide = part.openWriteSide(front);

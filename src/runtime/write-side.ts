@@ -6,8 +6,8 @@ import type { Emit } from "../model/events.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { Inspector } from "../read/inspector.ts";
 import { dial } from "../network/connection.ts";
-import { Courier } from "../relay/relay.ts";
-import { Lease, type Health } from "../network/shared-connection.ts";
+import { Relay } from "../relay/relay.ts";
+import { SharedConnection, type Health } from "../network/shared-connection.ts";
 import { Publisher } from "../network/publisher.ts";
 import type { Settings } from "../options/options.ts";
 import type { Reader } from "../read/reader.ts";
@@ -19,7 +19,7 @@ import type { MemoryCache } from "../read/memory-cache.ts";
 import { EXPIRED_BATCH, removeExpired, type SweepPorts } from "../storage/eviction/sweeper.ts";
 import { UseLog } from "../storage/eviction/use-log.ts";
 import type { Channel, Notice } from "../tabs/channel.ts";
-import { exclusively, LifeSigns } from "../tabs/leadership.ts";
+import { exclusively, Liveness } from "../tabs/leadership.ts";
 import { Writer } from "../write/writer.ts";
 
 /** An attempt to connect in the background may take longer: browsers hold handshakes back after failures. */
@@ -35,7 +35,7 @@ export interface Front {
   /** Of the database, and the beginning of the names of locks. */
   readonly name: string;
   /** Names this store among all that ever write to the database. */
-  readonly owner: string;
+  readonly instanceId: string;
   readonly inBrowser: boolean;
   readonly database: Database;
   readonly memory: MemoryCache;
@@ -49,15 +49,15 @@ export type WriteSide = ReturnType<typeof openWriteSide>;
 
 /** Builds and connects everything that commits, publishes and cleans up. */
 export function openWriteSide(front: Front) {
-  const { settings, emit, name, owner, inBrowser, database, memory, reader, earlyUses, channel } = front;
+  const { settings, emit, name, instanceId, inBrowser, database, memory, reader, earlyUses, channel } = front;
   const { namespace, timeoutMs, lingerMs, maxEntries, maxBytes, servers, connection, connect } = settings;
   let serverMaxBytes = Infinity;
   setSmallSha256(smallSha256);
   const uses = new UseLog();
 
   const committer = new Committer(database, {
-    owner,
-    mayPublish: () => !courier.isOffline,
+    instanceId,
+    mayPublish: () => !relay.isOffline,
     onBegin: (keys) => reader.expect(keys),
     onCommitted: (commits) => {
       for (const { draft, row } of commits) {
@@ -70,7 +70,7 @@ export function openWriteSide(front: Front) {
       };
       // First on its way, then told.
       dispatcher.dispatch(commits);
-      channel.post({ type: "written", owner, keys: commits.map(({ draft }) => draft.key) });
+      channel.post({ type: "written", instanceId, keys: commits.map(({ draft }) => draft.key) });
       evictor.grew(grew);
     },
     isInMemory: (key) => memory.rowOf(key) !== undefined,
@@ -95,23 +95,27 @@ export function openWriteSide(front: Front) {
   const health: Health = {
     connected: ({ maxPayloadBytes }) => {
       serverMaxBytes = maxPayloadBytes;
-      courier.connected();
+      relay.connected();
     },
-    unreachable: (error) => courier.failed(error, true),
-    broken: (error) => courier.failed(error, false),
-    worked: () => courier.worked(),
+    unreachable: (error) => relay.failed(error, true),
+    broken: (error) => relay.failed(error, false),
+    worked: () => relay.worked(),
   };
-  const lease = new Lease(() => dial({ servers, connection, connect, timeoutMs: Math.max(timeoutMs, DIAL_TIMEOUT_MS) }), health, {
-    timeoutMs,
-    lingerMs,
-  });
-  const publisher = new Publisher(lease, health, timeoutMs);
-  const dispatcher = new Dispatcher(database, committer, () => courier, {
+  const sharedConnection = new SharedConnection(
+    () => dial({ servers, connection, connect, timeoutMs: Math.max(timeoutMs, DIAL_TIMEOUT_MS) }),
+    health,
+    {
+      timeoutMs,
+      lingerMs,
+    },
+  );
+  const publisher = new Publisher(sharedConnection, health, timeoutMs);
+  const dispatcher = new Dispatcher(database, committer, () => relay, {
     namespace,
-    owner,
+    instanceId,
     timeoutMs,
     drainLock: `${name}/drain`,
-    livingOwners: () => lifeSigns.living(),
+    livingInstances: () => liveness.living(),
     emit,
     publish: (messages) => publisher.publish(messages),
     onSettled: (writes) => {
@@ -122,7 +126,7 @@ export function openWriteSide(front: Front) {
     },
     onGivenUp: () => evictor.unstick(),
   });
-  const courier = new Courier(dispatcher, {
+  const relay = new Relay(dispatcher, {
     background: inBrowser,
     loopback: servers.every(isLoopback),
     timeoutMs,
@@ -131,12 +135,12 @@ export function openWriteSide(front: Front) {
     onOnline: (pending) => emit("online", { pending }),
   });
 
-  const lifeSigns = new LifeSigns(`${name}/alive/`, owner, {
-    onBegun: () => channel.post({ type: "hello", owner }),
+  const liveness = new Liveness(`${name}/alive/`, instanceId, {
+    onBegun: () => channel.post({ type: "hello", instanceId }),
     onDeath: () => {
       // What it told last may have died with it, and what it left is to be published.
       reader.forgetAll();
-      courier.kick();
+      relay.kick();
     },
   });
   let askToPersist = settings.persist;
@@ -146,7 +150,7 @@ export function openWriteSide(front: Front) {
     connectAhead: () => {
       if (askToPersist) void persist();
       askToPersist = false;
-      return !inBrowser || courier.isOffline ? () => undefined : lease.share().release;
+      return !inBrowser || relay.isOffline ? () => undefined : sharedConnection.acquire().release;
     },
     maxMessageBytes: () => Math.min(settings.maxPayloadBytes, serverMaxBytes),
     useTime: () => uses.now(),
@@ -158,7 +162,7 @@ export function openWriteSide(front: Front) {
   return {
     writer,
     dispatcher,
-    courier,
+    relay,
     publisher,
     housekeeping,
     inspector,
@@ -170,7 +174,7 @@ export function openWriteSide(front: Front) {
         const remove = async (transaction: IDBTransaction): Promise<void> => {
           removed = await removeExpired(transaction, stateOf, batch, now);
         };
-        await committer.errand(remove, () => (isDone = false));
+        await committer.defer(remove, () => (isDone = false));
         if (removed > 0) evictor.forgetCount();
       }
       return isDone;
@@ -180,15 +184,15 @@ export function openWriteSide(front: Front) {
     hear(notice: Notice): void {
       switch (notice.type) {
         case "hello":
-          return lifeSigns.watch(notice.owner);
+          return liveness.watch(notice.instanceId);
         case "written":
-          lifeSigns.watch(notice.owner);
+          liveness.watch(notice.instanceId);
           return evictor.forgetCount();
         case "dropped":
         case "cleared":
           return evictor.forgetCount();
         case "settled":
-          if (notice.confirmed) courier.reachedElsewhere();
+          if (notice.confirmed) relay.reachedElsewhere();
           return dispatcher.onSettledElsewhere(notice);
       }
     },
@@ -199,27 +203,27 @@ export function openWriteSide(front: Front) {
     },
     /** The page is shown, for the first time or again. */
     appear(): void {
-      void lifeSigns.begin().catch(() => undefined);
-      courier.wake();
+      void liveness.begin().catch(() => undefined);
+      relay.wake();
       evictor.remeasure();
     },
     /** The page is hidden for good, or goes into the back/forward cache. */
     disappear(): void {
-      lifeSigns.end();
-      void lease.close();
+      liveness.end();
+      void sharedConnection.close();
     },
-    wake: (): void => courier.wake(),
-    browserOffline: (): void => courier.browserOffline(),
+    wake: (): void => relay.wake(),
+    browserOffline: (): void => relay.browserOffline(),
     /** Ends all background work and connections. Operations under way must have ended. */
     async close(): Promise<void> {
       await housekeeping.stopSweeping();
-      await courier.stop();
+      await relay.stop();
       await dispatcher.idle();
       await committer.settled();
       await evictor.settled();
       await evictor.writeUses().catch(() => undefined);
-      await lease.close();
-      lifeSigns.end();
+      await sharedConnection.close();
+      liveness.end();
     },
   };
 }

@@ -1,9 +1,9 @@
 /** What tabs tell each other: never a value, only what is no longer as it was. */
 export type Notice =
-  /** `owner` gives its life sign from now on. */
-  | { readonly type: "hello"; readonly owner: string }
-  /** `owner` has committed writes. */
-  | { readonly type: "written"; readonly owner: string; readonly keys: readonly string[] }
+  /** `instanceId` gives its life sign from now on. */
+  | { readonly type: "hello"; readonly instanceId: string }
+  /** `instanceId` has committed writes. */
+  | { readonly type: "written"; readonly instanceId: string; readonly keys: readonly string[] }
   /** Entries are gone without a write. */
   | { readonly type: "dropped"; readonly keys: readonly string[] }
   | { readonly type: "cleared" }

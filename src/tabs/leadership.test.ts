@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { caught } from "../testing/errors.ts";
 import { FakeLocks } from "../testing/fake-locks.ts";
-import { exclusively, LifeSigns, unlessElsewhere, type LifeSignsListener } from "./leadership.ts";
+import { exclusively, Liveness, unlessElsewhere, type LivenessListener } from "./leadership.ts";
 
-const DEAF: LifeSignsListener = { onBegun: () => undefined, onDeath: () => undefined };
+const DEAF: LivenessListener = { onBegun: () => undefined, onDeath: () => undefined };
 
 let locks: FakeLocks;
 beforeEach(() => {
@@ -69,7 +69,7 @@ describe("where the site may not store data", () => {
   });
 
   it("no other store is known to live", async () => {
-    expect(await new LifeSigns("alive/", "me", DEAF).living()).toEqual(new Set());
+    expect(await new Liveness("alive/", "me", DEAF).living()).toEqual(new Set());
   });
 });
 
@@ -81,7 +81,7 @@ it("any other error of the lock manager is passed on, and the work does not run"
   const work = vi.fn<() => Promise<void>>().mockResolvedValue();
   expect(await caught(() => exclusively("l", work, 60_000))).toEqual(new Error("broken"));
   expect(work).not.toHaveBeenCalled();
-  expect(await caught(() => new LifeSigns("alive/", "me", DEAF).living())).toEqual(new Error("broken"));
+  expect(await caught(() => new Liveness("alive/", "me", DEAF).living())).toEqual(new Error("broken"));
 });
 
 it("what another tab is doing is left to it", async () => {
@@ -97,7 +97,7 @@ it("what another tab is doing is left to it", async () => {
 
 describe("life signs", () => {
   it("tell who lives", async () => {
-    const signs = new LifeSigns("alive/", "me", DEAF);
+    const signs = new Liveness("alive/", "me", DEAF);
     await signs.begin();
     await locks.take("alive/other");
     await locks.take("something/else");
@@ -110,7 +110,7 @@ describe("life signs", () => {
   it("tell when they begin, not while an earlier page still gives them", async () => {
     const onBegun = vi.fn<() => void>();
     const letGo = await locks.take("alive/me");
-    await new LifeSigns("alive/", "me", { ...DEAF, onBegun }).begin();
+    await new Liveness("alive/", "me", { ...DEAF, onBegun }).begin();
     await turns();
     expect(onBegun).not.toHaveBeenCalled();
     letGo();
@@ -121,7 +121,7 @@ describe("life signs", () => {
   it("tell when a store that was watched has ended, those of the beginning and later ones", async () => {
     const onDeath = vi.fn<() => void>();
     const early = await locks.take("alive/early");
-    const signs = new LifeSigns("alive/", "me", { ...DEAF, onDeath });
+    const signs = new Liveness("alive/", "me", { ...DEAF, onDeath });
     await signs.begin();
     await turns();
     early();
@@ -140,7 +140,7 @@ describe("life signs", () => {
   it("end with the page, and begin anew when it comes back", async () => {
     const onDeath = vi.fn<() => void>();
     const other = await locks.take("alive/other");
-    const signs = new LifeSigns("alive/", "me", { ...DEAF, onDeath });
+    const signs = new Liveness("alive/", "me", { ...DEAF, onDeath });
     await signs.begin();
     signs.end();
     other();
@@ -152,8 +152,8 @@ describe("life signs", () => {
   });
 
   it("that somebody watches do not count the watcher as the one watched", async () => {
-    const one = new LifeSigns("alive/", "one", DEAF);
-    const other = new LifeSigns("alive/", "other", DEAF);
+    const one = new Liveness("alive/", "one", DEAF);
+    const other = new Liveness("alive/", "other", DEAF);
     await one.begin();
     await turns();
     await other.begin();
@@ -166,7 +166,7 @@ describe("life signs", () => {
   it("are not those of one that has died, while somebody who waited for that comes to know", async () => {
     const letGo = await locks.take("alive/dead", "shared");
     await locks.take("something/else");
-    const signs = new LifeSigns("alive/", "me", DEAF);
+    const signs = new Liveness("alive/", "me", DEAF);
     await signs.begin();
     await turns();
     expect([...(await signs.living())]).toEqual(["me"]);
@@ -175,9 +175,9 @@ describe("life signs", () => {
 
   it("are those of one whose lock is not granted yet, because somebody took it for dead", async () => {
     const letGo = await locks.take("alive/new", "shared");
-    await new LifeSigns("alive/", "new", DEAF).begin();
+    await new Liveness("alive/", "new", DEAF).begin();
     await turns();
-    expect([...(await new LifeSigns("alive/", "me", DEAF).living())]).toEqual(["new"]);
+    expect([...(await new Liveness("alive/", "me", DEAF).living())]).toEqual(["new"]);
     letGo();
   });
 
@@ -186,7 +186,7 @@ describe("life signs", () => {
     const die = await locks.take("alive/other");
     // Its tab is busy.
     void locks.take("alive/other", "shared");
-    const signs = new LifeSigns("alive/", "me", { ...DEAF, onDeath });
+    const signs = new Liveness("alive/", "me", { ...DEAF, onDeath });
     await signs.begin();
     die();
     await turns();
@@ -195,7 +195,7 @@ describe("life signs", () => {
 
   it("are not needed where there are no Web Locks", async () => {
     vi.stubGlobal("navigator", undefined);
-    const signs = new LifeSigns("alive/", "me", DEAF);
+    const signs = new Liveness("alive/", "me", DEAF);
     await signs.begin();
     signs.watch("other");
     expect((await signs.living()).size).toBe(0);

@@ -41,7 +41,7 @@ export async function unlessElsewhere(name: string, work: () => Promise<void>): 
   });
 }
 
-export interface LifeSignsListener {
+export interface LivenessListener {
   /** This store gives its sign from now on: others can watch it. */
   onBegun(): void;
   /** A store that was watched has ended. */
@@ -52,15 +52,15 @@ export interface LifeSignsListener {
  * A lock that each store holds to say that it lives: the browser lets go of it when the tab dies. The others wait for it,
  * so that they learn of that at once, however slow a hidden tab's timers are.
  */
-export class LifeSigns {
+export class Liveness {
   readonly #prefix: string;
   readonly #self: string;
-  readonly #listener: LifeSignsListener;
+  readonly #listener: LivenessListener;
   /** Ends this store's sign, and its waiting for the others' end. */
   #ending: AbortController | undefined;
   readonly #watched = new Set<string>();
 
-  constructor(prefix: string, self: string, listener: LifeSignsListener) {
+  constructor(prefix: string, self: string, listener: LivenessListener) {
     this.#prefix = prefix;
     this.#self = self;
     this.#listener = listener;
@@ -78,20 +78,20 @@ export class LifeSigns {
       return held;
     };
     locks.request(this.#prefix + this.#self, { signal }, live).catch(() => undefined);
-    for (const owner of await this.living()) this.watch(owner);
+    for (const instanceId of await this.living()) this.watch(instanceId);
   }
 
   /** Learns of the end of another store. */
-  watch(owner: string): void {
+  watch(instanceId: string): void {
     const signal = this.#ending?.signal;
-    if (signal === undefined || signal.aborted || owner === this.#self || this.#watched.has(owner)) return;
-    this.#watched.add(owner);
+    if (signal === undefined || signal.aborted || instanceId === this.#self || this.#watched.has(instanceId)) return;
+    this.#watched.add(instanceId);
     lockManager()
       // Shared: a tab that is busy must not keep the others from learning of it.
-      ?.request(this.#prefix + owner, { signal, mode: "shared" }, () => undefined)
+      ?.request(this.#prefix + instanceId, { signal, mode: "shared" }, () => undefined)
       .then(() => this.#listener.onDeath())
       .catch(() => undefined)
-      .finally(() => this.#watched.delete(owner));
+      .finally(() => this.#watched.delete(instanceId));
   }
 
   /** The stores that give a sign, or have asked for the lock and wait for those who took them for dead. Who only watches shares it. */

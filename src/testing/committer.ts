@@ -5,7 +5,7 @@ import type { Database } from "../storage/idb/database.ts";
 /** The committer of a store called "me", which may publish at once. Its callbacks do nothing unless a test gives others. */
 export function newCommitter(database: Database, given: Partial<CommitterOptions> = {}): Committer {
   return new Committer(database, {
-    owner: "me",
+    instanceId: "me",
     mayPublish: () => true,
     onBegin: () => undefined,
     isInMemory: () => false,

@@ -1,5 +1,5 @@
 import { LONG_AGO, type EntryRow } from "../model/row.ts";
-import type { Draft, Unsigned } from "../storage/commit/commit-group.ts";
+import type { Draft, NewRow } from "../storage/commit/commit-group.ts";
 import { entryRow } from "./rows.ts";
 
 /** A draft that stores a JSON text. */
@@ -13,7 +13,7 @@ export function storeDraft(key: string, payload = '"value"', given: Partial<Entr
       const row: Partial<EntryRow> = entryRow({ payload, version, createdAt: now, updatedAt: now, ...given });
       // Its id comes with the commit.
       delete (row as { writeId?: unknown }).writeId;
-      return row as Unsigned<EntryRow>;
+      return row as NewRow<EntryRow>;
     },
   };
 }

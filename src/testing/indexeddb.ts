@@ -5,7 +5,7 @@ import { asRow, type Row } from "../model/row.ts";
 import type { WriteId } from "../model/metadata.ts";
 import { Database } from "../storage/idb/database.ts";
 import { addToOutbox, outboxRows, type OutboxRow } from "../storage/outbox/outbox-table.ts";
-import { asPack, packing } from "../storage/entries/block.ts";
+import { asBlock, packing } from "../storage/entries/block.ts";
 import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
 
 /** Every test of the file gets an IndexedDB of its own, with nothing in it. */
@@ -27,7 +27,7 @@ export const LAYOUTS = [
 ] as const;
 
 /** Packs entries from so many on that are written together. */
-export function usePacking(fewest: number): void {
+export function useBlocks(fewest: number): void {
   const usual = packing.fewest;
   beforeEach(() => void (packing.fewest = fewest));
   afterEach(() => void (packing.fewest = usual));
@@ -129,7 +129,7 @@ export async function putRows(database: Database, rows: Readonly<Record<string, 
 
 /**
  * All entries, as the database holds them, loose or packed.
- * @throws when a key lies in two places, or a pack's list of keys is not its own
+ * @throws when a key lies in two places, or a block's list of keys is not its own
  */
 export async function allRows(database: Database): Promise<Record<string, Row | undefined>> {
   return database.run([ENTRIES], "readonly", async (transaction) => {
@@ -139,22 +139,22 @@ export async function allRows(database: Database): Promise<Record<string, Row | 
     const lists = new Map<IDBValidKey | undefined, unknown>();
     places.forEach((place, index) => {
       const record = records[index];
-      const pack = typeof place === "string" ? new Map([[place, record]]) : Array.isArray(place) ? asPack(record) : undefined;
+      const block = typeof place === "string" ? new Map([[place, record]]) : Array.isArray(place) ? asBlock(record) : undefined;
       if (typeof place === "number") lists.set(place, record);
-      else if (Array.isArray(place)) expect([lists.get(place[0]), place[1]]).toEqual([[...(pack?.keys() ?? [])], pack?.size]);
-      for (const [key, row] of pack ?? []) {
+      else if (Array.isArray(place)) expect([lists.get(place[0]), place[1]]).toEqual([[...(block?.keys() ?? [])], block?.size]);
+      for (const [key, row] of block ?? []) {
         expect(rows.has(key), `${key} lies in two places`).toBe(false);
         rows.set(key, asRow(row, key));
       }
     });
-    expect(lists.size, "lists of keys without a pack").toBe(places.filter((place) => Array.isArray(place)).length);
+    expect(lists.size, "lists of keys without a block").toBe(places.filter((place) => Array.isArray(place)).length);
     return Object.fromEntries(rows);
   });
 }
 
-export async function putOutbox(database: Database, owner: string, ...rows: OutboxRow[]): Promise<void> {
+export async function putOutbox(database: Database, instanceId: string, ...rows: OutboxRow[]): Promise<void> {
   await database.run([OUTBOX], "readwrite", (transaction) => {
-    for (const row of rows) addToOutbox(transaction, owner, row);
+    for (const row of rows) addToOutbox(transaction, instanceId, row);
   });
 }
 

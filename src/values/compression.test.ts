@@ -74,7 +74,7 @@ describe("gunzip refuses", () => {
   });
 });
 
-it("gunzip never gives more or less than what is declared, whatever stands behind the data", async () => {
+it("gunzip never gives more or less than what is declared, whatever stands waitsFor the data", async () => {
   const packed = gzip(text);
   await fc.assert(
     fc.asyncProperty(fc.uint8Array({ minLength: 1, maxLength: 40 }), async (garbage) => {

@@ -4,15 +4,15 @@ import { describe, expect, it } from "vitest";
 import { codeOf, errorOf } from "../testing/errors.ts";
 import { entryRow, sha256Of } from "../testing/rows.ts";
 import type { KeyFormat, Payload } from "../model/metadata.ts";
-import { compress, seal, type Packed } from "./packing.ts";
+import { compress, finishPayload, type StoredPayload } from "./packing.ts";
 import type { EntryRow } from "../model/row.ts";
-import { unpack } from "./unpacking.ts";
+import { readPayload } from "./unpacking.ts";
 
 const utf8 = (text: string): Uint8Array<ArrayBuffer> => new TextEncoder().encode(text);
-const pack = async (...given: Parameters<typeof compress>): Promise<Packed> => seal(await compress(...given));
-const rowOf = (packed: Packed): EntryRow => ({ ...entryRow(), ...packed });
+const pack = async (...given: Parameters<typeof compress>): Promise<StoredPayload> => finishPayload(await compress(...given));
+const rowOf = (packed: StoredPayload): EntryRow => ({ ...entryRow(), ...packed });
 const roundTrip = async (format: KeyFormat, payload: Payload, threshold: number): Promise<Payload> =>
-  unpack("k", rowOf(await pack(format, payload, threshold)));
+  readPayload("k", rowOf(await pack(format, payload, threshold)));
 
 const words = "the same words again and again ".repeat(50);
 
@@ -26,7 +26,7 @@ describe("pack", () => {
     expect(packed).toMatchObject({ encoding: "gzip", size: words.length, checksum: sha256Of(words) });
     expect(packed.payload).toBeInstanceOf(Uint8Array);
     expect(packed.payload.length).toBeLessThan(words.length);
-    expect(packed.packedChecksum).toBe(sha256Of(packed.payload));
+    expect(packed.storedChecksum).toBe(sha256Of(packed.payload));
   });
 
   it("leaves what is not above the threshold as it is", async () => {
@@ -42,7 +42,7 @@ describe("pack", () => {
   });
 });
 
-describe("unpack", () => {
+describe("readPayload", () => {
   const text = fc.string({ unit: "grapheme", maxLength: 400 });
 
   it("gives back text, compressed or not", async () => {
@@ -71,7 +71,7 @@ describe("unpack", () => {
     const payload = utf8("a payload");
     const row = rowOf(await pack("binary", payload, Infinity));
     for (let at = 0; at < payload.length; at++) {
-      expect(await codeOf(() => unpack("k", { ...row, payload: flip(payload, at) }))).toBe("CHECKSUM_MISMATCH");
+      expect(await codeOf(() => readPayload("k", { ...row, payload: flip(payload, at) }))).toBe("CHECKSUM_MISMATCH");
     }
   });
 
@@ -79,14 +79,14 @@ describe("unpack", () => {
     const row = rowOf(await pack("text", words, 0));
     const payload = row.payload as Uint8Array<ArrayBuffer>;
     for (let at = 0; at < payload.length; at++) {
-      expect(await codeOf(() => unpack("k", { ...row, payload: flip(payload, at) }))).toBe("CHECKSUM_MISMATCH");
+      expect(await codeOf(() => readPayload("k", { ...row, payload: flip(payload, at) }))).toBe("CHECKSUM_MISMATCH");
     }
   });
 
   it("finds text that was changed, cut off or added to", async () => {
     const row = rowOf(await pack("text", "a payload", Infinity));
     for (const payload of ["A payload", "a payloa", "a payload ", ""]) {
-      expect(await errorOf(() => unpack("k", { ...row, payload }))).toMatchObject({ code: "CHECKSUM_MISMATCH", key: "k" });
+      expect(await errorOf(() => readPayload("k", { ...row, payload }))).toMatchObject({ code: "CHECKSUM_MISMATCH", key: "k" });
     }
   });
 
@@ -97,10 +97,10 @@ describe("unpack", () => {
     ["another checksum", { checksum: sha256Of("other") }],
     ["no checksum", { checksum: undefined }],
     ["another size", { size: 8 }],
-    ["a text that claims to be compressed", { encoding: "gzip", packedChecksum: sha256Of("a payload") }],
+    ["a text that claims to be compressed", { encoding: "gzip", storedChecksum: sha256Of("a payload") }],
   ])("refuses a row with %s", async (_, damage) => {
     const row = rowOf(await pack("text", "a payload", Infinity));
-    expect(await codeOf(() => unpack("k", { ...row, ...damage } as EntryRow))).toBe("CHECKSUM_MISMATCH");
+    expect(await codeOf(() => readPayload("k", { ...row, ...damage } as EntryRow))).toBe("CHECKSUM_MISMATCH");
   });
 
   it("refuses a bomb that is whole, at its declared size", async () => {
@@ -109,23 +109,23 @@ describe("unpack", () => {
       format: "binary",
       payload,
       encoding: "gzip",
-      packedChecksum: sha256Of(payload),
+      storedChecksum: sha256Of(payload),
       size: 1000,
       checksum: sha256Of(""),
     });
-    expect(await errorOf(() => unpack("k", row))).toMatchObject({ code: "DECODE_FAILED", key: "k" });
+    expect(await errorOf(() => readPayload("k", row))).toMatchObject({ code: "DECODE_FAILED", key: "k" });
   });
 
   it("refuses compressed data that is whole but holds something else", async () => {
     const payload = new Uint8Array(gzipSync(utf8("something else")));
-    const row = entryRow({ payload, encoding: "gzip", packedChecksum: sha256Of(payload), size: 14, checksum: sha256Of("a payload 1234") });
-    expect(await codeOf(() => unpack("k", row))).toBe("CHECKSUM_MISMATCH");
+    const row = entryRow({ payload, encoding: "gzip", storedChecksum: sha256Of(payload), size: 14, checksum: sha256Of("a payload 1234") });
+    expect(await codeOf(() => readPayload("k", row))).toBe("CHECKSUM_MISMATCH");
   });
 
   it("refuses what claims to be compressed and is not", async () => {
     const payload = utf8("no gzip");
-    const row = entryRow({ payload, encoding: "gzip", packedChecksum: sha256Of(payload) });
-    expect(await codeOf(() => unpack("k", row))).toBe("DECODE_FAILED");
+    const row = entryRow({ payload, encoding: "gzip", storedChecksum: sha256Of(payload) });
+    expect(await codeOf(() => readPayload("k", row))).toBe("DECODE_FAILED");
   });
 });
 

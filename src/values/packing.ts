@@ -4,7 +4,7 @@ import type { KeyFormat, Payload } from "../model/metadata.ts";
 import type { EntryRow } from "../model/row.ts";
 
 /** What an entry's row says of its payload: the payload as it is stored, and how to tell that it is whole. */
-export type Packed = Pick<EntryRow, "format" | "payload" | "encoding" | "packedChecksum" | "checksum" | "size">;
+export type StoredPayload = Pick<EntryRow, "format" | "payload" | "encoding" | "storedChecksum" | "checksum" | "size">;
 
 /** A payload as it will be stored, not measured and hashed yet. */
 export interface Compressed extends Pick<EntryRow, "format" | "payload" | "encoding"> {
@@ -29,10 +29,10 @@ export async function compress(format: KeyFormat, original: Payload, thresholdBy
 }
 
 /** Measures and hashes a payload. @throws KeyStoreError INSECURE_CONTEXT */
-export async function seal({ format, original, payload, encoding }: Compressed): Promise<Packed> {
+export async function finishPayload({ format, original, payload, encoding }: Compressed): Promise<StoredPayload> {
   const bytes = bytesOf(original);
   const size = bytes.length;
   if (encoding === undefined) return { format, payload, checksum: await sha256(bytes), size };
-  const [checksum, packedChecksum] = await Promise.all([sha256(bytes), sha256(bytesOf(payload))]);
-  return { format, payload, encoding, packedChecksum, checksum, size };
+  const [checksum, storedChecksum] = await Promise.all([sha256(bytes), sha256(bytesOf(payload))]);
+  return { format, payload, encoding, storedChecksum, checksum, size };
 }

@@ -11,7 +11,7 @@ const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
  * The payload of a row that may be damaged, checked before anything is made of it.
  * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED
  */
-export async function unpack(key: string, row: EntryRow): Promise<Payload> {
+export async function readPayload(key: string, row: EntryRow): Promise<Payload> {
   const { payload, encoding, size } = row;
   if (typeof payload !== "string" && !(payload instanceof Uint8Array)) throw damaged(key);
   if (encoding === undefined) {
@@ -20,7 +20,7 @@ export async function unpack(key: string, row: EntryRow): Promise<Payload> {
     return payload;
   }
 
-  if (typeof payload === "string" || (await sha256(payload)) !== row.packedChecksum) throw damaged(key);
+  if (typeof payload === "string" || (await sha256(payload)) !== row.storedChecksum) throw damaged(key);
   const { gunzip } = await lazy.compression();
   let bytes: Uint8Array<ArrayBuffer>;
   try {

@@ -39,7 +39,7 @@ export class WriteOrder {
       turn,
       clear,
       handedOver,
-      // One that fails before its turn must not let those behind it overtake those before it.
+      // One that fails before its turn must not let those waitsFor it overtake those before it.
       leave: () => {
         void turn.then(handedOver);
         void clear.then(() => {

@@ -311,7 +311,7 @@ describe("a write", () => {
     expect(await store.pendingWrites()).toEqual([]);
   });
 
-  it("that was refused while a newer one was under way does not stay behind for ever", async () => {
+  it("that was refused while a newer one was under way does not stay waitsFor for ever", async () => {
     const store = page.open();
     page.nats.denies = () => true;
     await Promise.allSettled([store.store("k", 1), store.store("k", 2)]);

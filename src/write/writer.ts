@@ -1,15 +1,15 @@
 import { bytesOf } from "../values/checksum.ts";
 import { messageFor, wireSize } from "../model/envelope.ts";
 import { KeyFormat, type Payload } from "../model/metadata.ts";
-import { compress, seal, type Compressed, type Packed } from "../values/packing.ts";
+import { compress, finishPayload, type Compressed, type StoredPayload } from "../values/packing.ts";
 import { isDamagedRow, LONG_AGO, type EntryRow } from "../model/row.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import type { BulkOptions, DeleteOptions, Settings, StoreOptions } from "../options/options.ts";
 import { unlessAborted } from "../util/abort.ts";
 import type { Dispatcher } from "../relay/dispatcher.ts";
-import type { Commit, Draft, Unsigned } from "../storage/commit/commit-group.ts";
+import type { Commit, Draft, NewRow } from "../storage/commit/commit-group.ts";
 import type { Committer } from "../storage/commit/committer.ts";
-import type { TakenValue } from "../values/captured-value.ts";
+import type { CapturedValue } from "../values/captured-value.ts";
 import { WriteOrder } from "./write-order.ts";
 
 /** A bulk call commits so much in one transaction, which holds others up for less than 50 ms (a disk that stalls apart). */
@@ -44,13 +44,13 @@ export class Writer {
   }
 
   /** @param value taken as `options.format`, or the default */
-  async store(key: string, value: TakenValue, options: StoreOptions): Promise<boolean> {
+  async store(key: string, value: CapturedValue, options: StoreOptions): Promise<boolean> {
     const { format = KeyFormat.JSON, signal } = options;
     return this.#write(key, signal, async () => (await this.#checkedDraft(key, value(format), format, options)).make());
   }
 
   /** Stores in the format, with the ttl and the tags that the key has, unless given. */
-  async update(key: string, value: TakenValue, options: StoreOptions): Promise<boolean> {
+  async update(key: string, value: CapturedValue, options: StoreOptions): Promise<boolean> {
     for (;;) {
       try {
         return await this.#write(key, options.signal, async (clear) => {
@@ -88,7 +88,7 @@ export class Writer {
   }
 
   /** Stores many under the same options. A slice that cannot be committed ends the call; its error tells what was before. */
-  async bulkStore(items: ReadonlyMap<string, TakenValue>, options: BulkOptions): Promise<Map<string, boolean>> {
+  async bulkStore(items: ReadonlyMap<string, CapturedValue>, options: BulkOptions): Promise<Map<string, boolean>> {
     const { format = KeyFormat.JSON, signal, onProgress } = options;
     signal?.throwIfAborted();
     const keys = [...items.keys()];
@@ -211,11 +211,11 @@ export class Writer {
     this.#checkSize(key, compressed, options.tags ?? []);
     return {
       weight: compressed.payload.length,
-      make: async () => this.#draft(key, compressed, await seal(compressed), options, keepsRest),
+      make: async () => this.#draft(key, compressed, await finishPayload(compressed), options, keepsRest),
     };
   }
 
-  #draft(key: string, compressed: Compressed, packed: Packed, options: StoreOptions, keepsRest: boolean): Draft {
+  #draft(key: string, compressed: Compressed, packed: StoredPayload, options: StoreOptions, keepsRest: boolean): Draft {
     return {
       key,
       operation: "store",
@@ -284,9 +284,9 @@ const ANY_CHECKSUM = "0".repeat(64);
 class FormatChanged extends Error {}
 
 function makeRow(
-  packed: Packed,
+  packed: StoredPayload,
   facts: Pick<EntryRow, "version" | "createdAt" | "ttl" | "lastUsed"> & { now: number; tags: readonly string[] },
-): Unsigned<EntryRow> {
+): NewRow<EntryRow> {
   const { version, now, createdAt, ttl, tags, lastUsed } = facts;
   return {
     ...packed,

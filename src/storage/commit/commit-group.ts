@@ -4,10 +4,18 @@ import { asError } from "../../util/errors.ts";
 import type { Usage } from "../entries/entry-index.ts";
 import { find, type Found } from "../entries/entry-table.ts";
 import { addRows, replaceRows } from "../entries/entry-writes.ts";
-import { addToOutbox, behindOf, isOf, outboxState, removeFromOutbox, type OutboxWrite, type WriteState } from "../outbox/outbox-table.ts";
+import {
+  addToOutbox,
+  predecessorOf,
+  isOf,
+  outboxState,
+  removeFromOutbox,
+  type OutboxWrite,
+  type WriteState,
+} from "../outbox/outbox-table.ts";
 
 /** A row before its write has an id. */
-export type Unsigned<R> = R extends Row ? Omit<R, "key" | "writeId"> : never;
+export type NewRow<R> = R extends Row ? Omit<R, "key" | "writeId"> : never;
 
 /** A write to be committed. What depends on the entry it replaces is decided inside the transaction. */
 export interface Draft {
@@ -21,7 +29,7 @@ export interface Draft {
    * The row that takes the place of `current`.
    * @throws KeyStoreError to refuse the write, and all that are to be committed with it
    */
-  next(current: EntryRow | undefined, version: number, now: number): Unsigned<Row>;
+  next(current: EntryRow | undefined, version: number, now: number): NewRow<Row>;
 }
 
 /** A write that has been committed. */
@@ -35,14 +43,14 @@ export interface Commit {
   /** The generation of the database that holds it. */
   readonly generation: string;
   /** Of a queued one: the write of its key that must arrive first. */
-  readonly behind: WriteId | undefined;
+  readonly waitsFor: WriteId | undefined;
   /** By how much the entries grew. */
   readonly grew: Usage;
 }
 
 /** What the rest of the group needs to know of this store. */
 export interface GroupContext {
-  readonly owner: string;
+  readonly instanceId: string;
   readonly generation: string;
   /** Whether writes can be published at once, or have to wait in the outbox. */
   readonly mayPublish: boolean;
@@ -60,18 +68,18 @@ export interface GroupContext {
 
 /** A key as the transaction leaves it. */
 interface Slot {
-  row: Unsigned<Row> | undefined;
+  row: NewRow<Row> | undefined;
   /** The row's write waits for its confirmation. */
   unconfirmed: boolean;
   /** Somebody else may be publishing the row's write at this moment, so that a newer one has to wait its turn. */
   mustWait: boolean;
   /** The write that is being sent, which a newer one that is queued must not overtake on the way. */
-  behind: WriteId | undefined;
+  waitsFor: WriteId | undefined;
 }
 
 /** A commit before its write has an id. */
 interface Planned extends Omit<Commit, "row" | "generation"> {
-  readonly row: Unsigned<Row>;
+  readonly row: NewRow<Row>;
 }
 
 /**
@@ -157,12 +165,12 @@ function write(
   put: (rows: ReadonlyMap<string, Row>) => void,
   context: GroupContext,
 ): (readonly Commit[] | Error)[] {
-  const commits = sign(
+  const commits = assignIds(
     plans.flatMap((planned) => (planned instanceof Error ? [] : planned)),
     context,
   );
   put(new Map(commits.map(({ draft, row }) => [draft.key, row])));
-  putOutboxRecords(transaction, commits, context.owner);
+  putOutboxRecords(transaction, commits, context.instanceId);
   let at = 0;
   return plans.map((planned) => (planned instanceof Error ? planned : commits.slice(at, (at += planned.length))));
 }
@@ -170,7 +178,7 @@ function write(
 async function readSlots(
   transaction: IDBTransaction,
   keys: ReadonlySet<string>,
-  { owner, stateOf }: GroupContext,
+  { instanceId, stateOf }: GroupContext,
 ): Promise<{ slots: Map<string, Slot>; overtaken: Map<string, WriteId>; found: Found }> {
   const slots = new Map<string, Slot>();
   const overtaken = new Map<string, WriteId>();
@@ -178,12 +186,12 @@ async function readSlots(
   await Promise.all(
     Array.from(found.rows, async ([key, row]) => {
       const state = await stateOf(row.writeId);
-      const foreign = row.writeId[0] !== owner;
+      const foreign = row.writeId[0] !== instanceId;
       slots.set(key, {
         row,
         unconfirmed: state !== undefined,
         mustWait: state === "queued" || (state === "sending" && foreign),
-        behind: state === "sending" ? row.writeId : state === "queued" ? await behindOf(transaction, row.writeId) : undefined,
+        waitsFor: state === "sending" ? row.writeId : state === "queued" ? await predecessorOf(transaction, row.writeId) : undefined,
       });
       // A delete that is confirmed may still be in the outbox: its higher version must not outlive a key stored anew.
       const isLeft = state === "queued" || state === "rejected" || (state === undefined && liveEntry(row, Date.now()) === undefined);
@@ -199,7 +207,7 @@ function planCall(drafts: readonly Draft[], slots: Map<string, Slot>, mayPublish
   try {
     return drafts.map((draft) => {
       const { key, operation } = draft;
-      const slot = slots.get(key) ?? { row: undefined, unconfirmed: false, mustWait: false, behind: undefined };
+      const slot = slots.get(key) ?? { row: undefined, unconfirmed: false, mustWait: false, waitsFor: undefined };
       if (!before.has(key)) before.set(key, slot);
 
       const replaced = liveEntry(slot.row as Row | undefined, now);
@@ -208,7 +216,7 @@ function planCall(drafts: readonly Draft[], slots: Map<string, Slot>, mayPublish
       const row = draft.next(replaced, version, now);
       slots.set(key, { ...slot, row, unconfirmed: true });
       const state = mayPublish && !slot.mustWait ? "sending" : "queued";
-      return { draft, row, replaced, state, behind: slot.behind, grew: growth(slot.row, row) };
+      return { draft, row, replaced, state, waitsFor: slot.waitsFor, grew: growth(slot.row, row) };
     });
   } catch (error) {
     for (const [key, slot] of before) slots.set(key, slot);
@@ -216,7 +224,7 @@ function planCall(drafts: readonly Draft[], slots: Map<string, Slot>, mayPublish
   }
 }
 
-function growth(from: Unsigned<Row> | undefined, to: Unsigned<Row>): Usage {
+function growth(from: NewRow<Row> | undefined, to: NewRow<Row>): Usage {
   const [before, after] = [from, to].map((row) => (row !== undefined && "size" in row ? row.size : undefined));
   return {
     entries: Number(after !== undefined) - Number(before !== undefined),
@@ -225,33 +233,33 @@ function growth(from: Unsigned<Row> | undefined, to: Unsigned<Row>): Usage {
 }
 
 /** Gives each write its id. An outbox record's numbers must be drawn together, so that no other record's lie between. */
-function sign(planned: readonly Planned[], { owner, generation, drawNumber }: GroupContext): Commit[] {
+function assignIds(planned: readonly Planned[], { instanceId, generation, drawNumber }: GroupContext): Commit[] {
   const numbers = new Map<Planned, number>();
   for (const state of ["sending", "queued"] as const) {
     for (const plan of planned) if (plan.state === state) numbers.set(plan, drawNumber());
   }
   return planned.map((plan) => ({
     draft: plan.draft,
-    row: { ...plan.row, key: plan.draft.key, writeId: [owner, numbers.get(plan) ?? 0] } as Row,
+    row: { ...plan.row, key: plan.draft.key, writeId: [instanceId, numbers.get(plan) ?? 0] } as Row,
     replaced: plan.replaced,
     state: plan.state,
-    behind: plan.state === "queued" ? plan.behind : undefined,
+    waitsFor: plan.state === "queued" ? plan.waitsFor : undefined,
     grew: plan.grew,
     generation,
   }));
 }
 
-function putOutboxRecords(transaction: IDBTransaction, commits: readonly Commit[], owner: string): void {
+function putOutboxRecords(transaction: IDBTransaction, commits: readonly Commit[], instanceId: string): void {
   for (const state of ["sending", "queued"] as const) {
     const writes = commits
       .filter((commit) => commit.state === state)
-      .map(({ draft, row, behind }) => ({
-        n: row.writeId[1],
+      .map(({ draft, row, waitsFor }) => ({
+        sequence: row.writeId[1],
         key: draft.key,
         version: row.version,
         operation: draft.operation,
-        ...(behind === undefined ? undefined : { behind }),
+        ...(waitsFor === undefined ? undefined : { waitsFor }),
       }));
-    if (writes.length > 0) addToOutbox(transaction, owner, { state, writes, attempts: 0 });
+    if (writes.length > 0) addToOutbox(transaction, instanceId, { state, writes, attempts: 0 });
   }
 }

@@ -16,7 +16,9 @@ const FAILED: Settlement = { state: "queued", error: "lost" };
 const REFUSED: Settlement = { state: "rejected", error: "denied" };
 
 const states = async (database: Database): Promise<string[]> =>
-  (await allOutbox(database)).flatMap(([[owner], { state, writes }]) => writes.map(({ n }) => `${owner} ${n} ${state}`));
+  (await allOutbox(database)).flatMap(([[instanceId], { state, writes }]) =>
+    writes.map(({ sequence }) => `${instanceId} ${sequence} ${state}`),
+  );
 
 describe("while the storage is full", () => {
   it.each<[string, CommitterOptions["makeRoom"]]>([
@@ -120,11 +122,12 @@ describe("a write of this store", () => {
 
 describe("a settlement that fails more than once", () => {
   /** The outbox records of a store cannot be read. */
-  function makeUnreadable(owner: string): () => void {
+  function makeUnreadable(instanceId: string): () => void {
     const { openCursor } = IDBObjectStore.prototype;
     const spy = vi.spyOn(IDBObjectStore.prototype, "openCursor").mockImplementation(function (this: globalThis.IDBObjectStore, ...given) {
       const [range] = given;
-      if (range instanceof IDBKeyRange && (range.lower as unknown[])[0] === owner) throw new DOMException("unreadable", "NotReadableError");
+      if (range instanceof IDBKeyRange && (range.lower as unknown[])[0] === instanceId)
+        throw new DOMException("unreadable", "NotReadableError");
       return openCursor.apply(this, given);
     });
     return () => spy.mockRestore();
@@ -137,7 +140,7 @@ describe("a settlement that fails more than once", () => {
     await putOutbox(database, "other", {
       state: "queued",
       attempts: 0,
-      writes: [1, 2].map((n) => ({ n, key: `k${n}`, version: 1, operation: "store" })),
+      writes: [1, 2].map((sequence) => ({ sequence, key: `k${sequence}`, version: 1, operation: "store" })),
     });
     const heal = makeUnreadable("other");
     await committer.settle("other", new Map([[1, CONFIRMED]]));
@@ -154,7 +157,7 @@ describe("a settlement that fails more than once", () => {
   it("is forgotten when its database is gone", async () => {
     const database = openDatabase();
     const committer = newCommitter(database);
-    const record = { state: "queued" as const, attempts: 0, writes: [{ n: 1, key: "k1", version: 1, operation: "store" as const }] };
+    const record = { state: "queued" as const, attempts: 0, writes: [{ sequence: 1, key: "k1", version: 1, operation: "store" as const }] };
     await putOutbox(database, "other", record);
     const heal = makeUnreadable("other");
     await committer.settle("other", new Map([[1, CONFIRMED]]));

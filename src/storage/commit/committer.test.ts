@@ -84,8 +84,8 @@ describe("group commit", () => {
 
   it("bounds a group by the number of its writes, but never splits a call", async () => {
     const { committer, groups } = setUp();
-    const calls = Array.from({ length: 4 }, (_, call) => Array.from({ length: 200 }, (__, n) => storeDraft(`${call}/${n}`)));
-    const large = Array.from({ length: 600 }, (_, n) => storeDraft(`large/${n}`));
+    const calls = Array.from({ length: 4 }, (_, call) => Array.from({ length: 200 }, (__, sequence) => storeDraft(`${call}/${sequence}`)));
+    const large = Array.from({ length: 600 }, (_, sequence) => storeDraft(`large/${sequence}`));
     await Promise.all([...calls, large].map((drafts) => committer.commit(drafts)));
     expect(groups.map((group) => group.length)).toEqual([400, 400, 600]);
   });
@@ -136,9 +136,9 @@ describe("a call's drafts", () => {
     await committer.commit([storeDraft("a"), storeDraft("b"), deleteDraft("c")]);
     expect(writesAmong(transactions)).toBe(1);
     const writes: OutboxWrite[] = [
-      { n: 1, key: "a", version: 1, operation: "store" },
-      { n: 2, key: "b", version: 1, operation: "store" },
-      { n: 3, key: "c", version: 1, operation: "delete" },
+      { sequence: 1, key: "a", version: 1, operation: "store" },
+      { sequence: 2, key: "b", version: 1, operation: "store" },
+      { sequence: 3, key: "c", version: 1, operation: "delete" },
     ];
     expect(await allOutbox(database)).toEqual([[["me", 1], { state: "sending", attempts: 0, writes }]]);
     const rows = await allRows(database);
@@ -248,8 +248,8 @@ describe("keys that seem new", () => {
       set: { committer, commit, database },
     } = remembering();
     await commit(storeDraft("k0", "old"));
-    const commits = await committer.commit(Array.from({ length: count }, (_, n) => storeDraft(`k${n}`, "new")));
-    expect(commits.map(({ row }) => row.version)).toEqual(commits.map((_, n) => (n === 0 ? 2 : 1)));
+    const commits = await committer.commit(Array.from({ length: count }, (_, sequence) => storeDraft(`k${sequence}`, "new")));
+    expect(commits.map(({ row }) => row.version)).toEqual(commits.map((_, sequence) => (sequence === 0 ? 2 : 1)));
     const rows = Object.values(await allRows(database)) as EntryRow[];
     expect(rows.map(({ payload }) => payload)).toEqual(commits.map(() => "new"));
     const outbox = (await allOutbox(database)).flatMap(([, { writes }]) => writes.map(({ key, version }) => `${key}@${version}`));
@@ -306,10 +306,10 @@ describe("keys that seem new", () => {
     await commit(storeDraft("a"));
     await allRows(database);
     const transactions = watchTransactions();
-    for (let n = 0; n < 5; n++) await commit(storeDraft("a"));
+    for (let sequence = 0; sequence < 5; sequence++) await commit(storeDraft("a"));
     expect(writesAmong(transactions)).toBe(5);
     const looks = vi.spyOn(IDBObjectStore.prototype, "index");
-    for (let n = 0; n < 8; n++) await commit(storeDraft(`new${n}`));
+    for (let sequence = 0; sequence < 8; sequence++) await commit(storeDraft(`new${sequence}`));
     expect(looks).toHaveBeenCalled();
     looks.mockClear();
     await commit(storeDraft("new8"));
@@ -399,7 +399,11 @@ describe("versions", () => {
   it("start at 1 after a delete that is confirmed but still in the outbox, which it leaves", async () => {
     const { commit, database } = setUp();
     await putRows(database, { a: tombstone(3, ["me", 7]) });
-    await putOutbox(database, "me", { state: "sending", writes: [{ n: 7, key: "a", version: 3, operation: "delete" }], attempts: 0 });
+    await putOutbox(database, "me", {
+      state: "sending",
+      writes: [{ sequence: 7, key: "a", version: 3, operation: "delete" }],
+      attempts: 0,
+    });
     expect((await commit(storeDraft("a"))).row.version).toBe(1);
     expect((await allOutbox(database)).flatMap(([, { writes }]) => writes.map(({ version }) => version))).toEqual([1]);
   });
@@ -436,13 +440,13 @@ describe("versions", () => {
 describe("numbers", () => {
   it("of a record lie together, so that every write is found in its record", async () => {
     const { committer, commit, settle, database } = setUp();
-    // k1 and k3 have to wait behind a queued write of theirs; k0, k2 and k4 need not.
+    // k1 and k3 have to wait waitsFor a queued write of theirs; k0, k2 and k4 need not.
     for (const key of ["k1", "k3"]) await settle(await commit(storeDraft(key)), FAILED);
     await Promise.all(["k0", "k1", "k2", "k3", "k4"].map((key) => committer.commit([storeDraft(key)])));
     const records = (await allOutbox(database)).map(([, { state, writes }]) => [
       state,
       writes.map(({ key }) => key),
-      writes.map(({ n }) => n),
+      writes.map(({ sequence }) => sequence),
     ]);
     const [[, , [first = 0]]] = records as [[string, string[], number[]]];
     expect(records).toEqual([
@@ -451,7 +455,7 @@ describe("numbers", () => {
     ]);
     await database.run([ENTRIES, "outbox"], "readonly", async (transaction) => {
       // Another store reads the states from the outbox alone.
-      const other = newCommitter(database, { owner: "other" });
+      const other = newCommitter(database, { instanceId: "other" });
       const states = await Promise.all([-2, -1, 0, 1, 2, 3, 4, 5].map((offset) => other.stateOf(transaction, ["me", first + offset])));
       expect(states).toEqual([undefined, undefined, "sending", "sending", "sending", "queued", "queued", undefined]);
     });
@@ -480,7 +484,7 @@ describe("a write", () => {
     await commit(storeDraft("a"));
     mayPublish = false;
     await Promise.all([commit(storeDraft("a")), commit(storeDraft("b"))]);
-    expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 3 }, state: "queued", behind: ["me", 1] });
+    expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 3 }, state: "queued", waitsFor: ["me", 1] });
   });
 
   it("need not wait for its own store's write that is under way", async () => {
@@ -523,20 +527,24 @@ describe("a write", () => {
     expect((await allOutbox(database)).flatMap(([, { writes }]) => writes.map(({ version }) => version))).toEqual([1]);
   });
 
-  it.each(["sending", "queued"] as const)("waits its turn behind another store's write that is %s", async (state) => {
+  it.each(["sending", "queued"] as const)("waits its turn waitsFor another store's write that is %s", async (state) => {
     const { commit, database } = setUp();
     await putRows(database, { a: entryRow({ writeId: ["other", 1] }) });
-    await putOutbox(database, "other", { state, attempts: 0, writes: [{ n: 1, key: "a", version: 1, operation: "store" }] });
+    await putOutbox(database, "other", { state, attempts: 0, writes: [{ sequence: 1, key: "a", version: 1, operation: "store" }] });
     expect(await commit(storeDraft("a"))).toMatchObject({ state: "queued", row: { version: 2 } });
-    const left = (await allOutbox(database)).map(([[owner], row]) => `${owner} ${row.state}`);
+    const left = (await allOutbox(database)).map(([[instanceId], row]) => `${instanceId} ${row.state}`);
     // What another store is sending is its own to settle.
     expect(left).toEqual(state === "sending" ? ["me queued", "other sending"] : ["me queued"]);
   });
 
-  it("does not wait behind another store's write of another key, or one that is confirmed", async () => {
+  it("does not wait waitsFor another store's write of another key, or one that is confirmed", async () => {
     const { commit, database } = setUp();
     await putRows(database, { a: entryRow({ writeId: ["other", 1] }), b: entryRow({ writeId: ["other", 2] }) });
-    await putOutbox(database, "other", { state: "sending", attempts: 0, writes: [{ n: 2, key: "b", version: 1, operation: "store" }] });
+    await putOutbox(database, "other", {
+      state: "sending",
+      attempts: 0,
+      writes: [{ sequence: 2, key: "b", version: 1, operation: "store" }],
+    });
     expect((await commit(storeDraft("a"))).state).toBe("sending");
   });
 });
@@ -579,20 +587,20 @@ describe("the state of a write", () => {
   });
 });
 
-describe("an errand", () => {
+describe("an task", () => {
   it("goes along with the next write", async () => {
     const { committer, database } = setUp();
     await allRows(database);
     const transactions = watchTransactions();
-    const errand = committer.errand(async () => undefined);
+    const task = committer.defer(async () => undefined);
     await committer.commit([storeDraft("a")]);
-    await errand;
+    await task;
     expect(writesAmong(transactions)).toBe(1);
   });
 
   it("does not wait long for one", async () => {
     const { committer, database } = setUp();
-    await committer.errand(async (transaction) => {
+    await committer.defer(async (transaction) => {
       await resultOf(transaction.objectStore(ENTRIES).put(entryRow(), "x"));
     });
     expect(Object.keys(await allRows(database))).toEqual(["x"]);
@@ -600,11 +608,11 @@ describe("an errand", () => {
 
   it("that fails takes no write down, and never rejects", async () => {
     const { committer, database } = setUp();
-    const errand = committer.errand(async () => {
+    const task = committer.defer(async () => {
       throw new KeyStoreError("DECODE_FAILED", "no");
     });
     await committer.commit([storeDraft("a")]);
-    await errand;
+    await task;
     expect(Object.keys(await allRows(database))).toEqual(["a"]);
   });
 });
@@ -686,7 +694,9 @@ describe("a settlement that could not be written", () => {
 
 describe("a group whose transaction is reported as lost", () => {
   const versions = async (database: ReturnType<typeof openDatabase>): Promise<string[]> =>
-    (await allOutbox(database)).flatMap(([[owner], { writes }]) => writes.map(({ key, version }) => `${owner} ${key}@${version}`));
+    (await allOutbox(database)).flatMap(([[instanceId], { writes }]) =>
+      writes.map(({ key, version }) => `${instanceId} ${key}@${version}`),
+    );
   const empty = (...tables: Table[]): Promise<void> =>
     openDatabase().run(tables, "readwrite", (transaction) => {
       for (const table of tables) transaction.objectStore(table).clear();
@@ -728,7 +738,7 @@ describe("a group whose transaction is reported as lost", () => {
     expect((await commit(storeDraft("a"))).row.version).toBe(2);
   });
 
-  it("but was committed, and is written anew after all, leaves nothing behind that nobody sends", async () => {
+  it("but was committed, and is written anew after all, leaves nothing waitsFor that nobody sends", async () => {
     let find = (): void => undefined;
     const { commit, database } = setUp({
       makeRoom: async () => {
@@ -797,7 +807,7 @@ describe("a group whose transaction is reported as lost", () => {
 it("settled resolves when everything asked for is in the database", async () => {
   const { committer, database } = setUp();
   void committer.commit([storeDraft("a")]);
-  void committer.errand(async (transaction) => {
+  void committer.defer(async (transaction) => {
     await resultOf(transaction.objectStore(ENTRIES).put(entryRow(), "x"));
   });
   await committer.settled();

@@ -9,7 +9,7 @@ import { ENTRIES, OUTBOX, RECORD_BYTES } from "../idb/schema.ts";
 
 export interface CommitterOptions {
   /** Names this store among all that ever write to the database. */
-  readonly owner: string;
+  readonly instanceId: string;
   /** Whether writes can be published at once, or have to wait in the outbox. */
   readonly mayPublish: () => boolean;
   /** Called with the keys of a group when its transaction is about to begin. */
@@ -32,7 +32,7 @@ interface Call {
 }
 
 /** What can go along in the next transaction, or wait a moment for one. */
-interface Errand {
+interface DeferredTask {
   /** Must be fit to run again. Undefined: it needs no answer from the database. */
   work(transaction: IDBTransaction): Promise<void> | undefined;
   /** Called when it has failed, before `done`. */
@@ -59,13 +59,13 @@ const FIRST_ATTEMPT: Attempt = { roomMade: false, collisions: 0 };
 /** After the first collision, the group looks first. After the second, it also removes records that only claim to be an entry. */
 const MAX_COLLISIONS = 2;
 
-/** One transaction takes at most so much, that nobody waits for long behind it. */
+/** One transaction takes at most so much, that nobody waits for long waitsFor it. */
 const MAX_GROUP_WRITES = 512;
 const MAX_GROUP_BYTES = 4 * 1024 * 1024;
 /** A collision costs a transaction. After one, rows are added without a look again once so many groups in a row had new keys only. */
 const NEW_GROUPS = 8;
-/** How long an errand waits for a write to go along with. */
-const ERRAND_DELAY_MS = 5;
+/** How long an task waits for a write to go along with. */
+const TASK_DELAY_MS = 5;
 
 /**
  * Group commit: what is waiting while a transaction runs goes into the next one together. A lone write waits for nobody.
@@ -75,10 +75,10 @@ export class Committer {
   readonly #database: Database;
   readonly #options: CommitterOptions;
   #waiting: Call[] = [];
-  #errands: Errand[] = [];
-  #errandTimer: ReturnType<typeof setTimeout> | undefined;
+  #tasks: DeferredTask[] = [];
+  #deferTimer: ReturnType<typeof setTimeout> | undefined;
   /** Errands have waited long enough for a write to go along with. */
-  #errandsDue = false;
+  #tasksDue = false;
   /** The transactions under way, one after another; undefined when there is none. */
   #running: Promise<void> | undefined;
   /** The number of this store's last write. */
@@ -114,29 +114,29 @@ export class Committer {
   }
 
   /** Writes down, a moment later, how an attempt to publish ended. This store goes by it from now on. */
-  settle(owner: string, settlements: ReadonlyMap<number, Settlement>): Promise<void> {
-    if (owner === this.#options.owner) {
-      for (const [n, { state }] of settlements) {
-        if (state === "queued" || state === "rejected") this.#own.set(n, state);
-        else this.#own.delete(n);
+  settle(instanceId: string, settlements: ReadonlyMap<number, Settlement>): Promise<void> {
+    if (instanceId === this.#options.instanceId) {
+      for (const [sequence, { state }] of settlements) {
+        if (state === "queued" || state === "rejected") this.#own.set(sequence, state);
+        else this.#own.delete(sequence);
       }
     }
     // A second run, after a first in vain, goes by what is there.
-    let whole = owner === this.#options.owner ? this.#takeRecord(settlements) : undefined;
-    const work: Errand["work"] = (transaction) => {
+    let whole = instanceId === this.#options.instanceId ? this.#takeRecord(settlements) : undefined;
+    const work: DeferredTask["work"] = (transaction) => {
       // What could not be written before must not come after what is known now.
-      for (const n of settlements.keys()) this.#unwritten.get(owner)?.delete(n);
+      for (const sequence of settlements.keys()) this.#unwritten.get(instanceId)?.delete(sequence);
       const first = whole;
       whole = undefined;
-      if (first === undefined) return settleInOutbox(transaction, owner, settlements);
-      removeRecord(transaction, [owner, first]);
+      if (first === undefined) return settleInOutbox(transaction, instanceId, settlements);
+      removeRecord(transaction, [instanceId, first]);
       return undefined;
     };
-    return this.errand(work, () => this.#keep(owner, settlements));
+    return this.defer(work, () => this.#keep(instanceId, settlements));
   }
 
-  #keep(owner: string, settlements: ReadonlyMap<number, Settlement>): void {
-    this.#unwritten.set(owner, new Map([...(this.#unwritten.get(owner) ?? []), ...settlements]));
+  #keep(instanceId: string, settlements: ReadonlyMap<number, Settlement>): void {
+    this.#unwritten.set(instanceId, new Map([...(this.#unwritten.get(instanceId) ?? []), ...settlements]));
   }
 
   /** The first number of the record that was confirmed as a whole, if that is what happened: it need not be read. */
@@ -144,62 +144,63 @@ export class Committer {
     const [first = 0] = settlements.keys();
     const count = this.#records.get(first) ?? 0;
     const isWhole =
-      count === settlements.size && [...settlements].every(([n, { state }]) => state === "confirmed" && first <= n && n < first + count);
-    for (const n of settlements.keys()) this.#touchRecord(n);
+      count === settlements.size &&
+      [...settlements].every(([sequence, { state }]) => state === "confirmed" && first <= sequence && sequence < first + count);
+    for (const sequence of settlements.keys()) this.#touchRecord(sequence);
     return isWhole ? first : undefined;
   }
 
   /** The record of a write is not any more as it was written. */
-  #touchRecord(n: number): void {
-    for (const [first, count] of this.#records) if (first <= n && n < first + count) this.#records.delete(first);
+  #touchRecord(sequence: number): void {
+    for (const [first, count] of this.#records) if (first <= sequence && sequence < first + count) this.#records.delete(first);
   }
 
   /**
    * Does something in the transaction of the next write, or in one of its own when none comes soon. Never rejects.
    * @returns when it is done, or has failed
    */
-  errand(work: Errand["work"], failed: Errand["failed"] = () => undefined): Promise<void> {
+  defer(work: DeferredTask["work"], failed: DeferredTask["failed"] = () => undefined): Promise<void> {
     return new Promise((done) => {
-      this.#errands.push({ work, failed, done });
-      this.#errandTimer ??= setTimeout(() => this.#startErrands(), ERRAND_DELAY_MS);
+      this.#tasks.push({ work, failed, done });
+      this.#deferTimer ??= setTimeout(() => this.#startTasks(), TASK_DELAY_MS);
     });
   }
 
   /** Resolves when later transactions see what was settled before, as far as it can be written. */
   async caughtUp(): Promise<void> {
-    if (this.#errands.length === 0 && this.#unwritten.size === 0 && this.#running === undefined) return;
-    const done = this.errand(() => undefined);
-    this.#startErrands();
+    if (this.#tasks.length === 0 && this.#unwritten.size === 0 && this.#running === undefined) return;
+    const done = this.defer(() => undefined);
+    this.#startTasks();
     await done;
   }
 
   /** Resolves when there is nothing more to do. What could not be written is tried once more, not waited for. */
   async settled(): Promise<void> {
     if (this.#unwritten.size > 0) await this.caughtUp();
-    while (this.#waiting.length > 0 || this.#errands.length > 0 || this.#running !== undefined) {
-      this.#startErrands();
+    while (this.#waiting.length > 0 || this.#tasks.length > 0 || this.#running !== undefined) {
+      this.#startTasks();
       await this.#running;
     }
   }
 
   /** The state of a write; undefined: it is confirmed, or a newer one has taken its place. */
   async stateOf(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined> {
-    const [owner, n] = id;
-    if (owner !== this.#options.owner) return outboxState(transaction, id);
-    const state = this.#own.get(n);
+    const [instanceId, sequence] = id;
+    if (instanceId !== this.#options.instanceId) return outboxState(transaction, id);
+    const state = this.#own.get(sequence);
     if (state === undefined || state === "sending") return state;
     // What is queued may have been published by another tab.
     const now = await outboxState(transaction, id);
-    if (now === undefined) this.#own.delete(n);
-    return now === "sending" ? this.#own.get(n) : now;
+    if (now === undefined) this.#own.delete(sequence);
+    return now === "sending" ? this.#own.get(sequence) : now;
   }
 
   /**
    * Whether this store's n-th write, which the outbox has in `state`, is to be sent again. What is not known here is
    * confirmed, though the outbox may not say so yet.
    */
-  mayResend(n: number, state: WriteState): boolean {
-    const known = this.#own.get(n);
+  mayResend(sequence: number, state: WriteState): boolean {
+    const known = this.#own.get(sequence);
     return known === "queued" ? state !== "rejected" : known === "rejected" && state === "queued";
   }
 
@@ -214,22 +215,22 @@ export class Committer {
     this.#running ??= this.#run();
   }
 
-  #startErrands(): void {
-    this.#errandsDue = true;
+  #startTasks(): void {
+    this.#tasksDue = true;
     this.#start();
   }
 
   get #hasWork(): boolean {
-    return this.#waiting.length > 0 || (this.#errandsDue && this.#errands.length > 0);
+    return this.#waiting.length > 0 || (this.#tasksDue && this.#tasks.length > 0);
   }
 
-  #takeErrands(): Errand[] {
-    const errands = this.#errands;
-    this.#errands = [];
-    this.#errandsDue = false;
-    clearTimeout(this.#errandTimer);
-    this.#errandTimer = undefined;
-    return errands;
+  #takeTasks(): DeferredTask[] {
+    const tasks = this.#tasks;
+    this.#tasks = [];
+    this.#tasksDue = false;
+    clearTimeout(this.#deferTimer);
+    this.#deferTimer = undefined;
+    return tasks;
   }
 
   async #run(): Promise<void> {
@@ -242,7 +243,7 @@ export class Committer {
         conclude = () => undefined;
         if (!this.#hasWork) break;
       }
-      conclude = await this.#commitGroup(this.#takeCalls(), this.#takeErrands(), conclude);
+      conclude = await this.#commitGroup(this.#takeCalls(), this.#takeTasks(), conclude);
     }
     // Must follow the last look at what waits without a turn between, in which something could come and be left.
     this.#running = undefined;
@@ -269,7 +270,7 @@ export class Committer {
    */
   async #commitGroup(
     calls: readonly Call[],
-    errands: readonly Errand[],
+    tasks: readonly DeferredTask[],
     before: () => void,
     { roomMade, collisions }: Attempt = FIRST_ATTEMPT,
   ): Promise<() => void> {
@@ -285,7 +286,7 @@ export class Committer {
     try {
       const work: Work<Written> = async (transaction, generation) => {
         runs++;
-        for (const { work } of errands) {
+        for (const { work } of tasks) {
           const working = work(transaction);
           if (working === undefined) continue;
           finishBefore();
@@ -302,7 +303,7 @@ export class Committer {
           transaction,
           calls.map(({ drafts }) => drafts),
           {
-            owner: this.#options.owner,
+            instanceId: this.#options.instanceId,
             generation,
             mayPublish: this.#options.mayPublish(),
             stateOf: (id) => this.stateOf(transaction, id),
@@ -326,20 +327,20 @@ export class Committer {
       finishBefore();
       if (error instanceof KeyStoreError && wasNotNew(error.cause) && collisions < MAX_COLLISIONS) {
         this.#newGroups = 0;
-        return this.#commitGroup(calls, errands, () => undefined, { roomMade, collisions: collisions + 1 });
+        return this.#commitGroup(calls, tasks, () => undefined, { roomMade, collisions: collisions + 1 });
       }
       // Nobody knows whether that is in the database. If so it is to be sent, though its caller is told that it failed.
       if (written !== undefined && (runs > 1 || codeOf(error) === "STORAGE_UNAVAILABLE")) {
         for (const { row } of commitsOf(written)) this.#own.set(row.writeId[1], "queued");
       }
-      return this.#afterFailure(error, calls, errands, roomMade);
+      return this.#afterFailure(error, calls, tasks, roomMade);
     }
     const { results } = written;
     const commits = commitsOf(written);
-    for (const [owner, n] of written.overtaken) {
-      if (owner !== this.#options.owner) continue;
-      this.#own.delete(n);
-      this.#touchRecord(n);
+    for (const [instanceId, sequence] of written.overtaken) {
+      if (instanceId !== this.#options.instanceId) continue;
+      this.#own.delete(sequence);
+      this.#touchRecord(sequence);
     }
     for (const { row, state } of commits) this.#own.set(row.writeId[1], state);
     this.#noteRecord(commits);
@@ -351,7 +352,7 @@ export class Committer {
     const conclude = (): void => {
       if (this.#latest === latest) this.#latest = new Set();
       if (commits.length > 0) this.#options.onCommitted(commits);
-      for (const { done } of errands) done();
+      for (const { done } of tasks) done();
       calls.forEach(({ resolve, reject }, index) => {
         const result = results[index];
         if (result === undefined || result instanceof Error) reject(result);
@@ -365,16 +366,16 @@ export class Committer {
   #writeUnwritten(before: () => void): Promise<() => void> {
     const unwritten = [...this.#unwritten];
     this.#unwritten.clear();
-    const errand: Errand = {
+    const task: DeferredTask = {
       work: async (transaction) => {
-        for (const [owner, settlements] of unwritten) await settleInOutbox(transaction, owner, settlements);
+        for (const [instanceId, settlements] of unwritten) await settleInOutbox(transaction, instanceId, settlements);
       },
       failed: () => {
-        for (const [owner, settlements] of unwritten) this.#keep(owner, settlements);
+        for (const [instanceId, settlements] of unwritten) this.#keep(instanceId, settlements);
       },
       done: () => undefined,
     };
-    return this.#commitGroup([], [errand], before);
+    return this.#commitGroup([], [task], before);
   }
 
   #noteRecord(commits: readonly Commit[]): void {
@@ -385,7 +386,7 @@ export class Committer {
     }
   }
 
-  async #afterFailure(thrown: unknown, calls: readonly Call[], errands: readonly Errand[], roomMade: boolean): Promise<() => void> {
+  async #afterFailure(thrown: unknown, calls: readonly Call[], tasks: readonly DeferredTask[], roomMade: boolean): Promise<() => void> {
     const drafts = calls.flatMap((call) => call.drafts);
     // In proportion to the writes, so that a wrong diagnosis costs little. Browsers count more than payloads; a small write frees some too.
     const room = Math.max(8 * RECORD_BYTES, 2 * drafts.reduce((sum, { weight }) => sum + weight + RECORD_BYTES, 0));
@@ -400,21 +401,21 @@ export class Committer {
         )
         .catch(() => false))
     ) {
-      return this.#commitGroup(calls, errands, () => undefined, { ...FIRST_ATTEMPT, roomMade: true });
+      return this.#commitGroup(calls, tasks, () => undefined, { ...FIRST_ATTEMPT, roomMade: true });
     }
     // One of them may be to blame: each by itself.
     if (
-      calls.length + errands.length > 1 &&
+      calls.length + tasks.length > 1 &&
       (isAbortWithoutReason(error) || (codeOf(error) !== "STORAGE_UNAVAILABLE" && codeOf(error) !== "CLOSED"))
     ) {
       let conclude = (): void => undefined;
       for (const call of calls) conclude = await this.#commitGroup([call], [], conclude);
-      for (const errand of errands) conclude = await this.#commitGroup([], [errand], conclude);
+      for (const task of tasks) conclude = await this.#commitGroup([], [task], conclude);
       return conclude;
     }
-    for (const { failed } of errands) failed();
+    for (const { failed } of tasks) failed();
     return () => {
-      for (const { done } of errands) done();
+      for (const { done } of tasks) done();
       for (const { reject } of calls) reject(error);
     };
   }

@@ -76,7 +76,7 @@ describe("the entries", () => {
     );
   });
 
-  it.each([999, 1_000, 1_001, 1_100])("lists all %i keys of a prefix that lie in packs, and no others", async (count) => {
+  it.each([999, 1_000, 1_001, 1_100])("lists all %i keys of a prefix that lie in blocks, and no others", async (count) => {
     const database = openDatabase();
     const keys = Array.from({ length: count }, (_, n) => `user:${String(n).padStart(4, "0")}`);
     const rows = new Map([...keys, ...Array.from({ length: 40 }, (_, n) => `team:${n}`)].map((key) => [key, { ...entryRow(), key }]));

@@ -2,7 +2,7 @@ import { promisifyRequest } from "idb-keyval";
 
 import { LONG_AGO } from "../../model/row.ts";
 import type { Database } from "../idb/database.ts";
-import { asPack, entriesUnder, listPlace } from "./block.ts";
+import { asBlock, entriesUnder, listPlace } from "./block.ts";
 import { ENTRIES, UNDER } from "../idb/schema.ts";
 
 /** What is known of entries without loading their payloads. Entries with an expiry or tags, and tombstones, are never packed. */
@@ -19,7 +19,7 @@ export function listKeys(database: Database, now: number, prefix: string, tag?: 
       promisifyRequest(tag === undefined ? entries.getAllKeys(prefixRange(prefix)) : entries.index("tags").getAllKeys(tag)) as Promise<
         string[]
       >,
-      tag === undefined ? packedKeys(transaction, prefix) : [],
+      tag === undefined ? keysInBlocks(transaction, prefix) : [],
       expiredKeys(transaction, now),
     ]);
     const gone = new Set(expired);
@@ -32,11 +32,11 @@ export function listKeys(database: Database, now: number, prefix: string, tag?: 
   });
 }
 
-/** So many keys are looked up by an index, which names the pack of each; beyond, the keys of all packs are read. */
+/** So many keys are looked up by an index, which names the block of each; beyond, the keys of all blocks are read. */
 const MOST_LOOKED_UP = 1_000;
 
-/** The keys in packs, among them all that begin with a prefix. */
-async function packedKeys(transaction: IDBTransaction, prefix: string): Promise<string[]> {
+/** The keys in blocks, among them all that begin with a prefix. */
+async function keysInBlocks(transaction: IDBTransaction, prefix: string): Promise<string[]> {
   const entries = transaction.objectStore(ENTRIES);
   const found = prefix === "" ? undefined : await promisifyRequest(entries.index(UNDER).getAllKeys(prefixRange(prefix), MOST_LOOKED_UP));
   const lists: unknown[] =
@@ -85,7 +85,7 @@ export async function measureUse(transaction: IDBTransaction, without: ReadonlyS
 }
 
 /**
- * The entries that were used longest ago, a bounded number of them, from a position on; in the order of use, those of a pack
+ * The entries that were used longest ago, a bounded number of them, from a position on; in the order of use, those of a block
  * together.
  */
 export async function leastRecentlyUsed(
@@ -105,7 +105,7 @@ export async function leastRecentlyUsed(
   });
   const groups = await Promise.all(
     found.map(async (place) =>
-      typeof place === "string" ? [place] : [...(asPack(await promisifyRequest<unknown>(entries.get(place)))?.keys() ?? [])],
+      typeof place === "string" ? [place] : [...(asBlock(await promisifyRequest<unknown>(entries.get(place)))?.keys() ?? [])],
     ),
   );
   return { groups, next };
@@ -127,7 +127,7 @@ function eachUse(transaction: IDBTransaction, range: IDBKeyRange | null, visit: 
   });
 }
 
-/** Strings alone: what lies under numbers and arrays are packs. */
+/** Strings alone: what lies under numbers and arrays are blocks. */
 function prefixRange(prefix: string): IDBKeyRange {
   if (prefix === "") return IDBKeyRange.bound("", [], false, true);
   // The keys of a prefix are those before the first string that sorts after all of them.

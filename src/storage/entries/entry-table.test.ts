@@ -3,13 +3,13 @@ import { IDBIndex, IDBObjectStore } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
 
 import { isDamagedRow, type EntryRow, type Row } from "../../model/row.ts";
-import { allRows, LAYOUTS, openDatabase, putRows as putRecords, resultOf, useFreshIndexedDB, usePacking } from "../../testing/indexeddb.ts";
+import { allRows, LAYOUTS, openDatabase, putRows as putRecords, resultOf, useFreshIndexedDB, useBlocks } from "../../testing/indexeddb.ts";
 import { entryRow, NOW, tombstone } from "../../testing/rows.ts";
 import { newCommitter } from "../../testing/committer.ts";
 import { storeDraft } from "../../testing/drafts.ts";
 import type { Database } from "../idb/database.ts";
 import { leastRecentlyUsed, listKeys, measureLiving } from "./entry-index.ts";
-import { find, PACK_ENTRIES } from "./entry-table.ts";
+import { find, BLOCK_ENTRIES } from "./entry-table.ts";
 import { addRows, removeAllBut, removeStrays, replaceRows } from "./entry-writes.ts";
 import { packing } from "./block.ts";
 import { ENTRIES } from "../idb/schema.ts";
@@ -48,7 +48,7 @@ const anyKey = fc.oneof(
 );
 
 describe.each(LAYOUTS)("the table of $layout", ({ fewest }) => {
-  usePacking(fewest);
+  useBlocks(fewest);
 
   it("is a Map of rows, whatever is put, replaced and removed together", async () => {
     const key = fc.constantFrom(...names(40));
@@ -181,7 +181,7 @@ describe.each(LAYOUTS)("the table of $layout", ({ fewest }) => {
     const named: string[] = [];
     for (let after: IDBValidKey | undefined, more = true; more; more = after !== undefined) {
       const { groups, next } = await database.run([ENTRIES], "readonly", (transaction) => leastRecentlyUsed(transaction, after, 10));
-      expect(groups.flat().length).toBeLessThan(10 + PACK_ENTRIES);
+      expect(groups.flat().length).toBeLessThan(10 + BLOCK_ENTRIES);
       named.push(...groups.flat());
       after = next;
     }
@@ -189,7 +189,7 @@ describe.each(LAYOUTS)("the table of $layout", ({ fewest }) => {
   });
 });
 
-describe("packs", () => {
+describe("blocks", () => {
   it("hold many entries that are written together, but none that is large, tagged or expires, nor few", async () => {
     const database = openDatabase();
     await add(database, rowsOf(names(63, "few")));
@@ -201,7 +201,7 @@ describe("packs", () => {
       ["deleted", { ...tombstone(1), key: "deleted" }],
     ]);
     await add(database, new Map([...rowsOf(names(64, "many")), ...special]));
-    expect(await records(database)).toBe(63 + 4 + 2 * (64 / PACK_ENTRIES));
+    expect(await records(database)).toBe(63 + 4 + 2 * (64 / BLOCK_ENTRIES));
   });
 
   it("are no longer than a read of one entry is worth", async () => {
@@ -231,15 +231,15 @@ describe("packs", () => {
     );
     const rows = await allRows(database);
     expect([Object.keys(rows).length, rows["k0"]?.version, rows["k2"]?.version]).toEqual([63, 2, 1]);
-    const { packs } = await database.run([ENTRIES], "readonly", (transaction) => find(transaction, ["k0", "k2"]));
-    expect([packs.has("k0"), packs.has("k2")]).toEqual([false, true]);
+    const { blocks } = await database.run([ENTRIES], "readonly", (transaction) => find(transaction, ["k0", "k2"]));
+    expect([blocks.has("k0"), blocks.has("k2")]).toEqual([false, true]);
   });
 
   it("take in what lay by itself, when it is written with many", async () => {
     const database = openDatabase();
     await add(database, rowsOf(names(10)));
     await change(database, rowsOf(names(64)));
-    expect(await records(database)).toBe(2 * (64 / PACK_ENTRIES));
+    expect(await records(database)).toBe(2 * (64 / BLOCK_ENTRIES));
     expect(Object.keys(await allRows(database))).toHaveLength(64);
   });
 
@@ -290,14 +290,14 @@ describe("what is damaged", () => {
     ["with rows that are something else", (record) => ({ ...record, rows: "rows" })],
     ["with too few rows", (record) => ({ ...record, rows: [] })],
     ["with rows of other keys", (record) => ({ ...record, rows: (record["rows"] as unknown[]).toReversed() })],
-    ["with rows that are nothing", (record) => ({ ...record, rows: Array.from({ length: PACK_ENTRIES }, () => null) })],
-  ])("as a pack %s is so for each of its keys, until that is written anew", async (_, alter) => {
+    ["with rows that are nothing", (record) => ({ ...record, rows: Array.from({ length: BLOCK_ENTRIES }, () => null) })],
+  ])("as a block %s is so for each of its keys, until that is written anew", async (_, alter) => {
     const database = openDatabase();
     await add(database, rowsOf(names(64)));
     await damage(database, alter);
     const rows = await readRows(database, names(64));
     const damaged = [...rows].flatMap(([key, row]) => (isDamagedRow(row) ? [key] : []));
-    expect([rows.size, damaged.length]).toEqual([64, PACK_ENTRIES]);
+    expect([rows.size, damaged.length]).toEqual([64, BLOCK_ENTRIES]);
 
     const [first, second] = damaged as [string, string];
     await change(
@@ -309,10 +309,10 @@ describe("what is damaged", () => {
     );
     const after = await readRows(database, names(64));
     expect([isDamagedRow(after.get(first) as Row), after.has(second), after.size]).toEqual([false, false, 63]);
-    expect([...after.values()].filter(isDamagedRow)).toHaveLength(PACK_ENTRIES - 2);
+    expect([...after.values()].filter(isDamagedRow)).toHaveLength(BLOCK_ENTRIES - 2);
   });
 
-  it("in a pack does not take the others out of the figures and out of eviction when they are put again", async () => {
+  it("in a block does not take the others out of the figures and out of eviction when they are put again", async () => {
     const database = openDatabase();
     await add(database, rowsOf(names(64)));
     await damage(database, (record) => ({ ...record, rows: (record["rows"] as unknown[]).map((row, n) => (n === 2 ? null : row)) }));
@@ -343,7 +343,7 @@ describe("what is damaged", () => {
     expect(Object.keys(await allRows(database))).toEqual(["b"]);
   });
 
-  it("as a record that is removed takes no pack along, where others of the keys lie", async () => {
+  it("as a record that is removed takes no block along, where others of the keys lie", async () => {
     const database = openDatabase();
     await add(database, rowsOf(names(64)));
     await putRecords(database, { a: { ...rowOf("a"), under: "b" } });
@@ -352,12 +352,12 @@ describe("what is damaged", () => {
   });
 
   it.each<[what: string, place: IDBValidKey, record: object]>([
-    ["a pack under an empty list", [], { under: ["k3", "b"], rows: [], lastUsed: NOW, size: 1 }],
-    ["a pack under a name", ["c", 3], { under: ["k3", "b"], rows: [], lastUsed: NOW, size: 1 }],
-    ["an entry under the number of a pack", [5, 5], { ...rowOf("k3"), under: "k3" }],
+    ["a block under an empty list", [], { under: ["k3", "b"], rows: [], lastUsed: NOW, size: 1 }],
+    ["a block under a name", ["c", 3], { under: ["k3", "b"], rows: [], lastUsed: NOW, size: 1 }],
+    ["an entry under the number of a block", [5, 5], { ...rowOf("k3"), under: "k3" }],
     ["an entry under a number", 5, { ...rowOf("k3"), under: "k3" }],
-    ["a list of no pack", 5, ["k3", 7]],
-    ["a pack that says it is endless", [5, 2 ** 50], { under: ["k3"], rows: [], lastUsed: NOW, size: 1 }],
+    ["a list of no block", 5, ["k3", 7]],
+    ["a block that says it is endless", [5, 2 ** 50], { under: ["k3"], rows: [], lastUsed: NOW, size: 1 }],
     [
       "a row whose figures are none",
       [5, 2],

@@ -7,7 +7,7 @@ import { turns, until, usePage } from "../../testing/stores.ts";
 import { measureLiving } from "../entries/entry-index.ts";
 import { addRows } from "../entries/entry-writes.ts";
 import { Evictor, type EvictorOptions } from "./evictor.ts";
-import { PACK_ENTRIES } from "../entries/entry-table.ts";
+import { BLOCK_ENTRIES } from "../entries/entry-table.ts";
 import type { WriteState } from "../outbox/outbox-table.ts";
 import { ENTRIES, RECORD_BYTES } from "../idb/schema.ts";
 import { UseLog } from "./use-log.ts";
@@ -107,7 +107,7 @@ async function setUp(count: number, given: Partial<EvictorOptions> = {}) {
 const numbered = (from: number, to: number): string[] => Array.from({ length: to - from }, (_, n) => `k${from + n}`);
 
 describe("what goes", () => {
-  it("is all that is loaded, but for the rest of its pack", async () => {
+  it("is all that is loaded, but for the rest of its block", async () => {
     const { evictor, gone } = await setUp(50, { maxEntries: 48 });
     const loaded = vi.spyOn(IDBIndex.prototype, "get");
     evictor.remeasure();
@@ -116,7 +116,7 @@ describe("what goes", () => {
     expect(await gone()).toEqual(["k0", "k1"]);
   });
 
-  it("is exactly what is over the limit, in the order of use, out of packs too", async () => {
+  it("is exactly what is over the limit, in the order of use, out of blocks too", async () => {
     const { evictor, gone } = await setUp(70, { maxEntries: 50 });
     evictor.remeasure();
     await evictor.settled();
@@ -246,14 +246,14 @@ describe("where the storage is full", () => {
     }
   }
 
-  it("packs go as a whole, since to tear one takes room", async () => {
+  it("blocks go as a whole, since to tear one takes room", async () => {
     const { evictor, gone } = await setUp(64);
     fill();
     expect(await evictor.makeRoom(250, [])).toBe(true);
-    expect(await gone()).toEqual(numbered(0, PACK_ENTRIES));
+    expect(await gone()).toEqual(numbered(0, BLOCK_ENTRIES));
   });
 
-  it("a pack of which something has to stay is passed by, and what was used since goes last", async () => {
+  it("a block of which something has to stay is passed by, and what was used since goes last", async () => {
     const { evictor, uses, gone } = await setUp(64);
     uses.note("k1");
     fill();
@@ -264,17 +264,19 @@ describe("where the storage is full", () => {
   });
 
   it("room is made though something expired that is not confirmed", async () => {
-    const { database, evictor, gone } = await setUp(64, { stateOf: async (_, [owner]) => (owner === "me" ? "queued" : undefined) });
+    const { database, evictor, gone } = await setUp(64, {
+      stateOf: async (_, [instanceId]) => (instanceId === "me" ? "queued" : undefined),
+    });
     const expired = { ...entryRow({ expiresAt: NOW, lastUsed: NOW - 1, writeId: ["me", 1] }), key: "expired" };
     await database.run([ENTRIES], "readwrite", (transaction) => addRows(transaction, new Map([["expired", expired]])));
     fill();
     expect(await evictor.makeRoom(250, [])).toBe(true);
-    expect(await gone()).toEqual(numbered(0, PACK_ENTRIES));
+    expect(await gone()).toEqual(numbered(0, BLOCK_ENTRIES));
   });
 
-  it("packs are torn only when nothing else can go", async () => {
+  it("blocks are torn only when nothing else can go", async () => {
     const { evictor, gone } = await setUp(64);
-    const kept = numbered(0, 64).filter((_, n) => n % PACK_ENTRIES === 0);
+    const kept = numbered(0, 64).filter((_, n) => n % BLOCK_ENTRIES === 0);
     expect(await evictor.makeRoom(1_500, kept)).toBe(true);
     expect(await gone()).toEqual(["k1", "k2", "k3"]);
     fill();

@@ -8,7 +8,7 @@ import { ENTRIES, OUTBOX, RECORD_BYTES } from "../idb/schema.ts";
 import { sweep, type SweepPorts } from "./sweeper.ts";
 import type { UseLog } from "./use-log.ts";
 
-/** One transaction evicts so many entries, or writes down so many uses, that nobody waits for long behind it, or loads much. */
+/** One transaction evicts so many entries, or writes down so many uses, that nobody waits for long waitsFor it, or loads much. */
 const BATCH = 100;
 /** Uses are written down so much later: soon enough to outlive a reload. */
 const USES_DELAY_MS = 1_000;
@@ -21,7 +21,7 @@ interface Evicted {
 }
 
 interface EvictionRules {
-  /** The disk is full: only whole packs are evicted. To take one entry out of a pack, the others would have to be put again. */
+  /** The disk is full: only whole blocks are evicted. To take one entry out of a block, the others would have to be put again. */
   readonly isFull?: boolean;
   /** What an entry counts: its payload before compression by default, as `maxBytes` does. */
   readonly bytesOf?: (row: EntryRow) => number;
@@ -152,7 +152,7 @@ export class Evictor {
     };
     await evict(new Set([...this.#uses.unwritten, ...keys]), true);
     await evict(new Set(keys), true);
-    // Something has to stay of every pack. Where the storage is not that full, it still can.
+    // Something has to stay of every block. Where the storage is not that full, it still can.
     if (freed === 0) await evict(new Set(keys), false);
     this.remeasure();
     return freed > 0;

@@ -56,7 +56,7 @@ describe("a sweep", () => {
     expect(
       await sweep(
         database,
-        ports(async (_, [owner]) => (owner === "x" ? "queued" : undefined)),
+        ports(async (_, [instanceId]) => (instanceId === "x" ? "queued" : undefined)),
       ),
     ).toBe(1);
     expect(Object.keys(await allRows(database))).toEqual(["a"]);

@@ -11,7 +11,7 @@ beforeEach(() => void vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] 
 afterEach(async () => {
   // It stops by itself when nothing is under way.
   await vi.advanceTimersByTimeAsync(5_000);
-  if (vi.getTimerCount() > 0) throw new Error("A timer is left behind.");
+  if (vi.getTimerCount() > 0) throw new Error("A timer is left waitsFor.");
   vi.useRealTimers();
 });
 
@@ -53,7 +53,7 @@ describe("a transaction", () => {
     expect(await get(database, "a")).toBe(1);
   });
 
-  it("leaves nothing behind when its work throws, and rejects with that", async () => {
+  it("leaves nothing waitsFor when its work throws, and rejects with that", async () => {
     const { database } = open();
     const error = await errorOf(() =>
       database.run([ENTRIES], "readwrite", async (transaction) => {

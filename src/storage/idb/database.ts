@@ -61,7 +61,7 @@ export class Database {
 
   /**
    * Runs `work` in one transaction, and anew when that was lost: it must be fit to run again. Must not await anything but the
-   * transaction's own requests. A readwrite one resolves when the transaction has completed, and leaves nothing behind when
+   * transaction's own requests. A readwrite one resolves when the transaction has completed, and leaves nothing waitsFor when
    * `work` throws.
    * @param onOpening called when `work` has to wait for a connection
    * @throws KeyStoreError STORAGE_UNAVAILABLE, QUOTA_EXCEEDED, CLOSED
@@ -241,7 +241,7 @@ async function transact<T>(
 
 /**
  * What a transaction comes to, unless its connection falls silent, without a `close` event or an error: then it is aborted, and
- * counts as lost. One that only waits, behind another tab's, has a connection that answers; but nothing of ours holds a table
+ * counts as lost. One that only waits, waitsFor another tab's, has a connection that answers; but nothing of ours holds a table
  * for long, so that one which waits on and on is lost too.
  */
 function whileAlive<T>(transaction: IDBTransaction, outcome: Promise<T>): Promise<T> {

@@ -11,7 +11,7 @@ export const GENERATION = "generation";
 /** About how many bytes an entry takes on the disk in addition to its payload: key, metadata, indexes, outbox record. */
 export const RECORD_BYTES = 512;
 
-/** The index of ENTRIES by the keys of the entries in a record: one of an entry, many of a pack. */
+/** The index of ENTRIES by the keys of the entries in a record: one of an entry, many of a block. */
 export const UNDER = "under";
 
 /** Upgrades a database by one version, inside the upgrade's transaction. Must keep every entry and the outbox. */

@@ -20,8 +20,8 @@ import { ENTRIES, OUTBOX } from "../idb/schema.ts";
 
 useFreshIndexedDB();
 
-const write = (n: number, key = `k${n}`, given: Partial<OutboxWrite> = {}): OutboxWrite => ({
-  n,
+const write = (sequence: number, key = `k${sequence}`, given: Partial<OutboxWrite> = {}): OutboxWrite => ({
+  sequence,
   key,
   version: 1,
   operation: "store",
@@ -29,10 +29,10 @@ const write = (n: number, key = `k${n}`, given: Partial<OutboxWrite> = {}): Outb
 });
 const record = (state: WriteState, ...writes: OutboxWrite[]): OutboxRow => ({ state, writes, attempts: 0 });
 
-const settle = (database: Database, owner: string, _first: number, settlements: [number, Settlement][]): Promise<void> =>
-  database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => settleInOutbox(transaction, owner, new Map(settlements)));
-const state = (database: Database, owner: string, n: number): Promise<WriteState | undefined> =>
-  database.run([OUTBOX], "readonly", (transaction) => outboxState(transaction, [owner, n]));
+const settle = (database: Database, instanceId: string, _first: number, settlements: [number, Settlement][]): Promise<void> =>
+  database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => settleInOutbox(transaction, instanceId, new Map(settlements)));
+const state = (database: Database, instanceId: string, sequence: number): Promise<WriteState | undefined> =>
+  database.run([OUTBOX], "readonly", (transaction) => outboxState(transaction, [instanceId, sequence]));
 const read = (
   database: Database,
   mayTake: (id: WriteId, state: WriteState) => boolean = () => true,
@@ -85,7 +85,7 @@ describe("splitByFate", () => {
         [5, { state: "rejected", error: "too large" }],
       ]),
     );
-    expect(parts.map(({ state: s, lastError, writes }) => [s, lastError, writes.map(({ n }) => n)])).toEqual([
+    expect(parts.map(({ state: s, lastError, writes }) => [s, lastError, writes.map(({ sequence }) => sequence)])).toEqual([
       ["queued", "lost", [1]],
       ["queued", "lost", [3]],
       ["rejected", "denied", [4]],
@@ -107,13 +107,13 @@ describe("splitByFate", () => {
         const row = record("sending", ...fates.map((_, index) => write(index + 1)));
         const settlements = new Map(fates.flatMap((each, index) => (each === undefined ? [] : [[index + 1, each] as const])));
         const parts = splitByFate(row, settlements);
-        const left = parts.flatMap(({ writes }) => writes.map(({ n }) => n));
+        const left = parts.flatMap(({ writes }) => writes.map(({ sequence }) => sequence));
         expect(left).toEqual(
           fates.flatMap((each, index) => (each?.state === "confirmed" || each?.state === "superseded" ? [] : [index + 1])),
         );
         for (const part of parts) {
-          for (const { n } of part.writes) {
-            const settlement = settlements.get(n);
+          for (const { sequence } of part.writes) {
+            const settlement = settlements.get(sequence);
             expect(part.state).toBe(settlement?.state ?? "sending");
             expect(part.attempts).toBe(settlement === undefined ? 0 : 1);
           }
@@ -134,7 +134,7 @@ describe("a write in the outbox", () => {
       record("rejected", write(12)),
     );
     await putOutbox(database, "mf", record("rejected", write(1)));
-    const states = await Promise.all([1, 2, 3, 4, 5, 6, 7, 9, 10, 12, 13].map((n) => state(database, "me", n)));
+    const states = await Promise.all([1, 2, 3, 4, 5, 6, 7, 9, 10, 12, 13].map((sequence) => state(database, "me", sequence)));
     expect(states).toEqual([
       undefined,
       undefined,
@@ -155,9 +155,9 @@ describe("a write in the outbox", () => {
     const database = openDatabase();
     await putOutbox(database, "me", record("queued", write(1), write(2), write(3)));
     await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => removeFromOutbox(transaction, ["me", 2]));
-    expect(await Promise.all([1, 2, 3].map((n) => state(database, "me", n)))).toEqual(["queued", undefined, "queued"]);
+    expect(await Promise.all([1, 2, 3].map((sequence) => state(database, "me", sequence)))).toEqual(["queued", undefined, "queued"]);
     await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => removeFromOutbox(transaction, ["me", 1]));
-    expect(await Promise.all([1, 2, 3].map((n) => state(database, "me", n)))).toEqual([undefined, undefined, "queued"]);
+    expect(await Promise.all([1, 2, 3].map((sequence) => state(database, "me", sequence)))).toEqual([undefined, undefined, "queued"]);
   });
 });
 
@@ -209,7 +209,7 @@ describe("settling", () => {
       database,
       "me",
       1,
-      [1, 2, 3].map((n) => [n, { state: "confirmed" }]),
+      [1, 2, 3].map((sequence) => [sequence, { state: "confirmed" }]),
     );
     expect(await allOutbox(database)).toEqual([]);
   });
@@ -222,7 +222,7 @@ describe("settling", () => {
       database,
       "me",
       1,
-      [1, 2].map((n) => [n, { state: "confirmed" }]),
+      [1, 2].map((sequence) => [sequence, { state: "confirmed" }]),
     );
     expect(await allOutbox(database)).toEqual([]);
   });
@@ -262,9 +262,9 @@ describe("reading the outbox", () => {
     const row = entryRow({ writeId: ["me", 2], version: 2 });
     await putRows(database, { k: row, other: entryRow({ writeId: ["you", 3] }) });
     await putOutbox(database, "me", record("queued", write(1, "k"), write(2, "k", { version: 2 }), write(3, "other"), write(4, "gone")));
-    const { parcels, superseded } = await read(database);
-    expect(parcels).toEqual([{ owner: "me", write: write(2, "k", { version: 2 }), row }]);
-    expect(superseded.map(({ write: { n } }) => n)).toEqual([1, 3, 4]);
+    const { unsent, superseded } = await read(database);
+    expect(unsent).toEqual([{ instanceId: "me", write: write(2, "k", { version: 2 }), row }]);
+    expect(superseded.map(({ write: { sequence } }) => sequence)).toEqual([1, 3, 4]);
   });
 
   it("passes by what may not be taken", async () => {
@@ -272,21 +272,21 @@ describe("reading the outbox", () => {
     await putRows(database, { k1: entryRow({ writeId: ["a", 1] }), k2: entryRow({ writeId: ["b", 2] }) });
     await putOutbox(database, "a", record("sending", write(1)));
     await putOutbox(database, "b", record("queued", write(2)));
-    const { parcels, superseded } = await read(database, (_, s) => s === "queued");
-    expect([parcels.map(({ write: { key } }) => key), superseded]).toEqual([["k2"], []]);
+    const { unsent, superseded } = await read(database, (_, s) => s === "queued");
+    expect([unsent.map(({ write: { key } }) => key), superseded]).toEqual([["k2"], []]);
   });
 
   it("goes page by page, each bounded, until nothing is left", async () => {
     const database = openDatabase();
     const keys = Array.from({ length: 25 }, (_, index) => index + 1);
-    await putRows(database, Object.fromEntries(keys.map((n) => [`k${n}`, entryRow({ writeId: ["me", n] })])));
-    await putOutbox(database, "me", ...keys.map((n) => record("queued", write(n))));
+    await putRows(database, Object.fromEntries(keys.map((sequence) => [`k${sequence}`, entryRow({ writeId: ["me", sequence] })])));
+    await putOutbox(database, "me", ...keys.map((sequence) => record("queued", write(sequence))));
     const seen: number[] = [];
     let after: [string, number] | undefined;
     for (let pages = 0; pages < 10; pages++) {
       const page = await read(database, () => true, after, 10);
-      expect(page.parcels.length).toBeLessThanOrEqual(10);
-      seen.push(...page.parcels.map(({ write: { n } }) => n));
+      expect(page.unsent.length).toBeLessThanOrEqual(10);
+      seen.push(...page.unsent.map(({ write: { sequence } }) => sequence));
       if (page.next === undefined) break;
       after = [...page.next];
     }
@@ -299,9 +299,9 @@ describe("reading the outbox", () => {
     await putOutbox(database, "me", record("rejected", write(1)), record("rejected", write(2)), record("queued", write(3)));
     const mayTake = (_: unknown, state: WriteState): boolean => state === "queued";
     const first = await read(database, mayTake, undefined, 2);
-    expect(first).toMatchObject({ parcels: [], next: ["me", 2] });
+    expect(first).toMatchObject({ unsent: [], next: ["me", 2] });
     const second = await read(database, mayTake, first.next, 2);
-    expect(second.parcels.map(({ write: { n } }) => n)).toEqual([3]);
+    expect(second.unsent.map(({ write: { sequence } }) => sequence)).toEqual([3]);
     expect(second.next).toBeUndefined();
   });
 
@@ -316,7 +316,7 @@ describe("reading the outbox", () => {
         { state: "queued" },
         { state: "x", writes: [], attempts: 0 },
         { state: "queued", attempts: 0, writes: [null] },
-        { state: "queued", attempts: 0, writes: [{ n: "1" }] },
+        { state: "queued", attempts: 0, writes: [{ sequence: "1" }] },
       ];
       damaged.forEach((value, index) => outbox.put(value, ["bad", index]));
       outbox.put(record("queued", write(1)), 7);
@@ -324,7 +324,7 @@ describe("reading the outbox", () => {
     });
     await putRows(database, { k1: entryRow({ writeId: ["me", 1] }) });
     await putOutbox(database, "me", record("queued", write(1)));
-    const { parcels } = await read(database);
-    expect(parcels.map(({ owner, write: { n } }) => [owner, n])).toEqual([["me", 1]]);
+    const { unsent } = await read(database);
+    expect(unsent.map(({ instanceId, write: { sequence } }) => [instanceId, sequence])).toEqual([["me", 1]]);
   });
 });

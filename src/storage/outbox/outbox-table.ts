@@ -13,18 +13,18 @@ import { OUTBOX } from "../idb/schema.ts";
 export type WriteState = "sending" | "queued" | "rejected";
 
 export interface OutboxWrite {
-  /** The write's number in its owner: `[owner, n]` is its WriteId. */
-  readonly n: number;
+  /** The write's number in its instanceId: `[instanceId, sequence]` is its WriteId. */
+  readonly sequence: number;
   readonly key: string;
   readonly version: number;
   readonly operation: "store" | "delete";
   /** A write of the same key that was being sent when this one was queued: this one must not leave before it is settled. */
-  readonly behind?: WriteId;
+  readonly waitsFor?: WriteId;
 }
 
 /**
- * Writes of one owner that share a fate. The record's key is the WriteId of the first, and the numbers of the writes
- * lie between it and the key of the owner's next record.
+ * Writes of one instanceId that share a fate. The record's key is the WriteId of the first, and the numbers of the writes
+ * lie between it and the key of the instanceId's next record.
  */
 export interface OutboxRow {
   readonly state: WriteState;
@@ -42,15 +42,15 @@ export type Settlement =
   | { readonly state: "queued" | "rejected"; readonly error: string };
 
 /** A write that can be sent: whose it is, and the row that its message is made of. */
-export interface Parcel {
-  readonly owner: string;
+export interface UnsentWrite {
+  readonly instanceId: string;
   readonly write: OutboxWrite;
   readonly row: Row;
 }
 
-export function addToOutbox(transaction: IDBTransaction, owner: string, row: OutboxRow): void {
+export function addToOutbox(transaction: IDBTransaction, instanceId: string, row: OutboxRow): void {
   const first = row.writes[0];
-  if (first !== undefined) transaction.objectStore(OUTBOX).put(row, [owner, first.n]);
+  if (first !== undefined) transaction.objectStore(OUTBOX).put(row, [instanceId, first.sequence]);
 }
 
 export async function outboxRows(transaction: IDBTransaction): Promise<[WriteId, OutboxRow][]> {
@@ -71,37 +71,37 @@ export async function outboxState(transaction: IDBTransaction, id: WriteId): Pro
 }
 
 /** The write that a queued one has to wait for. */
-export async function behindOf(transaction: IDBTransaction, id: WriteId): Promise<WriteId | undefined> {
+export async function predecessorOf(transaction: IDBTransaction, id: WriteId): Promise<WriteId | undefined> {
   const record = await recordOf(transaction, id);
-  return record?.row.writes.find(({ n }) => n === id[1])?.behind;
+  return record?.row.writes.find(({ sequence }) => sequence === id[1])?.waitsFor;
 }
 
 /** Takes one write out of the outbox, by its id: what it says can no longer be sent. */
-export function removeFromOutbox(transaction: IDBTransaction, [owner, n]: WriteId): Promise<void> {
-  return settleInOutbox(transaction, owner, new Map([[n, { state: "superseded" }]]));
+export function removeFromOutbox(transaction: IDBTransaction, [instanceId, sequence]: WriteId): Promise<void> {
+  return settleInOutbox(transaction, instanceId, new Map([[sequence, { state: "superseded" }]]));
 }
 
 /**
- * Writes down how attempts to publish an owner's writes ended, by their numbers. Must find each write by its id: its key
+ * Writes down how attempts to publish an instanceId's writes ended, by their numbers. Must find each write by its id: its key
  * may have a newer write by now, and its record may have been split. A delete that is done with takes its tombstone along.
  */
 export async function settleInOutbox(
   transaction: IDBTransaction,
-  owner: string,
+  instanceId: string,
   settlements: ReadonlyMap<number, Settlement>,
 ): Promise<void> {
   const left = new Set(settlements.keys());
-  for (const n of left) {
-    const record = await recordOf(transaction, [owner, n]);
+  for (const sequence of left) {
+    const record = await recordOf(transaction, [instanceId, sequence]);
     if (record === undefined) continue;
     const { rowKey, row } = record;
-    const fates = await withoutOvertaken(transaction, owner, row, settlements);
+    const fates = await withoutOvertaken(transaction, instanceId, row, settlements);
     transaction.objectStore(OUTBOX).delete([...rowKey]);
-    for (const part of splitByFate(row, fates)) addToOutbox(transaction, owner, part);
+    for (const part of splitByFate(row, fates)) addToOutbox(transaction, instanceId, part);
     for (const write of row.writes) {
-      left.delete(write.n);
-      if (write.operation === "delete" && isOver(settlements.get(write.n))) {
-        await removeTombstone(transaction, write.key, [owner, write.n]);
+      left.delete(write.sequence);
+      if (write.operation === "delete" && isOver(settlements.get(write.sequence))) {
+        await removeTombstone(transaction, write.key, [instanceId, write.sequence]);
       }
     }
   }
@@ -110,24 +110,24 @@ export async function settleInOutbox(
 /** A write that was refused while a newer one of its key was committed can never be sent again: that one has its place. */
 async function withoutOvertaken(
   transaction: IDBTransaction,
-  owner: string,
+  instanceId: string,
   { writes }: OutboxRow,
   settlements: ReadonlyMap<number, Settlement>,
 ): Promise<ReadonlyMap<number, Settlement>> {
-  const refused = writes.filter(({ n }) => settlements.get(n)?.state === "rejected");
+  const refused = writes.filter(({ sequence }) => settlements.get(sequence)?.state === "rejected");
   if (refused.length === 0) return settlements;
   const fates = new Map(settlements);
   const { rows } = await find(
     transaction,
     refused.map(({ key }) => key),
   );
-  for (const { n, key } of refused) if (!isOf(rows.get(key), owner, n)) fates.set(n, { state: "superseded" });
+  for (const { sequence, key } of refused) if (!isOf(rows.get(key), instanceId, sequence)) fates.set(sequence, { state: "superseded" });
   return fates;
 }
 
 /** Whether a row is what this write has left under its key. */
-export function isOf(row: Row | undefined, owner: string, n: number): row is Row {
-  return row !== undefined && row.writeId[0] === owner && row.writeId[1] === n;
+export function isOf(row: Row | undefined, instanceId: string, sequence: number): row is Row {
+  return row !== undefined && row.writeId[0] === instanceId && row.writeId[1] === sequence;
 }
 
 /** Takes a whole record out of the outbox, by the id of its first write: all of its writes are confirmed, none is a delete. */
@@ -136,11 +136,14 @@ export function removeRecord(transaction: IDBTransaction, first: WriteId): void 
 }
 
 /** The record that holds a write, if it is still in the outbox. */
-async function recordOf(transaction: IDBTransaction, [owner, n]: WriteId): Promise<{ rowKey: WriteId; row: OutboxRow } | undefined> {
+async function recordOf(
+  transaction: IDBTransaction,
+  [instanceId, sequence]: WriteId,
+): Promise<{ rowKey: WriteId; row: OutboxRow } | undefined> {
   const outbox = transaction.objectStore(OUTBOX);
-  const cursor = await promisifyRequest(outbox.openCursor(IDBKeyRange.bound([owner, 0], [owner, n]), "prev"));
+  const cursor = await promisifyRequest(outbox.openCursor(IDBKeyRange.bound([instanceId, 0], [instanceId, sequence]), "prev"));
   const row: unknown = cursor?.value;
-  if (cursor === null || !isOutboxRow(row) || !row.writes.some((write) => write.n === n)) return undefined;
+  if (cursor === null || !isOutboxRow(row) || !row.writes.some((write) => write.sequence === sequence)) return undefined;
   return { rowKey: cursor.key as unknown as WriteId, row };
 }
 
@@ -151,12 +154,12 @@ export async function settleRejected(
   state: "retried" | "discarded",
 ): Promise<number> {
   let count = 0;
-  for (const [[owner], row] of await outboxRows(transaction)) {
+  for (const [[instanceId], row] of await outboxRows(transaction)) {
     if (row.state !== "rejected") continue;
     const writes = row.writes.filter((write) => key === undefined || write.key === key);
     if (writes.length === 0) continue;
     count += writes.length;
-    await settleInOutbox(transaction, owner, new Map(writes.map(({ n }) => [n, { state }])));
+    await settleInOutbox(transaction, instanceId, new Map(writes.map(({ sequence }) => [sequence, { state }])));
   }
   return count;
 }
@@ -166,7 +169,7 @@ export function splitByFate(row: OutboxRow, settlements: ReadonlyMap<number, Set
   const parts: (Omit<OutboxRow, "writes"> & { writes: OutboxWrite[] })[] = [];
   let broken = true;
   for (const write of row.writes) {
-    const fate = fateOf(row, settlements.get(write.n));
+    const fate = fateOf(row, settlements.get(write.sequence));
     const last = parts.at(-1);
     if (fate === undefined) broken = true;
     else if (!broken && last?.state === fate.state && last.lastError === fate.lastError) last.writes.push(write);
@@ -198,17 +201,17 @@ function isOver(settlement: Settlement | undefined): boolean {
   return settlement?.state === "confirmed" || settlement?.state === "discarded";
 }
 
-async function removeTombstone(transaction: IDBTransaction, key: string, [owner, n]: WriteId): Promise<void> {
+async function removeTombstone(transaction: IDBTransaction, key: string, [instanceId, sequence]: WriteId): Promise<void> {
   const found = await find(transaction, [key]);
   const row = found.rows.get(key);
-  if (isOf(row, owner, n) && isTombstone(row)) await replaceRows(transaction, found, new Map([[key, undefined]]));
+  if (isOf(row, instanceId, sequence) && isTombstone(row)) await replaceRows(transaction, found, new Map([[key, undefined]]));
 }
 
 /** Where to go on reading the outbox, and what was found. */
 export interface OutboxPage {
-  readonly parcels: readonly Parcel[];
+  readonly unsent: readonly UnsentWrite[];
   /** Writes whose key has a newer one; their own message can no longer be made. */
-  readonly superseded: readonly Omit<Parcel, "row">[];
+  readonly superseded: readonly Omit<UnsentWrite, "row">[];
   /** There are writes that have to wait for one that is being sent. */
   readonly held: boolean;
   /** The last record read; undefined: there is no more. */
@@ -229,27 +232,27 @@ export async function readOutbox(
   const range = after === undefined ? null : IDBKeyRange.lowerBound([...after], true);
   const found: unknown[] = await promisifyRequest(outbox.getAllKeys(range, limit));
 
-  const parcels: Parcel[] = [];
-  const superseded: Omit<Parcel, "row">[] = [];
+  const unsent: UnsentWrite[] = [];
+  const superseded: Omit<UnsentWrite, "row">[] = [];
   let held = false;
   const keys = found.filter(isWriteId);
   for (const rowKey of keys) {
-    const [owner] = rowKey;
+    const [instanceId] = rowKey;
     const record = await promisifyRequest<unknown>(outbox.get([...rowKey]));
-    const writes = isOutboxRow(record) ? record.writes.filter(({ n }) => mayTake([owner, n], record.state)) : [];
+    const writes = isOutboxRow(record) ? record.writes.filter(({ sequence }) => mayTake([instanceId, sequence], record.state)) : [];
     const { rows } = await find(
       transaction,
       writes.map(({ key }) => key),
     );
     for (const write of writes) {
       const row = rows.get(write.key);
-      if (!isOf(row, owner, write.n)) superseded.push({ owner, write });
-      else if (await isBeingSent(transaction, write.behind, mayTake)) held = true;
-      else parcels.push({ owner, write, row });
+      if (!isOf(row, instanceId, write.sequence)) superseded.push({ instanceId, write });
+      else if (await isBeingSent(transaction, write.waitsFor, mayTake)) held = true;
+      else unsent.push({ instanceId, write, row });
     }
-    if (parcels.length >= limit) return { parcels, superseded, held, next: rowKey };
+    if (unsent.length >= limit) return { unsent, superseded, held, next: rowKey };
   }
-  return { parcels, superseded, held, next: found.length === limit ? keys.at(-1) : undefined };
+  return { unsent, superseded, held, next: found.length === limit ? keys.at(-1) : undefined };
 }
 
 async function isBeingSent(
@@ -269,11 +272,11 @@ function isOutboxRow(value: unknown): value is OutboxRow {
     Array.isArray(row.writes) &&
     row.writes.every(
       (write: Partial<OutboxWrite> | null) =>
-        Number.isSafeInteger(write?.n) &&
+        Number.isSafeInteger(write?.sequence) &&
         typeof write?.key === "string" &&
         Number.isSafeInteger(write.version) &&
         OPERATIONS.includes(write.operation) &&
-        (write.behind === undefined || isWriteId(write.behind)),
+        (write.waitsFor === undefined || isWriteId(write.waitsFor)),
     )
   );
 }
