@@ -132,10 +132,11 @@ function shorten(text: string): string {
 }
 
 function rowsOf(metadata: KeyMetadata, now: number): [term: string, value: string][] {
-  const { version, createdAt, updatedAt, ttl, expiresAt, tags, checksum, pending } = metadata;
+  const { version, createdAt, updatedAt, ttl, expiresAt, tags, checksum, pending, rejected } = metadata;
   return [
     ["Version", String(version)],
     ["Pending", pending ? "yes: not confirmed by the server" : "no"],
+    ["Rejected", rejected ? "yes: the server refused this version" : "no"],
     ["Created", formatDate(createdAt)],
     ["Updated", formatDate(updatedAt)],
     ["TTL", ttl === null ? "never expires" : `${ttl} s`],

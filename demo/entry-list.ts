@@ -119,12 +119,13 @@ export class EntryList {
   }
 }
 
-function optionOf({ key, format, expiresAt, pending }: KeyMetadata, index: number): HTMLLIElement {
+function optionOf({ key, format, expiresAt, pending, rejected }: KeyMetadata, index: number): HTMLLIElement {
   return create(
     "li",
     { role: "option", id: `key-${index}`, title: key },
     create("span", { class: "key" }, key),
     ...(pending ? [create("span", { class: "badge pending" }, "pending")] : []),
+    ...(rejected ? [create("span", { class: "badge pending" }, "rejected")] : []),
     ...(expiresAt === null ? [] : [create("span", { class: "badge expires" }, formatRemaining(expiresAt.getTime() - Date.now()))]),
     create("span", { class: "badge" }, format),
   );

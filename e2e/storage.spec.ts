@@ -612,8 +612,7 @@ test.describe("metadata and versions", () => {
       tags: ["b", "a"],
       checksum: sha256("é"),
       pending: false,
-      stale: false,
-      encrypted: false,
+      rejected: false,
     });
   });
 

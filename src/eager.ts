@@ -1,16 +1,17 @@
-/** The same exports as `nas-keystore`, with everything in it that otherwise loads later. */
+/** The same exports as `nas-keystore`, with every part imported statically: for places without `import()`. */
 import { connect } from "nats.ws";
 
-import * as compression from "./values/compression.ts";
-import * as structured from "./values/structured.ts";
-import { lazy } from "./values/lazy.ts";
 import { natsClient } from "./network/nats-client.ts";
-import { parts } from "./runtime/runtime.ts";
+import { writeSidePart } from "./runtime/runtime.ts";
 import * as writeSide from "./runtime/write-side.ts";
+import * as gzip from "./values/gzip.ts";
+import { structuredPart } from "./values/formats.ts";
+import { gzipPart } from "./values/gzip-part.ts";
+import * as structured from "./values/structured.ts";
 
-natsClient.load = () => Promise.resolve({ connect });
-lazy.compression = () => Promise.resolve(compression);
-lazy.structured = () => Promise.resolve(structured);
-parts.writeSide = () => Promise.resolve(writeSide);
+natsClient.loaded = { connect };
+gzipPart.loaded = gzip;
+structuredPart.loaded = structured;
+writeSidePart.loaded = writeSide;
 
 export * from "./index.ts";

@@ -156,7 +156,16 @@ export const operations: readonly ContractCase[] = [
       const store = openStore();
       await store.store("k", "äöü", { format: "text", ttl: 60, tags: ["a", "b"] });
       const metadata = (await store.getMetadata("k"))!;
-      assert.deepInclude(metadata, { key: "k", format: "text", size: 6, version: 1, ttl: 60, tags: ["a", "b"], pending: false });
+      assert.deepInclude(metadata, {
+        key: "k",
+        format: "text",
+        size: 6,
+        version: 1,
+        ttl: 60,
+        tags: ["a", "b"],
+        pending: false,
+        rejected: false,
+      });
       assert.match(metadata.checksum, /^[0-9a-f]{64}$/);
       assert.instanceOf(metadata.createdAt, Date);
       assert.equal(Number(metadata.expiresAt), Number(metadata.updatedAt) + 60_000);

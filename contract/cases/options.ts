@@ -43,7 +43,7 @@ function counted(connect: Connect): { connect: Connect; opened: () => number; op
 /** Each option of the constructor, and the checks of all options. */
 export const options: readonly ContractCase[] = [
   {
-    title: "The constructor throws INVALID_OPTION for each option with a wrong value, and for an unknown option",
+    title: "The constructor throws INVALID_OPTION, with the name of the option, for each wrong value and for an unknown option",
     run: async ({ library: { NASKeyStore, KeyStoreError } }) => {
       const wrong = Object.entries(INVALID).flatMap(([name, values]) => values.map((value) => ({ [name]: value })));
       for (const given of [...wrong, { unknown: 1 }, 1, null]) {
@@ -55,12 +55,14 @@ export const options: readonly ContractCase[] = [
         }
         assert.instanceOf(thrown, KeyStoreError, JSON.stringify(given));
         assert.equal(thrown.code, "INVALID_OPTION");
+        // Of an object with one option, its name; undefined where the options are not an object.
+        assert.equal(thrown.option, Object.keys(Object(given) as object)[0]);
       }
     },
   },
   {
-    title: "Operations reject INVALID_OPTION for options with a wrong value and for unknown options, and change nothing",
-    run: async ({ openStore, server }) => {
+    title: "Operations reject INVALID_OPTION, with the name of the option, for wrong values and unknown options, and change nothing",
+    run: async ({ openStore, server, library }) => {
       const store = openStore();
       const wrong = [
         { format: "xml" },
@@ -72,19 +74,24 @@ export const options: readonly ContractCase[] = [
         { signal: {} },
         { unknown: 1 },
       ];
+      const assertNamesOption = async (call: Promise<unknown>, given: object): Promise<void> => {
+        assert.equal((await assertRejects(call, "INVALID_OPTION")).option, Object.keys(given)[0]);
+      };
       for (const given of wrong as object[]) {
-        await assertRejects(store.store("k", 1, given), "INVALID_OPTION");
-        await assertRejects(store.update("k", 1, given), "INVALID_OPTION");
-        await assertRejects(store.bulkStore({ k: 1 }, given), "INVALID_OPTION");
-        await assertRejects(store.delete("k", given), "INVALID_OPTION");
-        await assertRejects(store.retrieve("k", given), "INVALID_OPTION");
-        await assertRejects(store.bulkRetrieve(["k"], given), "INVALID_OPTION");
-        await assertRejects(store.flush(given), "INVALID_OPTION");
-        await assertRejects(store.listKeys("*", given), "INVALID_OPTION");
+        await assertNamesOption(store.store("k", 1, given), given);
+        await assertNamesOption(store.update("k", 1, given), given);
+        await assertNamesOption(store.bulkStore({ k: 1 }, given), given);
+        await assertNamesOption(store.delete("k", given), given);
+        await assertNamesOption(store.retrieve("k", given), given);
+        await assertNamesOption(store.bulkRetrieve(["k"], given), given);
+        await assertNamesOption(store.flush(given), given);
+        await assertNamesOption(store.listKeys("*", given), given);
       }
-      await assertRejects(store.bulkStore({ k: 1 }, { onProgress: 1 } as object), "INVALID_OPTION");
-      await assertRejects(store.retrieve("k", { useCache: 1 } as object), "INVALID_OPTION");
-      await assertRejects(store.listKeys("*", { tag: 1 } as object), "INVALID_OPTION");
+      await assertNamesOption(store.bulkStore({ k: 1 }, { onProgress: 1 } as object), { onProgress: 1 });
+      await assertNamesOption(store.retrieve("k", { useCache: 1 } as object), { useCache: 1 });
+      await assertNamesOption(store.listKeys("*", { tag: 1 } as object), { tag: 1 });
+      await assertNamesOption(store.listKeys(1 as unknown as string), { pattern: 1 });
+      await assertNamesOption(library.destroyNamespace("a b"), { namespace: "a b" });
       assert.isEmpty(await store.listKeys());
       assert.isEmpty(await server.messages());
     },

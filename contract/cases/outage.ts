@@ -25,7 +25,7 @@ export const outage: readonly ContractCase[] = [
             ["c", 3],
           ]),
         );
-        assert.isTrue((await reader.getMetadata("a"))?.pending);
+        assert.deepInclude(await reader.getMetadata("a"), { pending: true, rejected: false });
         const pending = (await reader.pendingWrites()).map(({ key, operation, version, rejected }) => ({
           key,
           operation,

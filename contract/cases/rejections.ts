@@ -30,6 +30,7 @@ export const rejections: readonly ContractCase[] = [
       const [row, ...others] = await store.pendingWrites();
       assert.isEmpty(others);
       assert.deepInclude(row, { key: "secret", operation: "store", version: 1, rejected: true });
+      assert.deepInclude(await store.getMetadata("secret"), { version: 1, pending: false, rejected: true });
       assert.isNotEmpty(row?.lastError);
       assert.deepInclude(await store.getStorageStats(), { pendingWrites: 0, rejectedWrites: 1 });
       assert.deepEqual(await store.flush(), { published: 0, pending: 0, rejected: 1 });

@@ -181,10 +181,10 @@ async function flipAndLook({ servers, namespace, seed, count }: { servers: strin
     }
   };
 
-  /** The keys of an entry by itself, of a pack, and of the list of a pack's keys. */
+  /** The keys of an entry by itself, of a block, and of the list of a block's keys. */
   const keysUnder = ([place, record]: [IDBValidKey, unknown]): string[] => {
     if (typeof place === "string") return [place];
-    const list: unknown = Array.isArray(record) ? record : (record as { under?: unknown }).under;
+    const list: unknown = Array.isArray(record) ? record : (record as { keys?: unknown }).keys;
     return Array.isArray(list) ? list.filter((key) => typeof key === "string") : [];
   };
 

@@ -2,11 +2,11 @@ import fc from "fast-check";
 import { headers } from "nats";
 import { describe, expect, it } from "vitest";
 import { entryRow, NOW, tombstone } from "../testing/rows.ts";
-import { envelopeOf, messageFor, messageId, wireSize } from "./envelope.ts";
+import { envelopeOf, messageFor, wireSize } from "./envelope.ts";
 import { subjectOf } from "./subject.ts";
 
-describe("the message of a stored entry", () => {
-  it("has exactly the fields of the design, in the seed's order", () => {
+describe("The message of a stored entry", () => {
+  it("The message of a stored entry has exactly the fields of the design, in the order of the Python original", () => {
     const row = entryRow({ payload: '{"a":1}', version: 3, ttl: 60, expiresAt: NOW + 60_000, updatedAt: NOW + 1000, tags: ["x"] });
     expect(JSON.stringify(envelopeOf("user:1", row, "generation"))).toBe(
       JSON.stringify({
@@ -28,7 +28,7 @@ describe("the message of a stored entry", () => {
     );
   });
 
-  it("carries bytes as base64, and says so when they are compressed", () => {
+  it("The message of a stored entry carries bytes as base64, and names the encoding if they are compressed", () => {
     const payload = new Uint8Array([0xfb, 0xff, 0x00]);
     const binary = envelopeOf("k", entryRow({ format: "binary", payload }), "g");
     expect(binary).toMatchObject({ value: "+/8A", metadata: { format: "binary", tags: [], ttl: null } });
@@ -40,19 +40,19 @@ describe("the message of a stored entry", () => {
   });
 });
 
-it("the message of a delete has exactly the fields of the design", () => {
+it("The message of a delete has exactly the fields of the design", () => {
   expect(JSON.stringify(envelopeOf("k", tombstone(4), "generation"))).toBe(
     '{"operation":"delete","key":"k","timestamp":"2026-01-02T03:04:05.678Z","version":4,"origin":"generation"}',
   );
 });
 
-describe("a message", () => {
+describe("A message", () => {
   const key = fc.string({ unit: "grapheme", minLength: 1, maxLength: 40 });
   const rows = fc
     .record({ payload: fc.string({ unit: "grapheme" }), version: fc.integer({ min: 1 }), tags: fc.array(fc.string({ unit: "grapheme" })) })
     .map(entryRow);
 
-  it("is UTF-8 JSON of the envelope, under the key's subject", () => {
+  it("A message is UTF-8 JSON of the envelope, under the key's subject", () => {
     fc.assert(
       fc.property(key, rows, (name, row) => {
         const { subject, data } = messageFor("a.b", name, row, "g");
@@ -62,14 +62,14 @@ describe("a message", () => {
     );
   });
 
-  it("has the id of its write, the same at every attempt", () => {
+  it("A message has the id of its write, the same at every attempt", () => {
     const row = entryRow({ writeId: ["instanceId", 7] });
     expect(messageFor("ns", "k", row, "g").id).toBe("instanceId-7");
     expect(messageFor("ns", "k", row, "g")).toEqual(messageFor("ns", "k", row, "g"));
-    expect(messageId(["instanceId", 12])).not.toBe(messageId(["instanceId", 1]));
+    expect(messageFor("ns", "k", entryRow({ writeId: ["instanceId", 12] }), "g").id).toBe("instanceId-12");
   });
 
-  it("has the wire size of its data and of the headers that a NATS client encodes", () => {
+  it("A message has the wire size of its data and of the headers that a NATS client encodes", () => {
     fc.assert(
       fc.property(key, rows, fc.stringMatching(/^[0-9a-f]{1,32}$/), fc.nat(), (name, row, instanceId, n) => {
         const message = messageFor("ns", name, { ...row, writeId: [instanceId, n] }, "g");

@@ -1,19 +1,19 @@
 import { fromUint8Array } from "js-base64";
 
-import type { WriteId } from "./metadata.ts";
+import { bytesOf } from "../util/utf8.ts";
 import { subjectOf } from "./subject.ts";
 import { isTombstone, type EntryRow, type Row } from "./row.ts";
 
-/** One message as it goes to the server. */
+/** A message to the server. */
 export interface Message {
   readonly subject: string;
   /** The envelope's JSON as UTF-8. */
   readonly data: Uint8Array;
-  /** `Nats-Msg-Id`: the same for every attempt to send the same write. */
+  /** `Nats-Msg-Id`: the same for every attempt to send a write. */
   readonly id: string;
 }
 
-/** The metadata of a store envelope; the first seven fields are the seed's. Times are ISO 8601 in UTC. */
+/** The metadata of a store envelope. The first seven fields are those of the Python original. Times are ISO 8601 in UTC. */
 interface EnvelopeMetadata {
   readonly format: string;
   readonly ttl: number | null;
@@ -31,40 +31,34 @@ export type Envelope =
   | { readonly operation: "store"; readonly key: string; readonly value: string; readonly metadata: EnvelopeMetadata }
   | { readonly operation: "delete"; readonly key: string; readonly timestamp: string; readonly version: number; readonly origin: string };
 
-const utf8 = new TextEncoder();
-
 /**
- * The message that tells of a row.
- * @param origin the database the write was made in
+ * The message of a row.
+ * @param origin the generation of the database
  */
 export function messageFor(namespace: string, key: string, row: Row, origin: string): Message {
   return {
     subject: subjectOf(namespace, key),
-    data: utf8.encode(JSON.stringify(envelopeOf(key, row, origin))),
-    id: messageId(row.writeId),
+    data: bytesOf(JSON.stringify(envelopeOf(key, row, origin))),
+    id: row.writeId.join("-"),
   };
 }
 
-export function messageId([instanceId, n]: WriteId): string {
-  return `${instanceId}-${n}`;
-}
-
-/** Whether an id can stand in a header as it is. One that was read from a database may be anybody's. */
+/** Whether an id is safe in a header. An id that was read from the database may be anything. */
 export function isSafeId(id: string): boolean {
   return /^[!-~]*$/.test(id);
 }
 
-/** The header block of a message, as it goes over the wire. */
+/** The header block of a message on the wire. */
 export function headerOf({ id }: Pick<Message, "id">): Uint8Array {
-  return utf8.encode(`NATS/1.0\r\nNats-Msg-Id: ${id}\r\n\r\n`);
+  return bytesOf(`NATS/1.0\r\nNats-Msg-Id: ${id}\r\n\r\n`);
 }
 
-/** The bytes of a message that servers limit: its headers and its data. Its id must be a safe one, which has a byte a character. */
+/** The size that servers limit: headers and data. The id must be safe: it has one byte per character. */
 export function wireSize({ id, data }: Message): number {
   return HEADER_BYTES + id.length + data.length;
 }
 
-/** Of the headers without the id. */
+/** The bytes of the headers without the id. */
 const HEADER_BYTES = headerOf({ id: "" }).length;
 
 export function envelopeOf(key: string, row: Row, origin: string): Envelope {
@@ -93,7 +87,7 @@ function wirePayload({ payload }: EntryRow): string {
   return typeof payload === "string" ? payload : fromUint8Array(payload);
 }
 
-/** The writes of a batch have the same time. */
+/** The last result: the writes of a group have the same time. */
 let lastTime: { ms: number; text: string } | undefined;
 
 function isoTime(ms: number): string {

@@ -2,21 +2,21 @@ import type { KeyStoreError } from "../util/errors.ts";
 
 /** Event type → the event's `detail`. */
 export interface KeyStoreEvents {
-  /** The server has confirmed a write. Fires where it was sent from, which may be another tab than wrote it. */
+  /** The server has confirmed a write. Fires in the tab that published it, which may not be the tab that wrote it. */
   published: { key: string; version: number; operation: "store" | "delete" };
-  /** The server refused a message, sent from here; it is kept in `pendingWrites()`. */
+  /** The server refused a message that this tab published. The write stays in `pendingWrites()`. */
   rejected: { key: string; version: number; error: KeyStoreError };
-  /** Nothing could be published; the error says why. Writes are queued. */
+  /** Publishing failed with this error. Writes are queued. */
   offline: { error: Error; pending: number };
-  /** The server answers a store that was offline. */
+  /** The server answers again. */
   online: { pending: number };
-  /** What is stored under a key is damaged; fired at every read of it. */
+  /** A stored payload is damaged. Fires at every read of its key. */
   corrupt: { key: string; error: KeyStoreError };
   /** The database was cleared or deleted under the running page. */
   reset: { reason: string };
 }
 
-/** Dispatches one event; the only way an event leaves the library. */
+/** Dispatches one event. Every event of the library goes through it. */
 export type Emit = <E extends keyof KeyStoreEvents>(type: E, detail: KeyStoreEvents[E]) => void;
 
 /** Events are CustomEvents whose `detail` is the KeyStoreEvents type of that name. */
@@ -35,5 +35,5 @@ export interface KeyStoreEventTarget extends EventTarget {
   removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
 }
 
-/** An EventTarget that knows its events by their types: no code of its own. */
+/** EventTarget with typed events. It adds no code. */
 export const KeyStoreEventTarget: new () => KeyStoreEventTarget = EventTarget as unknown as new () => KeyStoreEventTarget;

@@ -7,7 +7,7 @@ import { isSafeSubject, subjectOf } from "./subject.ts";
 const bytesIn = (text: string): number => new TextEncoder().encode(text).length;
 const tokenOf = (key: string): string => subjectOf("ns", key).slice("_kv.ns.key.".length);
 
-/** Rich in what has to be escaped, so that collisions would be found. */
+/** Many characters that have to be escaped, to find collisions. */
 const special = fc.constantFrom(...".*>%$_-/ \t\r\n\0\u007F\u0085\u00A0\u2028\u3000\uFEFF", "%2E", "%", "2", "E", "a", "😀");
 const key = fc
   .oneof(fc.string({ unit: "binary", minLength: 1, maxLength: 60 }), fc.string({ unit: special, minLength: 1, maxLength: 12 }))
@@ -27,7 +27,7 @@ function codePoints(pattern: RegExp): string[] {
 
 const UNSAFE = [...codePoints(/[\p{Cc}\s]/u), ".", "*", ">", "%"];
 
-describe("a key", () => {
+describe("A key", () => {
   it.each([
     ["one character", "a"],
     ["1,024 bytes", "a".repeat(1024)],
@@ -35,53 +35,56 @@ describe("a key", () => {
     ["control characters", "\0\r\n\u0085"],
     ["white space only", " "],
     ["a name of Object.prototype", "__proto__"],
-  ])("may be %s", (_, valid) => {
+  ])("A key may be %s", (_, valid) => {
     expect(() => assertKey(valid)).not.toThrow();
   });
 
   it.each<[string, unknown, RegExp]>([
     ["empty", "", /at least one character/],
-    ["1,025 bytes", "a".repeat(1025), /1024 UTF-8 bytes, this one has 1025/],
-    ["1,025 bytes, though fewer characters", `${"😀".repeat(256)}a`, /this one has 1025/],
+    ["1,025 bytes", "a".repeat(1025), /1024 UTF-8 bytes. This one has 1025/],
+    ["1,025 bytes, though fewer characters", `${"😀".repeat(256)}a`, /This one has 1025/],
     ["half of a surrogate pair", "a\uD83D", /well-formed/],
     ["the other half", "\uDE00", /well-formed/],
     ["null", null, /not null/],
     ["undefined", undefined, /not undefined/],
     ["a number", 1, /not number/],
     ["a String object", Object("a"), /not object/],
-  ])("may not be %s", async (_, invalid, message) => {
+  ])("A key may not be %s", async (_, invalid, message) => {
     const error = await errorOf(() => assertKey(invalid));
     expect(error).toMatchObject({ code: "INVALID_KEY", message: expect.stringMatching(message) as string });
     if (typeof invalid === "string") expect(error.key).toBe(invalid);
   });
 });
 
-describe("the subject of a key", () => {
-  it.each(["user:123", "a_b", "a/b-c", "größe", "日本", "😀", "$", "_kv", "{}", "a@b,c;d"])("reads as the key itself: %s", (readable) => {
-    expect(subjectOf("default", readable)).toBe(`_kv.default.key.${readable}`);
-  });
+describe("The subject of a key", () => {
+  it.each(["user:123", "a_b", "a/b-c", "größe", "日本", "😀", "$", "_kv", "{}", "a@b,c;d"])(
+    "The subject of a key reads as the key itself: %s",
+    (readable) => {
+      expect(subjectOf("default", readable)).toBe(`_kv.default.key.${readable}`);
+    },
+  );
 
-  it("escapes in UTF-8, upper-case hex", () => {
+  it("The subject of a key escapes characters as UTF-8 in upper-case hex", () => {
     expect(tokenOf("a.b")).toBe("a%2Eb");
     expect(tokenOf("*>%")).toBe("%2A%3E%25");
     expect(tokenOf(" \r\n\0\u007F")).toBe("%20%0D%0A%00%7F");
     expect(tokenOf("\u0085\u00A0\u2028\u3000\uFEFF")).toBe("%C2%85%C2%A0%E2%80%A8%E3%80%80%EF%BB%BF");
   });
 
-  it("escapes every control character, all white space, and . * > %", () => {
+  it("The subject of a key escapes every control character, all white space, and . * > %", () => {
     const expected = UNSAFE.map((character) =>
       Array.from(new TextEncoder().encode(character), (byte) => `%${byte.toString(16).padStart(2, "0").toUpperCase()}`).join(""),
     );
     expect(UNSAFE.map(tokenOf)).toEqual(expected);
   });
 
-  it("leaves every other character as it is", () => {
+  it("The subject of a key leaves every other character as it is", () => {
     const unsafe = new Set(UNSAFE);
     const changed = codePoints(/[^]/u).filter((character) => !unsafe.has(character) && tokenOf(character) !== character);
     expect(changed).toEqual([]);
   });
 
-  it("is one token after the namespace, without a byte that NATS reads as protocol or wildcard", () => {
+  it("The subject of a key is one token after the namespace, without a byte that NATS reads as protocol or wildcard", () => {
     fc.assert(
       fc.property(namespace, key, (ns, text) => {
         const subject = subjectOf(ns, text);
@@ -94,7 +97,7 @@ describe("the subject of a key", () => {
     );
   });
 
-  it("leads back to the key", () => {
+  it("The subject of a key can be decoded to the key", () => {
     fc.assert(
       fc.property(namespace, key, (ns, text) => {
         expect(decodeURIComponent(subjectOf(ns, text).slice(`_kv.${ns}.key.`.length))).toBe(text);
@@ -103,7 +106,7 @@ describe("the subject of a key", () => {
     );
   });
 
-  it("differs for keys that differ", () => {
+  it("The subject of a key differs for keys that differ", () => {
     fc.assert(
       fc.property(key, key, (one, other) => {
         expect(tokenOf(one) === tokenOf(other)).toBe(one === other);
@@ -113,15 +116,18 @@ describe("the subject of a key", () => {
     expect(new Set(["a.b", "a_b", "a%2Eb", "a%2eb", "a%252Eb"].map(tokenOf)).size).toBe(5);
   });
 
-  it("fits in a control line of 4,096 bytes with the longest key and namespace", () => {
+  it("The subject of a key fits in a control line of 4,096 bytes with the longest key and namespace", () => {
     expect(bytesIn(subjectOf("n".repeat(255), ".".repeat(1024)))).toBeLessThan(3500);
   });
 });
 
-describe("a namespace", () => {
-  it.each(["default", "a", "app.users", "a$", "a.$b", "größe.😀", "%41", "_kv", "x".repeat(255), "é".repeat(127)])("may be %j", (valid) => {
-    expect(() => assertNamespace(valid)).not.toThrow();
-  });
+describe("A namespace", () => {
+  it.each(["default", "a", "app.users", "a$", "a.$b", "größe.😀", "%41", "_kv", "x".repeat(255), "é".repeat(127)])(
+    "A namespace may be %j",
+    (valid) => {
+      expect(() => assertNamespace(valid)).not.toThrow();
+    },
+  );
 
   it.each([
     "",
@@ -154,12 +160,13 @@ describe("a namespace", () => {
     1,
     {},
     ["a"],
-  ])("may not be %j", async (invalid) => {
+  ])("A namespace may not be %j", async (invalid) => {
     const error = await errorOf(() => assertNamespace(invalid));
-    expect(error).toMatchObject({ code: "INVALID_OPTION", message: expect.stringMatching(/^The option "namespace" must be/) as string });
+    expect(error).toMatchObject({ code: "INVALID_OPTION", option: "namespace" });
+    expect(error.message).toMatch(/^The option "namespace" must be/);
   });
 
-  it("may hold no control character and no white space anywhere", async () => {
+  it("A namespace may hold no control character and no white space anywhere", async () => {
     for (const character of UNSAFE) {
       if (character === "%" || character === ".") continue;
       expect(await codeOf(() => assertNamespace(`a${character}b`))).toBe("INVALID_OPTION");
@@ -194,15 +201,15 @@ describe("isSafeSubject", () => {
     "$SYS.REQ.SERVER.PING",
     "_INBOX.a.b.c",
     "_kv.ns.key.a.",
-  ])("refuses %j", (subject) => {
+  ])("isSafeSubject refuses %j", (subject) => {
     expect(isSafeSubject(subject)).toBe(false);
   });
 
-  it.each(["_kv.ns.key.a", "_kv.a.b.key.user:123", "_kv.ns.key.😀", "_kv.ns.key.%25"])("takes %j", (subject) => {
+  it.each(["_kv.ns.key.a", "_kv.a.b.key.user:123", "_kv.ns.key.😀", "_kv.ns.key.%25"])("isSafeSubject takes %j", (subject) => {
     expect(isSafeSubject(subject)).toBe(true);
   });
 
-  it("refuses what is too long for a control line", () => {
+  it("isSafeSubject refuses a subject that is too long for a control line", () => {
     expect(isSafeSubject(`_kv.ns.key.${"a".repeat(4096)}`)).toBe(false);
   });
 });

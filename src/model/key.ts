@@ -1,12 +1,11 @@
 import { KeyStoreError } from "../util/errors.ts";
+import { bytesOf } from "../util/utf8.ts";
 
 const MAX_KEY_BYTES = 1024;
 const MAX_NAMESPACE_BYTES = 255;
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const NAMESPACE = /^(?!\$)[^\p{Cc}\s.*>]+(?:\.[^\p{Cc}\s.*>]+)*$/u;
-
-const utf8 = new TextEncoder();
 
 export function isWellFormed(text: string): boolean {
   return !LONE_SURROGATE.test(text);
@@ -20,9 +19,9 @@ export function assertKey(key: unknown): asserts key is string {
       : key === ""
         ? "A key must have at least one character."
         : !isWellFormed(key)
-          ? "A key must be well-formed: this one has half of a surrogate pair. Use toWellFormed()."
+          ? "The key is not well-formed: it has half of a surrogate pair. Use toWellFormed()."
           : isLongerThan(key, MAX_KEY_BYTES)
-            ? `A key has at most ${MAX_KEY_BYTES} UTF-8 bytes, this one has ${byteLength(key)}.`
+            ? `A key must have at most ${MAX_KEY_BYTES} UTF-8 bytes. This one has ${byteLength(key)}.`
             : undefined;
   if (problem === undefined) return;
   throw new KeyStoreError("INVALID_KEY", problem, { key: typeof key === "string" ? key : undefined });
@@ -30,21 +29,24 @@ export function assertKey(key: unknown): asserts key is string {
 
 /** @throws KeyStoreError INVALID_OPTION */
 export function assertNamespace(namespace: unknown): asserts namespace is string {
-  const valid =
+  const expected = namespaceProblem(namespace);
+  if (expected) throw new KeyStoreError("INVALID_OPTION", `The option "namespace" must be ${expected}.`, { option: "namespace" });
+}
+
+/** Completes the sentence "The namespace must be …" where it is invalid. */
+export function namespaceProblem(namespace: unknown): string | false {
+  const isValid =
     typeof namespace === "string" && NAMESPACE.test(namespace) && isWellFormed(namespace) && !isLongerThan(namespace, MAX_NAMESPACE_BYTES);
-  if (valid) return;
-  throw new KeyStoreError(
-    "INVALID_OPTION",
-    `The option "namespace" must be one or more NATS subject tokens joined by dots, at most ${MAX_NAMESPACE_BYTES} bytes: ` +
-      'no white space, control characters, "*", ">", empty tokens, or leading "$".',
+  return (
+    !isValid && `NATS subject tokens joined by dots, at most ${MAX_NAMESPACE_BYTES} bytes, without wildcards, white space or a leading "$"`
   );
 }
 
-/** Whether a text has more UTF-8 bytes; counts them only where the number of UTF-16 units leaves that open. */
+/** Whether a text has more UTF-8 bytes. Encodes it only where the number of UTF-16 units leaves that open. */
 export function isLongerThan(text: string, bytes: number): boolean {
   return text.length * 3 > bytes && byteLength(text) > bytes;
 }
 
 function byteLength(text: string): number {
-  return utf8.encode(text).length;
+  return bytesOf(text).length;
 }

@@ -1,4 +1,4 @@
-/** How a value is turned into a payload; the names are the seed's. */
+/** How a value is encoded. The names are those of the Python original. */
 export const KeyFormat = {
   /** Anything that `JSON.stringify` keeps, checked. The default. */
   JSON: "json",
@@ -11,30 +11,29 @@ export const KeyFormat = {
 } as const;
 export type KeyFormat = (typeof KeyFormat)[keyof typeof KeyFormat];
 
-/** What a value is encoded to: text for `json`, `text` and `structured`, bytes for `binary`. */
+/** An encoded value: text for `json`, `text` and `structured`, bytes for `binary`. */
 export type Payload = string | Uint8Array<ArrayBuffer>;
 
-/** Of one write, unique for ever: the store instance that made it and the how-many-th of its writes it is. */
-export type WriteId = readonly [instanceId: string, n: number];
+/** Instance id plus sequence number. Never repeats. */
+export type WriteId = readonly [instanceId: string, sequence: number];
 
 export interface KeyMetadata {
   readonly key: string;
   readonly format: KeyFormat;
   /** Bytes of the encoded payload, before compression. */
   readonly size: number;
-  /** 1, 2, 3 … per key. */
+  /** Grows with every write of the key. The first version in a new database is 1. */
   readonly version: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** Seconds, or null: never expires. */
+  /** Seconds. null: the entry never expires. */
   readonly ttl: number | null;
   readonly expiresAt: Date | null;
   readonly tags: readonly string[];
-  /** SHA-256 of the encoded payload, before compression: 64 hex digits. */
+  /** SHA-256 of the payload before compression, as 64 hex digits. */
   readonly checksum: string;
-  /** True until the server has confirmed this version, or the caller has discarded it as refused. */
+  /** This version waits for the server's confirmation. */
   readonly pending: boolean;
-  /** Readable, but due to be loaded anew. */
-  readonly stale: boolean;
-  readonly encrypted: boolean;
+  /** The server has refused this version: see `retryRejected`, `discardRejected`. */
+  readonly rejected: boolean;
 }

@@ -11,7 +11,7 @@ const text = fc.string({ unit: fc.constantFrom(...Array.from("ab-]!^[*?\\.\n😀
 const literal = fc.string({ unit: "binary" }).map((key) => key.replaceAll(/[*?[]/g, "_"));
 
 describe("compilePattern", () => {
-  it("says what Python's fnmatchcase says", () => {
+  it("A pattern agrees with fnmatchcase of Python", () => {
     const file = readFileSync(new URL("pattern.vectors.json", import.meta.url), "utf8");
     const vectors = JSON.parse(file) as [pattern: string, key: string, expected: boolean][];
     expect(vectors.length).toBeGreaterThan(3000);
@@ -19,7 +19,7 @@ describe("compilePattern", () => {
     expect(wrong).toEqual([]);
   });
 
-  it("agrees with a naive matcher", () => {
+  it("A pattern agrees with a naive matcher", () => {
     const pattern = fc.array(fc.constantFrom("*", "?", "a", "b", "[ab]", "[!a]", "😀"), { maxLength: 6 });
     const key = fc.array(fc.constantFrom("a", "b", "😀"), { maxLength: 6 });
     fc.assert(
@@ -30,7 +30,7 @@ describe("compilePattern", () => {
     );
   });
 
-  it("takes a pattern without special characters as it is", () => {
+  it("A pattern without special characters matches itself only", () => {
     fc.assert(
       fc.property(literal, literal, (pattern, other) => {
         expect(matches(pattern, pattern)).toBe(true);
@@ -40,7 +40,7 @@ describe("compilePattern", () => {
     );
   });
 
-  it("matches every key with *, and with itself in brackets", () => {
+  it("A pattern matches every key with *, and with itself in brackets", () => {
     fc.assert(
       fc.property(fc.oneof(text, fc.string({ unit: "binary" })), (key) => {
         expect(matches("*", key)).toBe(true);
@@ -49,14 +49,14 @@ describe("compilePattern", () => {
     );
   });
 
-  it("matches lone surrogates as one character each", () => {
+  it("A pattern matches lone surrogates as one character each", () => {
     expect(matches("?", "\ud83d")).toBe(true);
     expect(matches("?", "\ude00\ud83d")).toBe(false);
     expect(matches("[\ud800-\udbff]*", "\ud83dx")).toBe(true);
     expect(matches("\ud83d?", "😀")).toBe(false);
   });
 
-  it("takes time linear in the key", () => {
+  it("A pattern takes time linear in the key", () => {
     const stars = `${"*a".repeat(9)}*b`;
     expect(matches(stars, "a".repeat(50))).toBe(false);
     expect(matches(stars, "a".repeat(100_000))).toBe(false);
@@ -65,7 +65,7 @@ describe("compilePattern", () => {
   });
 });
 
-describe("the prefix", () => {
+describe("The prefix", () => {
   it.each([
     ["user:*", "user:"],
     ["user:?", "user:"],
@@ -79,11 +79,11 @@ describe("the prefix", () => {
     ["a[]*", "a[]"],
     ["a[!]", "a[!]"],
     ["a]b*", "a]b"],
-  ])("of %j is %j", (pattern, prefix) => {
+  ])("The prefix of %j is %j", (pattern, prefix) => {
     expect(prefixOf(pattern)).toBe(prefix);
   });
 
-  it("starts every key that matches", () => {
+  it("The prefix starts every key that matches", () => {
     fc.assert(
       fc.property(text, text, (pattern, key) => {
         const prefix = prefixOf(pattern);

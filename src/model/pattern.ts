@@ -1,13 +1,13 @@
 export interface Pattern {
-  /** The literal text before the first special character: every key that matches starts with it. */
+  /** The literal text before the first special character. Every key that matches starts with it. */
   readonly prefix: string;
-  /** Takes time linear in the key, for any one pattern. */
+  /** Takes time linear in the length of the key. */
   matches(key: string): boolean;
 }
 
 /**
- * Compiles a shell pattern: `*`, `?`, `[seq]`, `[!seq]`, each about code points.
- * Says of every key what Python 3.12's `fnmatch.fnmatchcase` says, oddities included; never throws.
+ * Compiles a shell pattern: `*`, `?`, `[seq]`, `[!seq]`, each for code points. Agrees with `fnmatch.fnmatchcase` of Python 3.12
+ * about every key, oddities included. Never throws.
  */
 export function compilePattern(pattern: string): Pattern {
   const { tokens, prefix } = parse(pattern);
@@ -31,7 +31,7 @@ function parse(pattern: string): { tokens: Token[]; prefix: string } {
   let prefix: string | undefined;
   for (let at = 0; at < characters.length; at++) {
     const character = characters[at]!;
-    // A bracket that nothing closes is literal.
+    // A bracket that is not closed is literal.
     const end = character === "[" ? endOfSet(characters, at + 1) : -1;
     if (character === "*" || character === "?" || end > 0) prefix ??= characters.slice(0, at).join("");
 
@@ -49,7 +49,7 @@ function parse(pattern: string): { tokens: Token[]; prefix: string } {
   return { tokens, prefix: prefix ?? pattern };
 }
 
-/** Where the set is closed that starts at `from`, or -1: a `]` that comes first is one of its members. */
+/** The index of the bracket that closes the set at `from`, or -1. A `]` in the first place is a member. */
 function endOfSet(characters: string[], from: number): number {
   if (characters[from] === "!") from++;
   if (characters[from] === "]") from++;
@@ -64,9 +64,9 @@ function parseSet(members: string[]): CharacterSet {
     taken = isRange ? 3 : 1;
     const first = codePoint(members[at]!);
     const last = codePoint(members[at + taken - 1]!);
-    if (first > last) continue; // An empty range counts for nothing.
+    if (first > last) continue; // The range is empty.
     if (members[at] === "!" && !negated && ranges.length === 0) {
-      // As CPython has it, a "!" that empty ranges leave in front negates as well: [z-a!b] is [!b].
+      // As in CPython, a "!" after nothing but empty ranges negates as well: [z-a!b] is [!b].
       negated = true;
       if (isRange) ranges.push([HYPHEN, HYPHEN], [last, last]);
     } else {
@@ -77,8 +77,8 @@ function parseSet(members: string[]): CharacterSet {
 }
 
 /**
- * Retries only the last star. The earlier ones can stay as they are: what stands between two stars is best
- * matched where it first can be, as that leaves most to the rest.
+ * Retries only the last star. The tokens between two stars match at their first possible place, which leaves the longest rest
+ * of the key to the tokens after them.
  */
 function matchesAll(tokens: readonly Token[], key: string): boolean {
   let at = 0;
@@ -118,7 +118,7 @@ function codePoint(character: string): number {
   return character.codePointAt(0)!;
 }
 
-/** How many UTF-16 code units a code point takes. */
+/** The number of UTF-16 code units of a code point. */
 function width(point: number): number {
   return point > 0xffff ? 2 : 1;
 }

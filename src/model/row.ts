@@ -1,18 +1,24 @@
 import { isCount } from "../util/count.ts";
 import { KeyFormat, type Payload, type WriteId } from "./metadata.ts";
 
-/** The record of an entry as IndexedDB holds it, under its key. Times are milliseconds since the epoch. */
-export interface EntryRow {
+/** A payload as IndexedDB holds it: the result of the value pipeline. */
+export interface StoredPayload {
+  readonly format: KeyFormat;
+  readonly payload: Payload;
+  /** How the payload is compressed. Absent: not at all. */
+  readonly encoding?: "gzip";
+  /** SHA-256 of `payload`. Absent where it is `checksum`. */
+  readonly storedChecksum?: string;
+  /** SHA-256 of the payload before compression. */
+  readonly checksum: string;
+  /** Bytes of the payload before compression. */
+  readonly size: number;
+}
+
+/** The row of an entry. Times are milliseconds since the epoch. */
+export interface EntryRow extends StoredPayload {
   /** The key under which the entry was stored. A row under another key is damaged. */
   readonly key?: string;
-  readonly format: KeyFormat;
-  /** Gzipped bytes where `encoding` says so. */
-  readonly payload: Payload;
-  readonly encoding?: "gzip";
-  /** SHA-256 of the payload as it lies here; only where that is not `checksum` itself. */
-  readonly storedChecksum?: string;
-  readonly checksum: string;
-  readonly size: number;
   readonly version: number;
   readonly createdAt: number;
   readonly updatedAt: number;
@@ -23,7 +29,7 @@ export interface EntryRow {
   readonly lastUsed: number;
 }
 
-/** What stands in an entry's place from its delete until the server has confirmed that. */
+/** Stored in place of a deleted entry until the delete is confirmed. */
 export interface Tombstone {
   readonly key?: string;
   readonly deletedAt: number;
@@ -34,13 +40,14 @@ export interface Tombstone {
 
 export type Row = EntryRow | Tombstone;
 
-/** The expiry of what no clock may bring back: a tombstone, and an expired entry that still waits to be published. */
+/** The expiry of rows that no clock may revive: tombstones, and expired entries that are not confirmed. */
 export const LONG_AGO = 0;
 
 /**
- * What the database gave, if it is a row at all: it may be damaged, or written by whoever got to run code in the page.
- * Anything else becomes an entry that never passes its check, and is replaced or deleted like any other.
- * @param key what it lies under
+ * A value from the database as a row. The value may be damaged, or written by code that an attacker ran in the page. If it is
+ * not a row of this key, it becomes a damaged row: an entry whose checksum never matches, and that is replaced or deleted like
+ * any other.
+ * @param key the key of the record
  */
 export function asRow(value: unknown, key: string): Row | undefined {
   if (value === undefined || (isRow(value) && (value.key === undefined || value.key === key))) return value;
@@ -48,25 +55,25 @@ export function asRow(value: unknown, key: string): Row | undefined {
   return { ...DAMAGED, version: isCount(version) ? version : 0 };
 }
 
-/** Whether a row is what `asRow` makes of something else. */
+/** Whether `asRow` made the row from a value that is not a row. */
 export function isDamagedRow(row: Row): boolean {
   return "size" in row && row.size === DAMAGED.size;
 }
 
-/** Nobody asks one that never passes its check for more. */
+/** The other fields are never read, since the checksum never matches. */
 const DAMAGED = { payload: "", checksum: "", size: -1, writeId: ["", 0] } as unknown as EntryRow;
 
 export function isTombstone(row: Row): row is Tombstone {
   return (row as Partial<Tombstone>).deletedAt !== undefined;
 }
 
-/** The entry that every operation sees at `now`: none when deleted or expired. */
+/** The entry of a row at `now`; undefined if it is deleted or has expired. */
 export function liveEntry(row: Row | undefined, now: number): EntryRow | undefined {
   if (row === undefined || isTombstone(row) || isExpired(row, now)) return undefined;
   return row;
 }
 
-export function isExpired(row: Row, now: number): boolean {
+export function isExpired(row: { readonly expiresAt?: number | undefined }, now: number): boolean {
   return row.expiresAt !== undefined && row.expiresAt <= now;
 }
 
@@ -97,7 +104,7 @@ function isRow(value: unknown): value is Row {
 
 const FORMATS: readonly unknown[] = Object.values(KeyFormat);
 
-/** What a Date can hold. */
+/** Whether a number is in the range of a Date. */
 function isTime(value: unknown): boolean {
   return typeof value === "number" && Math.abs(value) <= 8.64e15;
 }

@@ -1,7 +1,25 @@
-import { loaded } from "../util/load.ts";
+import { LazyPart } from "../util/lazy-part.ts";
 
-/** nats.ws, which loads with the first connection. `nas-keystore/eager` brings it along and puts it in here. */
-export const natsClient: { load: () => Promise<Pick<typeof import("nats.ws"), "connect">> } = {
-  // Taken apart, so that bundlers can leave out the rest.
-  load: () => loaded(import("nats.ws").then(({ connect }) => ({ connect }))),
-};
+/** nats.ws. Loads with the first connection. */
+export const natsClient = new LazyPart(() => import("nats.ws").then(({ connect }) => ({ connect }))); // Destructured: bundlers drop the rest.
+
+/** The members of a client that are used: NatsConnection of nats.ws and of nats-core. */
+export interface NatsClient {
+  readonly info?: { readonly max_payload?: number } | undefined;
+  publish(subject: string, data: Uint8Array, options: { headers: { encode(): Uint8Array } }): void;
+  flush(): Promise<void>;
+  close(): Promise<void>;
+  closed(): Promise<unknown>;
+  status(): AsyncIterable<NatsStatus>;
+}
+
+/** A status event of nats.ws (`data`, `permissionContext`) or of nats-core (`error`). */
+export interface NatsStatus {
+  readonly type: string;
+  readonly data?: unknown;
+  readonly permissionContext?: { readonly operation?: string; readonly subject?: string };
+  readonly error?: Error & { readonly operation?: string; readonly subject?: string };
+}
+
+/** The option `wsFactory` of both clients. */
+export type SocketFactory = (url: string, options: object) => Promise<{ socket: WebSocket; encrypted: boolean }>;

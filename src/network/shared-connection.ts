@@ -1,155 +1,142 @@
-import { systemClock } from "../util/clock.ts";
-import { within } from "../util/deadline.ts";
+import type { Clock, Timer } from "../util/clock.ts";
 import { asError } from "../util/errors.ts";
 import type { Connection } from "./connection.ts";
-
-/** Told how it goes with the network. */
-export interface Health {
-  /** A connection was opened. */
-  connected(connection: Connection): void;
-  /** No connection could be opened: nobody need try again before long. */
-  unreachable(error: Error): void;
-  /** The server has read what was sent. */
-  worked(): void;
-  /** A connection that was open did not do its work. */
-  broken(error: Error): void;
-}
+import { byDeadline } from "./deadline.ts";
 
 export interface SharedConnectionOptions {
-  /** An operation waits so long for the connection. */
+  readonly clock: Clock;
+  /** The limit for one operation, connecting included. */
   readonly timeoutMs: number;
   /** How long an idle connection stays open. */
   readonly lingerMs: number;
 }
 
-/** A share in the connection. Must be released. */
+export interface SharedConnectionListener {
+  /** A connection was opened. */
+  connected(connection: Connection): void;
+  /** An attempt to connect failed or is overdue. Called once per attempt. */
+  unreachable(error: Error): void;
+}
+
+/** One operation's use of the connection. Must be released. */
 export interface ConnectionUse {
-  /** By when what is done with it is to have ended, as `performance.now()` tells time. */
+  /** The operation must end by then, as `clock.monotonic()` counts. */
   readonly deadline: number;
-  /** Rejects when there is no connection by the deadline; the attempt to open it may go on. */
+  /** Rejects when no connection is open by the deadline. The attempt to open it may continue. */
   connect(): Promise<Connection>;
   release(): void;
-  /** Ends the connection for everyone: it does not do what it should. */
+  /** Closes the connection for all operations, because it does not work. */
   discard(): void;
 }
 
 /** One connection, from the attempt to open it to its end. */
-interface Line {
+interface ConnectionState {
   readonly opening: Promise<Connection>;
-  /** By then the connection must be open, for those who wait since it was begun. */
+  /** The deadline of the uses that begin while the connection is being opened. */
   readonly dueAt: number;
   isOpen: boolean;
-  isEnding: boolean;
-  users: number;
-  lingering?: ReturnType<typeof setTimeout>;
+  isClosing: boolean;
+  uses: number;
+  lingering?: Timer;
 }
 
 /**
- * A connection for as long as something needs it: opened by the first share, used by all at the same time, closed when
- * the last is released. Must never have two attempts under way: browsers hold a host's handshakes back.
+ * One connection for the operations in flight: the first use opens it, and it closes when the last use is released. Must
+ * never have two attempts to connect at the same time: browsers delay a host's handshakes while others are pending.
  */
 export class SharedConnection {
-  readonly #dial: () => Promise<Connection>;
-  readonly #health: Pick<Health, "connected" | "unreachable">;
+  readonly #connect: () => Promise<Connection>;
+  readonly #listener: SharedConnectionListener;
   readonly #options: SharedConnectionOptions;
-  /** The connection that new shares are in. */
-  #line: Line | undefined;
-  /** Connections on their way out. */
+  /** The connection that new uses get. */
+  #current: ConnectionState | undefined;
+  /** Connections that are closing. */
   readonly #closing = new Set<Promise<void>>();
 
-  constructor(dial: () => Promise<Connection>, health: Pick<Health, "connected" | "unreachable">, options: SharedConnectionOptions) {
-    this.#dial = dial;
-    this.#health = health;
+  constructor(connect: () => Promise<Connection>, listener: SharedConnectionListener, options: SharedConnectionOptions) {
+    this.#connect = connect;
+    this.#listener = listener;
     this.#options = options;
   }
 
   acquire(): ConnectionUse {
-    const line = (this.#line ??= this.#open());
-    line.users++;
-    clearTimeout(line.lingering);
+    const state = (this.#current ??= this.#open());
+    state.uses++;
+    state.lingering?.cancel();
 
-    const { timeoutMs } = this.#options;
-    const now = performance.now();
-    const deadline = !line.isOpen && now < line.dueAt ? line.dueAt : now + timeoutMs;
-    let released = false;
+    const { clock, timeoutMs } = this.#options;
+    const now = clock.monotonic();
+    const deadline = !state.isOpen && now < state.dueAt ? state.dueAt : now + timeoutMs;
+    let isReleased = false;
     return {
       deadline,
-      connect: () => byDeadline(deadline, line.opening, timeoutMs),
+      connect: () => byDeadline(clock, deadline, state.opening, timeoutMs),
       release: () => {
-        if (!released) line.users--;
-        released = true;
-        this.#closeIfIdle(line);
+        if (!isReleased) state.uses--;
+        isReleased = true;
+        this.#closeIfIdle(state);
       },
-      discard: () => this.#end(line),
+      discard: () => this.#close(state),
     };
   }
 
-  /** Closes an idle connection without lingering, and resolves when none is left. */
+  /** Closes an idle connection without lingering. Resolves when no connection is left. */
   async close(): Promise<void> {
-    const line = this.#line;
-    if (line !== undefined) this.#retire(line);
+    if (this.#current !== undefined) this.#closeWhenUnused(this.#current);
     await Promise.all(this.#closing);
   }
 
-  #open(): Line {
-    const opening = this.#dial();
-    const line: Line = { opening, dueAt: performance.now() + this.#options.timeoutMs, isOpen: false, isEnding: false, users: 0 };
-    let reported = false;
+  #open(): ConnectionState {
+    const { clock, timeoutMs } = this.#options;
+    const opening = this.#connect();
+    const state: ConnectionState = { opening, dueAt: clock.monotonic() + timeoutMs, isOpen: false, isClosing: false, uses: 0 };
+    let isReported = false;
     const fail = (error: unknown): void => {
-      if (reported) return;
-      reported = true;
-      this.#health.unreachable(asError(error));
+      if (isReported) return;
+      isReported = true;
+      this.#listener.unreachable(asError(error));
     };
-    // An attempt that is overdue counts as failed, though it may still succeed.
-    byDeadline(line.dueAt, opening, this.#options.timeoutMs).catch(fail);
+    // An overdue attempt counts as failed, though it may still succeed.
+    byDeadline(clock, state.dueAt, opening, timeoutMs).catch(fail);
     opening.then(
       (connection) => {
-        line.isOpen = true;
-        void connection.ending.then(() => this.#retire(line));
-        this.#health.connected(connection);
-        this.#closeIfIdle(line);
+        state.isOpen = true;
+        void connection.ending.then(() => this.#closeWhenUnused(state));
+        this.#listener.connected(connection);
+        this.#closeIfIdle(state);
       },
       (error: unknown) => {
-        if (this.#line === line) this.#line = undefined;
+        if (this.#current === state) this.#current = undefined;
         fail(error);
       },
     );
-    return line;
+    return state;
   }
 
-  #closeIfIdle(line: Line): void {
-    if (line.users > 0 || !line.isOpen) return;
-    if (this.#options.lingerMs === 0 || this.#line !== line) return this.#retire(line);
-    clearTimeout(line.lingering);
-    line.lingering = setTimeout(() => this.#retire(line), this.#options.lingerMs);
+  #closeIfIdle(state: ConnectionState): void {
+    if (state.uses > 0 || !state.isOpen) return;
+    const { clock, lingerMs } = this.#options;
+    if (lingerMs === 0 || this.#current !== state) return this.#closeWhenUnused(state);
+    state.lingering?.cancel();
+    state.lingering = clock.setTimer(() => this.#closeWhenUnused(state), lingerMs);
   }
 
-  /** New shares get another connection; this one ends when nobody uses it any more. */
-  #retire(line: Line): void {
-    if (this.#line === line) this.#line = undefined;
-    if (line.users === 0) this.#end(line);
+  /** New uses get another connection. This one closes when its last use is released. */
+  #closeWhenUnused(state: ConnectionState): void {
+    if (this.#current === state) this.#current = undefined;
+    if (state.uses === 0) this.#close(state);
   }
 
-  #end(line: Line): void {
-    clearTimeout(line.lingering);
-    if (this.#line === line) this.#line = undefined;
-    if (line.isEnding) return;
-    line.isEnding = true;
-    const closing = line.opening
+  #close(state: ConnectionState): void {
+    state.lingering?.cancel();
+    if (this.#current === state) this.#current = undefined;
+    if (state.isClosing) return;
+    state.isClosing = true;
+    const closing = state.opening
       .then((connection) => connection.close())
       .catch(() => undefined)
       .finally(() => this.#closing.delete(closing));
-    // Nobody waits for an attempt that may go on for long; what it opens is closed at once.
-    if (line.isOpen) this.#closing.add(closing);
+    // close() does not wait for a pending attempt. If that succeeds later, its connection is closed at once.
+    if (state.isOpen) this.#closing.add(closing);
   }
-}
-
-/**
- * The promise's outcome if it comes by the deadline.
- * @throws Error that says how long nothing came
- */
-export function byDeadline<T>(deadline: number, promise: Promise<T>, timeoutMs: number): Promise<T> {
-  return within(systemClock, deadline - performance.now(), promise, () => {
-    throw new Error(`The server did not answer within ${timeoutMs} ms.`);
-  });
 }

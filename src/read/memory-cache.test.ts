@@ -1,11 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { entryRow } from "../testing/rows.ts";
 import { MemoryCache, type CachedEntry } from "./memory-cache.ts";
 
 const entry = (size: number, expiresAt?: number): CachedEntry => ({
-  row: entryRow({ size, ...(expiresAt === undefined ? undefined : { expiresAt }) }),
   payload: "x",
+  format: "json",
+  version: 1,
+  size,
+  expiresAt,
 });
 
 /** The cache as its description has it, in the plainest way: a list, the least recently used first. */
@@ -75,7 +77,7 @@ describe("the memory front", () => {
         let now = 0;
         for (const [what, ...rest] of steps) {
           const [name, size, lives] = rest as [string, number, number];
-          if (what === "get") expect(cache.get(name, now)?.row.size).toBe(naive.get(name, now));
+          if (what === "get") expect(cache.get(name, now)?.size).toBe(naive.get(name, now));
           if (what === "set") {
             cache.set(name, entry(size, lives === Infinity ? undefined : now + lives));
             naive.set(name, size, now + lives);

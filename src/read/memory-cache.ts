@@ -1,13 +1,21 @@
 import { isExpired, type EntryRow } from "../model/row.ts";
-import type { Payload } from "../model/metadata.ts";
+import type { KeyFormat, Payload } from "../model/metadata.ts";
 
-/** An entry as memory holds it: its payload whole and uncompressed, to be decoded anew at every read. */
+/** An entry as memory holds it. The payload is uncompressed, and decoded anew at every read. */
 export interface CachedEntry {
-  readonly row: EntryRow;
   readonly payload: Payload;
+  readonly format: KeyFormat;
+  readonly version: number;
+  readonly size: number;
+  readonly expiresAt: number | undefined;
 }
 
-/** The memory front's figures. */
+/** @param payload the row's payload, uncompressed */
+export function cachedEntry({ format, version, size, expiresAt }: EntryRow, payload: Payload): CachedEntry {
+  return { payload, format, version, size, expiresAt };
+}
+
+/** Figures of the memory cache. */
 export interface CacheStats {
   /** Entries held now. */
   readonly size: number;
@@ -21,7 +29,7 @@ export interface CacheStats {
   readonly keys: readonly string[];
 }
 
-/** The memory front: the entries used last, at most `maxSize`. */
+/** The entries used last, at most `maxSize`. */
 export class MemoryCache {
   readonly #maxSize: number;
   /** In order of use: a Map keeps the order of insertion, and an entry that is used is inserted anew. */
@@ -35,10 +43,10 @@ export class MemoryCache {
     this.#maxSize = maxSize;
   }
 
-  /** The entry under a key, and a use of it; counted as a hit or a miss. */
+  /** The entry under a key. Counts as a use, and as a hit or a miss. */
   get(key: string, now: number): CachedEntry | undefined {
     const entry = this.#entries.get(key);
-    if (entry === undefined || isExpired(entry.row, now)) {
+    if (entry === undefined || isExpired(entry, now)) {
       if (entry !== undefined) this.delete(key);
       this.#misses++;
       return undefined;
@@ -49,16 +57,16 @@ export class MemoryCache {
     return entry;
   }
 
-  /** The row under a key, if it is held; no use of it. */
-  rowOf(key: string): EntryRow | undefined {
-    return this.#entries.get(key)?.row;
+  /** The version held under a key. Does not count as a use. */
+  versionOf(key: string): number | undefined {
+    return this.#entries.get(key)?.version;
   }
 
   set(key: string, entry: CachedEntry): void {
     if (this.#maxSize === 0) return;
     this.delete(key);
     this.#entries.set(key, entry);
-    this.#memoryUsage += entry.row.size;
+    this.#memoryUsage += entry.size;
     if (this.#entries.size <= this.#maxSize) return;
     const [oldest] = this.#entries.keys();
     if (oldest !== undefined) this.delete(oldest);
@@ -69,7 +77,7 @@ export class MemoryCache {
     const entry = this.#entries.get(key);
     if (entry === undefined) return;
     this.#entries.delete(key);
-    this.#memoryUsage -= entry.row.size;
+    this.#memoryUsage -= entry.size;
   }
 
   clear(): void {
@@ -78,7 +86,7 @@ export class MemoryCache {
   }
 
   stats(now: number): CacheStats {
-    for (const [key, { row }] of this.#entries) if (isExpired(row, now)) this.delete(key);
+    for (const [key, entry] of this.#entries) if (isExpired(entry, now)) this.delete(key);
     return {
       size: this.#entries.size,
       maxSize: this.#maxSize,

@@ -76,8 +76,8 @@ let round = 0;
 
 describe.each(LAYOUTS)(
   "whatever the server does meanwhile, every write arrives, and the newest of a key arrives last, of $layout",
-  ({ fewest }) => {
-    useBlocks(fewest);
+  ({ minRowsForBlocks }) => {
+    useBlocks(minRowsForBlocks);
 
     it("from one tab", async () => {
       const property = fc.asyncProperty(steps, (script) => converge(1, script, round++));

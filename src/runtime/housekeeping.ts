@@ -1,61 +1,89 @@
+import type { LocalChange } from "../model/change.ts";
+import { removeAllBut } from "../storage/entries/remove.ts";
 import type { Committer } from "../storage/commit/committer.ts";
-import type { Database } from "../storage/idb/database.ts";
-import { removeAllBut } from "../storage/entries/entry-writes.ts";
 import type { Evictor } from "../storage/eviction/evictor.ts";
-import { outboxRows } from "../storage/outbox/outbox-table.ts";
+import { EXPIRED_BATCH, removeExpired, sweep, type SweepPorts } from "../storage/eviction/sweeper.ts";
+import type { Uses } from "../storage/eviction/uses.ts";
 import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
-import { sweep, type SweepPorts } from "../storage/eviction/sweeper.ts";
-import { unlessElsewhere } from "../tabs/leadership.ts";
+import { outboxRecords } from "../storage/outbox/outbox-table.ts";
+import { unlessElsewhere } from "../tabs/locks.ts";
+import { batches } from "../util/batches.ts";
+import type { Clock, Timer } from "../util/clock.ts";
 
-/** What is done with the database as a whole, none of it on the way of a read or a write. */
+export interface HousekeepingPorts extends SweepPorts {
+  readonly clock: Clock;
+  readonly committer: Pick<Committer, "caughtUp" | "defer">;
+  readonly evictor: Pick<Evictor, "forgetCount">;
+  readonly uses: Pick<Uses, "isLimited" | "write">;
+  readonly emit: (changes: readonly LocalChange[]) => void;
+  /** The lock under which one tab at a time sweeps. */
+  readonly sweepLock: string;
+  /** 0: no sweeps in the background. */
+  readonly sweepIntervalMs: number;
+}
+
+/** Work on the whole database, off the path of reads and writes. */
 export class Housekeeping {
-  readonly #database: Database;
-  readonly #committer: Committer;
-  readonly #evictor: Evictor;
-  readonly #sweepPorts: SweepPorts;
-  #timer: ReturnType<typeof setInterval> | undefined;
+  readonly #ports: HousekeepingPorts;
+  #timer: Timer | undefined;
   #sweeping: Promise<void> | undefined;
 
-  constructor(database: Database, committer: Committer, evictor: Evictor, sweepPorts: SweepPorts) {
-    this.#database = database;
-    this.#committer = committer;
-    this.#evictor = evictor;
-    this.#sweepPorts = sweepPorts;
+  constructor(ports: HousekeepingPorts) {
+    this.#ports = ports;
   }
 
-  /** Sweeps now and then, in one tab at a time. */
-  startSweeping(lock: string, intervalMs: number): void {
-    if (intervalMs === 0) return;
-    this.#timer = setInterval(() => {
-      // What cannot be swept now is absent all the same, and swept next time.
-      this.#sweeping = unlessElsewhere(lock, async () => {
+  /** Sweeps at an interval, in one tab at a time. */
+  startSweeping(): void {
+    const { clock, sweepIntervalMs, sweepLock, uses } = this.#ports;
+    if (sweepIntervalMs === 0) return;
+    this.#timer = clock.setTimer(() => {
+      this.startSweeping();
+      // After a failure, the next sweep tries again. Expired entries are absent all the same.
+      this.#sweeping = unlessElsewhere(sweepLock, async () => {
         await this.sweep();
-        if (this.#evictor.isLimited) await this.#evictor.writeUses();
+        if (uses.isLimited) await uses.write();
       }).catch(() => undefined);
-    }, intervalMs);
+    }, sweepIntervalMs);
   }
 
   /** Resolves when no sweep is under way. */
   async stopSweeping(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#timer?.cancel();
     await this.#sweeping;
   }
 
+  /** @returns how many entries were removed */
   async sweep(): Promise<number> {
-    await this.#committer.caughtUp();
-    const removed = await sweep(this.#database, this.#sweepPorts);
-    if (removed > 0) this.#evictor.forgetCount();
+    const { committer, evictor } = this.#ports;
+    await committer.caughtUp();
+    const removed = await sweep(this.#ports);
+    if (removed > 0) evictor.forgetCount();
     return removed;
   }
 
-  /** Removes everything but what is not confirmed: its messages are made of the entries. */
+  /** Removes expired entries along with later commits. @returns false: some may be left */
+  async removeExpired(keys: readonly string[], now: number): Promise<boolean> {
+    const { committer, evictor, stateOf } = this.#ports;
+    let isDone = true;
+    for (const batch of batches(keys, EXPIRED_BATCH)) {
+      let removed = 0;
+      const remove = async (transaction: IDBTransaction): Promise<void> => {
+        removed = await removeExpired(transaction, stateOf, batch, now);
+      };
+      await committer.defer(remove, () => (isDone = false));
+      if (removed > 0) evictor.forgetCount();
+    }
+    return isDone;
+  }
+
+  /** Removes every entry but the unconfirmed ones: their messages are made of them. */
   async clear(): Promise<void> {
-    await this.#committer.caughtUp();
-    await this.#database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
-      const rows = await outboxRows(transaction);
-      const kept = new Set(rows.flatMap(([, { writes }]) => writes.map(({ key }) => key)));
-      await removeAllBut(transaction, kept);
+    const { committer, database, emit } = this.#ports;
+    await committer.caughtUp();
+    await database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
+      const records = await outboxRecords(transaction);
+      await removeAllBut(transaction, new Set(records.flatMap(([, { writes }]) => writes.map(({ key }) => key))));
     });
-    this.#evictor.forgetCount();
+    emit([{ source: "local", type: "clear" }]);
   }
 }

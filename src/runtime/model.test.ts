@@ -6,7 +6,7 @@ import type { Envelope } from "../model/envelope.ts";
 import type { KeyFormat } from "../model/metadata.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { NASKeyStore } from "../key-store.ts";
-import type { StoreOptions } from "../options/options.ts";
+import type { StoreOptions } from "../options/types.ts";
 import { FakeLocks } from "../testing/fake-locks.ts";
 import { FakeNats } from "../testing/fake-nats.ts";
 import { LAYOUTS, useBlocks } from "../testing/indexeddb.ts";
@@ -459,8 +459,8 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-describe.each(LAYOUTS)("a store of $layout", ({ fewest }) => {
-  useBlocks(fewest);
+describe.each(LAYOUTS)("a store of $layout", ({ minRowsForBlocks }) => {
+  useBlocks(minRowsForBlocks);
 
   it(`does what a plain Map does, over ${RUNS} runs of random commands`, { timeout: isLong ? 3_600_000 : 120_000 }, async () => {
     await preload();

@@ -1,20 +1,20 @@
 export interface PageListener {
-  /** The network or the page's visibility is back: a good moment to publish what waits. */
+  /** The network or the page's visibility is back: a good moment to publish the outbox. */
   onWake(): void;
-  /** The browser says that it has no network. */
+  /** The browser has lost its network. */
   onOffline(): void;
-  /** The page goes away, for ever or into the back/forward cache. */
+  /** The page is closed, or enters the back/forward cache. */
   onHide(): void;
-  /** The page is back from the back/forward cache; much may have happened meanwhile. */
+  /** The page is back from the back/forward cache. Anything may have changed. */
   onReturn(): void;
 }
 
-/** Follows the page (or worker) that the store lives in, until the function returned is called. */
+/** Follows the page or worker of the store, until the returned function is called. */
 export function followPage({ onWake, onOffline, onHide, onReturn }: PageListener): () => void {
   const following = new AbortController();
   const { signal } = following;
   const scope = globalThis as unknown as EventTarget;
-  // In Node, with an IndexedDB made for tests, there is nothing to follow.
+  // Node with an IndexedDB made for tests has no such events.
   if (typeof scope.addEventListener !== "function") return () => undefined;
   scope.addEventListener("online", onWake, { signal });
   scope.addEventListener("offline", onOffline, { signal });

@@ -3,8 +3,8 @@ import { describe, expect, it, vi } from "vitest";
 
 import { KeyStoreError } from "../util/errors.ts";
 import { destroyNamespace } from "../key-store.ts";
-import { lazy } from "../values/lazy.ts";
-import { parts } from "./runtime.ts";
+import { gzipPart } from "../values/gzip-part.ts";
+import { writeSidePart } from "./runtime.ts";
 import { caught, codeOf } from "../testing/errors.ts";
 import { loseStorage, openDatabase, putOutbox, putRows, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
 import { entryRow } from "../testing/rows.ts";
@@ -20,10 +20,9 @@ describe("a part that cannot be loaded", () => {
     await store.store("k", LONG);
     await store.close();
 
-    const { compression } = lazy;
     page.nats.dialling = "answers";
     const missing = vi
-      .spyOn(lazy, "compression")
+      .spyOn(gzipPart, "load")
       .mockImplementation(() => Promise.reject(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded")));
     const again = page.open({ compression: true, cacheSize: 0 });
     const events = listen(again);
@@ -34,7 +33,7 @@ describe("a part that cannot be loaded", () => {
     // Without the packer a payload is stored as it is.
     expect(await again.store("other", LONG)).toBe(true);
 
-    missing.mockImplementation(compression);
+    missing.mockRestore();
     expect(await again.retrieve("k")).toBe(LONG);
     await again.flush();
     expect(await again.pendingWrites()).toEqual([]);
@@ -44,9 +43,8 @@ describe("a part that cannot be loaded", () => {
 describe("the write side", () => {
   it("that cannot be loaded rejects, with nothing changed, keeps reads as they are, and loads with a later call", async () => {
     await page.open().store("k", 1);
-    const { writeSide } = parts;
     const missing = vi
-      .spyOn(parts, "writeSide")
+      .spyOn(writeSidePart, "load")
       .mockImplementation(() => Promise.reject(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded")));
     const store = page.open({ cacheSize: 0 });
     expect(await codeOf(() => store.store("k", 2))).toBe("STORAGE_UNAVAILABLE");
@@ -54,19 +52,22 @@ describe("the write side", () => {
     expect(await codeOf(() => store.store("k", () => 2))).toBe("INVALID_VALUE");
     expect([await store.retrieve("k"), await store.exists("k")]).toEqual([1, true]);
 
-    missing.mockImplementation(writeSide);
+    missing.mockRestore();
     expect(await store.store("k", 3)).toBe(true);
     expect(await store.retrieve("k")).toBe(3);
   });
 
   it("has what was read before it was there counted as used, and what is stored then kept in order", async () => {
-    await page.open().bulkStore({ a: 1, b: 2, c: 3 });
-    const { writeSide } = parts;
+    const earlier = page.open();
+    await earlier.bulkStore({ a: 1, b: 2, c: 3 });
+    // Records that these entries are confirmed, so that they may be evicted.
+    await earlier.flush();
+    const writeSide = await writeSidePart.load();
     let arrive = (): void => undefined;
     const arrival = new Promise<void>((resolve) => (arrive = resolve));
-    vi.spyOn(parts, "writeSide").mockImplementation(async () => {
+    vi.spyOn(writeSidePart, "load").mockImplementation(async () => {
       await arrival;
-      return writeSide();
+      return writeSide;
     });
     const store = page.open({ maxEntries: 3, cacheSize: 0 });
     expect(await store.retrieve("a")).toBe(1);

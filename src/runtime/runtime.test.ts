@@ -1,8 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import type { NASKeyStore } from "../key-store.ts";
-import { parts } from "./runtime.ts";
+import { writeSidePart } from "./runtime.ts";
 import { UPGRADES } from "../storage/idb/schema.ts";
-import type { Notice } from "../tabs/channel.ts";
+import { PROTOCOL, type TabMessage } from "../tabs/messages.ts";
 import { codeOf } from "../testing/errors.ts";
 import { FakeChannel } from "../testing/fake-channel.ts";
 import { deferred } from "../testing/fake-connection.ts";
@@ -20,10 +20,10 @@ const alive = async (): Promise<number> => {
   return held.filter(({ name, mode }) => mode === "exclusive" && name?.startsWith(ALIVE)).length;
 };
 
-/** Sends notices to the stores as another tab does. */
-function tell(...notices: Notice[]): void {
+/** Sends a message to the stores as another tab does. */
+function tell(message: TabMessage, protocol: unknown = PROTOCOL): void {
   const channel = new BroadcastChannel(DATABASE);
-  for (const notice of notices) channel.postMessage(notice);
+  channel.postMessage({ protocol, ...message });
   channel.close();
 }
 
@@ -37,11 +37,11 @@ async function leave(instanceId: string, state: "sending" | "queued", key: strin
 
 /** Holds back the loading of the write side. The function returned lets it go on. */
 function holdWriteSide(): () => void {
-  const { writeSide } = parts;
+  const load = writeSidePart.load.bind(writeSidePart);
   const held = deferred<void>();
-  vi.spyOn(parts, "writeSide").mockImplementation(async () => {
+  vi.spyOn(writeSidePart, "load").mockImplementation(async () => {
     await held.promise;
-    return writeSide();
+    return load();
   });
   return () => held.resolve();
 }
@@ -79,7 +79,7 @@ describe("a page that goes into the back/forward cache", () => {
     comeBack();
     await until(async () => (await alive()) === 1);
     await store.retrieve("k");
-    tell({ type: "cleared" });
+    tell({ type: "changes", instanceId: "other", changes: [{ type: "clear" }] });
     await until(() => store.getCacheStats().size === 0);
   });
 
@@ -147,13 +147,13 @@ describe("a page that goes into the back/forward cache", () => {
 });
 
 describe("a tab that ends", () => {
-  it.each<[string, (instanceId: string) => Notice]>([
+  it.each<[string, (instanceId: string) => TabMessage]>([
     ["says that it lives", (instanceId) => ({ type: "hello", instanceId })],
-    ["tells of a write", (instanceId) => ({ type: "written", instanceId, keys: [] })],
-  ])("after it opened later and %s has its writes taken over", async (_, notice) => {
+    ["tells of a write", (instanceId) => ({ type: "changes", instanceId, changes: [] })],
+  ])("after it opened later and %s has its writes taken over", async (_, message) => {
     await openQuiet();
     const die = await page.locks.take(`${ALIVE}later`);
-    tell(notice("later"));
+    tell(message("later"));
     await turns();
     await leave("later", "sending", "theirs");
     die();
@@ -162,12 +162,12 @@ describe("a tab that ends", () => {
   });
 
   it("is known to the tabs that opened before it, because each tab announces itself", async () => {
-    const heard: Notice[] = [];
+    const heard: TabMessage[] = [];
     const channel = new BroadcastChannel(DATABASE);
-    channel.onmessage = ({ data }: MessageEvent<Notice>) => void heard.push(data);
+    channel.onmessage = ({ data }: MessageEvent<TabMessage>) => void heard.push(data);
     page.open();
     await until(() => heard.length > 0);
-    expect(heard).toMatchObject([{ type: "hello", instanceId: expect.stringMatching(/^[0-9a-f]{32}$/) as string }]);
+    expect(heard).toMatchObject([{ protocol: PROTOCOL, type: "hello", instanceId: expect.stringMatching(/^[0-9a-f]{32}$/) as string }]);
     channel.close();
   });
 });
@@ -217,8 +217,26 @@ describe("a notice of another tab", () => {
     const database = openDatabase(DATABASE);
     await putRows(database, { c: entryRow(), d: entryRow() });
     database.close();
-    tell({ type: "written", instanceId: "other", keys: ["c", "d"] });
+    tell({ type: "changes", instanceId: "other", changes: ["c", "d"].map((key) => ({ type: "store", key, version: 1 })) });
     await turns();
+    await store.store("a", 3);
+    await until(async () => (await store.listKeys()).length === 3);
+    expect(await store.listKeys()).toContain("a");
+  });
+});
+
+describe("a message of another protocol version", () => {
+  it.each([PROTOCOL + 1, 0, null])("%s empties the memory of a tab, and has it count its entries again", async (protocol) => {
+    const store = await openQuiet({ maxEntries: 3 });
+    await store.bulkStore({ a: 1, b: 2 });
+    await turns(200);
+    const database = openDatabase(DATABASE);
+    await putRows(database, { a: entryRow({ payload: '"changed elsewhere"', version: 2 }), c: entryRow(), d: entryRow() });
+    database.close();
+    expect(await store.retrieve("a")).toBe(1);
+    tell({ type: "later" } as unknown as TabMessage, protocol);
+    await until(() => store.getCacheStats().size === 0);
+    expect(await store.retrieve("a")).toBe("changed elsewhere");
     await store.store("a", 3);
     await until(async () => (await store.listKeys()).length === 3);
     expect(await store.listKeys()).toContain("a");

@@ -1,18 +1,25 @@
-import { randomId } from "../util/random-id.ts";
+import { removals } from "../model/change.ts";
 import type { Emit } from "../model/events.ts";
-import { loaded } from "../util/load.ts";
-import type { Settings } from "../options/options.ts";
-import { followPage } from "./page-lifecycle.ts";
-import { Reader } from "../read/reader.ts";
-import { Database, hasIndexedDB } from "../storage/idb/database.ts";
+import type { Settings } from "../options/defaults.ts";
+import { CoherentCache } from "../read/coherent-cache.ts";
+import { ExpiredKeys } from "../read/expired-keys.ts";
 import { MemoryCache } from "../read/memory-cache.ts";
+import { Reader } from "../read/reader.ts";
+import { find } from "../storage/entries/find.ts";
+import { Database } from "../storage/idb/database.ts";
+import { hasIndexedDB } from "../storage/idb/open.ts";
+import { ENTRIES } from "../storage/idb/schema.ts";
 import { Channel } from "../tabs/channel.ts";
+import type { ForeignMessage, TabMessage } from "../tabs/messages.ts";
+import { systemClock, type Clock } from "../util/clock.ts";
+import { LazyPart } from "../util/lazy-part.ts";
+import { randomId } from "../util/random-id.ts";
+import { ChangeFeed } from "./change-feed.ts";
+import { followPage } from "./page-lifecycle.ts";
 import type { WriteSide } from "./write-side.ts";
 
-/** What loads while the page starts. `nas-keystore/eager` brings it along and puts it in here. */
-export const parts: { writeSide: () => Promise<Pick<typeof import("./write-side.ts"), "openWriteSide">> } = {
-  writeSide: () => loaded(import("./write-side.ts")),
-};
+/** The write side loads while the page starts. */
+export const writeSidePart = new LazyPart(() => import("./write-side.ts"));
 
 export type Runtime = ReturnType<typeof openRuntime>;
 
@@ -21,82 +28,113 @@ export function databaseName(namespace: string): string {
 }
 
 /**
- * Builds and connects the parts of a store, and starts its background work. The parts that answer reads are there at once; the
- * parts that write and publish load meanwhile. Must throw nothing outside a browser.
+ * Builds and connects the parts of a store, and starts its background work. The parts that answer reads exist at once; the write side
+ * loads meanwhile. Must throw nothing outside a browser.
  */
-export function openRuntime(settings: Settings, emit: Emit) {
+export function openRuntime(settings: Settings, emit: Emit, clock: Clock = systemClock) {
   const name = databaseName(settings.namespace);
+  const instanceId = randomId();
   const inBrowser = hasIndexedDB();
-  /** Once it is there. */
+  /** Undefined until it has loaded. */
   let writeSide: WriteSide | undefined;
   let opening: Promise<WriteSide> | undefined;
   let isClosing = false;
-  /** In the back/forward cache, or on its way there. */
+  /** The page is in the back/forward cache, or on its way there. */
   let isHidden = false;
+  /** Keys that were read before the write side had loaded. */
+  const earlyUses = new Set<string>();
 
+  const feed = new ChangeFeed();
   const memory = new MemoryCache(settings.cacheSize);
+  const cache = new CoherentCache(memory);
+  const expired = new ExpiredKeys((keys, now) => {
+    feed.emit(removals("expire", keys));
+    // Off the path of the call. A row that cannot be removed now is absent all the same.
+    loadWriteSide()
+      .then(({ housekeeping }) => housekeeping.removeExpired(keys, now))
+      .then((isDone) => isDone && expired.removed(keys))
+      .catch(() => undefined);
+  });
   const database = new Database(name, {
-    onLost: () => reader.forgetAll(),
+    clock,
+    onLost: () => cache.clear(),
     onReset: (reason) => {
-      reader.forgetAll();
+      cache.clear();
       writeSide?.reset();
       emit("reset", { reason });
     },
   });
-  /** Keys that were read before the write side was there. */
-  const earlyUses = new Set<string>();
   const reader = new Reader({
-    database,
-    memory,
+    clock,
+    cache,
+    expired,
     emit,
-    onUse: (key, now) => {
-      if (writeSide === undefined) earlyUses.add(key);
-      else writeSide.noteUse(key, now);
-    },
-    removeExpired: async (keys, now) => (await loadedWriteSide()).removeExpired(keys, now),
+    onUse: (key, now) => (writeSide === undefined ? void earlyUses.add(key) : writeSide.noteUse(key, now)),
+    readRows: (keys) => database.run([ENTRIES], "readonly", async (transaction) => (await find(transaction, keys)).rows),
   });
-  const channel = new Channel(name, (notice) => {
-    switch (notice.type) {
-      case "written":
-      case "dropped":
-        for (const key of notice.keys) reader.forget(key);
-        break;
-      case "cleared":
-        reader.forgetAll();
-        break;
-      case "settled":
-        // Who publishes a dead tab's write is the first to tell of it, perhaps.
-        reader.forgetOlder(notice);
-        break;
-      case "hello":
-    }
-    writeSide?.hear(notice);
-  });
+  // In this order. The write side adds the other tabs and the eviction accounting.
+  feed.subscribe((changes) => expired.apply(changes));
+  feed.subscribe((changes) => cache.apply(changes));
 
-  const front = { settings, emit, name, instanceId: randomId(), inBrowser, database, memory, reader, earlyUses, channel };
-  const load = async (): Promise<WriteSide> => {
-    const part = await parts.writeSide();
-    writeSide = part.openWriteSide(front);
+  const channel = new Channel(name, onTabMessage);
+
+  function onTabMessage(message: TabMessage | ForeignMessage): void {
+    switch (message.type) {
+      case "hello":
+        return writeSide?.watch(message.instanceId);
+      case "changes":
+        writeSide?.watch(message.instanceId);
+        return feed.emit(message.changes.map((change) => ({ source: "tab", ...change })));
+      case "settled":
+        // A tab that publishes a dead tab's write may be the first to report it.
+        cache.dropOlder(message.keys, message.versions);
+        return writeSide?.settledElsewhere(message);
+      case "foreign":
+        cache.clear();
+        return writeSide?.anythingMayHaveChanged();
+    }
+  }
+
+  async function openWriteSide(): Promise<WriteSide> {
+    const part = await writeSidePart.load();
+    const parts = {
+      settings,
+      clock,
+      emit,
+      name,
+      instanceId,
+      inBrowser,
+      feed,
+      memory,
+      cache,
+      expired,
+      database,
+      reader,
+      channel,
+      earlyUses,
+    };
+    writeSide = part.openWriteSide(parts);
     earlyUses.clear();
-    // Outside a browser there is nothing to do in the background, and nothing to keep a server's process alive for.
+    // Outside a browser, background work would keep a server's process alive.
     if (inBrowser && !isClosing) {
       if (!isHidden) writeSide.appear();
-      writeSide.housekeeping.startSweeping(`${name}/sweep`, settings.sweepIntervalMs);
+      writeSide.housekeeping.startSweeping();
     }
     return writeSide;
-  };
-  const loadedWriteSide = (): Promise<WriteSide> => {
-    opening ??= load().catch((error: unknown) => {
+  }
+
+  function loadWriteSide(): Promise<WriteSide> {
+    opening ??= openWriteSide().catch((error: unknown) => {
       opening = undefined;
       throw error;
     });
     return opening;
-  };
+  }
 
   let unfollow = (): void => undefined;
   if (inBrowser) {
     channel.open();
-    loadedWriteSide().catch(() => undefined);
+    loadWriteSide().catch(() => undefined);
     unfollow = followPage({
       onWake: () => writeSide?.wake(),
       onOffline: () => writeSide?.browserOffline(),
@@ -108,7 +146,7 @@ export function openRuntime(settings: Settings, emit: Emit) {
       },
       onReturn: () => {
         isHidden = false;
-        reader.forgetAll();
+        cache.clear();
         channel.open();
         writeSide?.appear();
       },
@@ -117,15 +155,14 @@ export function openRuntime(settings: Settings, emit: Emit) {
 
   return {
     reader,
-    memory,
-    channel,
+    cacheStats: () => memory.stats(clock.now()),
     /**
-     * What writes, publishes and cleans up.
-     * @throws KeyStoreError STORAGE_UNAVAILABLE when it cannot be loaded; the next call asks again, in vain until a reload
+     * The parts that write, publish and clean up.
+     * @throws KeyStoreError STORAGE_UNAVAILABLE when they cannot be loaded. The next call tries again, in vain until a reload
      * where the browser remembers failed imports (older than 2026: whatwg/html#6768)
      */
-    writeSide: loadedWriteSide,
-    /** Lets go of everything. Operations under way must have ended. */
+    writeSide: loadWriteSide,
+    /** Releases everything. Operations under way must have ended. */
     async close(): Promise<void> {
       isClosing = true;
       unfollow();

@@ -1,202 +1,188 @@
-import { Dispatcher } from "../relay/dispatcher.ts";
-import { setSmallSha256 } from "../values/checksum.ts";
-import { isTombstone } from "../model/row.ts";
-import { smallSha256 } from "../values/small-sha256.ts";
+import { removals, type LocalChange } from "../model/change.ts";
 import type { Emit } from "../model/events.ts";
-import { Housekeeping } from "./housekeeping.ts";
-import { Inspector } from "../read/inspector.ts";
-import { dial } from "../network/connection.ts";
-import { Relay } from "../relay/relay.ts";
-import { SharedConnection, type Health } from "../network/shared-connection.ts";
-import { Publisher } from "../network/publisher.ts";
-import type { Settings } from "../options/options.ts";
-import type { Reader } from "../read/reader.ts";
-import { batches } from "../util/batches.ts";
-import { Committer } from "../storage/commit/committer.ts";
-import type { Database } from "../storage/idb/database.ts";
-import { Evictor } from "../storage/eviction/evictor.ts";
+import { isTombstone } from "../model/row.ts";
+import { connectToNats } from "../network/connect.ts";
+import { isLoopback } from "../network/loopback.ts";
+import { NatsTransport } from "../network/nats-transport.ts";
+import type { Settings } from "../options/defaults.ts";
+import { Catalog } from "../read/catalog.ts";
+import type { CoherentCache } from "../read/coherent-cache.ts";
+import type { ExpiredKeys } from "../read/expired-keys.ts";
 import type { MemoryCache } from "../read/memory-cache.ts";
-import { EXPIRED_BATCH, removeExpired, type SweepPorts } from "../storage/eviction/sweeper.ts";
-import { UseLog } from "../storage/eviction/use-log.ts";
-import type { Channel, Notice } from "../tabs/channel.ts";
-import { exclusively, Liveness } from "../tabs/leadership.ts";
+import type { Reader } from "../read/reader.ts";
+import { Committer } from "../storage/commit/committer.ts";
+import type { Commit } from "../storage/commit/draft.ts";
+import { Evictor } from "../storage/eviction/evictor.ts";
+import { isLimited } from "../storage/eviction/limits.ts";
+import type { SweepPorts } from "../storage/eviction/sweeper.ts";
+import { Uses } from "../storage/eviction/uses.ts";
+import { Watchdog } from "../storage/idb/watchdog.ts";
+import type { Database } from "../storage/idb/database.ts";
+import type { Channel } from "../tabs/channel.ts";
+import { toldChanges } from "../tabs/messages.ts";
+import { Liveness } from "../tabs/liveness.ts";
+import { exclusively } from "../tabs/locks.ts";
+import type { Clock } from "../util/clock.ts";
+import { BulkWriter } from "../write/bulk-writer.ts";
+import { DraftBuilder } from "../write/draft-builder.ts";
+import { KeyQueue } from "../write/key-queue.ts";
 import { Writer } from "../write/writer.ts";
+import type { ChangeFeed } from "./change-feed.ts";
+import { countChanges } from "./eviction-accounting.ts";
+import { Housekeeping } from "./housekeeping.ts";
+import { persistOnce } from "./persistence.ts";
+import { openPublishing } from "./publishing.ts";
 
-/** An attempt to connect in the background may take longer: browsers hold handshakes back after failures. */
-const DIAL_TIMEOUT_MS = 6_000;
-
-/** Another tab may be evicting much. */
+/** An attempt to connect in the background may take longer than a call: browsers delay handshakes after failures. */
+const CONNECT_TIMEOUT_MS = 6_000;
+/** Another tab may have much to evict. */
 const EVICTION_WAIT_MS = 10_000;
 
-/** What the write side works with: the parts that are there from the start. */
-export interface Front {
+/** The parts of a store that exist before the write side has loaded. */
+export interface WriteSidePorts {
   readonly settings: Settings;
+  readonly clock: Clock;
   readonly emit: Emit;
-  /** Of the database, and the beginning of the names of locks. */
+  /** The name of the database. The names of locks begin with it. */
   readonly name: string;
-  /** Names this store among all that ever write to the database. */
   readonly instanceId: string;
   readonly inBrowser: boolean;
+  readonly feed: ChangeFeed;
+  readonly memory: Pick<MemoryCache, "versionOf">;
+  readonly cache: CoherentCache;
+  readonly expired: ExpiredKeys;
   readonly database: Database;
-  readonly memory: MemoryCache;
   readonly reader: Reader;
-  /** Keys that were read before the write side was there. */
+  readonly channel: Pick<Channel, "post">;
+  /** Keys that were read before the write side had loaded. */
   readonly earlyUses: Iterable<string>;
-  readonly channel: Channel;
 }
 
 export type WriteSide = ReturnType<typeof openWriteSide>;
 
-/** Builds and connects everything that commits, publishes and cleans up. */
-export function openWriteSide(front: Front) {
-  const { settings, emit, name, instanceId, inBrowser, database, memory, reader, earlyUses, channel } = front;
-  const { namespace, timeoutMs, lingerMs, maxEntries, maxBytes, servers, connection, connect } = settings;
-  let serverMaxBytes = Infinity;
-  setSmallSha256(smallSha256);
-  const uses = new UseLog();
+/** Builds and connects the parts that commit, publish and clean up. */
+export function openWriteSide(ports: WriteSidePorts) {
+  const { settings, clock, emit, name, instanceId, inBrowser, channel, feed, memory, cache, expired, database, reader } = ports;
+  const { namespace, timeoutMs, lingerMs, servers, connection, connect } = settings;
+  database.watch = new Watchdog(clock).watch;
 
   const committer = new Committer(database, {
     instanceId,
-    mayPublish: () => !relay.isOffline,
-    onBegin: (keys) => reader.expect(keys),
+    clock,
+    mayPublish: () => commitPublisher.mayPublish,
+    onBegin: (keys) => cache.beginCommit(keys),
     onCommitted: (commits) => {
-      for (const { draft, row } of commits) {
-        const { key, payload } = draft;
-        reader.remember(key, payload === undefined || isTombstone(row) ? undefined : { row, payload });
-      }
-      const grew = {
-        entries: commits.reduce((sum, commit) => sum + commit.grew.entries, 0),
-        bytes: commits.reduce((sum, commit) => sum + commit.grew.bytes, 0),
-      };
-      // First on its way, then told.
-      dispatcher.dispatch(commits);
-      channel.post({ type: "written", instanceId, keys: commits.map(({ draft }) => draft.key) });
-      evictor.grew(grew);
+      feed.emit(commits.map(changeOf));
+      commitPublisher.publish(commits);
     },
-    isInMemory: (key) => memory.rowOf(key) !== undefined,
+    isInMemory: (key) => memory.versionOf(key) !== undefined,
     makeRoom: (bytes, keys) => evictor.makeRoom(bytes, keys),
   });
-  const stateOf: SweepPorts["stateOf"] = (transaction, id) => committer.stateOf(transaction, id);
-  const drop = (keys: readonly string[]): void => {
-    for (const key of keys) reader.forget(key);
-    channel.post({ type: "dropped", keys });
+
+  const uses = new Uses({ database, clock, isLimited: isLimited(settings) });
+  for (const key of ports.earlyUses) uses.note(key);
+  const sweepPorts: SweepPorts = {
+    database,
+    clock,
+    stateOf: (transaction, id) => committer.stateOf(transaction, id),
+    onExpired: (keys) => feed.emit(removals("expire", keys)),
   };
-  const sweepPorts: SweepPorts = { stateOf, onExpired: drop };
-  const evictor = new Evictor(database, uses, {
+  const evictor = new Evictor({
     ...sweepPorts,
-    maxEntries,
-    maxBytes,
-    onEvicted: drop,
-    alone: (work) => exclusively(`${name}/evict`, work, EVICTION_WAIT_MS),
+    maxEntries: settings.maxEntries,
+    maxBytes: settings.maxBytes,
+    uses,
+    onEvicted: (keys) => feed.emit(removals("evict", keys)),
+    alone: (work) => exclusively(`${name}/evict`, work, EVICTION_WAIT_MS, clock),
   });
+  feed.subscribe((changes) => {
+    const told = toldChanges(changes);
+    if (told.length > 0) channel.post({ type: "changes", instanceId, changes: told });
+  });
+  feed.subscribe(countChanges(evictor));
 
-  for (const key of earlyUses) evictor.noteUse(key);
-
-  const health: Health = {
-    connected: ({ maxPayloadBytes }) => {
-      serverMaxBytes = maxPayloadBytes;
-      relay.connected();
-    },
-    unreachable: (error) => relay.failed(error, true),
-    broken: (error) => relay.failed(error, false),
-    worked: () => relay.worked(),
-  };
-  const sharedConnection = new SharedConnection(
-    () => dial({ servers, connection, connect, timeoutMs: Math.max(timeoutMs, DIAL_TIMEOUT_MS) }),
-    health,
-    {
-      timeoutMs,
-      lingerMs,
-    },
-  );
-  const publisher = new Publisher(sharedConnection, health, timeoutMs);
-  const dispatcher = new Dispatcher(database, committer, () => relay, {
+  const publishing = openPublishing({
+    clock,
+    emit,
     namespace,
     instanceId,
+    database,
+    committer,
     timeoutMs,
-    drainLock: `${name}/drain`,
+    inBackground: inBrowser,
+    isLoopback: servers.every(isLoopback),
+    alone: (work) => exclusively(`${name}/drain`, work, timeoutMs, clock),
     livingInstances: () => liveness.living(),
-    emit,
-    publish: (messages) => publisher.publish(messages),
+    openTransport: (listener) => {
+      const connectTimeoutMs = Math.max(timeoutMs, CONNECT_TIMEOUT_MS);
+      const open = () => connectToNats({ clock, servers, connection, connect, timeoutMs: connectTimeoutMs });
+      return new NatsTransport(open, listener, { clock, timeoutMs, lingerMs });
+    },
     onSettled: (writes) => {
-      // What it published for another tab may be newer than what memory has.
-      reader.forgetOlder(writes);
+      // A write that was published for another tab may be newer than the memory of this one.
+      cache.dropOlder(writes.keys, writes.versions);
       channel.post({ type: "settled", ...writes });
       if (writes.confirmed) evictor.unstick();
     },
-    onGivenUp: () => evictor.unstick(),
+    onDiscarded: () => evictor.unstick(),
   });
-  const relay = new Relay(dispatcher, {
-    background: inBrowser,
-    loopback: servers.every(isLoopback),
-    timeoutMs,
-    publish: (messages) => publisher.publish(messages),
-    onOffline: (error, pending) => emit("offline", { error, pending }),
-    onOnline: (pending) => emit("online", { pending }),
-  });
+  const { commitPublisher, outbox, relay, reachability, transport } = publishing;
 
   const liveness = new Liveness(`${name}/alive/`, instanceId, {
     onBegun: () => channel.post({ type: "hello", instanceId }),
     onDeath: () => {
-      // What it told last may have died with it, and what it left is to be published.
-      reader.forgetAll();
+      // The last messages of the dead tab may be lost, and its writes are to be published.
+      cache.clear();
       relay.kick();
     },
   });
-  let askToPersist = settings.persist;
-  const writer = new Writer(settings, {
+
+  const catalog = new Catalog({ clock, database, committer, reader, expired });
+  const persist = settings.persist ? persistOnce() : () => undefined;
+  const writerPorts = {
+    drafts: new DraftBuilder({
+      settings,
+      maxMessageBytes: () => Math.min(settings.maxPayloadBytes, transport.maxMessageBytes),
+      useTime: () => uses.now(),
+    }),
+    queue: new KeyQueue(),
     committer,
-    dispatcher,
+    publisher: commitPublisher,
     connectAhead: () => {
-      if (askToPersist) void persist();
-      askToPersist = false;
-      return !inBrowser || relay.isOffline ? () => undefined : sharedConnection.acquire().release;
+      persist();
+      return inBrowser ? commitPublisher.connectAhead() : () => undefined;
     },
-    maxMessageBytes: () => Math.min(settings.maxPayloadBytes, serverMaxBytes),
-    useTime: () => uses.now(),
-    formatOf: (key) => inspector.formatOf(key),
+    formatOf: (key: string) => catalog.formatOf(key),
+  };
+  const housekeeping = new Housekeeping({
+    ...sweepPorts,
+    clock,
+    committer,
+    evictor,
+    uses,
+    emit: (changes) => feed.emit(changes),
+    sweepLock: `${name}/sweep`,
+    sweepIntervalMs: settings.sweepIntervalMs,
   });
-  const housekeeping = new Housekeeping(database, committer, evictor, sweepPorts);
-  const inspector = new Inspector(database, committer, reader);
 
   return {
-    writer,
-    dispatcher,
-    relay,
-    publisher,
+    writer: new Writer(writerPorts),
+    bulkWriter: new BulkWriter(writerPorts),
+    catalog,
     housekeeping,
-    inspector,
-    /** Removes expired entries. Resolves to false when some may be left. */
-    async removeExpired(keys: readonly string[], now: number): Promise<boolean> {
-      let isDone = true;
-      for (const batch of batches(keys, EXPIRED_BATCH)) {
-        let removed = 0;
-        const remove = async (transaction: IDBTransaction): Promise<void> => {
-          removed = await removeExpired(transaction, stateOf, batch, now);
-        };
-        await committer.defer(remove, () => (isDone = false));
-        if (removed > 0) evictor.forgetCount();
-      }
-      return isDone;
+    outbox,
+    relay,
+    transport,
+    noteUse: (key: string, now: number): void => uses.note(key, now),
+    /** Another store lives: learns of its end. */
+    watch: (other: string): void => liveness.watch(other),
+    settledElsewhere: publishing.settledElsewhere,
+    /** A tab with another protocol version has changed something. */
+    anythingMayHaveChanged(): void {
+      evictor.forgetCount();
+      relay.kick();
     },
-    noteUse: (key: string, now: number): void => evictor.noteUse(key, now),
-    /** Handles a notice of another tab. */
-    hear(notice: Notice): void {
-      switch (notice.type) {
-        case "hello":
-          return liveness.watch(notice.instanceId);
-        case "written":
-          liveness.watch(notice.instanceId);
-          return evictor.forgetCount();
-        case "dropped":
-        case "cleared":
-          return evictor.forgetCount();
-        case "settled":
-          if (notice.confirmed) relay.reachedElsewhere();
-          return dispatcher.onSettledElsewhere(notice);
-      }
-    },
-    /** The database was deleted and made anew. */
+    /** The database was deleted and created again. */
     reset(): void {
       committer.reset();
       evictor.remeasure();
@@ -207,37 +193,28 @@ export function openWriteSide(front: Front) {
       relay.wake();
       evictor.remeasure();
     },
-    /** The page is hidden for good, or goes into the back/forward cache. */
+    /** The page is closed, or enters the back/forward cache. */
     disappear(): void {
       liveness.end();
-      void sharedConnection.close();
+      void transport.close();
     },
     wake: (): void => relay.wake(),
-    browserOffline: (): void => relay.browserOffline(),
+    browserOffline: (): void => reachability.browserOffline(),
     /** Ends all background work and connections. Operations under way must have ended. */
     async close(): Promise<void> {
       await housekeeping.stopSweeping();
-      await relay.stop();
-      await dispatcher.idle();
+      await publishing.stop();
       await committer.settled();
       await evictor.settled();
-      await evictor.writeUses().catch(() => undefined);
-      await sharedConnection.close();
+      await uses.write().catch(() => undefined);
+      await transport.close();
       liveness.end();
     },
   };
 }
 
-/** The browser may refuse, or have nothing to ask. */
-async function persist(): Promise<void> {
-  try {
-    await navigator.storage.persist();
-  } catch {
-    // Nothing changes.
-  }
-}
-
-function isLoopback(server: string): boolean {
-  const { hostname } = new URL(server);
-  return /^(?:localhost|.*\.localhost|127(?:\.\d+){3}|\[::1\])$/i.test(hostname);
+function changeOf({ draft: { key, payload }, row, grew }: Commit): LocalChange {
+  const { version } = row;
+  if (payload === undefined || isTombstone(row)) return { source: "local", type: "delete", key, version, grew };
+  return { source: "local", type: "store", key, version, entry: { row, payload }, grew };
 }

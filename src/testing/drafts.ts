@@ -1,5 +1,5 @@
 import { LONG_AGO, type EntryRow } from "../model/row.ts";
-import type { Draft, NewRow } from "../storage/commit/commit-group.ts";
+import { PUBLISHED, type Draft, type NewRow } from "../storage/commit/draft.ts";
 import { entryRow } from "./rows.ts";
 
 /** A draft that stores a JSON text. */
@@ -7,11 +7,12 @@ export function storeDraft(key: string, payload = '"value"', given: Partial<Entr
   return {
     key,
     operation: "store",
+    policy: PUBLISHED,
     weight: payload.length,
     payload,
     next: (_, version, now) => {
       const row: Partial<EntryRow> = entryRow({ payload, version, createdAt: now, updatedAt: now, ...given });
-      // Its id comes with the commit.
+      // The commit gives it an id.
       delete (row as { writeId?: unknown }).writeId;
       return row as NewRow<EntryRow>;
     },
@@ -19,7 +20,13 @@ export function storeDraft(key: string, payload = '"value"', given: Partial<Entr
 }
 
 export function deleteDraft(key: string): Draft {
-  return { key, operation: "delete", weight: 0, next: (_, version, now) => ({ deletedAt: now, version, expiresAt: LONG_AGO }) };
+  return {
+    key,
+    operation: "delete",
+    policy: PUBLISHED,
+    weight: 0,
+    next: (_, version, now) => ({ deletedAt: now, version, expiresAt: LONG_AGO }),
+  };
 }
 
 /** A draft that refuses. */
@@ -27,6 +34,7 @@ export function refusal(key: string, error = new Error("refused")): Draft {
   return {
     key,
     operation: "store",
+    policy: PUBLISHED,
     weight: 1,
     next: () => {
       throw error;

@@ -23,6 +23,7 @@ export class FakeNats {
   dialling: "answers" | "refuses" | "hangs" = "answers";
   /** Which subjects nobody may publish to. */
   denies: (subject: string) => boolean = () => false;
+  #waiting: { readonly count: number; resolve(): void }[] = [];
   #held: ReturnType<typeof deferred<void>> | undefined;
   #hanging: ((error: Error) => void)[] = [];
   #cuts: (() => void)[] = [];
@@ -48,6 +49,12 @@ export class FakeNats {
   cut(): void {
     for (const cut of this.#cuts.splice(0)) cut();
     for (const reject of this.#hanging.splice(0)) reject(new Error("timed out"));
+  }
+
+  /** Resolves when so many messages have arrived. */
+  received(count: number): Promise<void> {
+    if (this.arrived.length >= count) return Promise.resolve();
+    return new Promise((resolve) => this.#waiting.push({ count, resolve }));
   }
 
   /** The envelopes that arrived of a key. */
@@ -77,6 +84,7 @@ export class FakeNats {
       }
       const id = /Nats-Msg-Id: (.*)\r\n/.exec(new TextDecoder().decode(headers.encode()))?.[1] ?? "";
       this.arrived.push({ subject, id, envelope: JSON.parse(new TextDecoder().decode(data)) as Envelope });
+      for (const { count, resolve } of this.#waiting) if (count <= this.arrived.length) resolve();
     };
     return {
       info: { max_payload: this.maxPayload },

@@ -4,8 +4,12 @@ import { afterEach, beforeEach, expect, vi, type MockInstance } from "vitest";
 import { asRow, type Row } from "../model/row.ts";
 import type { WriteId } from "../model/metadata.ts";
 import { Database } from "../storage/idb/database.ts";
-import { addToOutbox, outboxRows, type OutboxRow } from "../storage/outbox/outbox-table.ts";
-import { asBlock, packing } from "../storage/entries/block.ts";
+import type { OutboxRecord } from "../storage/outbox/outbox-record.ts";
+import { addToOutbox, outboxRecords } from "../storage/outbox/outbox-table.ts";
+import * as arrangement from "../storage/entries/arrange.ts";
+import { asBlock } from "../storage/entries/block.ts";
+import type { Clock } from "../util/clock.ts";
+import { FakeClock } from "./fake-clock.ts";
 import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
 
 /** Every test of the file gets an IndexedDB of its own, with nothing in it. */
@@ -20,22 +24,27 @@ export function useFreshIndexedDB(): void {
   });
 }
 
-/** How entries come to lie in the database, for suites that run with each. */
+/** The two ways in which entries lie in the database, for suites that run with each. */
 export const LAYOUTS = [
-  { layout: "entries by themselves", fewest: Infinity },
-  { layout: "packed entries", fewest: 1 },
+  { layout: "single entries", minRowsForBlocks: Infinity },
+  { layout: "entries in blocks", minRowsForBlocks: 1 },
 ] as const;
 
-/** Packs entries from so many on that are written together. */
-export function useBlocks(fewest: number): void {
-  const usual = packing.fewest;
-  beforeEach(() => void (packing.fewest = fewest));
-  afterEach(() => void (packing.fewest = usual));
+const { arrange } = arrangement;
+
+/** In each test, writes of this many entries or more go into blocks. */
+export function useBlocks(minRowsForBlocks: number): void {
+  beforeEach(() => writeBlocksFrom(minRowsForBlocks));
 }
 
-/** A database that tells nobody of what happens to it. */
-export function openDatabase(name = "nas-keystore/test"): Database {
-  return new Database(name, { onLost: () => undefined, onReset: () => undefined });
+/** Until the end of the test, writes of this many entries or more go into blocks. */
+export function writeBlocksFrom(minRowsForBlocks: number): void {
+  vi.spyOn(arrangement, "arrange").mockImplementation((rows) => arrange(rows, minRowsForBlocks));
+}
+
+/** A database whose events go nowhere, and whose time limits never end by themselves. */
+export function openDatabase(name = "nas-keystore/test", clock: Clock = new FakeClock()): Database {
+  return new Database(name, { clock, onLost: () => undefined, onReset: () => undefined });
 }
 
 /** The transactions begun from now on. */
@@ -64,7 +73,7 @@ export function watchConnections(): { database: IDBDatabase; lose(): void }[] {
   return connections;
 }
 
-/** The browser's storage is gone until what is returned is called. */
+/** The browser's storage fails until the returned function is called. */
 export function loseStorage(): () => void {
   const lost = watchTransactions().mockImplementation(() => {
     throw lostServer();
@@ -128,7 +137,7 @@ export async function putRows(database: Database, rows: Readonly<Record<string, 
 }
 
 /**
- * All entries, as the database holds them, loose or packed.
+ * All entries, as the database holds them, single or in blocks.
  * @throws when a key lies in two places, or a block's list of keys is not its own
  */
 export async function allRows(database: Database): Promise<Record<string, Row | undefined>> {
@@ -152,15 +161,15 @@ export async function allRows(database: Database): Promise<Record<string, Row | 
   });
 }
 
-export async function putOutbox(database: Database, instanceId: string, ...rows: OutboxRow[]): Promise<void> {
+export async function putOutbox(database: Database, instanceId: string, ...rows: OutboxRecord[]): Promise<void> {
   await database.run([OUTBOX], "readwrite", (transaction) => {
     for (const row of rows) addToOutbox(transaction, instanceId, row);
   });
 }
 
 /** All of the outbox. */
-export function allOutbox(database: Database): Promise<[WriteId, OutboxRow][]> {
-  return database.run([OUTBOX], "readonly", outboxRows);
+export function allOutbox(database: Database): Promise<[WriteId, OutboxRecord][]> {
+  return database.run([OUTBOX], "readonly", outboxRecords);
 }
 
 export function resultOf<T>(request: IDBRequest<T>): Promise<T> {

@@ -4,9 +4,10 @@ import { afterEach, beforeAll, beforeEach, vi } from "vitest";
 
 import type { KeyStoreEvents } from "../model/events.ts";
 import { NASKeyStore } from "../key-store.ts";
-import { lazy } from "../values/lazy.ts";
-import type { KeyStoreOptions } from "../options/options.ts";
-import { parts } from "../runtime/runtime.ts";
+import { gzipPart } from "../values/gzip-part.ts";
+import { structuredPart } from "../values/formats.ts";
+import type { KeyStoreOptions } from "../options/types.ts";
+import { writeSidePart } from "../runtime/runtime.ts";
 import { FakeChannel } from "./fake-channel.ts";
 import { FakeLocks } from "./fake-locks.ts";
 import { FakeNats } from "./fake-nats.ts";
@@ -65,7 +66,7 @@ export function usePage(): Page {
 
 /** Loads the lazy parts of a store. How long that takes is not measured in turns of the event loop. */
 export async function preload(): Promise<void> {
-  await Promise.all([lazy.structured(), lazy.compression(), parts.writeSide()]);
+  await Promise.all([structuredPart.load(), gzipPart.load(), writeSidePart.load()]);
 }
 
 /** Hashes without WebCrypto's threads. How long they take is not measured in turns of the event loop. */

@@ -1,8 +1,11 @@
-/** Time and randomness. Every part that needs them is given a clock, so that a test can move time. */
+/**
+ * Time and randomness. Every part that needs them takes a clock, so that a test can move time. Random ids come from `crypto`
+ * instead (random-id.ts): no behaviour depends on their value.
+ */
 export interface Clock {
   /** Wall time, in milliseconds since the epoch. It may jump in either direction. */
   now(): number;
-  /** Milliseconds since some moment. It never goes back. For deadlines. */
+  /** Milliseconds since a fixed moment. It never goes back. For deadlines. */
   monotonic(): number;
   /** Calls back once, after `ms` milliseconds or later. */
   setTimer(callback: () => void, ms: number): Timer;
@@ -15,7 +18,7 @@ export interface Timer {
   cancel(): void;
 }
 
-/** The browser's own. Looks up the globals at every call: a page may replace them. */
+/** The clock of the browser. It looks up the globals at every call: a page may replace them. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),

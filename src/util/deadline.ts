@@ -1,18 +1,10 @@
 import type { Clock } from "./clock.ts";
 
-/** The promise's outcome if it comes within `ms` milliseconds, else what `late` returns or throws. The promise goes on. */
+/** The outcome of the promise if it settles within `ms` milliseconds, else the outcome of `late`. The promise goes on. */
 export function within<T>(clock: Clock, ms: number, promise: Promise<T>, late: () => T): Promise<T> {
   return new Promise((resolve, reject) => {
-    const timer = clock.setTimer(
-      () => {
-        try {
-          resolve(late());
-        } catch (error) {
-          reject(error);
-        }
-      },
-      Math.max(0, ms),
-    );
+    // A promise takes the error that `late` may throw.
+    const timer = clock.setTimer(() => resolve(new Promise((settle) => settle(late()))), Math.max(0, ms));
     promise.then(resolve, reject).finally(() => timer.cancel());
   });
 }

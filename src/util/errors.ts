@@ -1,4 +1,4 @@
-/** What went wrong, as a stable code: tell errors apart by this, never by their message. */
+/** The kind of an error. Stable: distinguish errors by their code, never by their message. */
 export type KeyStoreErrorCode =
   | "INVALID_KEY"
   | "INVALID_VALUE"
@@ -15,21 +15,24 @@ export type KeyStoreErrorCode =
 
 export interface KeyStoreErrorDetails {
   key?: string | undefined;
+  option?: string | undefined;
   cause?: unknown;
   results?: ReadonlyMap<string, boolean>;
 }
 
 /**
- * Every error that a call rejects with, but for the reason of an aborted signal.
- * The message says what to do; `cause` is what the platform or the server said.
+ * Every error that a call rejects with, except the reason of an aborted signal.
+ * The message states the problem and the remedy. `cause` is the error of the platform or the server.
  */
 export class KeyStoreError extends Error {
   override readonly name = "KeyStoreError";
   readonly code: KeyStoreErrorCode;
-  /** The key that the call was about, where there is one. */
-  readonly key?: string;
-  /** A bulk call that failed part-way: the keys committed before, with their results. */
-  readonly results?: ReadonlyMap<string, boolean>;
+  /** The key of the call, if it has one. */
+  declare readonly key?: string;
+  /** INVALID_OPTION: the name of the option. Absent where the options are not an object. */
+  declare readonly option?: string;
+  /** A bulk call that failed part-way: the keys that were committed before, with their results. */
+  declare readonly results?: ReadonlyMap<string, boolean>;
 
   constructor(code: KeyStoreErrorCode, message: string, { cause, ...facts }: KeyStoreErrorDetails = {}) {
     super(message, cause === undefined ? undefined : { cause });
@@ -38,13 +41,13 @@ export class KeyStoreError extends Error {
   }
 }
 
-/** Names the key of a call in an error that knows of none: it befell all of a group, or the storage. */
+/** Adds the key of a call to an error without one: a whole group, or the storage, failed. */
 export function aboutKey(key: unknown, error: unknown): unknown {
   if (typeof key !== "string" || !(error instanceof KeyStoreError) || error.key !== undefined) return error;
-  return new KeyStoreError(error.code, error.message, { key, cause: error.cause });
+  return new KeyStoreError(error.code, error.message, { key, option: error.option, cause: error.cause });
 }
 
-/** Whether an error says that what is stored under a key cannot be made a value of. */
+/** Whether an error means that a stored payload is damaged. */
 export function isDamage(error: unknown): error is KeyStoreError {
   return error instanceof KeyStoreError && (error.code === "CHECKSUM_MISMATCH" || error.code === "DECODE_FAILED");
 }
@@ -53,11 +56,11 @@ export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown));
 }
 
-/** What a thrown thing says, whatever it is. */
+/** The message of anything that was thrown. */
 export function messageOf(error: unknown): string {
   try {
     return error instanceof Error ? error.message || error.name : String(error);
   } catch {
-    return "something that says nothing";
+    return "an error without a message";
   }
 }

@@ -1,12 +1,12 @@
-import { encode } from "./codec.ts";
 import { KeyFormat, type Payload } from "../model/metadata.ts";
+import { encode } from "./pipeline.ts";
 import { snapshot } from "./snapshot.ts";
 
-/** A value as it was when the call was made, in the format that it turns out to be stored in. */
+/** A value as it was at the time of the call. Encodes it in the format of its key. */
 export type CapturedValue = (format: KeyFormat) => Payload | Promise<Payload>;
 
 /**
- * Takes a value whose format is known: encodes it.
+ * Captures a value whose format is known.
  * @throws KeyStoreError INVALID_VALUE
  */
 export function captureAs(format: KeyFormat, key: string, value: unknown): CapturedValue {
@@ -17,8 +17,8 @@ export function captureAs(format: KeyFormat, key: string, value: unknown): Captu
 }
 
 /**
- * Takes a value that is to be stored in the format that its key has, which is known only when earlier writes are done. Most
- * likely it is the default. Throws nothing; what JSON refuses is thrown once that is the format.
+ * Captures a value whose format is that of its key, which is known once earlier writes are done. Most keys have the default
+ * format. Never throws: the captured value throws INVALID_VALUE when it is encoded.
  */
 export function captureForUpdate(key: string, value: unknown): CapturedValue {
   const copy = snapshot(value);
@@ -26,7 +26,7 @@ export function captureForUpdate(key: string, value: unknown): CapturedValue {
   return (format) => (format === KeyFormat.JSON ? asJson() : encode(key, copy, format));
 }
 
-/** Does something now, and gives or throws later what came of it. */
+/** Runs the work now. The result is returned, or the error is thrown, at each later call. */
 function attempt<T>(work: () => T): () => T {
   try {
     const result = work();

@@ -1,36 +1,22 @@
 import { KeyStoreError } from "../util/errors.ts";
-import { hexOf } from "../util/hex.ts";
-import type { Payload } from "../model/metadata.ts";
+import { sha256 } from "./sha256.ts";
 
-const utf8 = new TextEncoder();
-
-/** Up to this size, `small` is faster in every engine for a lone payload, and about as fast for many at once. */
-const MAX_SMALL_BYTES = 1024;
-
-/** A faster SHA-256 for small payloads: see small-sha256.ts. It loads with the write side. */
-let small: ((bytes: Uint8Array) => string) | undefined;
-
-export function setSmallSha256(hash: typeof small): void {
-  small = hash;
+/** The size and the checksum of a payload before compression, as the metadata shows them. */
+export interface Digest {
+  readonly size: number;
+  readonly checksum: string | Promise<string>;
 }
 
-/** A payload as the bytes that are counted, hashed and compressed. */
-export function bytesOf(payload: Payload): Uint8Array<ArrayBuffer> {
-  return typeof payload === "string" ? utf8.encode(payload) : payload;
+/** @throws KeyStoreError INSECURE_CONTEXT */
+export function digestOf(bytes: Uint8Array<ArrayBuffer>): Digest {
+  return { size: bytes.length, checksum: sha256(bytes) };
 }
 
 /**
- * SHA-256 as 64 hex digits.
- * @throws KeyStoreError INSECURE_CONTEXT where the page has no WebCrypto
+ * @param bytes undefined: the row has no valid payload
+ * @throws KeyStoreError CHECKSUM_MISMATCH
  */
-export function sha256(bytes: Uint8Array<ArrayBuffer>): string | Promise<string> {
-  const subtle = globalThis.crypto?.subtle;
-  if (subtle === undefined) {
-    throw new KeyStoreError(
-      "INSECURE_CONTEXT",
-      "This page has no crypto.subtle, which checksums need: serve it over https or from localhost.",
-    );
-  }
-  if (small !== undefined && bytes.length <= MAX_SMALL_BYTES) return small(bytes);
-  return subtle.digest("SHA-256", bytes).then((digest) => hexOf(new Uint8Array(digest)));
+export async function verifyChecksum(key: string, bytes: Uint8Array<ArrayBuffer> | undefined, checksum: unknown): Promise<void> {
+  if (bytes !== undefined && (await sha256(bytes)) === checksum) return;
+  throw new KeyStoreError("CHECKSUM_MISMATCH", "The checksum of the stored payload does not match. Store or delete the key.", { key });
 }

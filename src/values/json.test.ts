@@ -15,7 +15,7 @@ const sparse: unknown[] = [];
 sparse.length = 2;
 sparse[1] = 1;
 
-describe("the format json refuses", () => {
+describe("Encoding: refusals", () => {
   it.each<[string, unknown, string]>([
     ["undefined", undefined, "value is undefined"],
     ["a function", () => 1, "value is a function"],
@@ -52,21 +52,21 @@ describe("the format json refuses", () => {
     ["what toJSON makes", { a: { toJSON: () => Number.NaN } }, "value.a is NaN"],
     ["what toJSON makes of the whole", { toJSON: () => undefined }, "value is undefined"],
     ["what lies in what toJSON makes", { a: { toJSON: () => ({ b: [1n] }) } }, "value.a.b[0] is a bigint"],
-  ])("%s", async (_, value, path) => {
+  ])("The format json refuses %s", async (_, value, path) => {
     const error = await errorOf(() => encode(value));
     expect(error).toMatchObject({ code: "INVALID_VALUE", key: "k" });
     expect(error.message).toContain(path);
     expect(error.message).toContain('Use the format "structured" or "binary"');
   });
 
-  it("names the shared object by the way it was reached", async () => {
+  it("The format json names a shared object by the path on which it was reached", async () => {
     const shared = { deep: { bad: 1n } };
     expect((await errorOf(() => encode({ fine: { deep: 1 }, first: shared, second: shared }))).message).toContain(
       "value.first.deep.bad is",
     );
   });
 
-  it("a value whose getter throws, and says what it threw", async () => {
+  it("The format json refuses a value whose getter throws, and quotes its error", async () => {
     const value = {
       a: {
         get b(): number {
@@ -85,7 +85,7 @@ describe("the format json refuses", () => {
     ["undefined", undefined],
     ["a symbol", Symbol("no")],
     ["an object that is no text", Object.create(null)],
-  ])("a value whose toJSON throws %s", async (_, thrown) => {
+  ])("The format json refuses a value whose toJSON throws %s", async (_, thrown) => {
     const error = await caught(() =>
       encode({
         toJSON() {
@@ -96,13 +96,13 @@ describe("the format json refuses", () => {
     expect(error).toMatchObject({ name: "KeyStoreError", code: "INVALID_VALUE" });
   });
 
-  it("a revoked proxy", async () => {
+  it("The format json refuses a revoked proxy", async () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
     expect(await codeOf(() => encode({ proxy }))).toBe("INVALID_VALUE");
   });
 
-  it("nesting that is too deep for the stack", async () => {
+  it("The format json refuses nesting that is too deep for the stack", async () => {
     let value: unknown = 1;
     for (let depth = 0; depth < 100_000; depth++) value = [value];
     const error = await errorOf(() => encode(value));
@@ -110,7 +110,7 @@ describe("the format json refuses", () => {
   });
 });
 
-describe("the format json keeps", () => {
+describe("Encoding", () => {
   it.each<[string, unknown, string]>([
     ["null", null, "null"],
     ["a string", "ä\n", String.raw`"ä\n"`],
@@ -131,11 +131,11 @@ describe("the format json keeps", () => {
     ["an object that is used twice", [twice, { again: twice }], '[{},{"again":{}}]'],
     ["boxed primitives", [Object(1), Object("a"), Object(true)], '[1,"a",true]'],
     ["a Map with a toJSON", Object.assign(new Map([["a", 1]]), { toJSON: () => ["a"] }), '["a"]'],
-  ])("%s", (_, value, text) => {
+  ])("The format json keeps %s", (_, value, text) => {
     expect(encode(value)).toBe(text);
   });
 
-  it("an own property named __proto__, and gives it back as one", () => {
+  it("The format json keeps an own property named __proto__ as an own property", () => {
     const value: unknown = JSON.parse('{"__proto__":{"admin":true},"constructor":1}');
     const back = decode(encode(value)) as object;
     expect(Object.keys(back)).toEqual(["__proto__", "constructor"]);
@@ -143,7 +143,7 @@ describe("the format json keeps", () => {
     expect((back as { admin?: boolean }).admin).toBeUndefined();
   });
 
-  it("every JSON value", () => {
+  it("The format json keeps every JSON value", () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 6 }), (value) => {
         expect(decode(encode(value))).toEqual(JSON.parse(JSON.stringify(value)));
@@ -151,7 +151,7 @@ describe("the format json keeps", () => {
     );
   });
 
-  it("whatever it takes as JSON.stringify does, and loses nothing of it that is not undefined", () => {
+  it("The format json encodes every value that it accepts as JSON.stringify does", () => {
     const anything = fc.anything({
       withBigInt: true,
       withDate: true,
@@ -178,8 +178,8 @@ describe("the format json keeps", () => {
   });
 });
 
-describe("decoding json", () => {
-  it.each(["", "{", "undefined", "NaN", "{a:1}", "[1,]", "\uFEFF1"])("refuses %j", async (text) => {
+describe("Decoding", () => {
+  it.each(["", "{", "undefined", "NaN", "{a:1}", "[1,]", "\uFEFF1"])("Decoding json refuses %j", async (text) => {
     expect(await errorOf(() => decode(text))).toMatchObject({ code: "DECODE_FAILED", key: "k", cause: expect.any(SyntaxError) as Error });
   });
 });

@@ -1,11 +1,11 @@
 import { KeyStoreError, messageOf } from "../util/errors.ts";
 
 /**
- * JSON text of a value that survives JSON. What `JSON.stringify` would silently change or drop is refused.
- * @throws KeyStoreError INVALID_VALUE with the path to the culprit
+ * The JSON text of a value. Refuses values that `JSON.stringify` would silently change or drop.
+ * @throws KeyStoreError INVALID_VALUE with the path to the refused value
  */
 export function encodeJson(key: string, value: unknown): string {
-  // The chain of objects from the root to the one being written, and the name under which each was reached.
+  // The objects from the root to the one being written, and the name of each in the one before.
   const holders: unknown[] = [];
   const names: string[] = [];
 
@@ -18,7 +18,7 @@ export function encodeJson(key: string, value: unknown): string {
 
   try {
     const text = JSON.stringify(value, function (this: unknown, name: string, item: unknown) {
-      // JSON.stringify goes depth first: what stands above the present holder is finished.
+      // JSON.stringify goes depth first: the objects after the present holder are finished.
       while (holders.length > 0 && holders.at(-1) !== this) {
         holders.pop();
         names.pop();
@@ -47,7 +47,7 @@ export function decodeJson(key: string, text: string): unknown {
     // JSON.parse defines `__proto__` as an own property, it never assigns it.
     return JSON.parse(text);
   } catch (cause) {
-    throw new KeyStoreError("DECODE_FAILED", "The stored payload is not JSON: store the key anew.", { key, cause });
+    throw new KeyStoreError("DECODE_FAILED", "The stored payload is not valid JSON. Store or delete the key.", { key, cause });
   }
 }
 

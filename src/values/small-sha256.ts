@@ -9,7 +9,7 @@ import { hexOf } from "../util/hex.ts";
 const ROUND_CONSTANTS = Int32Array.from(primes(64), (prime) => (Math.cbrt(prime) % 1) * 2 ** 32);
 const INITIAL_STATE = Int32Array.from(primes(8), (prime) => (Math.sqrt(prime) % 1) * 2 ** 32);
 
-/** Every call reuses these: no call waits. */
+/** Shared by all calls: none of them is asynchronous. */
 const state = new Int32Array(8);
 const schedule = new Int32Array(64);
 const lastBlocks = new DataView(new ArrayBuffer(128));

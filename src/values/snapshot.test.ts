@@ -2,8 +2,8 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { snapshot } from "./snapshot.ts";
 
-describe("a snapshot", () => {
-  it("is equal to what it was taken of, and shares nothing that can change", () => {
+describe("snapshot", () => {
+  it("A snapshot equals its source and shares nothing that can change", () => {
     const value = { list: [1, { deep: true }], map: new Map([[{ k: 1 }, new Set([new Date(5)])]]), bytes: new Uint8Array([1, 2]) };
     const copy = snapshot(value);
     const before = structuredClone(value);
@@ -15,7 +15,7 @@ describe("a snapshot", () => {
     expect(copy).toEqual(before);
   });
 
-  it("keeps cycles and shared references", () => {
+  it("A snapshot keeps cycles and shared references", () => {
     const shared = { a: 1 };
     const value: Record<string, unknown> = { one: shared, two: shared };
     value["self"] = value;
@@ -25,7 +25,7 @@ describe("a snapshot", () => {
     expect(copy["one"]).not.toBe(shared);
   });
 
-  it("keeps holes, array lengths and null prototypes", () => {
+  it("A snapshot keeps holes, array lengths and null prototypes", () => {
     const sparse: unknown[] = [];
     sparse[3] = 1;
     const copy = snapshot({ sparse, bare: Object.create(null) as object });
@@ -34,13 +34,13 @@ describe("a snapshot", () => {
     expect(Object.getPrototypeOf(copy.bare)).toBeNull();
   });
 
-  it("defines __proto__ as an own property instead of assigning it", () => {
+  it("A snapshot defines __proto__ as an own property instead of assigning it", () => {
     const copy = snapshot(JSON.parse('{"__proto__":{"admin":true}}') as object);
     expect(Object.keys(copy)).toEqual(["__proto__"]);
     expect(Object.getPrototypeOf(copy)).toBe(Object.prototype);
   });
 
-  it("reads getters once, now", () => {
+  it("A snapshot reads each getter once, when it is taken", () => {
     let reads = 0;
     const copy = snapshot({
       get n() {
@@ -50,7 +50,7 @@ describe("a snapshot", () => {
     expect([copy.n, copy.n, reads]).toEqual([1, 1, 1]);
   });
 
-  it("takes the bytes of a view, not of the buffer below it", () => {
+  it("A snapshot copies the bytes of a view, not its whole buffer", () => {
     const buffer = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]).buffer;
     const copy = snapshot({ part: new Uint8Array(buffer, 2, 3), view: new DataView(buffer, 1, 2), wide: new Uint16Array(buffer, 2, 1) });
     expect([...copy.part]).toEqual([3, 4, 5]);
@@ -59,7 +59,7 @@ describe("a snapshot", () => {
     expect(copy.wide.buffer.byteLength).toBe(2);
   });
 
-  it("leaves what is refused later as it is: functions, class instances, promises", () => {
+  it("A snapshot keeps functions, class instances and promises as they are, since encoding refuses them later", () => {
     class Point {
       x = 1;
     }
@@ -71,7 +71,7 @@ describe("a snapshot", () => {
     expect(copy.re).toBe(value.re);
   });
 
-  it("costs no stack, however deep the value", () => {
+  it("A snapshot of a value of any depth does not overflow the stack", () => {
     let value: unknown = "end";
     for (let depth = 0; depth < 100_000; depth++) value = [value];
     let copy = snapshot(value);
@@ -79,7 +79,7 @@ describe("a snapshot", () => {
     expect(copy).toBe("end");
   });
 
-  it("equals anything", () => {
+  it("A snapshot equals its source, whatever the value", () => {
     const anything = fc.anything({
       withDate: true,
       withMap: true,

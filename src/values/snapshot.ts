@@ -1,20 +1,19 @@
 /**
- * A copy of what a caller can still change while a write waits for something (the module of a format, or the format
- * itself): plain objects, arrays, maps, sets, dates and bytes, cycles included. Everything else is kept as it is:
- * it either cannot change or is refused later, with the same words as without the wait.
+ * A copy of a value, for a write that cannot encode it in the call itself. Copies plain objects, arrays, maps, sets, dates and
+ * bytes, cycles included. Everything else stays as it is: it cannot change, or encoding refuses it later.
  */
 export function snapshot<T>(value: T): T {
   try {
     return copyAll(value);
   } catch {
-    // A getter that throws, bytes that were transferred: cannot be stored either, which is said where that is tried.
+    // A getter threw, or bytes were transferred. Encoding throws the same error later.
     return value;
   }
 }
 
 function copyAll<T>(value: T): T {
   const copies = new Map<unknown, unknown>();
-  // Filled from a list instead of by recursion: depth costs no stack.
+  // A list instead of recursion: deep values need no stack.
   const unfilled: [source: object, copy: object][] = [];
 
   const copyOf = (source: unknown): unknown => {
@@ -36,15 +35,11 @@ function copyAll<T>(value: T): T {
       for (const item of source) (copy as Set<unknown>).add(copyOf(item));
     } else if (Array.isArray(source) || isPlain(source)) {
       for (const name of Reflect.ownKeys(source)) {
-        const descriptor = Object.getOwnPropertyDescriptor(source, name);
-        if (descriptor === undefined || (Array.isArray(source) && name === "length")) continue;
-        // A getter is read now; defining, unlike assigning, is safe with a name like `__proto__`.
-        Object.defineProperty(copy, name, {
-          value: copyOf(Reflect.get(source, name)),
-          enumerable: descriptor.enumerable ?? false,
-          writable: true,
-          configurable: true,
-        });
+        // No format keeps the others.
+        if (!Object.prototype.propertyIsEnumerable.call(source, name)) continue;
+        // Reads a getter now. Unlike an assignment, a definition is safe with a name like `__proto__`.
+        const value = copyOf(Reflect.get(source, name));
+        Object.defineProperty(copy, name, { value, enumerable: true, writable: true, configurable: true });
       }
     }
   }
@@ -52,25 +47,17 @@ function copyAll<T>(value: T): T {
 }
 
 function emptyCopy(source: object): object {
-  if (Array.isArray(source)) {
-    const copy: unknown[] = [];
-    copy.length = source.length;
-    return copy;
-  }
+  if (Array.isArray(source)) return Object.assign([], { length: source.length });
   if (source instanceof Map) return new Map();
   if (source instanceof Set) return new Set();
   if (source instanceof Date) return new Date(source.getTime());
   if (source instanceof ArrayBuffer) return source.slice(0);
-  if (ArrayBuffer.isView(source)) return copyOfView(source);
+  if (ArrayBuffer.isView(source)) {
+    const View = source.constructor as new (buffer: ArrayBufferLike) => object;
+    // The bytes of the view alone, not the whole buffer.
+    return new View(source.buffer.slice(source.byteOffset, source.byteOffset + source.byteLength));
+  }
   return isPlain(source) ? (Object.create(Object.getPrototypeOf(source)) as object) : source;
-}
-
-/** The bytes of the view alone, not of the whole buffer that it lies on. */
-function copyOfView(view: ArrayBufferView): object {
-  const { buffer, byteOffset, byteLength } = view;
-  const bytes = buffer.slice(byteOffset, byteOffset + byteLength);
-  const View = view.constructor as new (buffer: ArrayBufferLike) => object;
-  return new View(bytes);
 }
 
 function isPlain(value: object): boolean {

@@ -1,6 +1,6 @@
 import { getEventListeners } from "node:events";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { setSmallSha256 } from "../values/checksum.ts";
+import { smallHash } from "../values/sha256.ts";
 import type { NASKeyStore } from "../key-store.ts";
 import { caught, codeOf, errorOf } from "../testing/errors.ts";
 import { allOutbox, openDatabase } from "../testing/indexeddb.ts";
@@ -27,7 +27,7 @@ afterEach(() => {
 
 /** Something happens while the next write is hashed: after it has been checked, and before it commits. */
 function duringHash(happen: () => Promise<unknown>): void {
-  setSmallSha256(undefined);
+  smallHash.loaded = undefined;
   awaited++;
   const digest = crypto.subtle.digest.bind(crypto.subtle);
   vi.spyOn(crypto.subtle, "digest").mockImplementationOnce(async (...given) => {

@@ -2,17 +2,21 @@ import { describe, expect, it, vi } from "vitest";
 import { LONG_AGO } from "../../model/row.ts";
 import { allRows, openDatabase, putRows, useFreshIndexedDB, watchTransactions, writesAmong } from "../../testing/indexeddb.ts";
 import { entryRow, NOW, tombstone } from "../../testing/rows.ts";
-import type { WriteState } from "../outbox/outbox-table.ts";
+import type { Database } from "../idb/database.ts";
+import type { WriteState } from "../outbox/outbox-record.ts";
 import { sweep, type SweepPorts } from "./sweeper.ts";
 
 useFreshIndexedDB();
 
-const ports = (stateOf: SweepPorts["stateOf"]): SweepPorts => ({ stateOf, onExpired: () => undefined });
-const confirmed = ports(async () => undefined);
+const confirmed: SweepPorts["stateOf"] = async () => undefined;
 
-describe("a sweep", () => {
-  it("removes what has expired now, and says how many", async () => {
-    vi.spyOn(Date, "now").mockReturnValue(NOW);
+/** Sweeps at `NOW`. */
+function sweepNow(database: Database, stateOf = confirmed, onExpired: SweepPorts["onExpired"] = () => undefined): Promise<number> {
+  return sweep({ database, clock: { now: () => NOW }, stateOf, onExpired });
+}
+
+describe("A sweep", () => {
+  it("removes the entries that have expired, and resolves with their number", async () => {
     const database = openDatabase();
     await putRows(database, {
       a: entryRow({ expiresAt: NOW }),
@@ -20,49 +24,40 @@ describe("a sweep", () => {
       c: entryRow({ expiresAt: NOW + 1 }),
       d: entryRow(),
     });
-    expect(await sweep(database, confirmed)).toBe(2);
+    expect(await sweepNow(database)).toBe(2);
     expect(Object.keys(await allRows(database))).toEqual(["c", "d"]);
-    expect(await sweep(database, confirmed)).toBe(0);
+    expect(await sweepNow(database)).toBe(0);
   });
 
-  it("removes tombstones of confirmed deletes, and does not count them", async () => {
+  it("removes tombstones of confirmed deletes without counting them", async () => {
     const database = openDatabase();
     await putRows(database, { a: tombstone(3) });
-    expect(await sweep(database, confirmed)).toBe(0);
+    expect(await sweepNow(database)).toBe(0);
     expect(await allRows(database)).toEqual({});
   });
 
-  it.each<WriteState>(["sending", "queued", "rejected"])("keeps what is %s, but so that no clock can revive it", async (state) => {
-    const database = openDatabase();
-    const now = vi.spyOn(Date, "now").mockReturnValue(NOW);
-    await putRows(database, { a: entryRow({ expiresAt: NOW }), t: tombstone(2) });
-    expect(
-      await sweep(
-        database,
-        ports(async () => state),
-      ),
-    ).toBe(0);
-    const rows = await allRows(database);
-    expect(rows["a"]).toMatchObject({ ...entryRow({ expiresAt: NOW }), expiresAt: LONG_AGO });
-    expect(rows["t"]).toEqual(tombstone(2));
-    now.mockReturnValue(NOW - 1_000_000);
-    expect((await allRows(database))["a"]?.expiresAt).toBe(LONG_AGO);
-    expect(await sweep(database, confirmed)).toBe(1);
-  });
+  it.each<WriteState>(["sending", "queued", "rejected"])(
+    "keeps an expired entry that is %s, and marks it as expired for any clock",
+    async (state) => {
+      const database = openDatabase();
+      await putRows(database, { a: entryRow({ expiresAt: NOW }), t: tombstone(2) });
+      expect(await sweepNow(database, async () => state)).toBe(0);
+      const rows = await allRows(database);
+      expect(rows["a"]).toMatchObject({ ...entryRow({ expiresAt: NOW }), expiresAt: LONG_AGO });
+      expect(rows["t"]).toEqual(tombstone(2));
+      // A clock that has gone back.
+      expect(await sweep({ database, clock: { now: () => NOW - 1_000_000 }, stateOf: confirmed, onExpired: () => undefined })).toBe(1);
+    },
+  );
 
-  it("asks for each entry by the id of its write", async () => {
+  it("asks for the state of each entry by its write id", async () => {
     const database = openDatabase();
     await putRows(database, { a: entryRow({ expiresAt: 1, writeId: ["x", 5] }), b: entryRow({ expiresAt: 1, writeId: ["y", 6] }) });
-    expect(
-      await sweep(
-        database,
-        ports(async (_, [instanceId]) => (instanceId === "x" ? "queued" : undefined)),
-      ),
-    ).toBe(1);
+    expect(await sweepNow(database, async (_, [instanceId]) => (instanceId === "x" ? "queued" : undefined))).toBe(1);
     expect(Object.keys(await allRows(database))).toEqual(["a"]);
   });
 
-  it("tells of what has expired while it is still there, but not of what was marked so before", async () => {
+  it("reports expired keys before it removes them, except the keys that were marked before", async () => {
     const database = openDatabase();
     await putRows(database, { a: entryRow({ expiresAt: 1 }), b: entryRow(), marked: entryRow({ expiresAt: LONG_AGO }), t: tombstone(2) });
     const told: (readonly string[])[] = [];
@@ -71,19 +66,20 @@ describe("a sweep", () => {
       told.push(keys);
       there = allRows(database);
     };
-    expect(await sweep(database, { ...confirmed, onExpired })).toBe(2);
-    expect([told, Object.keys(await there)]).toEqual([[["a"]], ["a", "b", "marked", "t"]]);
+    expect(await sweepNow(database, confirmed, onExpired)).toBe(2);
+    expect(told).toEqual([["a"]]);
+    expect(Object.keys(await there)).toEqual(["a", "b", "marked", "t"]);
   });
 
   it("works in bounded batches", async () => {
     const database = openDatabase();
     await putRows(database, Object.fromEntries(Array.from({ length: 450 }, (_, n) => [`k${n}`, entryRow({ expiresAt: 1 })])));
     const transactions = watchTransactions();
-    expect(await sweep(database, confirmed)).toBe(450);
+    expect(await sweepNow(database)).toBe(450);
     expect(writesAmong(transactions)).toBe(3);
   });
 
-  it("leaves alone what was stored anew while it was about to be swept", async () => {
+  it("keeps an entry that is stored again while the sweep runs", async () => {
     const database = openDatabase();
     await putRows(database, { a: entryRow({ expiresAt: 1 }) });
     const run = database.run.bind(database);
@@ -92,7 +88,7 @@ describe("a sweep", () => {
       await putRows(database, { a: entryRow({ version: 2 }) });
       return keys;
     });
-    expect(await sweep(database, confirmed)).toBe(0);
+    expect(await sweepNow(database)).toBe(0);
     expect((await allRows(database))["a"]?.version).toBe(2);
   });
 });

@@ -1,30 +1,34 @@
 import type { WriteId } from "../../model/metadata.ts";
 import { isExpired, isTombstone, LONG_AGO, type Row } from "../../model/row.ts";
 import { batches } from "../../util/batches.ts";
+import type { Clock } from "../../util/clock.ts";
+import { find } from "../entries/find.ts";
+import { expiredKeys } from "../entries/listing.ts";
+import { replaceRows } from "../entries/write.ts";
 import type { Database } from "../idb/database.ts";
-import { expiredKeys } from "../entries/entry-index.ts";
-import { find } from "../entries/entry-table.ts";
-import { replaceRows } from "../entries/entry-writes.ts";
-import type { WriteState } from "../outbox/outbox-table.ts";
 import { ENTRIES, OUTBOX } from "../idb/schema.ts";
+import type { WriteState } from "../outbox/outbox-record.ts";
 
-type StateOf = (transaction: IDBTransaction, id: WriteId) => Promise<WriteState | undefined>;
-
-/** One transaction looks at so many expired entries. */
+/** One transaction looks at this many expired entries. */
 export const EXPIRED_BATCH = 200;
 
+/** The state of a write, undefined when it is confirmed. */
+export type StateOf = (transaction: IDBTransaction, id: WriteId) => Promise<WriteState | undefined>;
+
 export interface SweepPorts {
+  readonly database: Pick<Database, "run">;
+  readonly clock: Pick<Clock, "now">;
   readonly stateOf: StateOf;
-  /** Told of what has expired, before it is removed: memory may hold it still. */
+  /** Called with the expired keys before they are removed: memory may still have them. */
   readonly onExpired: (keys: readonly string[]) => void;
 }
 
 /**
- * Removes what has expired, in bounded batches.
+ * Removes expired entries and the tombstones of confirmed deletes, in bounded batches.
  * @returns how many entries were removed
  */
-export async function sweep(database: Database, { stateOf, onExpired }: SweepPorts): Promise<number> {
-  const now = Date.now();
+export async function sweep({ database, clock, stateOf, onExpired }: SweepPorts): Promise<number> {
+  const now = clock.now();
   const [keys, unmarked] = await database.run([ENTRIES], "readonly", (transaction) =>
     Promise.all([expiredKeys(transaction, now), expiredKeys(transaction, now, LONG_AGO)]),
   );
@@ -37,8 +41,8 @@ export async function sweep(database: Database, { stateOf, onExpired }: SweepPor
 }
 
 /**
- * In an open transaction: removes the rows under keys that had expired at `now`. Must keep one that is not confirmed, since its
- * message is made of it, but so that no clock that jumps back can revive it.
+ * Removes the rows of keys that had expired at `now`, in an open transaction. Must keep an unconfirmed row, since its message is built
+ * from it, and mark it as expired, so that a clock that goes back does not revive it.
  * @returns how many entries were removed
  */
 export async function removeExpired(transaction: IDBTransaction, stateOf: StateOf, keys: readonly string[], now: number): Promise<number> {

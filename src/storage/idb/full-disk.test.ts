@@ -5,16 +5,17 @@ import { newCommitter } from "../../testing/committer.ts";
 import { storeDraft } from "../../testing/drafts.ts";
 import { codeOf } from "../../testing/errors.ts";
 import { allRows, openDatabase, useFreshIndexedDB, watchTransactions } from "../../testing/indexeddb.ts";
-import { NO_REASON } from "./database.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
+import { UnexplainedAbort } from "./errors.ts";
 import { explainFailure } from "./full-disk.ts";
 import { META } from "./schema.ts";
 
 useFreshIndexedDB();
 
-/** What a write needs. */
+/** The space that a write needs. */
 const BYTES = 100_000;
 
-const aborted = new KeyStoreError("STORAGE_UNAVAILABLE", "", { cause: NO_REASON });
+const aborted = new KeyStoreError("STORAGE_UNAVAILABLE", "", { cause: new UnexplainedAbort() });
 
 function stubEstimate(estimate: StorageEstimate | undefined): void {
   vi.stubGlobal("navigator", { storage: estimate && { estimate: async () => estimate } });
@@ -39,7 +40,7 @@ it.each([
   stubEstimate(estimate);
   const database = openDatabase();
   if (estimate === undefined || estimate.quota > 1_000_000) abortWrites((tables) => tables.includes(META));
-  expect(await explainFailure(aborted, database, BYTES)).toMatchObject({ code: "QUOTA_EXCEEDED", cause: aborted });
+  expect(await explainFailure(aborted, database, BYTES, new FakeClock())).toMatchObject({ code: "QUOTA_EXCEEDED", cause: aborted });
 });
 
 it.each([
@@ -49,7 +50,7 @@ it.each([
   "An abort without a reason stays STORAGE_UNAVAILABLE when a small write succeeds and the browser's estimate %s.",
   async (_, estimate) => {
     stubEstimate(estimate);
-    expect(await explainFailure(aborted, openDatabase(), BYTES)).toBe(aborted);
+    expect(await explainFailure(aborted, openDatabase(), BYTES, new FakeClock())).toBe(aborted);
   },
 );
 
@@ -60,22 +61,18 @@ it("An abort without a reason means a full disk when a small write exceeds the q
   vi.spyOn(IDBObjectStore.prototype, "put").mockImplementation(() => {
     throw new DOMException("full", "QuotaExceededError");
   });
-  expect(await explainFailure(aborted, database, BYTES)).toMatchObject({ code: "QUOTA_EXCEEDED" });
+  expect(await explainFailure(aborted, database, BYTES, new FakeClock())).toMatchObject({ code: "QUOTA_EXCEEDED" });
 });
 
-it("An estimate that never comes is waited for 2 s.", async () => {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-  try {
-    vi.stubGlobal("navigator", { storage: { estimate: () => new Promise(() => undefined) } });
-    const explained = explainFailure(aborted, openDatabase(), BYTES);
-    await vi.advanceTimersByTimeAsync(2_000);
-    expect(await explained).toBe(aborted);
-  } finally {
-    vi.useRealTimers();
-  }
+it("A write waits at most 2 s for the browser's estimate.", async () => {
+  const clock = new FakeClock();
+  vi.stubGlobal("navigator", { storage: { estimate: () => new Promise(() => undefined) } });
+  const explained = explainFailure(aborted, openDatabase(), BYTES, clock);
+  await clock.advance(2_000);
+  expect(await explained).toBe(aborted);
 });
 
-it("A write that the browser aborts without a reason takes no other call of its group down.", async () => {
+it("A write that the browser aborts without a reason does not fail the other calls of its group.", async () => {
   stubEstimate({ quota: 1_000_000_000, usage: 0 });
   const database = openDatabase();
   const committer = newCommitter(database);
@@ -90,7 +87,7 @@ it("A write that the browser aborts without a reason takes no other call of its 
   expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
 });
 
-it("The small write that looks for evidence changes nothing.", async () => {
+it("The small write that tests for a full disk changes nothing.", async () => {
   stubEstimate(undefined);
   const database = openDatabase();
   const contents = (): Promise<unknown> =>
@@ -103,20 +100,20 @@ it("The small write that looks for evidence changes nothing.", async () => {
         }),
     );
   const before = await contents();
-  await explainFailure(aborted, database, BYTES);
+  await explainFailure(aborted, database, BYTES, new FakeClock());
   expect(await contents()).toEqual(before);
 });
 
-it("Any other error stays as it is, without a look at the disk.", async () => {
+it("Any other error stays as it is, whatever the estimate says.", async () => {
   stubEstimate({ quota: 1, usage: 1 });
   const lost = new KeyStoreError("STORAGE_UNAVAILABLE", "", { cause: new DOMException("lost", "UnknownError") });
-  expect(await explainFailure(lost, openDatabase(), BYTES)).toBe(lost);
+  expect(await explainFailure(lost, openDatabase(), BYTES, new FakeClock())).toBe(lost);
 });
 
 it.each([
   ["evicts nothing and rejects STORAGE_UNAVAILABLE while the disk has space", 1_000_000_000, "STORAGE_UNAVAILABLE", 0],
   ["makes room and rejects QUOTA_EXCEEDED when the disk is full", 1_000, "QUOTA_EXCEEDED", 1],
-])("A write that the browser aborts without a reason %s.", async (_, quota, code, rooms) => {
+])("A write that the browser aborts without a reason %s.", async (_, quota, code, roomsMade) => {
   stubEstimate({ quota, usage: 0 });
   const database = openDatabase();
   const makeRoom = vi.fn<() => Promise<boolean>>(async () => true);
@@ -124,5 +121,5 @@ it.each([
   await allRows(database);
   abortWrites((tables) => !tables.includes(META));
   expect(await codeOf(() => committer.commit([storeDraft("a")]))).toBe(code);
-  expect(makeRoom).toHaveBeenCalledTimes(rooms);
+  expect(makeRoom).toHaveBeenCalledTimes(roomsMade);
 });

@@ -1,21 +1,21 @@
-import { outboxRows } from "./outbox-table.ts";
+import { outboxRecords } from "./outbox-table.ts";
 
 /** A key's newest write that the server has not confirmed. */
 export interface PendingWrite {
   key: string;
   operation: "store" | "delete";
   version: number;
-  /** How often it was tried in vain. */
+  /** Failed attempts to publish it. */
   attempts: number;
   lastError?: string;
-  /** The server refused it; it is not tried again by itself. */
+  /** The server refused it. It is not retried automatically. */
   rejected: boolean;
 }
 
-/** One row per key: its newest write in the outbox. */
+/** The newest unconfirmed write of each key. */
 export async function pendingWrites(transaction: IDBTransaction): Promise<PendingWrite[]> {
   const newest = new Map<string, PendingWrite>();
-  for (const [, { state, writes, attempts, lastError }] of await outboxRows(transaction)) {
+  for (const [, { state, writes, attempts, lastError }] of await outboxRecords(transaction)) {
     for (const { key, operation, version } of writes) {
       if ((newest.get(key)?.version ?? 0) > version) continue;
       newest.set(key, {

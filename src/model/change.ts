@@ -1,0 +1,38 @@
+import type { Payload } from "./metadata.ts";
+import type { EntryRow } from "./row.ts";
+
+/** Everything that can happen to an entry. */
+export type Change = LocalChange | TabChange;
+
+/** A change made by this store. Writes carry what memory keeps and what eviction counts. */
+export type LocalChange = { readonly source: "local" } & (
+  | { readonly type: "store"; readonly key: string; readonly version: number; readonly entry: StoredEntry; readonly grew: Growth }
+  | { readonly type: "delete"; readonly key: string; readonly version: number; readonly grew: Growth }
+  | Removal
+);
+
+/** A change made by another tab. */
+export type TabChange = { readonly source: "tab" } & ToldChange;
+
+/** A change as tabs tell each other: its key and version, never the value. */
+export type ToldChange = { readonly type: "store" | "delete"; readonly key: string; readonly version: number } | Removal;
+
+/** A removal that is no write: expired or evicted entries, or all of them but the unconfirmed ones. */
+type Removal = { readonly type: "expire" | "evict"; readonly key: string } | { readonly type: "clear" };
+
+export interface StoredEntry {
+  readonly row: EntryRow;
+  /** Whole and uncompressed. */
+  readonly payload: Payload;
+}
+
+/** By how much the database grew: entries, and bytes of payload before compression. Negative where it shrank. */
+export interface Growth {
+  readonly entries: number;
+  readonly bytes: number;
+}
+
+/** The same removal of several entries by this store. */
+export function removals(type: "expire" | "evict", keys: readonly string[]): LocalChange[] {
+  return keys.map((key) => ({ source: "local", type, key }));
+}

@@ -1,0 +1,70 @@
+import type { Clock } from "../util/clock.ts";
+import { AttemptSockets } from "./attempt-sockets.ts";
+import type { Connection } from "./connection.ts";
+import { natsClient, type NatsClient, type SocketFactory } from "./nats-client.ts";
+import { NatsConnection } from "./nats-connection.ts";
+
+export interface ConnectOptions {
+  readonly clock: Clock;
+  readonly servers: readonly string[];
+  /** Credentials and other options of the client, as the user gave them. */
+  readonly connection: object;
+  /** The client's own limit for one attempt. */
+  readonly timeoutMs: number;
+  /** Replaces nats.ws' `connect`. */
+  readonly connect: ((options: object) => Promise<unknown>) | undefined;
+}
+
+/** The attempt is given up this long after the client's own limit has passed. */
+const GRACE_MS = 500;
+
+/**
+ * Connects to the first server that answers.
+ * @throws Error with the cause, never with credentials
+ */
+export async function connectToNats({ clock, servers, connection, timeoutMs, connect }: ConnectOptions): Promise<Connection> {
+  const connectClient: (options: object) => Promise<unknown> = connect ?? (await natsClient.load()).connect;
+  const sockets = new AttemptSockets(clock, (connection as { wsFactory?: SocketFactory }).wsFactory);
+  try {
+    const connecting = connectClient({
+      ...connection,
+      servers: [...servers],
+      timeout: timeoutMs,
+      // The outbox is the retry. A connection serves the operations in flight only.
+      reconnect: false,
+      ignoreClusterUpdates: true,
+      wsFactory: sockets.open,
+    }) as Promise<NatsClient>;
+    const client = await withinLimits(clock, timeoutMs + GRACE_MS, connecting, sockets.allClosed);
+    return new NatsConnection(clock, client, () => sockets.closeAll());
+  } catch (error) {
+    sockets.closeAll();
+    throw describe(error, servers);
+  }
+}
+
+/** The client, if it connects in time and before all its sockets have closed. A client that connects later is closed. */
+function withinLimits(clock: Clock, ms: number, connecting: Promise<NatsClient>, allClosed: Promise<never>): Promise<NatsClient> {
+  return new Promise((resolve, reject) => {
+    let isSettled = false;
+    const giveUp = (error: unknown): void => {
+      // A connected client reports its end itself.
+      if (isSettled) return;
+      reject(error);
+      connecting.then((client) => client.close()).catch(() => undefined);
+    };
+    const timer = clock.setTimer(() => giveUp(new Error(`No connection within ${ms} ms.`)), ms);
+    connecting.then(resolve, reject).finally(() => {
+      isSettled = true;
+      timer.cancel();
+    });
+    allClosed.catch(giveUp);
+  });
+}
+
+/** An error with a message. For a closed port, nats.ws 1.30.3 rejects with a code and the message `undefined`. */
+function describe(error: unknown, servers: readonly string[]): Error {
+  if (error instanceof Error && Boolean(error.message) && error.message !== "undefined") return error;
+  const hosts = servers.map((server) => new URL(server).host).join(", ");
+  return new Error(`No NATS server answers at ${hosts}.`, { cause: error });
+}

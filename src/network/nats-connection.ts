@@ -1,0 +1,99 @@
+import { headerOf, type Message } from "../model/envelope.ts";
+import type { Clock } from "../util/clock.ts";
+import { within } from "../util/deadline.ts";
+import type { Connection, Receipt } from "./connection.ts";
+import type { NatsClient } from "./nats-client.ts";
+
+/** nats.ws waits without limit for a socket's buffer to empty before it closes the socket. */
+const CLOSE_TIMEOUT_MS = 1_000;
+
+/** A connection over a client of nats.ws or nats-core, with workarounds for both. */
+export class NatsConnection implements Connection {
+  readonly ending: Promise<void>;
+  readonly #clock: Clock;
+  readonly #client: NatsClient;
+  readonly #closeSockets: () => void;
+  /** Receipts of messages that the server has not answered yet, by subject: a refusal names the subject only. */
+  readonly #open = new Map<string, Set<Receipt>>();
+  /** Rejects when the connection is closed. */
+  readonly #closed: Promise<never>;
+
+  constructor(clock: Clock, client: NatsClient, closeSockets: () => void) {
+    this.#clock = clock;
+    this.#client = client;
+    this.#closeSockets = closeSockets;
+    this.#closed = client.closed().then((reason) => {
+      throw reason instanceof Error && Boolean(reason.message) ? reason : new Error("The connection to the server was lost.");
+    });
+    this.#closed.catch(() => undefined);
+    this.ending = Promise.race([this.#closed, this.#followStatus()]).catch(() => undefined);
+  }
+
+  get maxPayloadBytes(): number {
+    return this.#client.info?.max_payload ?? Infinity;
+  }
+
+  publish(message: Message): Receipt {
+    const { subject, data } = message;
+    // Both clients call nothing but `encode` of the headers.
+    this.#client.publish(subject, data, { headers: { encode: () => headerOf(message) } });
+    const receipt: Receipt = {};
+    const open = this.#open.get(subject);
+    if (open === undefined) this.#open.set(subject, new Set([receipt]));
+    else open.add(receipt);
+    return receipt;
+  }
+
+  async roundTrip(): Promise<void> {
+    const before = [...this.#open].map(([subject, receipts]) => [subject, [...receipts]] as const);
+    // flush() of nats.ws 1.30.3 never settles once the connection is closed.
+    await Promise.race([this.#client.flush(), this.#closed]);
+    // A refusal comes before the PONG, but surfaces up to one macrotask after it.
+    await macrotask();
+    for (const [subject, receipts] of before) {
+      const open = this.#open.get(subject);
+      for (const receipt of receipts) open?.delete(receipt);
+      if (open?.size === 0) this.#open.delete(subject);
+    }
+  }
+
+  async close(): Promise<void> {
+    await within(this.#clock, CLOSE_TIMEOUT_MS, this.#client.close(), () => undefined).catch(() => undefined);
+    this.#closeSockets();
+  }
+
+  /** Puts refusals into their receipts. Resolves when the server asks to leave. */
+  async #followStatus(): Promise<void> {
+    for await (const status of this.#client.status()) {
+      if (status.type === "ldm") return;
+      const refused = status.permissionContext ?? status.error;
+      if (status.type !== "error" || refused?.operation !== "publish" || refused.subject === undefined) continue;
+      const subject = unquote(refused.subject);
+      for (const receipt of this.#open.get(subject) ?? []) {
+        receipt.refusal = status.error ?? new Error(`Permissions Violation for Publish to "${subject}"`);
+      }
+    }
+    await this.#closed;
+  }
+}
+
+/** Decodes a subject that the server has quoted with Go's `%q`. */
+function unquote(quoted: string): string {
+  return quoted.replace(
+    /\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|(.))/g,
+    (_, x?: string, u?: string, U?: string, character?: string) =>
+      character ?? String.fromCodePoint(Number.parseInt(x ?? u ?? U ?? "fffd", 16)),
+  );
+}
+
+/** Resolves in a new macrotask. A message port, since browsers delay nested timers by 4 ms. */
+function macrotask(): Promise<void> {
+  return new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(undefined);
+  });
+}

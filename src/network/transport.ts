@@ -1,0 +1,36 @@
+import type { Message } from "../model/envelope.ts";
+
+/** The way to the server. */
+export interface Transport {
+  /** The largest message that the server accepts, headers included. Infinity until the first connection is open. */
+  readonly maxMessageBytes: number;
+  /** Publishes messages together. The results have the order of the messages. Never rejects. */
+  publish(messages: readonly Message[]): Promise<PublishResult[]>;
+  /** Whether a server answers. Never rejects. */
+  ping(): Promise<boolean>;
+  /** Opens the connection, and keeps it open until the returned function is called. */
+  keepConnected(): () => void;
+  /** Closes the connection without lingering. Resolves when it is closed. */
+  close(): Promise<void>;
+}
+
+/** The result of publishing one message. */
+export type PublishResult =
+  /** The server has read the message; in durable mode, the stream has stored it under `revision`. */
+  | { readonly status: "confirmed"; readonly revision?: number }
+  /** The server refuses this message, now and later. */
+  | { readonly status: "rejected"; readonly error: Error }
+  /** The server may have read the message or not. It has to be published again. */
+  | { readonly status: "unknown"; readonly error: Error };
+
+/** Called by a transport. */
+export interface TransportListener {
+  /** A connection was opened. */
+  connected(): void;
+  /** The server has read the messages of a call. */
+  answered(): void;
+  /** No connection could be opened. The next attempt should wait. */
+  unreachable(error: Error): void;
+  /** An open connection failed or did not answer in time. */
+  broken(error: Error): void;
+}

@@ -1,0 +1,43 @@
+import { assertKey } from "../model/key.ts";
+import { KeyStoreError } from "../util/errors.ts";
+
+/**
+ * The items of a bulk call. A key given twice keeps its last value.
+ * @throws KeyStoreError INVALID_VALUE, INVALID_KEY
+ */
+export function readItems(items: unknown): Map<string, unknown> {
+  const map = new Map<string, unknown>();
+  for (const pair of pairsOf(items)) {
+    if (!Array.isArray(pair) || pair.length !== 2) {
+      throw new KeyStoreError("INVALID_VALUE", "An item is not a pair. Give each item as [key, value].");
+    }
+    const [key, value] = pair as [unknown, unknown];
+    assertKey(key);
+    map.set(key, value);
+  }
+  return map;
+}
+
+/** @throws KeyStoreError INVALID_KEY */
+export function readKeys(keys: unknown): string[] {
+  if (typeof keys !== "object" || keys === null || !(Symbol.iterator in keys)) {
+    throw new KeyStoreError("INVALID_KEY", "The keys must be an array or another iterable of strings.");
+  }
+  return Array.from(keys as Iterable<unknown>, (key) => {
+    assertKey(key);
+    return key;
+  });
+}
+
+/** @throws KeyStoreError INVALID_OPTION */
+export function readPattern(pattern: unknown): string {
+  if (typeof pattern === "string") return pattern;
+  throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.", { option: "pattern" });
+}
+
+function pairsOf(items: unknown): Iterable<unknown> {
+  if (typeof items === "object" && items !== null) {
+    return Symbol.iterator in items ? (items as Iterable<unknown>) : Object.entries(items);
+  }
+  throw new KeyStoreError("INVALID_VALUE", "The items must be an object or an iterable of pairs [key, value].");
+}

@@ -1,0 +1,102 @@
+import type { KeyFormat } from "../model/metadata.ts";
+
+export interface KeyStoreOptions {
+  /**
+   * WebSocket URLs of NATS servers.
+   * @default "ws://localhost:9222"
+   */
+  servers?: string | readonly string[];
+  /**
+   * Each namespace is one IndexedDB database and one subject tree.
+   * @default "default"
+   */
+  namespace?: string;
+  /**
+   * Entries held in memory (LRU). 0 turns the memory cache off.
+   * @default 100
+   */
+  cacheSize?: number;
+  /**
+   * Entries held in IndexedDB. The least recently used ones above the limit are evicted.
+   * @default no limit
+   */
+  maxEntries?: number;
+  /**
+   * Payload bytes held in IndexedDB, counted before compression. The least recently used entries above the limit are evicted.
+   * @default no limit
+   */
+  maxBytes?: number;
+  /**
+   * A larger message is refused before anything is written.
+   * @default 1_048_576
+   */
+  maxPayloadBytes?: number;
+  /**
+   * Seconds until an entry without a `ttl` of its own expires.
+   * @default never
+   */
+  defaultTtl?: number;
+  /**
+   * Time between background sweeps, which remove expired entries. 0 turns them off. Expired entries are absent with or without.
+   * @default 60_000
+   */
+  sweepIntervalMs?: number;
+  /**
+   * Time for which an idle connection stays open. 0 closes it as soon as it is idle.
+   * @default 0
+   */
+  lingerMs?: number;
+  /**
+   * Time limit for connecting and flushing together. Afterwards the write is queued and resolves `false`.
+   * @default 2_000
+   */
+  timeoutMs?: number;
+  /**
+   * Gzips payloads above 1 KiB, or above the given threshold, if that makes them smaller.
+   * @default false
+   */
+  compression?: boolean | { thresholdBytes: number };
+  /** Credentials and other ConnectionOptions of nats.ws. Never logged or stored. */
+  connection?: object;
+  /**
+   * The `connect` of another NATS client, such as `wsconnect` of `@nats-io/nats-core`.
+   * @default connect of nats.ws
+   */
+  connect?: (options: object) => Promise<unknown>;
+  /**
+   * Asks the browser at the first write to keep the storage of the site (`navigator.storage.persist()`).
+   * @default false
+   */
+  persist?: boolean;
+}
+
+export interface StoreOptions {
+  /** @default "json" */
+  format?: KeyFormat;
+  /**
+   * Seconds, possibly fractional. null: the entry never expires.
+   * @default the store's `defaultTtl`
+   */
+  ttl?: number | null;
+  /** @default [] */
+  tags?: readonly string[];
+  /** Compare-and-set in this browser: the current version of the key. 0: the key must not exist. */
+  ifVersion?: number;
+  signal?: AbortSignal;
+}
+
+export interface BulkOptions extends StoreOptions {
+  /** Called with the number of committed entries after each slice of a large call. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
+
+export interface RetrieveOptions {
+  /**
+   * False: reads from IndexedDB, not from memory, and verifies the checksum.
+   * @default true
+   */
+  useCache?: boolean;
+  signal?: AbortSignal;
+}

@@ -1,0 +1,112 @@
+import type { KeyFormat, KeyMetadata } from "../model/metadata.ts";
+import { compilePattern } from "../model/pattern.ts";
+import { isDamagedRow, type EntryRow } from "../model/row.ts";
+import type { Committer } from "../storage/commit/committer.ts";
+import { find } from "../storage/entries/find.ts";
+import { listKeys } from "../storage/entries/listing.ts";
+import { measureLiving } from "../storage/entries/usage.ts";
+import type { Database } from "../storage/idb/database.ts";
+import { storageEstimate } from "../storage/idb/full-disk.ts";
+import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
+import type { WriteState } from "../storage/outbox/outbox-record.ts";
+import { countWrites, pendingWrites, type PendingWrite } from "../storage/outbox/pending-writes.ts";
+import type { Clock } from "../util/clock.ts";
+import type { ExpiredKeys } from "./expired-keys.ts";
+import type { Reader } from "./reader.ts";
+
+/** What IndexedDB holds of a namespace, and what the browser reports about the site's storage. */
+export interface StorageStats {
+  readonly entries: number;
+  /** Of the payloads, before compression. */
+  readonly bytes: number;
+  readonly pendingWrites: number;
+  readonly rejectedWrites: number;
+  readonly quotaBytes?: number;
+  readonly usageBytes?: number;
+}
+
+export interface CatalogPorts {
+  readonly clock: Clock;
+  readonly database: Pick<Database, "run">;
+  readonly committer: Pick<Committer, "caughtUp" | "stateOf">;
+  readonly reader: Pick<Reader, "live" | "readRow" | "verify">;
+  readonly expired: Pick<ExpiredKeys, "add" | "timeFor">;
+}
+
+/** Answers questions about entries without decoding their values: keys, metadata, unconfirmed writes, sizes. */
+export class Catalog {
+  readonly #ports: CatalogPorts;
+
+  constructor(ports: CatalogPorts) {
+    this.#ports = ports;
+  }
+
+  /** @throws KeyStoreError CHECKSUM_MISMATCH when the row is damaged so that it has no metadata */
+  async metadata(key: string): Promise<KeyMetadata | undefined> {
+    const { committer, database, reader } = this.#ports;
+    const [row, state] = await database.run([ENTRIES, OUTBOX], "readonly", async (transaction) => {
+      const found = (await find(transaction, [key])).rows.get(key);
+      return [found, found && (await committer.stateOf(transaction, found.writeId))] as const;
+    });
+    const live = reader.live(key, row);
+    if (live === undefined) return undefined;
+    if (isDamagedRow(live)) await reader.verify(key, live);
+    return metadataOf(key, live, state);
+  }
+
+  /** The format in which a key is stored; undefined when it is absent or damaged. */
+  async formatOf(key: string): Promise<KeyFormat | undefined> {
+    const row = await this.#ports.reader.readRow(key);
+    return row === undefined || isDamagedRow(row) ? undefined : row.format;
+  }
+
+  /** The keys of live entries that match a pattern, sorted by code unit. */
+  async listKeys(pattern: string, tag: string | undefined): Promise<string[]> {
+    const { clock, database, expired } = this.#ports;
+    const { prefix, matches } = compilePattern(pattern);
+    const now = clock.now();
+    const listed = await listKeys(database, now, prefix, tag);
+    expired.add(listed.expired, now);
+    return listed.living.filter((key) => expired.timeFor(key, now) === now && matches(key));
+  }
+
+  async storageStats(): Promise<StorageStats> {
+    const { clock, database } = this.#ports;
+    const [{ entries, bytes }, writes, { quota, usage }] = await Promise.all([
+      measureLiving(database, clock.now()),
+      this.pendingWrites(),
+      storageEstimate(clock),
+    ]);
+    const { pending, rejected } = countWrites(writes);
+    return {
+      entries,
+      bytes,
+      pendingWrites: pending,
+      rejectedWrites: rejected,
+      ...(quota === undefined ? undefined : { quotaBytes: quota }),
+      ...(usage === undefined ? undefined : { usageBytes: usage }),
+    };
+  }
+
+  async pendingWrites(): Promise<PendingWrite[]> {
+    await this.#ports.committer.caughtUp();
+    return this.#ports.database.run([OUTBOX], "readonly", pendingWrites);
+  }
+}
+
+export function metadataOf(key: string, row: EntryRow, state: WriteState | undefined): KeyMetadata {
+  return {
+    key,
+    format: row.format,
+    size: row.size,
+    version: row.version,
+    createdAt: new Date(row.createdAt),
+    updatedAt: new Date(row.updatedAt),
+    ttl: row.ttl,
+    expiresAt: row.expiresAt === undefined ? null : new Date(row.expiresAt),
+    tags: [...(row.tags ?? [])],
+    checksum: row.checksum,
+    pending: state === "sending" || state === "queued",
+    rejected: state === "rejected",
+  };
+}

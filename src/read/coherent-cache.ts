@@ -1,0 +1,95 @@
+import type { Change } from "../model/change.ts";
+import type { Row } from "../model/row.ts";
+import { cachedEntry, type CachedEntry, type MemoryCache } from "./memory-cache.ts";
+
+/** An entry that is about to enter memory: read from the database, or being committed. */
+interface Arrival {
+  /** The newest version of the key that this store was told of meanwhile. */
+  newest: number;
+}
+
+/** A read of one row. Concurrent reads of a key share it. */
+export interface RowRead extends Arrival {
+  readonly row: Promise<Row | undefined>;
+}
+
+/**
+ * The memory cache, kept in step with the database. Must never hold an entry that is older than a change this store was told of:
+ * a read may be overtaken by a write, and a page can hear of another tab's newer write before its own transaction's `complete`.
+ */
+export class CoherentCache {
+  readonly #memory: MemoryCache;
+  /** Reads that no change of their key has overtaken. */
+  readonly #reads = new Map<string, RowRead>();
+  /** The keys of the commit under way, without those that another tab has changed since it began. */
+  #committing = new Map<string, Arrival>();
+
+  constructor(memory: MemoryCache) {
+    this.#memory = memory;
+  }
+
+  get(key: string, now: number): CachedEntry | undefined {
+    return this.#memory.get(key, now);
+  }
+
+  /** Joins the read of a key that is under way, or starts one. Must be followed by `endRead`. */
+  startRead(key: string, read: () => Promise<Row | undefined>): RowRead {
+    const started = this.#reads.get(key) ?? { row: read(), newest: 0 };
+    this.#reads.set(key, started);
+    return started;
+  }
+
+  /** The entry enters memory unless a change has overtaken the read. */
+  endRead(key: string, read: RowRead, entry: CachedEntry | undefined): void {
+    if (this.#reads.get(key) !== read) return;
+    this.#reads.delete(key);
+    if (entry !== undefined) this.#add(key, entry, read);
+  }
+
+  /** A commit of these keys begins. */
+  beginCommit(keys: Iterable<string>): void {
+    this.#committing = new Map(Array.from(keys, (key) => [key, { newest: 0 }]));
+  }
+
+  /** Receives the changes of the change feed. */
+  apply(changes: readonly Change[]): void {
+    for (const change of changes) {
+      if (change.type === "clear") this.clear();
+      else if (change.source === "local" && (change.type === "store" || change.type === "delete")) {
+        this.#drop(change.key);
+        const arrival = this.#committing.get(change.key);
+        if (change.type === "store") this.#add(change.key, cachedEntry(change.entry.row, change.entry.payload), arrival);
+      } else {
+        this.#committing.delete(change.key);
+        this.#drop(change.key);
+      }
+    }
+  }
+
+  /** The keys have these versions, whoever wrote them: removes older ones, and keeps them from entering. */
+  dropOlder(keys: readonly string[], versions: readonly number[]): void {
+    keys.forEach((key, index) => {
+      const version = versions[index] ?? 0;
+      if ((this.#memory.versionOf(key) ?? version) < version) this.#memory.delete(key);
+      for (const arrival of [this.#reads.get(key), this.#committing.get(key)]) {
+        if (arrival !== undefined) arrival.newest = Math.max(arrival.newest, version);
+      }
+    });
+  }
+
+  /** Anything may have changed. */
+  clear(): void {
+    this.#reads.clear();
+    this.#committing.clear();
+    this.#memory.clear();
+  }
+
+  #add(key: string, entry: CachedEntry, arrival: Arrival | undefined): void {
+    if (arrival !== undefined && arrival.newest <= entry.version) this.#memory.set(key, entry);
+  }
+
+  #drop(key: string): void {
+    this.#reads.delete(key);
+    this.#memory.delete(key);
+  }
+}

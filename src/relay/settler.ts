@@ -1,0 +1,85 @@
+import type { Emit } from "../model/events.ts";
+import type { PublishResult } from "../network/transport.ts";
+import type { Committer } from "../storage/commit/committer.ts";
+import type { Settlement } from "../storage/outbox/outbox-record.ts";
+import type { UnsentWrite } from "../storage/outbox/outbox-page.ts";
+import type { SettledWrites } from "../tabs/messages.ts";
+import { KeyStoreError, messageOf } from "../util/errors.ts";
+import type { Waiters } from "./waiters.ts";
+
+export interface SettlerPorts {
+  readonly settle: Committer["settle"];
+  readonly waiters: Pick<Waiters, "tell">;
+  readonly emit: Emit;
+  /** Called when the outbox has the results: writes were confirmed, or any tab may publish them again. */
+  readonly onSettled: (writes: SettledWrites) => void;
+}
+
+/** A write that was published, and the instance that made it. */
+export type SentWrite = Omit<UnsentWrite, "row">;
+
+/** Writes the results of publishing into the outbox, and reports them. Results and writes have the same order. */
+export class Settler {
+  readonly #ports: SettlerPorts;
+
+  constructor(ports: SettlerPorts) {
+    this.#ports = ports;
+  }
+
+  settle(sent: readonly SentWrite[], results: readonly PublishResult[]): void {
+    const settled = this.#write(
+      sent,
+      results.map((result) => settlementOf(result)),
+    );
+    const isConfirmed = (_: SentWrite, index: number): boolean => results[index]?.status === "confirmed";
+    void settled.then(() => {
+      this.#announce(sent.filter(isConfirmed), true);
+      this.#announce(
+        sent.filter((write, index) => !isConfirmed(write, index)),
+        false,
+      );
+    });
+    results.forEach((result, index) => this.#report(sent[index] as SentWrite, result));
+  }
+
+  /** Takes writes out of the outbox whose key has a newer write. */
+  supersede(writes: readonly SentWrite[]): void {
+    const superseded = writes.map((): Settlement => ({ state: "superseded" }));
+    void this.#write(writes, superseded);
+  }
+
+  #announce(writes: readonly SentWrite[], confirmed: boolean): void {
+    if (writes.length === 0) return;
+    const [keys, versions] = [writes.map(({ write }) => write.key), writes.map(({ write }) => write.version)];
+    this.#ports.onSettled({ keys, versions, confirmed });
+  }
+
+  #report({ write: { key, version, operation } }: SentWrite, result: PublishResult): void {
+    if (result.status === "unknown") return;
+    if (result.status === "confirmed") this.#ports.emit("published", { key, version, operation });
+    else this.#ports.emit("rejected", { key, version, error: rejectionOf(key, result.error) });
+    this.#ports.waiters.tell(key, version, result);
+  }
+
+  async #write(writes: readonly SentWrite[], settlements: readonly Settlement[]): Promise<void> {
+    const byInstance = new Map<string, Map<number, Settlement>>();
+    writes.forEach(({ instanceId, write: { sequence } }, index) => {
+      const ofInstance = byInstance.get(instanceId) ?? new Map<number, Settlement>();
+      byInstance.set(instanceId, ofInstance.set(sequence, settlements[index] as Settlement));
+    });
+    await Promise.all(Array.from(byInstance, ([instanceId, ofInstance]) => this.#ports.settle(instanceId, ofInstance)));
+  }
+}
+
+export function rejectionOf(key: string, cause: Error): KeyStoreError {
+  return new KeyStoreError(
+    "PUBLISH_REJECTED",
+    `The server refused the message (${messageOf(cause)}). The entry is kept: see pendingWrites(), retryRejected(), discardRejected().`,
+    { key, cause },
+  );
+}
+
+function settlementOf(result: PublishResult): Settlement {
+  if (result.status === "confirmed") return { state: "confirmed" };
+  return { state: result.status === "rejected" ? "rejected" : "queued", error: messageOf(result.error) };
+}

@@ -1,0 +1,18 @@
+import type { Change } from "../model/change.ts";
+
+/** Must not wait and must not throw. */
+export type ChangeReceiver = (changes: readonly Change[]) => void;
+
+/** The one place where changes of entries are emitted. The parts that change entries call `emit` once the change is made. */
+export class ChangeFeed {
+  readonly #receivers: ChangeReceiver[] = [];
+
+  /** Receivers are called in the order in which they subscribe. */
+  subscribe(receiver: ChangeReceiver): void {
+    this.#receivers.push(receiver);
+  }
+
+  emit(changes: readonly Change[]): void {
+    for (const receive of this.#receivers) receive(changes);
+  }
+}

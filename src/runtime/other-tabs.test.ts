@@ -1,0 +1,95 @@
+import { IDBDatabase } from "fake-indexeddb";
+import { describe, expect, it, vi } from "vitest";
+import type { TabMessage } from "../tabs/messages.ts";
+import { allRows, openDatabase, watchConnections } from "../testing/indexeddb.ts";
+import { DATABASE, turns, until, usePage } from "../testing/stores.ts";
+
+const page = usePage();
+
+describe("another tab's write", () => {
+  it("is what is read next", async () => {
+    const [one, other] = [page.open(), page.open()];
+    await one.store("k", 1);
+    expect(await other.retrieve("k")).toBe(1);
+    await one.store("k", 2);
+    await until(() => other.getCacheStats().size === 0);
+    expect(await other.retrieve("k")).toBe(2);
+    await one.delete("k");
+    await until(() => other.getCacheStats().size === 0);
+    expect(await other.retrieve("k")).toBeUndefined();
+  });
+
+  it("is what is read next, though it is heard of before this tab's own earlier one is known to be committed", async () => {
+    const connections = watchConnections();
+    const other = page.open();
+    await other.store("another", 0);
+    const [theirs] = connections;
+    const one = page.open();
+    const database = openDatabase(DATABASE);
+    // The browser tells a page of its transaction's end when it comes to it, here only after the other tab's message.
+    const { transaction: begin } = IDBDatabase.prototype;
+    let overtaking: Promise<boolean> | undefined;
+    let overtake = async (): Promise<void> => {
+      overtake = async () => undefined;
+      // Queued: it waits for the older write, which is being sent.
+      overtaking = other.store("k", "newer");
+      await until(async () => (await allRows(database))["k"]?.version === 2);
+      await turns();
+    };
+    vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...given) {
+      const transaction = begin.apply(this, given);
+      queueMicrotask(() => {
+        const { oncomplete } = transaction;
+        if (oncomplete !== null && this !== theirs?.database)
+          transaction.oncomplete = (event) => void overtake().then(() => oncomplete.call(transaction, event));
+      });
+      return transaction;
+    });
+    await one.store("k", "older");
+    expect(await one.retrieve("k")).toBe("newer");
+    expect(await overtaking).toBe(true);
+  });
+
+  it("is what is read next, though the tab died before it told of it", async () => {
+    const other = page.open();
+    await turns();
+    const one = page.open();
+    await turns();
+    await one.store("k", "old");
+    const post = vi.spyOn(BroadcastChannel.prototype, "postMessage").mockImplementation(() => undefined);
+    await other.store("k", "new");
+    page.nats.dialling = "refuses";
+    await other.close();
+    post.mockRestore();
+    await until(async () => (await one.retrieve("k")) !== "old");
+    expect(await one.retrieve("k")).toBe("new");
+  });
+
+  it("is what is read next, once somebody else has published it", async () => {
+    const [one, other] = [page.open(), page.open()];
+    await turns(200);
+    await one.store("k", "old");
+    const { postMessage } = BroadcastChannel.prototype;
+    vi.spyOn(BroadcastChannel.prototype, "postMessage").mockImplementation(function (this: BroadcastChannel, message: TabMessage) {
+      if (message.type !== "changes") postMessage.call(this, message);
+    });
+    await other.store("k", "new");
+    await until(async () => (await one.retrieve("k")) !== "old");
+    expect(await one.retrieve("k")).toBe("new");
+  });
+
+  it("is what is read next, once this one has published it, though nobody told of it", async () => {
+    const [one, other] = [page.open(), page.open()];
+    await turns(200);
+    await one.store("k", "old");
+    await one.flush();
+    // As a page that hides tells nothing any more.
+    vi.spyOn(BroadcastChannel.prototype, "postMessage").mockImplementation(() => undefined);
+    page.nats.dialling = "refuses";
+    expect(await other.store("k", "new")).toBe(false);
+    page.nats.dialling = "answers";
+    await one.flush();
+    expect(page.nats.log).toEqual(["k@1", "k@2"]);
+    expect(await one.retrieve("k")).toBe("new");
+  });
+});

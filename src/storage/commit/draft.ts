@@ -1,0 +1,54 @@
+import type { Payload, WriteId } from "../../model/metadata.ts";
+import type { EntryRow, Row } from "../../model/row.ts";
+import type { Usage } from "../entries/usage.ts";
+import type { Durability } from "../idb/transaction.ts";
+import type { OutboxWrite, WriteState } from "../outbox/outbox-record.ts";
+
+/** A row before its write has an id. */
+export type NewRow<R> = R extends Row ? Omit<R, "key" | "writeId"> : never;
+
+export interface CommitPolicy {
+  /** The version of the row: the one after the replaced row's, or a given one. */
+  readonly version: "next" | number;
+  /** A write that is not published has no outbox record. With `next`, it is published all the same while the row that it replaces is unconfirmed. */
+  readonly isPublished: boolean;
+  /** `relaxed` has an effect only while the write can be published at once: a queued one commits `strict`. */
+  readonly durability: Durability;
+}
+
+/** The policy of a write that its caller makes. */
+export const PUBLISHED: CommitPolicy = { version: "next", isPublished: true, durability: "relaxed" };
+
+/** A write before its commit. */
+export interface Draft {
+  readonly key: string;
+  readonly operation: OutboxWrite["operation"];
+  readonly policy: CommitPolicy;
+  /** About how many bytes the write adds to the database. */
+  readonly weight: number;
+  /** The whole payload, uncompressed, for the memory cache; undefined for a delete. */
+  readonly payload?: Payload;
+  /**
+   * Makes the row that replaces `current`. Runs inside the transaction and must not wait.
+   * @throws KeyStoreError to refuse the write, and all drafts of its call
+   */
+  next(current: EntryRow | undefined, version: number, now: number): NewRow<Row>;
+}
+
+/** A committed write. */
+export interface Commit {
+  readonly draft: Draft;
+  readonly row: Row;
+  /** The entry that it replaced. */
+  readonly replaced: EntryRow | undefined;
+  /** `sending`: this store publishes it now. `queued`: the relay does. Undefined: it is not published. */
+  readonly state: Exclude<WriteState, "rejected"> | undefined;
+  /** Of its transaction. */
+  readonly durability: Durability;
+  /** The generation of its database. */
+  readonly generation: string;
+  /** Of a queued write: the write of its key that must be settled first. */
+  readonly waitsFor: WriteId | undefined;
+  /** By how much the entries grew. */
+  readonly grew: Usage;
+}

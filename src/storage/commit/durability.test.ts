@@ -1,0 +1,128 @@
+import { IDBDatabase } from "fake-indexeddb";
+import { describe, expect, it } from "vitest";
+import { CONFIRMED, FAILED, setUpCommitter } from "../../testing/committer.ts";
+import { storeDraft } from "../../testing/drafts.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
+import {
+  allOutbox,
+  allRows,
+  fillStorage,
+  openDatabase,
+  putOutbox,
+  putRows,
+  useFreshIndexedDB,
+  watchTransactions,
+} from "../../testing/indexeddb.ts";
+import { entryRow } from "../../testing/rows.ts";
+
+useFreshIndexedDB();
+
+/** The durabilities of the writing transactions since, in their order. */
+function watchDurabilities(): () => unknown[] {
+  const transactions = watchTransactions();
+  return () => transactions.mock.calls.flatMap(([, mode, options]) => (mode === "readwrite" ? [options?.durability] : []));
+}
+
+const settleFirst = (state: typeof CONFIRMED): ReadonlyMap<number, typeof CONFIRMED> => new Map([[1, state]]);
+
+describe("The durability of a commit", () => {
+  it("is relaxed while writes can be published at once", async () => {
+    const { commit } = setUpCommitter({ clock: new FakeClock() });
+    const durabilities = watchDurabilities();
+    expect((await commit(storeDraft("a"))).durability).toBe("relaxed");
+    expect(durabilities()).toEqual(["relaxed"]);
+  });
+
+  it("is strict while writes cannot be published", async () => {
+    const { commit } = setUpCommitter({ clock: new FakeClock(), mayPublish: () => false });
+    const durabilities = watchDurabilities();
+    expect((await commit(storeDraft("a"))).durability).toBe("strict");
+    expect(durabilities()).toEqual(["strict"]);
+  });
+
+  it("is strict for a write that takes a due settlement along, and relaxed for one before that", async () => {
+    const clock = new FakeClock();
+    const { committer, commit, database } = setUpCommitter({ clock });
+    const durabilities = watchDurabilities();
+    await commit(storeDraft("a"));
+    const settled = committer.settle("me", settleFirst(CONFIRMED));
+    await commit(storeDraft("b"));
+    expect(durabilities()).toEqual(["relaxed", "relaxed"]);
+    expect((await allOutbox(database)).map(([[, sequence]]) => sequence)).toEqual([1, 2]);
+    const due = clock.advance(20);
+    await Promise.all([due, settled, commit(storeDraft("c"))]);
+    expect(durabilities().filter((durability) => durability === "strict")).toHaveLength(1);
+    expect((await allOutbox(database)).map(([[, sequence]]) => sequence)).toEqual([2, 3]);
+  });
+});
+
+describe("A relaxed commit of a queued write", () => {
+  it("is followed by a strict transaction", async () => {
+    const clock = new FakeClock();
+    const database = openDatabase();
+    await putRows(database, { a: entryRow({ writeId: ["other", 1] }) });
+    await putOutbox(database, "other", {
+      state: "queued",
+      attempts: 0,
+      writes: [{ sequence: 1, key: "a", version: 1, operation: "store" }],
+    });
+    const { committer, commit } = setUpCommitter({ clock, isInMemory: () => true });
+    const durabilities = watchDurabilities();
+    expect(await commit(storeDraft("a"))).toMatchObject({ state: "queued", durability: "relaxed" });
+    await clock.advance(20);
+    await committer.settled();
+    expect(durabilities()).toEqual(["relaxed", "strict"]);
+  });
+});
+
+describe("durable", () => {
+  it("resolves at once for a strict commit", async () => {
+    const { committer, commit } = setUpCommitter({ clock: new FakeClock(), mayPublish: () => false });
+    const durabilities = watchDurabilities();
+    await committer.durable(await commit(storeDraft("a")));
+    expect(durabilities()).toEqual(["strict"]);
+  });
+
+  it("resolves after a strict transaction that records the write as queued, without waiting for a timer", async () => {
+    const { committer, commit, database } = setUpCommitter({ clock: new FakeClock() });
+    const durabilities = watchDurabilities();
+    const written = await commit(storeDraft("a"));
+    void committer.settle("me", settleFirst(FAILED));
+    await committer.durable(written);
+    expect(durabilities()).toEqual(["relaxed", "strict"]);
+    expect((await allOutbox(database)).map(([, { state }]) => state)).toEqual(["queued"]);
+  });
+
+  it("does not resolve before that transaction has completed", async () => {
+    const { committer, commit } = setUpCommitter({ clock: new FakeClock() });
+    const written = await commit(storeDraft("a"));
+    const order: string[] = [];
+    const { transaction: begin } = IDBDatabase.prototype;
+    watchTransactions().mockImplementation(function (this: globalThis.IDBDatabase, ...given) {
+      const transaction = begin.apply(this, given);
+      transaction.addEventListener("complete", () => order.push(`${given[2]?.durability} complete`));
+      return transaction;
+    });
+    await committer.durable(written).then(() => order.push("durable"));
+    expect(order).toEqual(["strict complete", "durable"]);
+  });
+
+  it("shares one transaction among the commits that wait, which leaves the outbox as it was", async () => {
+    const { committer, commit, database } = setUpCommitter({ clock: new FakeClock() });
+    const commits = [await commit(storeDraft("a")), await commit(storeDraft("b"))];
+    const before = await allOutbox(database);
+    const durabilities = watchDurabilities();
+    await Promise.all(commits.map((written) => committer.durable(written)));
+    expect(durabilities()).toEqual(["strict"]);
+    expect(await allOutbox(database)).toEqual(before);
+  });
+
+  it("resolves when the strict transaction fails, since the write is committed", async () => {
+    const { committer, commit, database } = setUpCommitter({ clock: new FakeClock() });
+    const written = await commit(storeDraft("a"));
+    const empty = fillStorage();
+    await expect(committer.durable(written)).resolves.toBeUndefined();
+    empty();
+    expect(Object.keys(await allRows(database))).toEqual(["a"]);
+  });
+});

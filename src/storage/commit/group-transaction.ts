@@ -1,0 +1,116 @@
+import type { WriteId } from "../../model/metadata.ts";
+import { liveEntry } from "../../model/row.ts";
+import { find, type Found } from "../entries/find.ts";
+import { addRows, replaceRows } from "../entries/write.ts";
+import type { WriteState } from "../outbox/outbox-record.ts";
+import { addToOutbox, isRowOf, outboxState, predecessorOf, removeFromOutbox } from "../outbox/outbox-table.ts";
+import type { Commit, Draft } from "./draft.ts";
+import { commitsOf, planGroup, recordsOf, type CallResult, type PlanContext, type Slot } from "./plan.ts";
+
+export interface GroupContext extends PlanContext {
+  /** The keys of the group are probably new: their rows are added without reading first. */
+  readonly addWithoutReading: boolean;
+  now(): number;
+  stateOf(id: WriteId): Promise<WriteState | undefined>;
+  /** Called after the keys were read. `allNew`: none of them had a row. */
+  onRead(allNew: boolean): void;
+  /** Called when the first requests of the transaction are made. */
+  onRequested(): void;
+}
+
+export interface GroupResult {
+  /** For each call its commits, or the error that refuses it. */
+  readonly results: readonly CallResult[];
+  /** Writes that newer ones have removed from the outbox. */
+  readonly superseded: readonly WriteId[];
+}
+
+/**
+ * Writes a group of calls in an open transaction, each call's drafts together or not at all. Must read everything, plan without
+ * waiting, and only then write. Rows of keys that seem new are added without reading: an `add` that finds a row fails, and the
+ * whole transaction with it, in every engine, as long as nobody calls `commit()`.
+ * @throws ConstraintError, as the transaction's error, when a key that seemed new exists
+ */
+export async function writeGroup(
+  transaction: IDBTransaction,
+  calls: readonly (readonly Draft[])[],
+  context: GroupContext,
+): Promise<GroupResult> {
+  const { instanceId } = context;
+  if (context.addWithoutReading) {
+    const results = planGroup(calls, new Map(), context.now(), context);
+    // A draft may refuse only because its entry was not read.
+    if (results.every((result) => !(result instanceof Error))) {
+      const commits = commitsOf(results);
+      addRows(transaction, newestRows(commits));
+      for (const record of recordsOf(commits)) addToOutbox(transaction, instanceId, record);
+      context.onRequested();
+      return { results, superseded: [] };
+    }
+  }
+
+  const reading = readSlots(transaction, new Set(calls.flatMap((drafts) => drafts.map(({ key }) => key))), context);
+  context.onRequested();
+  const { slots, removable, found } = await reading;
+  context.onRead(found.rows.size === 0);
+
+  const results = planGroup(calls, slots, context.now(), context);
+  const commits = commitsOf(results);
+  const rows = newestRows(commits);
+  const replacing = replaceRows(transaction, found, rows);
+  for (const record of recordsOf(commits)) addToOutbox(transaction, instanceId, record);
+  await replacing;
+  const superseded = [...removable].flatMap(([key, id]) => (rows.has(key) ? [id] : []));
+  for (const id of superseded) await removeFromOutbox(transaction, id);
+  return { results, superseded };
+}
+
+/** Whether a transaction failed because a key that seemed new exists. */
+export function isCollision(error: unknown): boolean {
+  return error instanceof Error && error.name === "ConstraintError";
+}
+
+/**
+ * Whether a group whose transaction was reported as lost is in the database. One of its outbox records or rows proves it; only
+ * rows are left once another tab has published the group.
+ */
+export async function areCommitted(transaction: IDBTransaction, commits: readonly Commit[]): Promise<boolean> {
+  const states = await Promise.all(commits.map(({ row }) => outboxState(transaction, row.writeId)));
+  if (states.some((state) => state !== undefined)) return true;
+  const { rows } = await find(
+    transaction,
+    commits.map(({ draft }) => draft.key),
+  );
+  return commits.some(({ draft, row }) => isRowOf(rows.get(draft.key), row.writeId));
+}
+
+function newestRows(commits: readonly Commit[]): Map<string, Commit["row"]> {
+  return new Map(commits.map(({ draft, row }) => [draft.key, row]));
+}
+
+async function readSlots(
+  transaction: IDBTransaction,
+  keys: ReadonlySet<string>,
+  { instanceId, stateOf, now }: GroupContext,
+): Promise<{ slots: Map<string, Slot>; removable: Map<string, WriteId>; found: Found }> {
+  const slots = new Map<string, Slot>();
+  /** By their keys, writes that leave the outbox when a newer one is written: their messages are made from the row. */
+  const removable = new Map<string, WriteId>();
+  const found = await find(transaction, keys);
+  await Promise.all(
+    Array.from(found.rows, async ([key, row]) => {
+      const state = await stateOf(row.writeId);
+      const isForeign = row.writeId[0] !== instanceId;
+      slots.set(key, {
+        row,
+        unconfirmed: state !== undefined,
+        mustWait: state === "queued" || (state === "sending" && isForeign),
+        waitsFor: state === "sending" ? row.writeId : state === "queued" ? await predecessorOf(transaction, row.writeId) : undefined,
+      });
+      // A confirmed delete may still be in the outbox: its higher version must not outlive a key that is stored again.
+      const isConfirmedDelete = state === undefined && liveEntry(row, now()) === undefined;
+      if (state === "queued" || state === "rejected" || isConfirmedDelete) removable.set(key, row.writeId);
+    }),
+  );
+  return { slots, removable, found };
+}

@@ -1,0 +1,81 @@
+import type { WriteId } from "../../model/metadata.ts";
+import type { Settlements, WriteState } from "../outbox/outbox-record.ts";
+import { outboxState } from "../outbox/outbox-table.ts";
+import type { Commit } from "./draft.ts";
+
+/** The states of this store's own writes, which are known before the outbox records them. */
+export class OwnWrites {
+  readonly #instanceId: string;
+  /** By their sequence numbers, the writes that are not known to be confirmed. */
+  readonly #states = new Map<number, WriteState>();
+  /** First sequence number → number of writes, for outbox records that are unmodified and hold no delete. */
+  readonly #wholeRecords = new Map<number, number>();
+
+  constructor(instanceId: string) {
+    this.#instanceId = instanceId;
+  }
+
+  committed(commits: readonly Commit[], superseded: readonly WriteId[]): void {
+    for (const [instanceId, sequence] of superseded) {
+      if (instanceId !== this.#instanceId) continue;
+      this.#states.delete(sequence);
+      this.#recordChanged(sequence);
+    }
+    for (const { row, state } of commits) if (state !== undefined) this.#states.set(row.writeId[1], state);
+    const sending = commits.filter(({ state }) => state === "sending");
+    const [first] = sending;
+    if (first !== undefined && sending.every(({ draft }) => draft.operation === "store")) {
+      this.#wholeRecords.set(first.row.writeId[1], sending.length);
+    }
+  }
+
+  /** The commits may be in the database although their transaction has failed. If they are, the relay publishes them. */
+  maybeCommitted(commits: readonly Commit[]): void {
+    for (const { row, state } of commits) if (state !== undefined) this.#states.set(row.writeId[1], "queued");
+  }
+
+  /** @returns the key of the record, if the settlements confirm a whole one: then it need not be read */
+  settled(settlements: Settlements): WriteId | undefined {
+    const [first = 0] = settlements.keys();
+    const count = this.#wholeRecords.get(first) ?? 0;
+    const isWhole =
+      count === settlements.size &&
+      [...settlements].every(([sequence, { state }]) => state === "confirmed" && first <= sequence && sequence < first + count);
+    for (const [sequence, { state }] of settlements) {
+      if (state === "queued" || state === "rejected") this.#states.set(sequence, state);
+      else this.#states.delete(sequence);
+      this.#recordChanged(sequence);
+    }
+    return isWhole ? [this.#instanceId, first] : undefined;
+  }
+
+  /** The state of any store's write; undefined: it is confirmed, or superseded. */
+  async stateOf(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined> {
+    const [instanceId, sequence] = id;
+    if (instanceId !== this.#instanceId) return outboxState(transaction, id);
+    const state = this.#states.get(sequence);
+    if (state === undefined || state === "sending") return state;
+    // Another tab may have published a queued write.
+    const recorded = await outboxState(transaction, id);
+    if (recorded === undefined) this.#states.delete(sequence);
+    return recorded === "sending" ? this.#states.get(sequence) : recorded;
+  }
+
+  /** Whether the relay may send a write of this store, which the outbox has in `recorded`. A write that is not known here is confirmed. */
+  mayResend(sequence: number, recorded: WriteState): boolean {
+    const known = this.#states.get(sequence);
+    return known === "queued" ? recorded !== "rejected" : known === "rejected" && recorded === "queued";
+  }
+
+  /** The database is gone. */
+  reset(): void {
+    this.#states.clear();
+    this.#wholeRecords.clear();
+  }
+
+  #recordChanged(sequence: number): void {
+    for (const [first, count] of this.#wholeRecords) {
+      if (first <= sequence && sequence < first + count) this.#wholeRecords.delete(first);
+    }
+  }
+}

@@ -1,0 +1,129 @@
+import type { WriteId } from "../../model/metadata.ts";
+import { liveEntry, type EntryRow, type Row } from "../../model/row.ts";
+import { asError } from "../../util/errors.ts";
+import type { Usage } from "../entries/usage.ts";
+import type { Durability } from "../idb/transaction.ts";
+import type { OutboxRecord } from "../outbox/outbox-record.ts";
+import type { Commit, Draft, NewRow } from "./draft.ts";
+
+/** The state of a key in the transaction, while a group is planned. */
+export interface Slot {
+  row: NewRow<Row> | undefined;
+  /** The row's write is not confirmed yet. */
+  unconfirmed: boolean;
+  /** Another store may be publishing the row's write, or the relay may: a newer one must be queued. */
+  mustWait: boolean;
+  /** The write in flight that a newer, queued one must wait for. */
+  waitsFor: WriteId | undefined;
+}
+
+export interface PlanContext {
+  readonly instanceId: string;
+  readonly generation: string;
+  /** False: every write has to wait in the outbox. */
+  readonly mayPublish: boolean;
+  /** Of the transaction that applies the plan. */
+  readonly durability: Durability;
+  /** Returns a new sequence number for a write of this store. */
+  nextSequence(): number;
+}
+
+/** The commits of a call, or the error that refuses all of it. */
+export type CallResult = readonly Commit[] | Error;
+
+/** How a group's transaction must be committed: a write that is queued, and so resolves `false`, must be on the disk. */
+export function durabilityOf(drafts: readonly Draft[], mayPublish: boolean): Durability {
+  const isStrict = drafts.some(({ policy }) => policy.durability === "strict" || (policy.isPublished && !mayPublish));
+  return isStrict ? "strict" : "relaxed";
+}
+
+/** Decides the rows, versions, states and ids of a group's writes. Changes the slots as the transaction will change the keys. */
+export function planGroup(calls: readonly (readonly Draft[])[], slots: Map<string, Slot>, now: number, context: PlanContext): CallResult[] {
+  const plans = calls.map((drafts) => planCall(drafts, slots, now, context));
+  const commits = assignIds(
+    plans.flatMap((plan) => (plan instanceof Error ? [] : plan)),
+    context,
+  );
+  let at = 0;
+  return plans.map((plan) => (plan instanceof Error ? plan : commits.slice(at, (at += plan.length))));
+}
+
+export function commitsOf(results: readonly CallResult[]): Commit[] {
+  return results.flatMap((result) => (result instanceof Error ? [] : result));
+}
+
+/** The outbox records of a group: one for each state, if there are writes in it. */
+export function recordsOf(commits: readonly Commit[]): OutboxRecord[] {
+  return (["sending", "queued"] as const).flatMap((state) => {
+    const writes = commits
+      .filter((commit) => commit.state === state)
+      .map(({ draft, row, waitsFor }) => ({
+        sequence: row.writeId[1],
+        key: draft.key,
+        version: row.version,
+        operation: draft.operation,
+        ...(waitsFor === undefined ? undefined : { waitsFor }),
+      }));
+    return writes.length === 0 ? [] : [{ state, writes, attempts: 0 }];
+  });
+}
+
+/** A commit before its write has an id. */
+interface Planned extends Pick<Commit, "draft" | "replaced" | "state" | "waitsFor" | "grew"> {
+  readonly row: NewRow<Row>;
+}
+
+const EMPTY_SLOT: Slot = { row: undefined, unconfirmed: false, mustWait: false, waitsFor: undefined };
+
+/** Leaves the slots unchanged when a draft refuses. */
+function planCall(drafts: readonly Draft[], slots: Map<string, Slot>, now: number, context: PlanContext): readonly Planned[] | Error {
+  const before = new Map<string, Slot>();
+  try {
+    return drafts.map((draft) => {
+      const slot = slots.get(draft.key) ?? EMPTY_SLOT;
+      if (!before.has(draft.key)) before.set(draft.key, slot);
+      const replaced = liveEntry(slot.row as Row | undefined, now);
+      const row = draft.next(replaced, versionOf(draft, slot, replaced), now);
+      const state = stateOf(draft, slot, context.mayPublish);
+      slots.set(draft.key, { ...slot, row, unconfirmed: state !== undefined });
+      return { draft, row, replaced, state, waitsFor: state === "queued" ? slot.waitsFor : undefined, grew: growth(slot.row, row) };
+    });
+  } catch (error) {
+    for (const [key, slot] of before) slots.set(key, slot);
+    return asError(error);
+  }
+}
+
+function versionOf({ operation, policy }: Draft, slot: Slot, replaced: EntryRow | undefined): number {
+  if (policy.version !== "next") return policy.version;
+  const continues = replaced !== undefined || slot.unconfirmed || operation === "delete";
+  return continues ? (slot.row?.version ?? 0) + 1 : 1;
+}
+
+function stateOf({ policy }: Draft, slot: Slot, mayPublish: boolean): Commit["state"] {
+  // The message of an unconfirmed write is made from its row: the row that replaces it must be published instead.
+  if (!policy.isPublished && !(policy.version === "next" && slot.unconfirmed)) return undefined;
+  return mayPublish && !slot.mustWait ? "sending" : "queued";
+}
+
+function growth(from: NewRow<Row> | undefined, to: NewRow<Row>): Usage {
+  const [before, after] = [from, to].map((row) => (row !== undefined && "size" in row ? row.size : undefined));
+  return {
+    entries: Number(after !== undefined) - Number(before !== undefined),
+    bytes: (after ?? 0) - (before ?? 0),
+  };
+}
+
+/** Must draw the sequence numbers of an outbox record together, so that no other record's lie between. */
+function assignIds(planned: readonly Planned[], { instanceId, generation, durability, nextSequence }: PlanContext): Commit[] {
+  const sequences = new Map<Planned, number>();
+  for (const state of ["sending", "queued", undefined] as const) {
+    for (const plan of planned) if (plan.state === state) sequences.set(plan, nextSequence());
+  }
+  return planned.map((plan) => ({
+    ...plan,
+    row: { ...plan.row, key: plan.draft.key, writeId: [instanceId, sequences.get(plan) ?? 0] } as Row,
+    durability,
+    generation,
+  }));
+}

@@ -1,0 +1,12 @@
+/** A block as IndexedDB holds it. */
+export interface BlockRecord {
+  readonly keys: readonly string[];
+  /** The row of the key at the same index. */
+  readonly rows: readonly unknown[];
+  /** The earliest last use of an entry, and the bytes of all payloads: for the index `use`. */
+  readonly lastUsed: number;
+  readonly size: number;
+}
+
+/** More entries in a block make the read of one dearer, and the write of many hardly cheaper. */
+export const BLOCK_ENTRIES = 16;

@@ -1,0 +1,31 @@
+import { RECORD_BYTES } from "../idb/schema.ts";
+import { evict, type EvictPorts, type EvictRules } from "./evict.ts";
+import { sweep, type SweepPorts } from "./sweeper.ts";
+
+/**
+ * Frees at least `bytes` on a full disk, if there is that much to evict.
+ * @param keys the keys being written: they stay
+ * @param recentlyUsed keys whose last use is not written. They go last: to write their uses takes room.
+ * @returns whether anything was removed
+ */
+export async function makeRoom(
+  ports: EvictPorts & SweepPorts,
+  bytes: number,
+  keys: readonly string[],
+  recentlyUsed: Iterable<string>,
+): Promise<boolean> {
+  // An entry that expired unconfirmed is put again, marked as expired: there may be no room for that.
+  let freed = await sweep(ports).catch(() => 0);
+  let left = bytes;
+  const free = async (rules: EvictRules): Promise<void> => {
+    const excess = { entries: 0, bytes: left };
+    const evicted = await evict(ports, excess, { ...rules, bytesOf: ({ payload }) => payload.length + RECORD_BYTES });
+    freed += evicted.entries;
+    left -= evicted.bytes;
+  };
+  await free({ spared: new Set([...recentlyUsed, ...keys]), wholeGroups: true });
+  await free({ spared: new Set(keys), wholeGroups: true });
+  // Some of every group has to stay. A disk that is not that full still takes the write.
+  if (freed === 0) await free({ spared: new Set(keys) });
+  return freed > 0;
+}

@@ -1,0 +1,66 @@
+import { promisifyRequest } from "idb-keyval";
+
+import type { WriteId } from "../../model/metadata.ts";
+import { isWriteId, type Row } from "../../model/row.ts";
+import { find } from "../entries/find.ts";
+import { OUTBOX } from "../idb/schema.ts";
+import { isOutboxRecord, type OutboxWrite, type WriteState } from "./outbox-record.ts";
+import { isRowOf, outboxState } from "./outbox-table.ts";
+
+/** A write that can be sent, and the row that its message is made from. */
+export interface UnsentWrite {
+  readonly instanceId: string;
+  readonly write: OutboxWrite;
+  readonly row: Row;
+}
+
+export interface OutboxPage {
+  readonly unsent: readonly UnsentWrite[];
+  /** Writes whose key has a newer one: their rows, and so their messages, are gone. */
+  readonly superseded: readonly Omit<UnsentWrite, "row">[];
+  /** Some writes have to wait for one that is in flight. */
+  readonly held: boolean;
+  /** The last record read; undefined: there is no more. */
+  readonly next: WriteId | undefined;
+}
+
+/** Whether the caller may send a write that is in this state. */
+export type MayTake = (id: WriteId, state: WriteState) => boolean;
+
+/** The next writes that may be sent, a bounded number of them. @param after the last record of the page before */
+export async function readOutbox(
+  transaction: IDBTransaction,
+  after: WriteId | undefined,
+  limit: number,
+  mayTake: MayTake,
+): Promise<OutboxPage> {
+  const outbox = transaction.objectStore(OUTBOX);
+  const range = after === undefined ? null : IDBKeyRange.lowerBound([...after], true);
+  const found: unknown[] = await promisifyRequest(outbox.getAllKeys(range, limit));
+
+  const unsent: UnsentWrite[] = [];
+  const superseded: Omit<UnsentWrite, "row">[] = [];
+  let held = false;
+  const keys = found.filter(isWriteId);
+  for (const recordKey of keys) {
+    const [instanceId] = recordKey;
+    const record = await promisifyRequest<unknown>(outbox.get([...recordKey]));
+    const writes = isOutboxRecord(record) ? record.writes.filter(({ sequence }) => mayTake([instanceId, sequence], record.state)) : [];
+    const { rows } = await find(
+      transaction,
+      writes.map(({ key }) => key),
+    );
+    for (const write of writes) {
+      const row = rows.get(write.key);
+      if (!isRowOf(row, [instanceId, write.sequence])) superseded.push({ instanceId, write });
+      else if (await isInFlight(transaction, write.waitsFor, mayTake)) held = true;
+      else unsent.push({ instanceId, write, row });
+    }
+    if (unsent.length >= limit) return { unsent, superseded, held, next: recordKey };
+  }
+  return { unsent, superseded, held, next: found.length === limit ? keys.at(-1) : undefined };
+}
+
+async function isInFlight(transaction: IDBTransaction, id: WriteId | undefined, mayTake: MayTake): Promise<boolean> {
+  return id !== undefined && (await outboxState(transaction, id)) === "sending" && !mayTake(id, "sending");
+}

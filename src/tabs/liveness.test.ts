@@ -1,0 +1,140 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { caught } from "../testing/errors.ts";
+import { FakeLocks } from "../testing/fake-locks.ts";
+import { Liveness, type LivenessListener } from "./liveness.ts";
+
+const DEAF: LivenessListener = { onBegun: () => undefined, onDeath: () => undefined };
+
+let locks: FakeLocks;
+beforeEach(() => {
+  locks = new FakeLocks();
+  vi.stubGlobal("navigator", { locks });
+});
+afterEach(() => vi.unstubAllGlobals());
+
+async function turns(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
+}
+
+describe("the liveness lock", () => {
+  it("shows which stores live", async () => {
+    const liveness = new Liveness("alive/", "me", DEAF);
+    await liveness.begin();
+    await locks.take("alive/other");
+    await locks.take("something/else");
+    expect([...(await liveness.living())].toSorted()).toEqual(["me", "other"]);
+    liveness.end();
+    await turns();
+    expect([...(await liveness.living())]).toEqual(["other"]);
+  });
+
+  it("is reported as held once an earlier page has released it", async () => {
+    const onBegun = vi.fn<() => void>();
+    const release = await locks.take("alive/me");
+    await new Liveness("alive/", "me", { ...DEAF, onBegun }).begin();
+    await turns();
+    expect(onBegun).not.toHaveBeenCalled();
+    release();
+    await turns();
+    expect(onBegun).toHaveBeenCalledTimes(1);
+  });
+
+  it("reports the end of each watched store, whether it opened earlier or later", async () => {
+    const onDeath = vi.fn<() => void>();
+    const early = await locks.take("alive/early");
+    const liveness = new Liveness("alive/", "me", { ...DEAF, onDeath });
+    await liveness.begin();
+    await turns();
+    early();
+    await turns();
+    expect(onDeath).toHaveBeenCalledTimes(1);
+    const late = await locks.take("alive/late");
+    liveness.watch("late");
+    liveness.watch("late");
+    await turns();
+    expect(onDeath).toHaveBeenCalledTimes(1);
+    late();
+    await turns();
+    expect(onDeath).toHaveBeenCalledTimes(2);
+  });
+
+  it("is released when the page is hidden, and taken again when it comes back", async () => {
+    const onDeath = vi.fn<() => void>();
+    const other = await locks.take("alive/other");
+    const liveness = new Liveness("alive/", "me", { ...DEAF, onDeath });
+    await liveness.begin();
+    liveness.end();
+    other();
+    await turns();
+    expect(onDeath).not.toHaveBeenCalled();
+    await liveness.begin();
+    await turns();
+    expect([...(await liveness.living())]).toEqual(["me"]);
+  });
+
+  it("of a watcher is not that of the watched store", async () => {
+    const one = new Liveness("alive/", "one", DEAF);
+    const other = new Liveness("alive/", "other", DEAF);
+    await one.begin();
+    await turns();
+    await other.begin();
+    await turns();
+    one.end();
+    await turns();
+    expect([...(await other.living())]).toEqual(["other"]);
+  });
+
+  it("of a dead store does not count as held while a watcher holds it shared", async () => {
+    const release = await locks.take("alive/dead", "shared");
+    await locks.take("something/else");
+    const liveness = new Liveness("alive/", "me", DEAF);
+    await liveness.begin();
+    await turns();
+    expect([...(await liveness.living())]).toEqual(["me"]);
+    release();
+  });
+
+  it("counts as held once it is requested, before it is granted", async () => {
+    const release = await locks.take("alive/new", "shared");
+    await new Liveness("alive/", "new", DEAF).begin();
+    await turns();
+    expect([...(await new Liveness("alive/", "me", DEAF).living())]).toEqual(["new"]);
+    release();
+  });
+
+  it("is granted to all watchers at the same moment, however slow one of them is", async () => {
+    const onDeath = vi.fn<() => void>();
+    const die = await locks.take("alive/other");
+    // Its tab is busy.
+    void locks.take("alive/other", "shared");
+    const liveness = new Liveness("alive/", "me", { ...DEAF, onDeath });
+    await liveness.begin();
+    die();
+    await turns();
+    expect(onDeath).toHaveBeenCalledTimes(1);
+  });
+
+  it("is not needed where there are no Web Locks", async () => {
+    vi.stubGlobal("navigator", undefined);
+    const liveness = new Liveness("alive/", "me", DEAF);
+    await liveness.begin();
+    liveness.watch("other");
+    expect((await liveness.living()).size).toBe(0);
+  });
+});
+
+it("no other store is known to live in a site that may not store data", async () => {
+  const query = async (): Promise<never> => {
+    throw new DOMException("The operation is insecure.", "SecurityError");
+  };
+  vi.stubGlobal("navigator", { locks: { query } });
+  expect(await new Liveness("alive/", "me", DEAF).living()).toEqual(new Set());
+});
+
+it("an error of the lock manager rejects the question which stores live", async () => {
+  const query = async (): Promise<never> => {
+    throw new Error("broken");
+  };
+  vi.stubGlobal("navigator", { locks: { query } });
+  expect(await caught(() => new Liveness("alive/", "me", DEAF).living())).toEqual(new Error("broken"));
+});

@@ -1,0 +1,78 @@
+import { isForbidden, lockManager } from "./locks.ts";
+
+export interface LivenessListener {
+  /** This store holds its liveness lock from now on: other tabs can watch it. */
+  onBegun(): void;
+  /** A watched store has ended. */
+  onDeath(): void;
+}
+
+/**
+ * The liveness lock: each store holds one while its page lives, and the browser releases it when the tab dies. Other tabs wait for
+ * the lock, so they learn of a death at once, however slow the timers of a hidden tab are.
+ */
+export class Liveness {
+  readonly #prefix: string;
+  readonly #self: string;
+  readonly #listener: LivenessListener;
+  /** Releases this store's lock and ends its waiting for the locks of others; undefined while the store holds no lock. */
+  #ending: AbortController | undefined;
+  readonly #watched = new Set<string>();
+
+  /** @param prefix the names of the locks are this and an instance id */
+  constructor(prefix: string, self: string, listener: LivenessListener) {
+    this.#prefix = prefix;
+    this.#self = self;
+    this.#listener = listener;
+  }
+
+  /** Takes the lock, and watches every store that lives now. */
+  async begin(): Promise<void> {
+    const locks = lockManager();
+    if (locks === undefined || this.#ending !== undefined) return;
+    const ending = (this.#ending = new AbortController());
+    const { signal } = ending;
+    const held = new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    const live = (): Promise<void> => {
+      this.#listener.onBegun();
+      return held;
+    };
+    locks.request(this.#prefix + this.#self, { signal }, live).catch(() => undefined);
+    for (const instanceId of await this.living()) this.watch(instanceId);
+  }
+
+  /** Calls `onDeath` when another store ends. */
+  watch(instanceId: string): void {
+    const signal = this.#ending?.signal;
+    if (signal === undefined || signal.aborted || instanceId === this.#self || this.#watched.has(instanceId)) return;
+    this.#watched.add(instanceId);
+    lockManager()
+      // Shared: a busy tab must not keep other watchers from the lock.
+      ?.request(this.#prefix + instanceId, { signal, mode: "shared" }, () => undefined)
+      .then(() => this.#listener.onDeath())
+      .catch(() => undefined)
+      .finally(() => this.#watched.delete(instanceId));
+  }
+
+  /**
+   * The stores that hold their lock or have asked for it. A store asks in vain for a moment where watchers of its earlier page hold
+   * the lock. Watchers hold it shared, so they do not count.
+   */
+  async living(): Promise<Set<string>> {
+    const { held = [], pending = [] } =
+      (await lockManager()
+        ?.query()
+        .catch((error) => (isForbidden(error) ? undefined : Promise.reject(error)))) ?? {};
+    return new Set(
+      [...held, ...pending].flatMap(({ name = "", mode }) =>
+        mode === "exclusive" && name.startsWith(this.#prefix) ? [name.slice(this.#prefix.length)] : [],
+      ),
+    );
+  }
+
+  /** Releases the lock: other tabs may take over. `begin` takes it again, when the page comes back. */
+  end(): void {
+    this.#ending?.abort();
+    this.#ending = undefined;
+  }
+}

@@ -1,0 +1,37 @@
+import type { Change, ToldChange } from "../model/change.ts";
+
+/** The version of the messages below. After a deployment, tabs with old and new code share a browser: any change here needs the next number. */
+export const PROTOCOL = 1;
+
+/** What tabs tell each other. Never a value. */
+export type TabMessage =
+  /** A store holds its liveness lock from now on. */
+  | { readonly type: "hello"; readonly instanceId: string }
+  /** A store has changed entries. */
+  | { readonly type: "changes"; readonly instanceId: string; readonly changes: readonly ToldChange[] }
+  /** A store has published writes, or failed to. */
+  | ({ readonly type: "settled" } & SettledWrites);
+
+/** A message of another protocol version: anything may have happened. */
+export interface ForeignMessage {
+  readonly type: "foreign";
+}
+
+/** Writes that have left the outbox (confirmed), or that any tab may try again. Key and version of a write have the same index. */
+export interface SettledWrites {
+  readonly keys: readonly string[];
+  readonly versions: readonly number[];
+  readonly confirmed: boolean;
+}
+
+/** This store's own changes, as other tabs are told of them. */
+export function toldChanges(changes: readonly Change[]): ToldChange[] {
+  const told: ToldChange[] = [];
+  for (const change of changes) {
+    if (change.source !== "local") continue;
+    if (change.type === "store" || change.type === "delete") told.push({ type: change.type, key: change.key, version: change.version });
+    else if (change.type === "clear") told.push({ type: "clear" });
+    else told.push({ type: change.type, key: change.key });
+  }
+  return told;
+}

@@ -1,0 +1,35 @@
+import type { KeyFormat, Payload } from "../model/metadata.ts";
+import type { StoredPayload } from "../model/row.ts";
+import { bytesOf } from "../util/utf8.ts";
+import { digestOf } from "./checksum.ts";
+import type { Compressed } from "./compressed.ts";
+import { gzipPart } from "./gzip-part.ts";
+
+/**
+ * payload → compression → (encryption). Afterwards the size of the message is known.
+ * @param thresholdBytes Infinity turns compression off
+ * @throws KeyStoreError INSECURE_CONTEXT
+ */
+export async function compressPayload(format: KeyFormat, original: Payload, thresholdBytes: number): Promise<Compressed> {
+  const plain = { format, original, payload: original };
+  // UTF-8 takes at most three bytes for a UTF-16 unit.
+  if (original.length * 3 <= thresholdBytes) return plain;
+  // Where the stage cannot be loaded, the payload is stored as it is.
+  const gzip = await gzipPart.load().catch(() => undefined);
+  if (gzip === undefined) return plain;
+  const bytes = bytesOf(original);
+  const digest = digestOf(bytes);
+  const compressed = bytes.length > thresholdBytes ? gzip.gzip(bytes) : bytes;
+  return compressed.length < bytes.length ? { ...plain, digest, payload: compressed, encoding: "gzip" } : { ...plain, digest };
+}
+
+/**
+ * → checksum → stored payload. A read verifies the size and the checksums.
+ * @throws KeyStoreError INSECURE_CONTEXT
+ */
+export async function finishPayload({ format, original, payload, encoding, digest }: Compressed): Promise<StoredPayload> {
+  const { size, checksum } = digest ?? digestOf(bytesOf(original));
+  if (encoding === undefined) return { format, payload, checksum: await checksum, size };
+  const stored = digestOf(bytesOf(payload));
+  return { format, payload, encoding, storedChecksum: await stored.checksum, checksum: await checksum, size };
+}

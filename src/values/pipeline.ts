@@ -1,0 +1,15 @@
+/**
+ * The value pipeline. A write runs the stages from left to right, a read runs their counterparts from right to left:
+ *
+ *     value → (schema) → format → payload → compression → (encryption) → checksum → stored payload
+ *             encode              compressPayload                        finishPayload
+ *             decode              readPayload
+ *
+ * Each stage is a pair of functions: encode and decode (formats.ts), gzip and gunzip (gzip.ts), digestOf and verifyChecksum (checksum.ts). Memory keeps payloads, so a read from memory runs
+ * `decode` alone. Schema and encryption are not built yet: a schema wraps `encode` and `decode`; encryption comes after
+ * compression in pipeline-forward.ts and before it in pipeline-backward.ts.
+ */
+export { decode, encode } from "./formats.ts";
+// Apart, since reads need one half at once, and the other half loads with the write side.
+export { compressPayload, finishPayload } from "./pipeline-forward.ts";
+export { readPayload } from "./pipeline-backward.ts";

@@ -1,0 +1,151 @@
+import { KeyFormat } from "../model/metadata.ts";
+import type { BulkOptions } from "../options/types.ts";
+import type { Commit, Draft } from "../storage/commit/draft.ts";
+import { unlessAborted } from "../util/abort.ts";
+import { KeyStoreError } from "../util/errors.ts";
+import type { CapturedValue } from "../values/captured-value.ts";
+import type { PreparedWrite } from "./draft-builder.ts";
+import type { WriterPorts } from "./writer.ts";
+
+/** One transaction of a bulk call takes at most this much: it blocks other tabs for less than 50 ms, unless the disk stalls. */
+const SLICE_WRITES = 256;
+const SLICE_BYTES = 2 * 1024 * 1024;
+
+/** Writes many keys under the same options. */
+export class BulkWriter {
+  readonly #ports: Omit<WriterPorts, "formatOf">;
+
+  constructor(ports: Omit<WriterPorts, "formatOf">) {
+    this.#ports = ports;
+  }
+
+  /**
+   * Commits slice after slice. A slice that cannot be committed ends the call.
+   * @returns for each key whether the server has confirmed the write
+   * @throws KeyStoreError whose `results` names the keys that were committed before
+   */
+  async store(items: ReadonlyMap<string, CapturedValue>, options: BulkOptions): Promise<Map<string, boolean>> {
+    const { drafts, queue, connectAhead } = this.#ports;
+    const { format = KeyFormat.JSON, signal, onProgress } = options;
+    signal?.throwIfAborted();
+    const keys = [...items.keys()];
+    if (keys.length === 0) return new Map();
+
+    const release = connectAhead();
+    const place = queue.enter(keys);
+    const results = new Results(this.#ports, signal);
+    try {
+      const prepared = await Promise.all(Array.from(items, ([key, value]) => drafts.prepareStore(key, value(format), format, options)));
+      await place.turn;
+      await this.#commitSlices(slices(prepared), signal, (commits) => {
+        results.add(commits);
+        report(onProgress, results.confirmed.size, keys.length);
+      });
+      place.leave();
+      await results.settled();
+      return new Map(keys.map((key) => [key, results.confirmed.get(key) ?? false]));
+    } catch (error) {
+      place.leave();
+      await results.settled();
+      if (!(error instanceof KeyStoreError)) throw error;
+      const message = `${error.message} Entries committed before: ${results.confirmed.size}, see "results".`;
+      throw new KeyStoreError(error.code, message, { key: error.key, cause: error.cause, results: new Map(results.confirmed) });
+    } finally {
+      release();
+    }
+  }
+
+  /** The drafts of a slice are finished while the slice before it commits, and handed over as soon as that one is written. */
+  #commitSlices(
+    all: readonly (readonly PreparedWrite[])[],
+    signal: AbortSignal | undefined,
+    onCommitted: (commits: readonly Commit[]) => void,
+  ): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const finish = (index: number): Promise<Draft[]> => Promise.all((all[index] ?? []).map((write) => write.finish()));
+      const commit = (index: number, drafts: readonly Draft[]): void => {
+        const isLast = index === all.length - 1;
+        let isWritten = false;
+        let next: readonly Draft[] | undefined;
+        const goOn = (): void => {
+          if (isWritten && next !== undefined) commit(index + 1, next);
+        };
+        const onWritten = (): void => {
+          isWritten = true;
+          goOn();
+        };
+        // After the first commit, the signal can only end the wait for the server.
+        this.#ports.committer.commit(drafts, index === 0 ? signal : undefined, onWritten).then((commits) => {
+          onCommitted(commits);
+          if (isLast) resolve();
+        }, reject);
+        if (isLast) return;
+        finish(index + 1).then((finished) => {
+          next = finished;
+          goOn();
+        }, reject);
+      };
+      finish(0).then((drafts) => commit(0, drafts), reject);
+    });
+  }
+}
+
+/** The results of a bulk call, key by key, as its slices are committed and published. */
+class Results {
+  /** Committed keys → whether the server has confirmed the write. */
+  readonly confirmed = new Map<string, boolean>();
+  readonly #ports: Pick<WriterPorts, "committer" | "publisher">;
+  readonly #signal: AbortSignal | undefined;
+  readonly #outcomes: Promise<unknown>[] = [];
+  readonly #commits: Commit[] = [];
+
+  constructor(ports: Pick<WriterPorts, "committer" | "publisher">, signal: AbortSignal | undefined) {
+    this.#ports = ports;
+    this.#signal = signal;
+  }
+
+  add(commits: readonly Commit[]): void {
+    for (const commit of commits) {
+      const { key } = commit.draft;
+      this.confirmed.set(key, false);
+      this.#commits.push(commit);
+      this.#outcomes.push(
+        this.#ports.publisher.outcome(commit).then(
+          (isConfirmed) => this.confirmed.set(key, isConfirmed),
+          () => undefined,
+        ),
+      );
+    }
+  }
+
+  /** Resolves when each write has its result. An aborted signal ends the wait, once all commits are on the disk. */
+  async settled(): Promise<void> {
+    // One listener for the whole call: a signal must not get one for each key.
+    await unlessAborted<unknown>(Promise.all(this.#outcomes), this.#signal, () => undefined);
+    if (this.#signal?.aborted === true) await Promise.all(this.#commits.map((commit) => this.#ports.committer.durable(commit)));
+  }
+}
+
+function slices(writes: readonly PreparedWrite[]): (readonly PreparedWrite[])[] {
+  const all: PreparedWrite[][] = [[]];
+  let bytes = 0;
+  for (const write of writes) {
+    let slice = all.at(-1) as PreparedWrite[];
+    if (slice.length === SLICE_WRITES || (slice.length > 0 && bytes + write.weight > SLICE_BYTES)) {
+      all.push((slice = []));
+      bytes = 0;
+    }
+    slice.push(write);
+    bytes += write.weight;
+  }
+  return all;
+}
+
+/** An error of the callback is reported as the page's own. */
+function report(onProgress: BulkOptions["onProgress"], done: number, total: number): void {
+  try {
+    onProgress?.(done, total);
+  } catch (error) {
+    reportError(error);
+  }
+}

@@ -1,0 +1,82 @@
+import type { KeyFormat, Payload } from "../model/metadata.ts";
+import type { Settings } from "../options/defaults.ts";
+import type { StoreOptions } from "../options/types.ts";
+import { PUBLISHED, type Draft } from "../storage/commit/draft.ts";
+import type { Compressed } from "../values/compressed.ts";
+import { compressPayload, finishPayload } from "../values/pipeline-forward.ts";
+import { checkMessageSize } from "./message-size.ts";
+import { entryRow, tombstone } from "./row-builder.ts";
+
+export interface DraftBuilderPorts {
+  readonly settings: Pick<Settings, "namespace" | "compressAboveBytes" | "defaultTtl">;
+  /** The largest message that can be sent. */
+  readonly maxMessageBytes: () => number;
+  /** The present, as a time of use. */
+  readonly useTime: () => number;
+}
+
+/** A write that has passed the checks that are possible before its commit. Only its checksum is missing. */
+export interface PreparedWrite {
+  /** About how many bytes the write adds to the database. */
+  readonly weight: number;
+  /** @throws KeyStoreError INSECURE_CONTEXT */
+  finish(): Promise<Draft>;
+}
+
+/** Makes the drafts of stores, updates and deletes. */
+export class DraftBuilder {
+  readonly #ports: DraftBuilderPorts;
+
+  constructor(ports: DraftBuilderPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * @param isUpdate keep the format, ttl and tags that the options do not give
+   * @throws KeyStoreError INVALID_VALUE, PAYLOAD_TOO_LARGE
+   */
+  async prepareStore(
+    key: string,
+    encoding: Payload | Promise<Payload>,
+    format: KeyFormat,
+    options: StoreOptions,
+    isUpdate = false,
+  ): Promise<PreparedWrite> {
+    const compressed = await compressPayload(format, await encoding, this.#ports.settings.compressAboveBytes);
+    const { ttl = this.#ports.settings.defaultTtl, tags = [] } = options;
+    this.#checkSize(key, compressed, { ttl, tags });
+    return { weight: compressed.payload.length, finish: () => this.#finishStore(key, compressed, options, isUpdate) };
+  }
+
+  delete(key: string, ifVersion: number | undefined): Draft {
+    return {
+      key,
+      operation: "delete",
+      policy: PUBLISHED,
+      weight: 0,
+      next: (present, version, now) => tombstone(key, ifVersion, present, version, now),
+    };
+  }
+
+  async #finishStore(key: string, compressed: Compressed, options: StoreOptions, isUpdate: boolean): Promise<Draft> {
+    const stored = await finishPayload(compressed);
+    return {
+      key,
+      operation: "store",
+      policy: PUBLISHED,
+      weight: stored.payload.length,
+      payload: compressed.original,
+      next: (present, version, now) => {
+        const facts = { version, now, lastUsed: this.#ports.useTime(), defaultTtl: this.#ports.settings.defaultTtl };
+        const row = entryRow(key, stored, options, present, isUpdate, facts);
+        // An update may have kept tags that were not measured yet.
+        if (options.tags === undefined && row.tags !== undefined) this.#checkSize(key, compressed, { ttl: row.ttl, tags: row.tags });
+        return row;
+      },
+    };
+  }
+
+  #checkSize(key: string, compressed: Compressed, facts: Parameters<typeof checkMessageSize>[3]): void {
+    checkMessageSize(this.#ports.settings.namespace, key, compressed, facts, this.#ports.maxMessageBytes());
+  }
+}

@@ -1,0 +1,68 @@
+import { describe, expect, it } from "vitest";
+import { KeyQueue, type Place } from "./key-queue.ts";
+
+/** Which of a place's promises have resolved. */
+async function stateOf({ turn, earlierCommitted }: Place): Promise<string> {
+  const state = { turn: false, earlierCommitted: false };
+  void turn.then(() => (state.turn = true));
+  void earlierCommitted.then(() => (state.earlierCommitted = true));
+  await new Promise(setImmediate);
+  return Object.entries(state)
+    .filter(([, done]) => done)
+    .map(([name]) => name)
+    .join(" ");
+}
+
+describe("the writes of a key", () => {
+  it("have their turn when the one before was handed over, and are earlierCommitted when it is committed", async () => {
+    const order = new KeyQueue();
+    const first = order.enter(["a"]);
+    const second = order.enter(["a"]);
+    expect(await stateOf(first)).toBe("turn earlierCommitted");
+    expect(await stateOf(second)).toBe("");
+    first.handedOver();
+    expect(await stateOf(second)).toBe("turn");
+    first.leave();
+    expect(await stateOf(second)).toBe("turn earlierCommitted");
+  });
+
+  it("go on after one that failed without being handed over", async () => {
+    const order = new KeyQueue();
+    const first = order.enter(["a"]);
+    const second = order.enter(["a"]);
+    first.leave();
+    expect(await stateOf(second)).toBe("turn earlierCommitted");
+  });
+
+  it("wait for all of several keys", async () => {
+    const order = new KeyQueue();
+    const a = order.enter(["a"]);
+    const b = order.enter(["b"]);
+    const both = order.enter(["a", "b", "c"]);
+    const after = order.enter(["c"]);
+    a.leave();
+    expect(await stateOf(both)).toBe("");
+    b.leave();
+    expect(await stateOf(both)).toBe("turn earlierCommitted");
+    expect(await stateOf(after)).toBe("");
+    both.leave();
+    expect(await stateOf(after)).toBe("turn earlierCommitted");
+  });
+
+  it("do not wait for other keys, nor for what has left", async () => {
+    const order = new KeyQueue();
+    order.enter(["a"]);
+    expect(await stateOf(order.enter(["b"]))).toBe("turn earlierCommitted");
+    order.enter(["c"]).leave();
+    expect(await stateOf(order.enter(["c"]))).toBe("turn earlierCommitted");
+  });
+
+  it("wait for the last one only, in a chain", async () => {
+    const order = new KeyQueue();
+    const [first, second, third] = [order.enter(["a"]), order.enter(["a"]), order.enter(["a"])];
+    first.leave();
+    expect(await stateOf(third)).toBe("");
+    second.leave();
+    expect(await stateOf(third)).toBe("turn earlierCommitted");
+  });
+});

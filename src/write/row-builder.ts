@@ -1,0 +1,68 @@
+import { isDamagedRow, LONG_AGO, type EntryRow, type StoredPayload, type Tombstone } from "../model/row.ts";
+import type { StoreOptions } from "../options/types.ts";
+import type { NewRow } from "../storage/commit/draft.ts";
+import { KeyStoreError } from "../util/errors.ts";
+
+/** What a commit knows when it makes a row. */
+export interface RowFacts {
+  readonly version: number;
+  readonly now: number;
+  readonly lastUsed: number;
+  /** In seconds, for a row whose ttl neither the options nor the present entry give. */
+  readonly defaultTtl: number | null;
+}
+
+/**
+ * The row that a store or an update puts in the place of the present entry. An update keeps the format, ttl and tags that the
+ * options do not give.
+ * @throws KeyStoreError VERSION_CONFLICT
+ * @throws FormatChanged when an update was encoded in another format than that of the present entry
+ */
+export function entryRow(
+  key: string,
+  stored: StoredPayload,
+  options: StoreOptions,
+  present: EntryRow | undefined,
+  isUpdate: boolean,
+  { version, now, lastUsed, defaultTtl }: RowFacts,
+): NewRow<EntryRow> {
+  checkVersion(key, present, options.ifVersion);
+  const sound = present !== undefined && !isDamagedRow(present) ? present : undefined;
+  const kept = isUpdate ? sound : undefined;
+  if (kept !== undefined && options.format === undefined && kept.format !== stored.format) throw new FormatChanged();
+  const ttl = options.ttl !== undefined ? options.ttl : (kept ?? { ttl: defaultTtl }).ttl;
+  const tags = options.tags ?? kept?.tags ?? [];
+  return {
+    ...stored,
+    version,
+    createdAt: sound?.createdAt ?? now,
+    updatedAt: now,
+    ttl,
+    // Left out, not undefined or empty: an index costs time for every row that is in it.
+    ...(ttl === null ? undefined : { expiresAt: now + ttl * 1000 }),
+    ...(tags.length === 0 ? undefined : { tags: [...tags] }),
+    lastUsed,
+  };
+}
+
+/** @throws KeyStoreError VERSION_CONFLICT */
+export function tombstone(
+  key: string,
+  ifVersion: number | undefined,
+  present: EntryRow | undefined,
+  version: number,
+  now: number,
+): NewRow<Tombstone> {
+  checkVersion(key, present, ifVersion);
+  return { deletedAt: now, version, expiresAt: LONG_AGO };
+}
+
+/** Another tab stored the key in another format between the look at the format and the commit. */
+export class FormatChanged extends Error {}
+
+function checkVersion(key: string, present: EntryRow | undefined, ifVersion: number | undefined): void {
+  const version = present?.version ?? 0;
+  if (ifVersion === undefined || ifVersion === version) return;
+  const actual = version === 0 ? "the key does not exist" : `the key is at version ${version}`;
+  throw new KeyStoreError("VERSION_CONFLICT", `Expected version ${ifVersion}, but ${actual}. Read the key again, then retry.`, { key });
+}
