@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 export default defineConfig({
   test: {
     environment: "node",
-    include: ["src/**/*.test.ts", "api/**/*.test.ts", "contract/**/*.test.ts", "docs/**/*.test.ts", "scripts/**/*.test.mjs"],
+    include: ["src/**/*.test.ts", "api/**/*.test.ts", "contract/**/*.test.ts", "bench/**/*.test.ts", "scripts/**/*.test.mjs"],
     setupFiles: ["src/testing/setup.ts"],
     // No test may fail because the machine is slow.
     testTimeout: 120_000,

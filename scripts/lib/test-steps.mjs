@@ -23,7 +23,7 @@ export function planSteps({ server, engines }, allEngines, { all }) {
   // The unit run includes the contract suite in Node, which needs the server. Coverage counts it.
   if (server) steps.push(step("coverage"));
   else {
-    steps.push({ ...step("unit"), args: ["src", "api", "docs", "scripts"] });
+    steps.push({ ...step("unit"), args: ["src", "api", "bench", "scripts"] });
     leftOut.push("the contract suite in Node", "the floor of coverage");
   }
   steps.push(step("build"), step("size"));

@@ -39,7 +39,7 @@ describe("the steps of npm test", () => {
 
   it("need no server for the unit tests, the build and the size", () => {
     const { commands, leftOut } = plan({ server: false, engines: ALL });
-    expect(commands).toEqual(["format:check", "types", "lint", "unit src api docs scripts", "build", "size"]);
+    expect(commands).toEqual(["format:check", "types", "lint", "unit src api bench scripts", "build", "size"]);
     expect(leftOut).toHaveLength(2 + ALL.length + 2);
   });
 });
