@@ -20,7 +20,7 @@ describe("the README", () => {
   });
 
   it.each([...readme.matchAll(FIGURE)].map(([, figure = "", unit = "", name = ""]) => ({ name, figure, unit })))(
-    "gives the figure $figure$unit that was measured in Chromium for $name",
+    "gives the figure $figure that was measured in Chromium for $name",
     ({ name, figure, unit }) => {
       expect(figure).toBe(unit === "" ? rounded(measured(name), figure) : String(Math.ceil(measured(name))));
     },
