@@ -30,8 +30,8 @@ export async function wantedProjects<Engine extends string, Result>(
   projectOf: (engine: Engine) => Promise<Result>,
 ): Promise<Result[]> {
   const named = engines.filter((engine) => namedProjects(process.argv).includes(engine));
-  if (named.length > 0) process.env["PROJECTS"] = named.join();
-  const wanted = process.env["PROJECTS"]?.split(",") ?? engines;
+  if (named.length > 0) process.env["NAS_KEYSTORE_PROJECTS"] = named.join();
+  const wanted = process.env["NAS_KEYSTORE_PROJECTS"]?.split(",") ?? engines;
   return Promise.all(engines.filter((engine) => wanted.includes(engine)).map(projectOf));
 }
 
