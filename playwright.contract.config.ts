@@ -1,5 +1,5 @@
 import { defineConfig } from "@playwright/test";
-import { engineProject } from "./e2e/support/engine.ts";
+import { engineProject, wantedProjects } from "./e2e/support/engine.ts";
 
 /** The contract suite in three engines. `npm run contract -- --project=webkit -g overwriting` runs a part of it. */
 export default defineConfig({
@@ -10,9 +10,9 @@ export default defineConfig({
   workers: 2,
   timeout: 60_000,
   reporter: [["list"], ["json", { outputFile: "reports/contract.json" }]],
-  projects: [
-    { ...(await engineProject("chromium")), testMatch: "playwright.spec.ts" },
-    { ...(await engineProject("firefox")), testMatch: "playwright.spec.ts" },
-    { name: "webkit", testMatch: "webkit.spec.ts" },
-  ],
+  projects: await wantedProjects(["chromium", "firefox", "webkit"], async (engine) =>
+    engine === "webkit"
+      ? { name: engine, testMatch: "webkit.spec.ts" }
+      : { ...(await engineProject(engine)), testMatch: "playwright.spec.ts" },
+  ),
 });

@@ -30,6 +30,10 @@ export async function main(args: readonly string[]): Promise<number> {
     console.log(USAGE);
     return 0;
   }
+  if (options.docs) {
+    await rewriteDocs();
+    return 0;
+  }
   const names = [...GOALS.map(({ id }) => id), "comparison"];
   const unknown = options.only.find((part) => !names.some((name) => name.includes(part)));
   if (unknown !== undefined) {
@@ -133,11 +137,11 @@ async function report(measured: Measured, options: Options): Promise<void> {
   if (options.quick || options.incognito || options.only.length > 0) return;
   await keepRecord(options.engine, measured);
   await rewriteDocs();
-  console.log("docs/PERFORMANCE.md and docs/performance.svg have been rewritten.");
 }
 
 async function rewriteDocs(): Promise<void> {
   const records = await readRecords();
   if (records.chromium !== undefined) await writeFile(resolve(root, "docs/performance.svg"), chart(records.chromium));
   await rewriteMeasured(resolve(root, "docs/PERFORMANCE.md"), documentOf(records));
+  console.log("docs/PERFORMANCE.md and docs/performance.svg have been rewritten.");
 }

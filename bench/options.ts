@@ -12,11 +12,13 @@ export interface Options {
   readonly profile: boolean;
   /** Measure what is in dist/ now. */
   readonly noBuild: boolean;
+  /** Measure nothing: write the docs anew from bench/results/. */
+  readonly docs: boolean;
   /** IndexedDB in memory, as in a private window. */
   readonly incognito: boolean;
 }
 
-export const USAGE = `npm run bench -- [--engine <name>] [--only <row>]... [--quick] [--json <file>] [--profile] [--incognito] [--no-build]
+export const USAGE = `npm run bench -- [--engine <name>] [--only <row>]... [--quick] [--json <file>] [--profile] [--incognito] [--no-build] [--docs]
 
   --engine <name> the browser engine: ${ENGINES.join(", ")} (chromium)
   --only <row>    the rows whose name contains this ("comparison": the table of simple sets and gets); can be repeated
@@ -26,6 +28,7 @@ export const USAGE = `npm run bench -- [--engine <name>] [--only <row>]... [--qu
                   other engines than Chromium give no profile, only the times
   --incognito     IndexedDB in memory, as in a private window; otherwise on the disk (Chromium only)
   --no-build      measure what is in dist/ now
+  --docs          measure nothing: write docs/PERFORMANCE.md anew from bench/results/
 
 The docs are rewritten by a run of everything that is not quick.`;
 
@@ -41,6 +44,7 @@ export function readOptions(args: readonly string[]): Options | undefined {
       profile: { type: "boolean", default: false },
       incognito: { type: "boolean", default: false },
       "no-build": { type: "boolean", default: false },
+      docs: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });

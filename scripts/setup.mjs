@@ -4,7 +4,11 @@ import { describeBrowser, ensureBrowser, ENGINES } from "./lib/browsers.mjs";
 import { ensureNatsServer, howToGetAServer } from "./lib/nats-server.mjs";
 import { ensurePackages } from "./lib/packages.mjs";
 
-/** Says whether everything is there that the tests need; prints what is, and how to get what is not. */
+/**
+ * Prints what is there, and how to get what is not.
+ * @typedef {{ packages: boolean, server: boolean, engines: readonly import("./lib/browsers.mjs").Engine[] }} Present
+ * @returns {Promise<Present>}
+ */
 export async function setUp() {
   const packages = await ensurePackages();
   // After the packages: Playwright is asked for a browser of its own.
@@ -17,8 +21,14 @@ export async function setUp() {
   console.log(packages ? "packages     installed" : "packages     npm ci failed, see above");
   console.log(`nats-server  ${server ?? `missing: ${howToGetAServer.replaceAll("\n", " ")}`}`);
   for (const [engine, program] of browsers) console.log(describeBrowser(engine, program));
-  return packages && server !== undefined && browsers.every(([, program]) => program !== undefined);
+  const engines = browsers.filter(([, program]) => program !== undefined).map(([engine]) => engine);
+  return { packages, server: server !== undefined, engines };
+}
+
+/** @param {Present} present */
+function isComplete({ packages, server, engines }) {
+  return packages && server && engines.length === ENGINES.length;
 }
 
 const asCommand = process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href;
-if (asCommand && !(await setUp())) process.exitCode = 1;
+if (asCommand && !isComplete(await setUp())) process.exitCode = 1;

@@ -21,6 +21,31 @@ export async function engineProject(wanted: PlaywrightEngine = engine): Promise<
   return wanted === "chromium" ? chromiumProject(executablePath) : firefoxProject(executablePath);
 }
 
+/**
+ * The projects of these engines. A browser that `--project` leaves out need not be installed: its project is left out too.
+ * Playwright loads the configuration again in each worker process, without the arguments, but with the variable.
+ */
+export async function wantedProjects<Engine extends string, Result>(
+  engines: readonly Engine[],
+  projectOf: (engine: Engine) => Promise<Result>,
+): Promise<Result[]> {
+  const named = engines.filter((engine) => namedProjects(process.argv).includes(engine));
+  if (named.length > 0) process.env["NAS_KEYSTORE_PROJECTS"] = named.join();
+  const wanted = process.env["NAS_KEYSTORE_PROJECTS"]?.split(",") ?? engines;
+  return Promise.all(engines.filter((engine) => wanted.includes(engine)).map(projectOf));
+}
+
+/** The values of `--project=<name>` and `--project <name>…`. */
+function namedProjects(args: readonly string[]): string[] {
+  return args.flatMap((arg, index) => {
+    if (arg.startsWith("--project=")) return [arg.slice("--project=".length)];
+    if (arg !== "--project") return [];
+    const rest = args.slice(index + 1);
+    const end = rest.findIndex((value) => value.startsWith("-"));
+    return end === -1 ? rest : rest.slice(0, end);
+  });
+}
+
 function chromiumProject(executablePath: string): Project<PlaywrightTestOptions, PlaywrightWorkerOptions> {
   return {
     name: "chromium",

@@ -1,0 +1,122 @@
+/** Mistakes that must not compile. `npm run types` fails when one of them does. Nothing runs this file. */
+import { destroyNamespace, KeyFormat, KeyStoreError, NASKeyStore } from "nas-keystore";
+
+export function misuseOfOptions(store: NASKeyStore): void {
+  // @ts-expect-error an option of another name
+  new NASKeyStore({ server: "ws://localhost:9222" });
+  // @ts-expect-error a port is part of the URL
+  new NASKeyStore({ servers: "ws://localhost", port: 9222 });
+  // @ts-expect-error URLs are strings
+  new NASKeyStore({ servers: [9222] });
+  // @ts-expect-error a size is a number
+  new NASKeyStore({ cacheSize: "100" });
+  // @ts-expect-error no default TTL is no option at all
+  new NASKeyStore({ defaultTtl: null });
+  // @ts-expect-error the threshold is thresholdBytes
+  new NASKeyStore({ compression: { threshold: 1024 } });
+  // @ts-expect-error connect returns a promise
+  new NASKeyStore({ connect: () => ({}) });
+  // @ts-expect-error undefined is not a namespace
+  new NASKeyStore({ namespace: undefined });
+  // @ts-expect-error the namespace is an option
+  new NASKeyStore("my_app");
+  // @ts-expect-error a namespace is a string
+  void destroyNamespace(42);
+
+  // @ts-expect-error an unknown format
+  void store.store("key", 1, { format: "pickle" });
+  // @ts-expect-error formats are lower case
+  void store.store("key", 1, { format: "JSON" });
+  // @ts-expect-error a TTL is a number of seconds
+  void store.store("key", 1, { ttl: "1h" });
+  // @ts-expect-error tags are a list
+  void store.store("key", 1, { tags: "web" });
+  // @ts-expect-error the option is ifVersion
+  void store.store("key", 1, { version: 1 });
+  // @ts-expect-error a signal, not its controller
+  void store.store("key", 1, { signal: new AbortController() });
+  // @ts-expect-error the TTL is an option
+  void store.store("key", 1, 3600);
+  // @ts-expect-error the format of an entry is stored with it
+  void store.retrieve("key", { format: KeyFormat.JSON });
+  // @ts-expect-error the option is useCache
+  void store.retrieve("key", { cache: false });
+  // @ts-expect-error a delete has no TTL
+  void store.delete("key", { ttl: 1 });
+  // @ts-expect-error flush takes a signal only
+  void store.flush({ timeoutMs: 100 });
+  // @ts-expect-error one tag
+  void store.listKeys("*", { tags: ["web"] });
+  // @ts-expect-error a pattern is a string
+  void store.listKeys(/user/);
+}
+
+export function misuseOfArguments(store: NASKeyStore): void {
+  // @ts-expect-error a value is missing
+  void store.store("key");
+  // @ts-expect-error a key is a string
+  void store.store(1, "value");
+  // @ts-expect-error one key; bulkRetrieve takes several
+  void store.retrieve(["a", "b"]);
+  // @ts-expect-error keys without values
+  void store.bulkStore(["a", "b"]);
+  // @ts-expect-error a key is a string
+  void store.bulkStore([[1, "value"]]);
+  // @ts-expect-error a pair lacks its value
+  void store.bulkStore([["a"]]);
+  // @ts-expect-error keys are strings
+  void store.bulkStore(new Map([[1, "value"]]));
+  // @ts-expect-error onProgress gets numbers
+  void store.bulkStore({ a: 1 }, { onProgress: (done: string) => done });
+  // @ts-expect-error only bulkStore reports progress
+  void store.store("a", 1, { onProgress: () => {} });
+  // @ts-expect-error keys are strings
+  void store.bulkRetrieve([1, 2]);
+  // @ts-expect-error one key
+  void store.retryRejected(["a"]);
+}
+
+export async function misuseOfResults(store: NASKeyStore): Promise<void> {
+  // @ts-expect-error the value may be absent
+  const text: string = await store.retrieve<string>("key");
+  // @ts-expect-error a Map, not an object
+  const value: unknown = (await store.bulkRetrieve(["a"]))["a"];
+  const metadata = await store.getMetadata("key");
+  // @ts-expect-error the metadata may be absent
+  const version: number = metadata.version;
+  if (metadata === undefined) return;
+  // @ts-expect-error metadata cannot be changed
+  metadata.version = 2;
+  // @ts-expect-error nor can its tags
+  metadata.tags.push("new");
+  // @ts-expect-error times are Dates
+  const time: number = metadata.createdAt;
+  // @ts-expect-error statistics cannot be changed
+  store.getCacheStats().size = 0;
+  void [text, value, version, time];
+}
+
+export function misuseOfEvents(store: NASKeyStore): void {
+  // @ts-expect-error the detail of `published` has no error
+  store.addEventListener("published", ({ detail }) => detail.error);
+  // @ts-expect-error the count is `pending`
+  store.addEventListener("offline", ({ detail }) => detail.waiting);
+  // @ts-expect-error a version is a number
+  store.addEventListener("rejected", ({ detail }) => detail.version.toUpperCase());
+  // @ts-expect-error an event of another name is a plain Event
+  store.addEventListener("publish", ({ detail }) => detail);
+  // @ts-expect-error a listener is a function
+  store.addEventListener("online", "listener");
+}
+
+export function misuseOfErrors(error: KeyStoreError): boolean {
+  // @ts-expect-error an unknown code
+  if (error.code === "NOT_FOUND") return true;
+  // @ts-expect-error the code cannot be changed
+  error.code = "CLOSED";
+  // @ts-expect-error a code comes first
+  new KeyStoreError("The store is closed.");
+  // @ts-expect-error KeyFormat cannot be changed
+  KeyFormat.JSON = "text";
+  return false;
+}

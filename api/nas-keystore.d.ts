@@ -1,0 +1,173 @@
+/**
+ * The public contract of `nas-keystore`: every exported name, and its type.
+ * `npm run types` fails when the package and this file differ (contract.ts). An issue that changes the public API changes this file
+ * too, and writes the reason in CHANGELOG.md. Durations end in `Ms`, sizes in `Bytes`; `ttl` is in seconds (may be fractional).
+ */
+
+/** Field names follow the seed API (`KeyFormat.JSON` …); plain strings work too. */
+export declare const KeyFormat: {
+  readonly JSON: "json"; // default; anything that JSON.stringify keeps, checked
+  readonly TEXT: "text"; // strings
+  readonly BINARY: "binary"; // ArrayBuffer | ArrayBufferView | Blob in, Uint8Array out; base64 on the wire
+  readonly STRUCTURED: "structured"; // Date, Map, Set, BigInt, RegExp, typed arrays, Error, cycles …; safe on untrusted input
+};
+export type KeyFormat = (typeof KeyFormat)[keyof typeof KeyFormat];
+
+export interface KeyStoreOptions {
+  servers?: string | readonly string[]; // WebSocket URLs; default "ws://localhost:9222"
+  namespace?: string; // default "default"; one IndexedDB database and one subject tree each
+  cacheSize?: number; // entries held in memory (LRU); default 100; 0 turns it off
+  maxEntries?: number; // entries held in IndexedDB (LRU eviction); default: no limit
+  maxBytes?: number; // payload bytes held in IndexedDB; default: no limit
+  maxPayloadBytes?: number; // a larger message is refused before anything is written; default 1 MiB
+  defaultTtl?: number; // seconds; default: entries never expire
+  sweepIntervalMs?: number; // default 60_000; 0 turns background sweeps off (lazy expiry stays)
+  lingerMs?: number; // how long an idle connection stays open; default 0: closed as soon as it is idle
+  timeoutMs?: number; // connect and flush together; default 2_000
+  compression?: boolean | { thresholdBytes: number }; // gzip (fflate) above 1 KiB when true; default false
+  connection?: object; // credentials and the rest of nats.ws' ConnectionOptions, never logged or stored
+  connect?: (options: object) => Promise<unknown>; // another NATS client's connect, e.g. wsconnect of @nats-io/nats-core
+  persist?: boolean; // ask for navigator.storage.persist() at the first write; default false
+}
+
+export interface StoreOptions {
+  format?: KeyFormat; // default "json"
+  ttl?: number | null; // seconds, > 0; null: never expires
+  tags?: readonly string[];
+  ifVersion?: number; // compare-and-set in this browser: 0 = the key must not exist; else the current version
+  signal?: AbortSignal;
+}
+export interface BulkOptions extends StoreOptions {
+  onProgress?: (done: number, total: number) => void;
+}
+export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
+export interface RetrieveOptions {
+  useCache?: boolean; // false: past the memory front, from IndexedDB, checksum verified; default true
+  signal?: AbortSignal;
+}
+
+export interface KeyMetadata {
+  readonly key: string;
+  readonly format: KeyFormat;
+  readonly size: number; // bytes of the encoded payload, before compression
+  readonly version: number; // grows with every write of the key and never goes back, not even over a delete; 1 in a new database
+  readonly createdAt: Date;
+  readonly updatedAt: Date;
+  readonly ttl: number | null;
+  readonly expiresAt: Date | null;
+  readonly tags: readonly string[];
+  readonly checksum: string; // SHA-256 of the encoded payload, 64 hex digits
+  readonly pending: boolean; // true until the server has confirmed this version, or the caller has discarded it as refused
+  readonly stale: boolean;
+  readonly encrypted: boolean;
+}
+
+/** The memory front, synchronous. store, update, bulkStore and retrieve fill it; exists, getMetadata, listKeys neither fill nor count. */
+export interface CacheStats {
+  readonly size: number;
+  readonly maxSize: number;
+  readonly memoryUsage: number;
+  readonly hits: number;
+  readonly misses: number;
+  readonly evictions: number;
+  readonly keys: readonly string[];
+}
+/** IndexedDB, asynchronous. */
+export interface StorageStats {
+  readonly entries: number;
+  readonly bytes: number;
+  readonly pendingWrites: number;
+  readonly rejectedWrites: number;
+  readonly quotaBytes?: number; // navigator.storage.estimate()
+  readonly usageBytes?: number;
+}
+export interface PendingWrite {
+  key: string;
+  operation: "store" | "delete";
+  version: number;
+  attempts: number;
+  lastError?: string;
+  rejected: boolean;
+}
+
+export type KeyStoreErrorCode =
+  | "INVALID_KEY"
+  | "INVALID_VALUE"
+  | "INVALID_OPTION"
+  | "PAYLOAD_TOO_LARGE"
+  | "VERSION_CONFLICT"
+  | "CHECKSUM_MISMATCH"
+  | "DECODE_FAILED"
+  | "QUOTA_EXCEEDED"
+  | "STORAGE_UNAVAILABLE"
+  | "INSECURE_CONTEXT"
+  | "PUBLISH_REJECTED"
+  | "CLOSED";
+export interface KeyStoreErrorDetails {
+  key?: string | undefined;
+  cause?: unknown;
+  results?: ReadonlyMap<string, boolean>;
+}
+export declare class KeyStoreError extends Error {
+  constructor(code: KeyStoreErrorCode, message: string, details?: KeyStoreErrorDetails);
+  override readonly name: "KeyStoreError";
+  readonly code: KeyStoreErrorCode;
+  readonly key?: string;
+  readonly results?: ReadonlyMap<string, boolean>; // a bulk call that failed part-way: the keys committed before
+}
+
+export declare class NASKeyStore extends EventTarget {
+  /** Publishes what is queued from an earlier page, with no operation needed. Throws nothing outside a browser: operations then reject STORAGE_UNAVAILABLE. */
+  constructor(options?: KeyStoreOptions);
+
+  /** Events are CustomEvents whose `detail` is the KeyStoreEvents type of that name. */
+  addEventListener<E extends keyof KeyStoreEvents>(
+    type: E,
+    listener: (event: CustomEvent<KeyStoreEvents[E]>) => void,
+    options?: boolean | AddEventListenerOptions,
+  ): void;
+  addEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<E extends keyof KeyStoreEvents>(
+    type: E,
+    listener: (event: CustomEvent<KeyStoreEvents[E]>) => void,
+    options?: boolean | EventListenerOptions,
+  ): void;
+  removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
+
+  // The seed's operations
+  store(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
+  retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined>;
+  delete(key: string, options?: DeleteOptions): Promise<boolean>; // whether the key existed
+  exists(key: string): Promise<boolean>;
+  /** Keeps format, ttl and tags unless given; creates when absent. */
+  update(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
+  bulkStore(items: Record<string, unknown> | Iterable<readonly [string, unknown]>, options?: BulkOptions): Promise<Map<string, boolean>>;
+  bulkRetrieve<T = unknown>(keys: Iterable<string>, options?: RetrieveOptions): Promise<Map<string, T>>; // found keys only, in the order asked
+  getMetadata(key: string): Promise<KeyMetadata | undefined>;
+  getCacheStats(): CacheStats;
+  clearCache(): Promise<void>; // drops every local entry but unconfirmed writes; publishes nothing; returns when done
+  listKeys(pattern?: string, options?: { tag?: string }): Promise<string[]>; // fnmatch: * ? [seq] [!seq]; sorted by code unit
+  ping(): Promise<boolean>;
+
+  // Beyond it
+  flush(options?: { signal?: AbortSignal }): Promise<{ published: number; pending: number; rejected: number }>;
+  pendingWrites(): Promise<PendingWrite[]>; // one row per key: its newest unconfirmed or rejected version
+  retryRejected(key?: string): Promise<number>;
+  discardRejected(key?: string): Promise<number>;
+  getStorageStats(): Promise<StorageStats>;
+  sweep(): Promise<number>; // removes what has expired now; the number removed
+  close(): Promise<void>; // waits for what is in flight; the store is unusable afterwards
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Deletes a namespace's IndexedDB database, pending writes included. */
+export declare function destroyNamespace(namespace: string): Promise<void>;
+
+export interface KeyStoreEvents {
+  published: { key: string; version: number; operation: "store" | "delete" };
+  rejected: { key: string; version: number; error: KeyStoreError };
+  offline: { error: Error; pending: number };
+  online: { pending: number };
+  corrupt: { key: string; error: KeyStoreError };
+  reset: { reason: string }; // the database was cleared or deleted under the running page
+}
