@@ -83,7 +83,7 @@ test.describe("notices of the demo", () => {
     await page.locator("#delete").click();
     await expect(page.locator("#write-notice")).toHaveText("Deleted “a”.");
     await page.locator("#delete").click();
-    await expect(page.locator("#write-notice")).toHaveText("There was no “a” here; the delete is published all the same.");
+    await expect(page.locator("#write-notice")).toHaveText("“a” does not exist here. The delete is published.");
   });
 
   test("the demo clears its notices when the namespace is destroyed", async ({ openDemo }) => {
@@ -92,7 +92,7 @@ test.describe("notices of the demo", () => {
     await expect(page.locator("#keys-notice")).toHaveText("Stored 12 entries.");
     await page.locator("#destroy").click();
     await page.locator("#confirm-yes").click();
-    await expect(page.locator("#figures-notice")).toHaveText("Destroyed, and opened anew.");
+    await expect(page.locator("#figures-notice")).toHaveText("The database was deleted. A new one is open.");
     await expect(page.locator("#keys-notice")).toHaveText("");
   });
 
