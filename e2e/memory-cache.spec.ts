@@ -18,9 +18,15 @@ test.describe("the memory cache", () => {
       await store.getMetadata("c");
       await store.listKeys();
       await store.store("f", 1);
-      return [afterRetrieve, afterUpdate, afterMiss, keys(), store.getCacheStats().evictions];
+      return { afterRetrieve, afterUpdate, afterMiss, afterOtherReads: keys(), evictions: store.getCacheStats().evictions };
     });
-    expect(seen).toEqual([["a", "c", "d"], ["c", "d", "e"], ["b", "c", "e"], ["b", "e", "f"], 4]);
+    expect(seen).toEqual({
+      afterRetrieve: ["a", "c", "d"],
+      afterUpdate: ["c", "d", "e"],
+      afterMiss: ["b", "c", "e"],
+      afterOtherReads: ["b", "e", "f"],
+      evictions: 4,
+    });
   });
 
   test("getCacheStats counts hits and misses of retrieve and bulkRetrieve only", async ({ page, openStore }) => {
@@ -29,7 +35,10 @@ test.describe("the memory cache", () => {
     await reload(page);
     await openStore();
     const seen = await page.evaluate(async () => {
-      const counts = () => [store.getCacheStats().hits, store.getCacheStats().misses];
+      const counts = () => {
+        const { hits, misses } = store.getCacheStats();
+        return { hits, misses };
+      };
       await store.retrieve("a");
       const cold = counts();
       await store.retrieve("a");
@@ -42,14 +51,14 @@ test.describe("the memory cache", () => {
       await store.store("c", 1);
       await store.update("c", 1);
       await store.retrieve("a", { useCache: false });
-      return [cold, warm, bulk, counts()];
+      return { cold, warm, bulk, others: counts() };
     });
-    expect(seen).toEqual([
-      [0, 1],
-      [1, 1],
-      [2, 3],
-      [2, 3],
-    ]);
+    expect(seen).toEqual({
+      cold: { hits: 0, misses: 1 },
+      warm: { hits: 1, misses: 1 },
+      bulk: { hits: 2, misses: 3 },
+      others: { hits: 2, misses: 3 },
+    });
   });
 
   test("store, update, bulkStore and retrieve fill the memory cache, but exists, getMetadata and listKeys do not", async ({
@@ -87,9 +96,9 @@ test.describe("the memory cache", () => {
       await store.store("c", "", { format: "text" });
       const evicted = usage();
       await store.delete("a");
-      return [one, two, smaller, evicted, usage(), store.getCacheStats().size];
+      return { one, two, smaller, evicted, deleted: usage(), size: store.getCacheStats().size };
     });
-    expect(seen).toEqual([1000, 1002, 3, 1, 0, 1]);
+    expect(seen).toEqual({ one: 1000, two: 1002, smaller: 3, evicted: 1, deleted: 0, size: 1 });
   });
 
   test("cacheSize 0 turns the memory cache off", async ({ page, openStore }) => {

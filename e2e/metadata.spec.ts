@@ -96,7 +96,7 @@ test.describe("metadata and versions", () => {
     const seen = await page.evaluate(async () => {
       const kept = async () => {
         const { format, ttl, tags } = (await store.getMetadata("k"))!;
-        return [format, ttl, tags];
+        return { format, ttl, tags };
       };
       await store.store("k", "a", { format: "text", ttl: 100, tags: ["t"] });
       await store.update("k", "b");
@@ -110,9 +110,16 @@ test.describe("metadata and versions", () => {
         await store.update("k", "f", { format: "text" });
         await store.update("k", { g: 1 });
       });
-      return [all, noTags, noTtl, await kept(), wrongFormat?.code, await store.retrieve("k")];
+      return { all, noTags, noTtl, replaced: await kept(), wrongFormat: wrongFormat?.code, value: await store.retrieve("k") };
     });
-    expect(seen).toEqual([["text", 100, ["t"]], ["text", 100, []], ["text", null, []], ["text", null, ["u"]], "INVALID_VALUE", "f"]);
+    expect(seen).toEqual({
+      all: { format: "text", ttl: 100, tags: ["t"] },
+      noTags: { format: "text", ttl: 100, tags: [] },
+      noTtl: { format: "text", ttl: null, tags: [] },
+      replaced: { format: "text", ttl: null, tags: ["u"] },
+      wrongFormat: "INVALID_VALUE",
+      value: "f",
+    });
   });
 
   test("update creates an absent key", async ({ page, openStore }) => {
@@ -141,23 +148,37 @@ test.describe("metadata and versions", () => {
         const refusal = await aids.refusalOf(work);
         return refusal && [refusal.code, refusal.key];
       };
-      return [
-        await code(() => store.store("k", 1, { ifVersion: 1 })),
-        await code(() => store.store("k", 1, { ifVersion: 0 })),
-        await code(() => store.store("k", 2, { ifVersion: 0 })),
-        await code(() => store.update("k", 2, { ifVersion: 2 })),
-        await code(() => store.update("k", 2, { ifVersion: 1 })),
-        await code(() => store.delete("k", { ifVersion: 1 })),
-        await code(() => store.bulkStore({ k: 3 }, { ifVersion: 1 })),
-        await store.retrieve("k", { useCache: false }),
-        (await store.getMetadata("k"))?.version,
-        await code(() => store.delete("k", { ifVersion: 2 })),
-        await code(() => store.delete("k", { ifVersion: 2 })),
-        await code(() => store.delete("k", { ifVersion: 0 })),
-      ];
+      // The properties are evaluated in this order.
+      return {
+        storeOfAbsentKeyWithVersion1: await code(() => store.store("k", 1, { ifVersion: 1 })),
+        storeOfAbsentKeyWithVersion0: await code(() => store.store("k", 1, { ifVersion: 0 })),
+        storeWithVersion0: await code(() => store.store("k", 2, { ifVersion: 0 })),
+        updateWithLaterVersion: await code(() => store.update("k", 2, { ifVersion: 2 })),
+        updateWithCurrentVersion: await code(() => store.update("k", 2, { ifVersion: 1 })),
+        deleteWithOldVersion: await code(() => store.delete("k", { ifVersion: 1 })),
+        bulkStoreWithOldVersion: await code(() => store.bulkStore({ k: 3 }, { ifVersion: 1 })),
+        value: await store.retrieve("k", { useCache: false }),
+        version: (await store.getMetadata("k"))?.version,
+        deleteWithCurrentVersion: await code(() => store.delete("k", { ifVersion: 2 })),
+        deleteOfAbsentKeyWithOldVersion: await code(() => store.delete("k", { ifVersion: 2 })),
+        deleteOfAbsentKeyWithVersion0: await code(() => store.delete("k", { ifVersion: 0 })),
+      };
     });
     const conflict = ["VERSION_CONFLICT", "k"];
-    expect(seen).toEqual([conflict, undefined, conflict, conflict, undefined, conflict, conflict, 2, 2, undefined, conflict, undefined]);
+    expect(seen).toEqual({
+      storeOfAbsentKeyWithVersion1: conflict,
+      storeOfAbsentKeyWithVersion0: undefined,
+      storeWithVersion0: conflict,
+      updateWithLaterVersion: conflict,
+      updateWithCurrentVersion: undefined,
+      deleteWithOldVersion: conflict,
+      bulkStoreWithOldVersion: conflict,
+      value: 2,
+      version: 2,
+      deleteWithCurrentVersion: undefined,
+      deleteOfAbsentKeyWithOldVersion: conflict,
+      deleteOfAbsentKeyWithVersion0: undefined,
+    });
     await wire.waitFor(4);
     expect((await wire.settled()).map(({ envelope }) => envelope?.operation)).toEqual(["store", "store", "delete", "delete"]);
   });

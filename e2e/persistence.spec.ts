@@ -101,9 +101,16 @@ test.describe("the database of a store", () => {
       const read = (await store.retrieve("k")) === undefined;
       const resets = events.filter(({ type }) => type === "reset").map(({ detail }) => typeof detail.reason);
       const stored = await store.store("k", 3);
-      return [cached, read, resets, stored, (await store.getMetadata("k"))?.version, await store.retrieve("k", { useCache: false })];
+      return {
+        cached,
+        isAbsent: read,
+        resets,
+        stored,
+        version: (await store.getMetadata("k"))?.version,
+        value: await store.retrieve("k", { useCache: false }),
+      };
     }, namespace);
-    expect(seen).toEqual([0, true, ["string"], true, 1, 3]);
+    expect(seen).toEqual({ cached: 0, isAbsent: true, resets: ["string"], stored: true, version: 1, value: 3 });
   });
 
   test("destroyNamespace removes queued writes", async ({ page, openStore, nats, openLink, namespace, wire, consoleGuard }) => {

@@ -66,16 +66,13 @@ test.describe("TTL", () => {
         await store.update("updated", 2);
         await store.store("stored anew", 2, { ifVersion: 0 });
         const updated = await store.getMetadata("updated");
-        return [
-          updated?.version,
-          updated?.ttl,
-          updated?.tags,
-          updated?.createdAt.getTime(),
-          (await store.getMetadata("stored anew"))?.version,
-          await store.delete("asked for"),
-        ];
+        return {
+          updated: { version: updated?.version, ttl: updated?.ttl, tags: updated?.tags, createdAt: updated?.createdAt.getTime() },
+          storedVersion: (await store.getMetadata("stored anew"))?.version,
+          deleted: await store.delete("asked for"),
+        };
       });
-      expect(after).toEqual([1, null, [], T + 10_000, 1, false]);
+      expect(after).toEqual({ updated: { version: 1, ttl: null, tags: [], createdAt: T + 10_000 }, storedVersion: 1, deleted: false });
     });
   }
 
@@ -120,9 +117,9 @@ test.describe("TTL", () => {
       await store.store("stored again", 1, { ttl: 7 });
       await store.store("stored again", 2);
       const keys = ["default", "own", "never", "bulk", "created", "stored again"];
-      return Promise.all(keys.map(async (key) => (await store.getMetadata(key))?.ttl));
+      return Object.fromEntries(await Promise.all(keys.map(async (key) => [key, (await store.getMetadata(key))?.ttl] as const)));
     });
-    expect(seen).toEqual([5, 7, null, 5, 5, 5]);
+    expect(seen).toEqual({ default: 5, own: 7, never: null, bulk: 5, created: 5, "stored again": 5 });
   });
 
   test("sweep removes expired entries and resolves with their number", async ({ page, openStore, namespace }) => {
