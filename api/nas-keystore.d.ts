@@ -57,9 +57,8 @@ export interface KeyMetadata {
   readonly expiresAt: Date | null;
   readonly tags: readonly string[];
   readonly checksum: string; // SHA-256 of the encoded payload, 64 hex digits
-  readonly pending: boolean; // true until the server has confirmed this version, or the caller has discarded it as refused
-  readonly stale: boolean;
-  readonly encrypted: boolean;
+  readonly pending: boolean; // true while this version waits for the server's confirmation; false once confirmed or refused
+  readonly rejected: boolean; // the server refused this version: see retryRejected, discardRejected
 }
 
 /** The memory front, synchronous. store, update, bulkStore and retrieve fill it; exists, getMetadata, listKeys neither fill nor count. */
@@ -106,6 +105,7 @@ export type KeyStoreErrorCode =
 export interface KeyStoreErrorDetails {
   key?: string | undefined;
   cause?: unknown;
+  option?: string | undefined;
   results?: ReadonlyMap<string, boolean>;
 }
 export declare class KeyStoreError extends Error {
@@ -113,6 +113,7 @@ export declare class KeyStoreError extends Error {
   override readonly name: "KeyStoreError";
   readonly code: KeyStoreErrorCode;
   readonly key?: string;
+  readonly option?: string; // INVALID_OPTION: which one
   readonly results?: ReadonlyMap<string, boolean>; // a bulk call that failed part-way: the keys committed before
 }
 

@@ -1,38 +1,38 @@
 import type { KeyStoreOptions, NASKeyStore } from "nas-keystore";
 import type { WireMessage } from "../e2e/support/wire.ts";
 
-/** One sentence about how the library behaves, and its proof. */
+/** A sentence about the library's behaviour, and the test of it. */
 export interface ContractCase {
   readonly title: string;
-  /** The case takes the server away. */
+  /** The case makes the server unreachable. */
   readonly outage?: boolean;
-  /** Sockets of the case fail: engines print a line of their own about each. True by default in an `outage`. */
+  /** Sockets fail in the case, and browsers log an error for each. Defaults to `outage`. */
   readonly failsSockets?: boolean;
-  /** The case needs a server of its own with these lines in its configuration. */
+  /** The case needs its own server with these lines in the configuration. */
   readonly serverConfig?: string;
   /** The case kills a tab. It cannot run in Node. */
   readonly kills?: boolean;
   readonly run: (environment: Environment) => Promise<void>;
 }
 
-/** What a case runs in: everything that differs between Node and browsers. */
+/** The environment of a case: everything that differs between Node and browsers. */
 export interface Environment {
   readonly library: typeof import("nas-keystore");
-  /** No other case has this namespace. */
+  /** The namespace of this case alone. */
   readonly namespace: string;
   /** Makes a store in the case's namespace, on the case's server. It is closed after the case. */
   openStore(options?: KeyStoreOptions): NASKeyStore;
-  /** Makes a store in another tab: in another realm of the same origin. The tab is closed after the case. */
+  /** Makes a store in another tab, which is another realm of the same origin. The tab is closed after the case. */
   openTab(options?: KeyStoreOptions): Promise<Tab>;
   readonly server: Server;
   readonly database: RawDatabase;
-  /** The `connect` function of a NATS client that is not the library's own. */
+  /** The `connect` function of a NATS client other than the library's. */
   readonly connect: Connect;
   /** From now on, `Date.now()` returns this time until it is set again. */
   setClock(ms: number): void;
 }
 
-/** The part of a NATS client's connection that cases look at. */
+/** The part of a NATS client's connection that cases use. */
 export interface Connection {
   closed(): Promise<unknown>;
 }
@@ -48,24 +48,24 @@ type Operation = Exclude<
 export interface Tab extends Pick<NASKeyStore, Operation> {
   /** Closes the store, then the tab. */
   close(): Promise<void>;
-  /** Ends the tab at once, whatever it does. */
+  /** Ends the tab immediately, without closing its store. */
   kill(): Promise<void>;
 }
 
 /** A message that the server has received. */
 export type Message = Pick<WireMessage, "subject" | "headers" | "envelope">;
 
-/** The NATS server. A case that takes it away declares an `outage`. */
+/** The NATS server. A case that calls `disconnect` or `hang` must declare an `outage`. */
 export interface Server {
   /** Breaks every connection and refuses new ones. */
   disconnect(): Promise<void>;
-  /** Keeps connections open but lets nothing pass in either direction. */
+  /** Keeps connections open but delays all data in both directions. */
   hang(): Promise<void>;
-  /** Ends `disconnect` or `hang`. What `hang` has held back passes now. */
+  /** Ends `disconnect` or `hang`. Data that `hang` has delayed is delivered now. */
   restore(): Promise<void>;
-  /** The messages in the case's namespace that the server has received before this call, in order. */
+  /** The messages in the case's namespace that the server received before this call, in order. */
   messages(): Promise<Message[]>;
-  /** The messages in the case's namespace, once there are at least so many. */
+  /** Waits until the server has received at least `count` messages in the case's namespace. */
   waitForMessages(count: number): Promise<Message[]>;
 }
 

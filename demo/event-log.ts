@@ -58,5 +58,5 @@ function describe({ type, detail }: StoreEvent): string {
 }
 
 function waiting(pending: number): string {
-  return pending === 0 ? "Nothing waits." : `${count(pending, "write")} ${pending === 1 ? "waits" : "wait"}.`;
+  return pending === 0 ? "No write is pending." : `${count(pending, "write")} ${pending === 1 ? "is" : "are"} pending.`;
 }

@@ -4,10 +4,10 @@ import { describeError } from "./input.ts";
 
 type Kind = "success" | "waiting" | "error" | "info";
 
-/** A line that says how the last operation went; its place is kept free, so that nothing moves when it speaks. */
+/** A line with the result of the last operation. Its space is reserved, so that the layout does not move. */
 export class Notice {
   readonly #element: HTMLParagraphElement;
-  /** The keys whose queued writes it speaks of, and what to say once they are published. */
+  /** The keys of the queued writes that the notice is about, and the text for when they are published. */
   #queued: { readonly keys: Set<string>; readonly published: string } | undefined;
 
   constructor(id: string) {
@@ -30,16 +30,16 @@ export class Notice {
     this.#queued = { keys: new Set(keys), published };
   }
 
-  /** @param writes all that wait */
+  /** @param writes all pending writes */
   settle(writes: readonly PendingWrite[]): void {
     if (this.#queued === undefined) return;
     const { keys, published } = this.#queued;
     const left = writes.filter(({ key }) => keys.has(key));
     if (left.length === 0) this.say(published, "success");
-    else if (left.every(({ rejected }) => rejected)) this.say("The server refused it: see Outbox.", "error");
+    else if (left.every(({ rejected }) => rejected)) this.say("The server rejected the write. See Outbox.", "error");
   }
 
-  /** The key is written anew: what was queued before may never be published. */
+  /** Forgets the queued write of a key that is written again: it may be superseded and never published. */
   overtake(key: string): void {
     if (this.#queued?.keys.delete(key) && this.#queued.keys.size === 0) this.clear();
   }
@@ -51,8 +51,8 @@ export class Notice {
 }
 
 /**
- * Runs what a control asks for: once at a time, marked as busy meanwhile, errors told in the notice.
- * The control is not disabled: that would take the focus away from under the keyboard.
+ * Runs the work of a control, once at a time. Marks the control as busy and shows errors in the notice.
+ * The control is not disabled, because a disabled control loses the keyboard focus.
  */
 export async function run(control: HTMLElement, notice: Notice, work: () => Promise<void>): Promise<void> {
   if (control.getAttribute("aria-busy") === "true") return;

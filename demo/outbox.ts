@@ -4,7 +4,7 @@ import { count } from "./format.ts";
 
 const MAX_ROWS = 50;
 
-/** What the server has not confirmed. */
+/** The list of unconfirmed writes. */
 export class Outbox {
   readonly #list = find("outbox", HTMLUListElement);
   readonly #empty = find("outbox-empty", HTMLParagraphElement);
@@ -25,7 +25,7 @@ function card({ key, operation, version, attempts, lastError, rejected }: Pendin
     "li",
     { "data-rejected": String(rejected) },
     create("strong", { class: "key" }, key),
-    create("span", {}, rejected ? `refused · ${facts}` : facts),
+    create("span", {}, rejected ? `rejected · ${facts}` : facts),
     ...(lastError === undefined ? [] : [create("span", { class: "reason" }, lastError)]),
   );
 }

@@ -53,7 +53,7 @@ export function wireUpkeep(screen: Screen): void {
       void run(button, notices.figures, async () => {
         const yes = await confirm({
           title: "Clear the cache?",
-          text: "Every entry is dropped from this browser, but for those that the server has not confirmed. Nothing is published.",
+          text: "This removes every confirmed entry from this browser. Unconfirmed entries stay. Nothing is published.",
           yes: "Clear",
         });
         if (!yes) return;
@@ -68,12 +68,12 @@ export function wireUpkeep(screen: Screen): void {
       void run(button, notices.figures, async () => {
         const yes = await confirm({
           title: "Destroy the namespace?",
-          text: `The database of “${readSettings().namespace}” is deleted, writes that wait to be published included. This cannot be undone.`,
+          text: `This deletes the database of “${readSettings().namespace}” with its queued writes. It cannot be undone.`,
           yes: "Destroy",
         });
         if (!yes) return;
         await screen.destroy();
-        notices.figures.say("Destroyed, and opened anew.", "success");
+        notices.figures.say("The database was deleted. A new one is open.", "success");
       }),
   );
 }

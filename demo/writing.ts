@@ -62,7 +62,7 @@ export function wireWriting(screen: Screen): void {
         try {
           await remove(key, notices.details);
         } catch (error) {
-          // Refused by the server is deleted here all the same.
+          // The entry is deleted here even if the server rejects the delete.
           if (isRejection(error)) await screen.afterWrite(key);
           throw error;
         } finally {
@@ -78,7 +78,7 @@ export function wireWriting(screen: Screen): void {
         await work();
       } catch (error) {
         form.markInvalid(error);
-        // Refused by the server is stored here all the same.
+        // The entry is stored here even if the server rejects the write.
         if (isRejection(error)) await screen.afterWrite(form.key);
         throw error;
       }
@@ -105,13 +105,13 @@ export function wireWriting(screen: Screen): void {
     const existed = await store.delete(key);
     const isQueued = (await store.pendingWrites()).some((write) => write.key === key);
     await screen.afterWrite(key);
-    const here = existed ? `Deleted “${key}”` : `There was no “${key}” here`;
-    const published = existed ? `${here}.` : `${here}; the delete is published all the same.`;
+    const here = existed ? `Deleted “${key}”` : `“${key}” does not exist here`;
+    const published = existed ? `${here}.` : `${here}. The delete is published.`;
     if (!isQueued) return notice.say(published, "success");
     await sayQueued(notice, `${here}; the delete is queued, and published as soon as the server answers.`, [key], published);
   }
 
-  /** Must follow `afterWrite`: what was read before the write says nothing of how it went. */
+  /** Must follow `afterWrite`, which reads the state after the write. */
   async function sayQueued(notice: Notice, text: string, keys: readonly string[], published: string): Promise<void> {
     notice.sayQueued(text, keys, published);
     await screen.refresh();

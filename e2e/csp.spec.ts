@@ -54,7 +54,15 @@ async function serve(root: string, use: (site: Site) => Promise<void>, configFil
 }
 
 // `context`, not `page`: the fixture of that name is on a page without a policy.
-test("the library works under a strict policy", async ({ context, builtPage, nats, namespace, wire, violations, allLines }) => {
+test("the library works under a strict Content-Security-Policy", async ({
+  context,
+  builtPage,
+  nats,
+  namespace,
+  wire,
+  violations,
+  allLines,
+}) => {
   const page = await context.newPage();
   await page.goto(builtPage.origin);
   await page.locator("body[data-ready]").waitFor({ state: "attached" });
@@ -103,7 +111,15 @@ test("the library works under a strict policy", async ({ context, builtPage, nat
   expect(allLines).toEqual([]);
 });
 
-test("the demo works under a strict policy", async ({ context, builtDemo, nats, namespace, wire, violations, allLines }) => {
+test("the demo works under a strict Content-Security-Policy", async ({
+  context,
+  builtDemo,
+  nats,
+  namespace,
+  wire,
+  violations,
+  allLines,
+}) => {
   const page = await context.newPage();
   await page.goto(`${builtDemo.origin}/?${new URLSearchParams({ server: nats.wsUrl, namespace })}`);
   await expect(page.getByText("Online", { exact: true })).toBeVisible();
@@ -144,7 +160,7 @@ test("the demo works under a strict policy", async ({ context, builtDemo, nats, 
   expect(allLines).toEqual([]);
 });
 
-test("the policy is in force, so that the tests above say something", async ({ browser, builtPage }) => {
+test("the browser enforces the strict Content-Security-Policy", async ({ browser, builtPage }) => {
   const context = await browser.newContext();
   const page = await context.newPage();
   await page.goto(builtPage.origin);

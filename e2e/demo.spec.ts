@@ -44,8 +44,13 @@ function connection(page: Page): Locator {
   return page.locator("#connection");
 }
 
-test.describe("what the demo says", () => {
-  test("of a write and a delete that are queued, until they are published", async ({ openDemo, nats, openLink, consoleGuard }) => {
+test.describe("notices of the demo", () => {
+  test("the demo reports a queued write and a queued delete until they are published", async ({
+    openDemo,
+    nats,
+    openLink,
+    consoleGuard,
+  }) => {
     consoleGuard.allowFailedSockets();
     const link = await openLink(nats);
     await link.cut();
@@ -71,27 +76,27 @@ test.describe("what the demo says", () => {
     await expect(page.locator("#write-notice")).toHaveAttribute("data-kind", "success");
   });
 
-  test("of a delete that was published", async ({ openDemo }) => {
+  test("the demo reports a published delete", async ({ openDemo }) => {
     const page = await openDemo();
     await store(page, "a");
     await expect(page.locator("#write-notice")).toHaveText("Published “a”.");
     await page.locator("#delete").click();
     await expect(page.locator("#write-notice")).toHaveText("Deleted “a”.");
     await page.locator("#delete").click();
-    await expect(page.locator("#write-notice")).toHaveText("There was no “a” here; the delete is published all the same.");
+    await expect(page.locator("#write-notice")).toHaveText("“a” does not exist here. The delete is published.");
   });
 
-  test("is gone when the namespace is destroyed", async ({ openDemo }) => {
+  test("the demo clears its notices when the namespace is destroyed", async ({ openDemo }) => {
     const page = await openDemo();
     await page.getByRole("button", { name: "Store a dozen samples" }).click();
     await expect(page.locator("#keys-notice")).toHaveText("Stored 12 entries.");
     await page.locator("#destroy").click();
     await page.locator("#confirm-yes").click();
-    await expect(page.locator("#figures-notice")).toHaveText("Destroyed, and opened anew.");
+    await expect(page.locator("#figures-notice")).toHaveText("The database was deleted. A new one is open.");
     await expect(page.locator("#keys-notice")).toHaveText("");
   });
 
-  test("of settings that are refused, until they are mended", async ({ openDemo, namespace, consoleGuard }) => {
+  test("the demo reports invalid settings until they are corrected", async ({ openDemo, namespace, consoleGuard }) => {
     consoleGuard.allowFailedSockets();
     const page = await openDemo({ namespace: "not one" });
     await expect(connection(page)).toHaveText("No store is open");
@@ -112,7 +117,7 @@ test.describe("what the demo says", () => {
     await expect(connection(page)).toContainText("Offline");
   });
 
-  test("of a server that refuses a ping at once", async ({ openDemo, consoleGuard }) => {
+  test("the demo reports a failed ping", async ({ openDemo, consoleGuard }) => {
     consoleGuard.allowFailedSockets();
     const page = await openDemo({ server: NOBODY });
     await expect(connection(page)).toContainText("Offline");
@@ -120,7 +125,7 @@ test.describe("what the demo says", () => {
     await expect(page.locator("#settings-notice")).toHaveText(/^The ping failed after \d+ ms: No NATS server answers at 127\.0\.0\.1:1\.$/);
   });
 
-  test("of all fields that are wrong", async ({ openDemo }) => {
+  test("the demo reports every invalid field", async ({ openDemo }) => {
     const page = await openDemo();
     await page.getByRole("button", { name: "Store", exact: true }).click();
     await expect(page.locator("#write-notice")).toContainText("The key is empty. The value is empty.");
@@ -130,7 +135,7 @@ test.describe("what the demo says", () => {
   });
 });
 
-test("the demo keeps the focus when the button goes that had it", async ({ openDemo }) => {
+test("the demo moves the focus to the list when the focused button disappears", async ({ openDemo }) => {
   const page = await openDemo();
   const keys = page.locator("#keys");
   await page.getByRole("button", { name: "Store a dozen samples" }).press("Enter");
@@ -144,7 +149,7 @@ test("the demo keeps the focus when the button goes that had it", async ({ openD
   await expect(keys).toBeFocused();
 });
 
-test("the demo wraps no line of a dump on a narrow screen", async ({ openDemo }) => {
+test("the demo does not wrap the lines of a hex dump on a narrow screen", async ({ openDemo }) => {
   const page = await openDemo();
   await page.setViewportSize({ width: 360, height: 740 });
   await page.locator("#source").selectOption("utf8");

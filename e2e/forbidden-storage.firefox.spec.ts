@@ -8,11 +8,7 @@ const test = base.extend({
   ],
 });
 
-test("A store can be created where storage is forbidden, and its operations reject STORAGE_UNAVAILABLE.", async ({
-  page,
-  nats,
-  namespace,
-}) => {
+test("operations reject STORAGE_UNAVAILABLE when the user forbids storage", async ({ page, nats, namespace }) => {
   const refusals = await page.evaluate(
     async ([servers, namespace]) => {
       const store = new keystore.NASKeyStore({ servers, namespace, persist: true });

@@ -2,7 +2,7 @@ import { expect, openStoreIn, test } from "./support/fixtures.ts";
 import { generateKeys } from "./support/generated-keys.ts";
 import { expectedSubject, messageIds } from "./support/messages.ts";
 
-test("10,000 awkward keys reach one subject each, all distinct, and nothing else is sent", async ({ page, openStore, namespace, wire }) => {
+test("10,000 unusual keys are published to one distinct subject each", async ({ page, openStore, namespace, wire }) => {
   const keys = generateKeys(10_000, 20_240_611);
   await openStore();
   const refused = await page.evaluate(async (keys) => {
@@ -38,7 +38,7 @@ test("10,000 awkward keys reach one subject each, all distinct, and nothing else
   expect(read).toEqual({ order: true, values: true, listed: true });
 });
 
-test("a key of 1,024 bytes that are all encoded goes through with the longest namespace", async ({ page, nats, wire }) => {
+test("a key of 1,024 encoded bytes is published in the longest namespace", async ({ page, nats, wire }) => {
   const namespace = `${"n".repeat(127)}.${crypto.randomUUID()}`.padEnd(255, "m");
   const key = " ".repeat(1024);
   await openStoreIn(page, { servers: nats.wsUrl, namespace });
@@ -48,7 +48,7 @@ test("a key of 1,024 bytes that are all encoded goes through with the longest na
   expect(message?.envelope?.key).toBe(key);
 });
 
-test("keys named like parts of Object are keys like others", async ({ page, openStore }) => {
+test("keys with the names of Object properties are ordinary keys", async ({ page, openStore }) => {
   await openStore();
   const seen = await page.evaluate(async () => {
     const names = ["__proto__", "constructor", "toString"];
@@ -77,7 +77,7 @@ test("keys that are equal only after Unicode normalization are different keys", 
   expect(seen).toEqual([1, 2]);
 });
 
-test("an invalid key is INVALID_KEY for every operation, and nothing is stored or sent", async ({ page, openStore, wire }) => {
+test("every operation rejects an invalid key with INVALID_KEY, and nothing is stored or sent", async ({ page, openStore, wire }) => {
   await openStore();
   const codes = await page.evaluate(async () => {
     const invalid: Record<string, unknown> = {

@@ -1,28 +1,14 @@
 import type { Page } from "@playwright/test";
 import { jwtAuthenticator } from "nats";
+import { BACKEND, BILLING, logIn, openWithPassword, PASSWORDS, SHOP, TOKEN } from "./support/production/accounts.ts";
 import { expect, test } from "./support/production/fixtures.ts";
 import { makeIssuer } from "./support/production/jwts.ts";
-import type { ProductionServer } from "./support/production/server.ts";
 
-/** docs/PRODUCTION.md and the configurations in docs/production, as they are, with a real server, TLS and a browser. */
+/** The configurations of docs/PRODUCTION.md and docs/production, tested with a real server, TLS and a browser. */
 
-const SHOP = "tests-shop-5f1c0a9be27d";
-const BILLING = "tests-billing-81ad5c3e90b4";
-const BACKEND = "tests-backend-2c7e9d10fa63";
-const TOKEN = "tests-token-e07b44f1d3c8";
-/** bcrypt at its least cost, in the quotes that nats-server needs around a dollar sign. */
-const PASSWORDS = {
-  NATS_SHOP_PASSWORD: '"$2a$04$q5wH0VygMXaE5HKiMebCkOm3WmNLoWMWbI3gGmgKq2J8B5JrUUXG."',
-  NATS_BILLING_PASSWORD: '"$2a$04$PMV316KcEKKa2zNgaDR0guldjkY0BZ4D74rOTayS1BLALGfOKZLG2"',
-  NATS_BACKEND_PASSWORD: '"$2a$04$KOcjboSZjkkA/qeJ4FpQ8ulQsjESveGl.oWd1yHTeQPPhxlDbtz36"',
-};
 const asBackend = { user: "backend", pass: BACKEND };
 
-async function logIn(page: Page, credentials: Partial<{ user: string; pass: string; token: string; jwt: string }>): Promise<void> {
-  await page.evaluate((credentials) => void Object.assign(login.credentials, credentials), credentials);
-}
-
-/** Flushes until nothing waits: an attempt with the credentials of before may be under way at the first time. */
+/** Flushes until no write is pending. An attempt with the earlier credentials may still be running at the first call. */
 async function flushed(page: Page): Promise<void> {
   await expect.poll(() => page.evaluate(() => store.flush())).toMatchObject({ pending: 0, rejected: 0 });
 }
@@ -35,12 +21,8 @@ async function later(page: Page, ms: number): Promise<void> {
   }, ms);
 }
 
-async function openWithPassword(page: Page, server: ProductionServer, namespace = "shop"): Promise<void> {
-  await page.evaluate((where) => login.openWithPassword(where), { servers: server.wsUrl, namespace });
-}
-
 test.describe("wss with users and passwords", () => {
-  test("a write arrives", async ({ page, start, listen }) => {
+  test("a write and a delete arrive over wss", async ({ page, start, listen }) => {
     const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
     const ear = await listen(server, "_kv.>", asBackend);
     await logIn(page, { user: "shop", pass: SHOP });
@@ -58,7 +40,7 @@ test.describe("wss with users and passwords", () => {
     expect(server.log()).not.toMatch(/\[(?:WRN|FTL)\]/);
   });
 
-  test("a page of another origin is shut out, whatever credentials it has", async ({
+  test("the server refuses a page of another origin even with valid credentials", async ({
     visit,
     app,
     stranger,
@@ -87,7 +69,7 @@ test.describe("wss with users and passwords", () => {
     expect((await ear.settled()).map(({ data }) => data)).toEqual([expect.stringContaining('\\"mine\\"')]);
   });
 
-  test("a user of another namespace is shut out, and publishes what was kept once it is the right user", async ({
+  test("the server rejects a user of another namespace, and the right user publishes the rejected write", async ({
     page,
     start,
     listen,
@@ -115,7 +97,11 @@ test.describe("wss with users and passwords", () => {
     expect(await page.evaluate(() => store.pendingWrites())).toEqual([]);
   });
 
-  test("permissions end at the namespace: not in one within it, nor with its name as a prefix", async ({ page, start, listen }) => {
+  test("the server rejects writes to namespaces within a permitted one and to namespaces with its name as a prefix", async ({
+    page,
+    start,
+    listen,
+  }) => {
     const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
     const ear = await listen(server, "_kv.>", asBackend);
     await logIn(page, { user: "shop", pass: SHOP });
@@ -126,7 +112,7 @@ test.describe("wss with users and passwords", () => {
     expect(await ear.settled()).toEqual([]);
   });
 
-  test("a page's user hears nothing, and is nobody outside a browser", async ({ page, start, listen }) => {
+  test("the user of a page cannot subscribe and cannot connect over TCP", async ({ page, start, listen }) => {
     const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
     const refused = await page.evaluate(
       async ([servers, user, pass]) => {
@@ -143,7 +129,11 @@ test.describe("wss with users and passwords", () => {
     await expect(listen(server, "_kv.>", { user: "shop", pass: SHOP })).rejects.toThrow("Authorization Violation");
   });
 
-  test("a wrong password queues, and the next connection takes what the callback says then", async ({ page, start, listen }) => {
+  test("a write is queued when the password is wrong, and the next connection uses the password that the authenticator returns then", async ({
+    page,
+    start,
+    listen,
+  }) => {
     const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
     const ear = await listen(server, "_kv.>", asBackend);
     await logIn(page, { user: "shop", pass: "wrong-9f3b" });
@@ -159,7 +149,7 @@ test.describe("wss with users and passwords", () => {
     expect(await page.evaluate(() => store.store("cart", 2))).toBe(true);
   });
 
-  test("a callback that throws queues, and what it said is in the event", async ({ page, start }) => {
+  test("a write is queued and `offline` has the error when the authenticator throws", async ({ page, start }) => {
     const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
     await page.evaluate(
       ([servers, pass]) => {
@@ -178,7 +168,7 @@ test.describe("wss with users and passwords", () => {
     await flushed(page);
   });
 
-  test("a callback that gives a promise is no callback for nats.ws: the server refuses", async ({ page, start }) => {
+  test("the server refuses the credentials when the authenticator returns a promise to nats.ws", async ({ page, start }) => {
     const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
     await page.evaluate(
       ([servers, pass]) => login.openWithFixed({ servers, namespace: "shop" }, { authenticator: async () => ({ user: "shop", pass }) }),
@@ -188,7 +178,7 @@ test.describe("wss with users and passwords", () => {
     expect((await page.evaluate(() => login.waitFor("offline")))[0]).toContain("Authorization Violation");
   });
 
-  test("a message over the server's limit is refused before it is sent", async ({ page, start }) => {
+  test("a message over the server's limit rejects PAYLOAD_TOO_LARGE before it is sent", async ({ page, start }) => {
     const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
     await logIn(page, { user: "shop", pass: SHOP });
     await page.evaluate((where) => login.openWithPassword(where), { servers: server.wsUrl, namespace: "shop" });
@@ -199,7 +189,11 @@ test.describe("wss with users and passwords", () => {
 });
 
 test.describe("wss with a token", () => {
-  test("a wrong token queues, and the next connection takes what the callback says then", async ({ page, start, listen }) => {
+  test("a write is queued when the token is wrong, and the next connection uses the token that the authenticator returns then", async ({
+    page,
+    start,
+    listen,
+  }) => {
     const server = await start({ configuration: "nats-server-token.conf", secrets: { NATS_TOKEN: TOKEN } });
     const ear = await listen(server, "_kv.>", { token: TOKEN });
     await logIn(page, { token: "wrong-41d7" });
@@ -214,7 +208,7 @@ test.describe("wss with a token", () => {
 });
 
 test.describe("wss with JWTs", () => {
-  test("an expired JWT queues, and the callback's next one publishes", async ({ page, start, listen }) => {
+  test("a write is queued while the JWT is expired, and a new JWT publishes it", async ({ page, start, listen }) => {
     const issuer = await makeIssuer();
     const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
     const { jwt, seed } = await issuer.backend();
@@ -235,7 +229,7 @@ test.describe("wss with JWTs", () => {
     expect((await ear.waitFor(2)).map(({ subject }) => subject)).toEqual(["_kv.shop.key.before", "_kv.shop.key.after"]);
   });
 
-  test("an idle connection ends with its JWT, and the next write opens one with the new JWT", async ({ page, start, listen }) => {
+  test("an idle connection ends when its JWT expires, and the next write connects with the new JWT", async ({ page, start, listen }) => {
     const issuer = await makeIssuer();
     const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
     const { jwt, seed } = await issuer.backend();
@@ -252,7 +246,7 @@ test.describe("wss with JWTs", () => {
     expect((await ear.waitFor(2)).map(({ subject }) => subject)).toEqual(["_kv.shop.key.before", "_kv.shop.key.after"]);
   });
 
-  test("a JWT for another namespace, or for another key pair, does not help", async ({ page, start, listen }) => {
+  test("the server refuses a JWT of another namespace or of another key pair", async ({ page, start, listen }) => {
     const issuer = await makeIssuer();
     const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
     const { jwt, seed } = await issuer.backend();
@@ -270,7 +264,7 @@ test.describe("wss with JWTs", () => {
     expect(await ear.settled()).toEqual([]);
   });
 
-  test("a login service is asked before a connection is opened, and again once its JWT grows old", async ({
+  test("a store requests a JWT before it connects, and again when the JWT is about to expire", async ({
     page,
     start,
     listen,
@@ -308,7 +302,7 @@ test.describe("wss with JWTs", () => {
     expect(consoleGuard.complaints()).toEqual([]);
   });
 
-  test("a login service that never answers holds nothing up for ever", async ({ page, start }) => {
+  test("a write is queued when the login service never answers, and the next attempt publishes it", async ({ page, start }) => {
     const issuer = await makeIssuer();
     const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
     const publicKey = await page.evaluate(() => login.publicKey);
@@ -336,7 +330,7 @@ test.describe("wss with JWTs", () => {
     await flushed(page);
   });
 
-  test("a JWT in a cookie that no script can see is enough", async ({ page, context, app, start, listen }) => {
+  test("a JWT in an HttpOnly cookie authenticates a store", async ({ page, context, app, start, listen }) => {
     const issuer = await makeIssuer();
     const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
     const { jwt, seed } = await issuer.backend();
@@ -351,121 +345,5 @@ test.describe("wss with JWTs", () => {
     expect(await page.evaluate(() => document.cookie)).toBe("");
     await flushed(page);
     expect(await ear.waitFor(1)).toMatchObject([{ subject: "_kv.shop.key.cart" }]);
-  });
-});
-
-test.describe("credentials are nowhere to be found", () => {
-  /** Everything that happens to a store whose credentials are wrong, then right for another namespace, then right. */
-  async function goThroughEverything(page: Page, changeTo: (credentials: "wrong" | "other" | "right") => Promise<void>): Promise<void> {
-    await changeTo("wrong");
-    await page.evaluate(() => login.outcome(() => store.store("a", { b: 1 })));
-    await page.evaluate(() => login.waitFor("offline"));
-    await page.evaluate(() => login.outcome(() => store.flush()));
-    await changeTo("other");
-    await page.evaluate(() => login.outcome(() => store.flush()));
-    await page.evaluate(() => login.outcome(() => store.store("b", { b: 1 })));
-    await page.evaluate(() => login.waitFor("rejected"));
-    await changeTo("right");
-    await page.evaluate(() => login.outcome(() => store.retryRejected()));
-    await page.evaluate(() => login.outcome(() => store.flush()));
-    await page.evaluate(() => login.waitFor("published"));
-    await page.evaluate(() => login.outcome(() => store.store("c", "x".repeat(2_000_000))));
-    await page.evaluate(() => login.outcome(() => store.store("", 1)));
-    await changeTo("wrong");
-    await page.evaluate(() => login.outcome(() => store.store("d", 1)));
-    await page.evaluate(() => login.waitFor("offline", 2));
-  }
-
-  async function everythingSaid(page: Page, consoleLines: string[], server: ProductionServer): Promise<string> {
-    const inside = await page.evaluate(async () => JSON.stringify([login.told, await store.pendingWrites(), await login.everythingKept()]));
-    return [inside, ...consoleLines, server.log()].join("\n");
-  }
-
-  test("passwords", async ({ page, start, consoleLines }) => {
-    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
-    await openWithPassword(page, server);
-    await goThroughEverything(page, async (which) => {
-      await logIn(
-        page,
-        { wrong: { user: "shop", pass: "wrong-9f3b" }, other: { user: "billing", pass: BILLING }, right: { user: "shop", pass: SHOP } }[
-          which
-        ],
-      );
-    });
-    const said = await everythingSaid(page, consoleLines, server);
-    expect(said).toContain("Authorization Violation");
-    expect(said).toContain("PUBLISH_REJECTED");
-    for (const secret of ["wrong-9f3b", BILLING, SHOP]) expect(said).not.toContain(secret);
-  });
-
-  test("passwords that do not change", async ({ page, start, consoleLines }) => {
-    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
-    const where = { servers: server.wsUrl, namespace: "shop" };
-    for (const connection of [
-      { user: "shop", pass: "wrong-9f3b" },
-      { token: "wrong-9f3b" },
-      { user: "billing", pass: BILLING },
-      { user: "shop", pass: SHOP },
-    ]) {
-      await page.evaluate(([where, connection]) => login.openWithFixed(where, connection), [where, connection] as const);
-      await page.evaluate(() => login.outcome(() => store.store("a", { b: 1 })));
-    }
-    const refused = await page.evaluate(
-      ([where, pass]) => login.outcome(async () => login.openWithFixed(where, { pass, servers: "wss://elsewhere" })),
-      [where, SHOP] as const,
-    );
-    expect(refused).toBe("INVALID_OPTION");
-    const said = await everythingSaid(page, consoleLines, server);
-    for (const secret of ["wrong-9f3b", BILLING, SHOP]) expect(said).not.toContain(secret);
-  });
-
-  test("tokens", async ({ page, start, consoleLines }) => {
-    const server = await start({ configuration: "nats-server-token.conf", secrets: { NATS_TOKEN: TOKEN } });
-    await page.evaluate((where) => login.openWithToken(where), { servers: server.wsUrl, namespace: "shop" });
-    await logIn(page, { token: "wrong-41d7" });
-    await page.evaluate(() => login.outcome(() => store.store("a", 1)));
-    await logIn(page, { token: TOKEN });
-    await page.evaluate(() => login.outcome(() => store.flush()));
-    await page.evaluate(() => login.outcome(() => store.store("b", 1)));
-    const said = await everythingSaid(page, consoleLines, server);
-    expect(said).toContain("Authorization Violation");
-    for (const secret of ["wrong-41d7", TOKEN]) expect(said).not.toContain(secret);
-  });
-
-  test("JWTs and seeds", async ({ page, start, consoleLines }) => {
-    const issuer = await makeIssuer();
-    const server = await start({ configuration: "nats-server-jwt.conf", files: { "operator.conf": issuer.operatorConf } });
-    const publicKey = await page.evaluate(() => login.publicKey);
-    const jwts = {
-      wrong: await issuer.sign(await page.evaluate(() => nats.nkeys.createUser().getPublicKey()), { namespace: "shop", seconds: 60 }),
-      other: await issuer.sign(publicKey, { namespace: "billing", seconds: 60 }),
-      right: await issuer.sign(publicKey, { namespace: "shop", seconds: 60 }),
-    };
-    await page.evaluate((where) => login.openWithJwt(where), { servers: server.wsUrl, namespace: "shop" });
-    await goThroughEverything(page, (which) => logIn(page, { jwt: jwts[which] }));
-    const said = await everythingSaid(page, consoleLines, server);
-    expect(said).toContain("PUBLISH_REJECTED");
-    const seed = await page.evaluate(() => login.seed);
-    for (const secret of [seed, ...Object.values(jwts), ...Object.values(jwts).map((jwt) => jwt.split(".")[2] ?? "")]) {
-      expect(said).not.toContain(secret);
-    }
-  });
-
-  test("what is written into the server's address", async ({ page, start, consoleLines, consoleGuard }) => {
-    consoleGuard.allowFailedSockets();
-    const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
-    const address = server.wsUrl.replace("wss://", `wss://shop:${SHOP}@`);
-    const nowhere = `wss://shop:${SHOP}@127.0.0.1:1`;
-    for (const servers of [address, nowhere]) {
-      await page.evaluate(
-        (where) =>
-          login.outcome(async () => {
-            login.openWithCookie(where);
-            await store.store("a", 1);
-          }),
-        { servers, namespace: "shop" },
-      );
-    }
-    expect(await everythingSaid(page, consoleLines, server)).not.toContain(SHOP);
   });
 });

@@ -1,10 +1,10 @@
 import { expect, openStoreIn, test } from "./support/fixtures.ts";
 import { expectDelete, expectStore, messageIds } from "./support/messages.ts";
 
-/** Every line of the seed's README, in its order, as our API has it: what a caller gets, and what another client reads. */
+/** The README of the Python original in its order: the results of each call, and the message that another client reads. */
 
 test.describe("quick start", () => {
-  test("connects, stores, retrieves and deletes", async ({ page, openStore, namespace, wire }) => {
+  test("a store connects, stores, retrieves and deletes", async ({ page, openStore, namespace, wire }) => {
     await openStore();
     const seen = await page.evaluate(async () => ({
       alive: await store.ping(),
@@ -23,39 +23,39 @@ test.describe("quick start", () => {
     expect(await wire.settled()).toHaveLength(2);
   });
 
-  test("takes servers, namespace and cache size", async ({ page, nats, namespace, wire }) => {
+  test("a store accepts servers, namespace and cache size", async ({ page, nats, namespace, wire }) => {
     await openStoreIn(page, { servers: [nats.wsUrl], namespace: `${namespace}.of.tokens`, cacheSize: 7 });
     expect(await page.evaluate(() => store.store("a", 1))).toBe(true);
     expect(await page.evaluate(() => store.getCacheStats().maxSize)).toBe(7);
     expectStore((await wire.waitFor(1))[0], { namespace: `${namespace}.of.tokens`, key: "a", payload: "1" });
   });
 
-  test("has defaults for all of them", async ({ page }) => {
+  test("a store has defaults for all options", async ({ page }) => {
     const stats = await page.evaluate(() => new keystore.NASKeyStore().getCacheStats());
     expect(stats).toEqual({ size: 0, maxSize: 100, memoryUsage: 0, hits: 0, misses: 0, evictions: 0, keys: [] });
   });
 });
 
 test.describe("store", () => {
-  test("publishes JSON data", async ({ page, openStore, namespace, wire }) => {
+  test("store publishes JSON data", async ({ page, openStore, namespace, wire }) => {
     await openStore();
     expect(await page.evaluate(() => store.store("config", { debug: true }))).toBe(true);
     expectStore((await wire.waitFor(1))[0], { namespace, key: "config", payload: '{"debug":true}' });
   });
 
-  test("publishes the TTL", async ({ page, openStore, namespace, wire }) => {
+  test("store publishes the ttl", async ({ page, openStore, namespace, wire }) => {
     await openStore();
     expect(await page.evaluate(() => store.store("session", "token", { ttl: 60 }))).toBe(true);
     expectStore((await wire.waitFor(1))[0], { namespace, key: "session", payload: '"token"', ttl: 60 });
   });
 
-  test("publishes the tags", async ({ page, openStore, namespace, wire }) => {
+  test("store publishes the tags", async ({ page, openStore, namespace, wire }) => {
     await openStore();
     expect(await page.evaluate(() => store.store("doc:1", "content", { tags: ["important", "v2"] }))).toBe(true);
     expectStore((await wire.waitFor(1))[0], { namespace, key: "doc:1", payload: '"content"', tags: ["important", "v2"] });
   });
 
-  test("publishes binary data as base64", async ({ page, openStore, namespace, wire }) => {
+  test("store publishes binary data as base64", async ({ page, openStore, namespace, wire }) => {
     const bytes = Uint8Array.from({ length: 256 }, (_, value) => value);
     await openStore();
     const stored = await page.evaluate(
@@ -66,7 +66,7 @@ test.describe("store", () => {
     expectStore((await wire.waitFor(1))[0], { namespace, key: "image", payload: bytes, format: "binary" });
   });
 
-  test("dates messages in UTC, by the clock of the page", async ({ page, openStore, wire }) => {
+  test("messages have the time of the page's clock in UTC", async ({ page, openStore, wire }) => {
     await openStore();
     await page.evaluate(async () => {
       aids.setClock(Date.UTC(2031, 4, 6, 7, 8, 9, 10));
@@ -82,7 +82,7 @@ test.describe("store", () => {
     expect(third?.envelope?.timestamp).toBe(later);
   });
 
-  test("tells one browser's messages from another's by their origin", async ({
+  test("messages of two browsers have different origins", async ({
     page,
     openStore,
     nats,
@@ -110,7 +110,7 @@ test.describe("store", () => {
 });
 
 test.describe("retrieve, delete, exists, update", () => {
-  test("retrieve gives the value, or undefined", async ({ page, openStore }) => {
+  test("retrieve resolves with the value, or with undefined for an absent key", async ({ page, openStore }) => {
     await openStore();
     const [value, nothing, past] = await page.evaluate(async () => {
       await store.store("config", { debug: true });
@@ -125,7 +125,7 @@ test.describe("retrieve, delete, exists, update", () => {
     expect(past).toEqual({ debug: true });
   });
 
-  test("delete says whether the key existed, and publishes either way", async ({ page, openStore, namespace, wire }) => {
+  test("delete resolves to whether the key existed and publishes in both cases", async ({ page, openStore, namespace, wire }) => {
     await openStore();
     const deleted = await page.evaluate(async () => {
       await store.store("old_key", 1);
@@ -138,7 +138,7 @@ test.describe("retrieve, delete, exists, update", () => {
     expectDelete(messages[3], { namespace, key: "never_there", version: 1 });
   });
 
-  test("exists follows the key", async ({ page, openStore }) => {
+  test("exists resolves to whether the key exists", async ({ page, openStore }) => {
     await openStore();
     const seen = await page.evaluate(async () => {
       const before = await store.exists("user:123");
@@ -168,7 +168,7 @@ test.describe("retrieve, delete, exists, update", () => {
     });
   });
 
-  test("update takes a format", async ({ page, openStore, namespace, wire }) => {
+  test("update accepts a format", async ({ page, openStore, namespace, wire }) => {
     await openStore();
     await page.evaluate(async () => {
       await store.store("config", { debug: true });
@@ -203,7 +203,7 @@ test("bulk operations store and retrieve many keys", async ({ page, openStore, n
   expect(new Set(messageIds(messages)).size).toBe(3);
 });
 
-test("getMetadata tells version, size, tags and times", async ({ page, openStore }) => {
+test("getMetadata returns version, size, tags and times", async ({ page, openStore }) => {
   await openStore();
   const metadata = await page.evaluate(async () => {
     aids.setClock(Date.UTC(2030, 0, 1));
@@ -220,7 +220,7 @@ test("getMetadata tells version, size, tags and times", async ({ page, openStore
 });
 
 test.describe("cache management", () => {
-  test("getCacheStats tells size and memory usage", async ({ page, openStore }) => {
+  test("getCacheStats returns size and memory usage", async ({ page, openStore }) => {
     await openStore({ cacheSize: 10 });
     const stats = await page.evaluate(async () => {
       await store.store("a", "12345");
@@ -230,7 +230,7 @@ test.describe("cache management", () => {
     expect(stats).toMatchObject({ size: 2, maxSize: 10, memoryUsage: 12 });
   });
 
-  test("clearCache drops every entry and publishes nothing", async ({ page, openStore, wire }) => {
+  test("clearCache removes every entry and publishes nothing", async ({ page, openStore, wire }) => {
     await openStore();
     const left = await page.evaluate(async () => {
       await store.bulkStore({ a: 1, b: 2 });
@@ -241,7 +241,7 @@ test.describe("cache management", () => {
     expect(await wire.settled()).toHaveLength(2);
   });
 
-  test("listKeys takes wildcards", async ({ page, openStore }) => {
+  test("listKeys accepts wildcards", async ({ page, openStore }) => {
     await openStore();
     const lists = await page.evaluate(async () => {
       await store.bulkStore({ "user:2": 1, "user:1": 1, "cache:a": 1, "cache:b": 1, other: 1 });
@@ -252,7 +252,7 @@ test.describe("cache management", () => {
   });
 });
 
-test("ping tells whether a server can be reached", async ({ page, startNats, namespace, consoleGuard }) => {
+test("ping resolves to whether a server is reachable", async ({ page, startNats, namespace, consoleGuard }) => {
   consoleGuard.allowFailedSockets();
   const server = await startNats();
   await openStoreIn(page, { servers: server.wsUrl, namespace });
@@ -262,7 +262,7 @@ test("ping tells whether a server can be reached", async ({ page, startNats, nam
 });
 
 test.describe("storage formats", () => {
-  test("JSON is the default", async ({ page, openStore, namespace, wire }) => {
+  test("JSON is the default format", async ({ page, openStore, namespace, wire }) => {
     await openStore();
     const value = await page.evaluate(async () => {
       await store.store("api_response", { status: "ok", data: [1, 2, 3] });
@@ -272,7 +272,7 @@ test.describe("storage formats", () => {
     expectStore((await wire.waitFor(1))[0], { namespace, key: "api_response", payload: '{"status":"ok","data":[1,2,3]}' });
   });
 
-  test("STRUCTURED is for rich objects", async ({ page, openStore, namespace, wire }) => {
+  test("the structured format keeps rich objects", async ({ page, openStore, namespace, wire }) => {
     await openStore();
     const seen = await page.evaluate(async () => {
       const object = { name: "example", created: new Date(1_700_000_000_000), seen: new Map([["a", new Set([1n])]]) };
@@ -285,7 +285,7 @@ test.describe("storage formats", () => {
     expectStore(message, { namespace, key: "complex_obj", payload: message?.envelope?.value ?? "", format: "structured" });
   });
 
-  test("TEXT is for plain text", async ({ page, openStore, namespace, wire }) => {
+  test("the text format keeps plain text", async ({ page, openStore, namespace, wire }) => {
     const text = "[database]\nhost=localhost";
     await openStore();
     const value = await page.evaluate(async (text) => {
@@ -298,7 +298,7 @@ test.describe("storage formats", () => {
     expect(message?.subject).toBe(`_kv.${namespace}.key.config%2Eini`);
   });
 
-  test("BINARY is for bytes", async ({ page, openStore, namespace, wire }) => {
+  test("the binary format keeps bytes", async ({ page, openStore, namespace, wire }) => {
     await openStore();
     const value = await page.evaluate(async () => {
       await store.store("image", new Blob([new Uint8Array([137, 80, 78, 71])]), { format: keystore.KeyFormat.BINARY });
@@ -309,7 +309,7 @@ test.describe("storage formats", () => {
     expectStore((await wire.waitFor(1))[0], { namespace, key: "image", payload: Uint8Array.of(137, 80, 78, 71), format: "binary" });
   });
 
-  test("plain strings name the formats too, and pickle is none", async ({ page, openStore }) => {
+  test("a format can be given as a string, and pickle is refused", async ({ page, openStore }) => {
     await openStore();
     const seen = await page.evaluate(async () => [
       { ...keystore.KeyFormat },
@@ -331,73 +331,4 @@ test("an expired key does not exist", async ({ page, openStore }) => {
     return [...before, await store.exists("session:abc"), (await store.retrieve("session:abc")) === undefined];
   });
   expect(seen).toEqual([true, { id: 1 }, false, true]);
-});
-
-test.describe("use cases", () => {
-  test("session storage", async ({ page, openStore, namespace, wire }) => {
-    await openStore();
-    await page.evaluate(async () => {
-      const storeSession = (id: string, user: object) => store.store(`session:${id}`, user, { ttl: 3600, tags: ["web", "authenticated"] });
-      await storeSession("abc", { user: "alice" });
-    });
-    expectStore((await wire.waitFor(1))[0], {
-      namespace,
-      key: "session:abc",
-      payload: '{"user":"alice"}',
-      ttl: 3600,
-      tags: ["web", "authenticated"],
-    });
-    expect(await page.evaluate(() => store.listKeys("session:*", { tag: "authenticated" }))).toEqual(["session:abc"]);
-  });
-
-  test("configuration management", async ({ page, openStore, namespace, wire }) => {
-    const config = { database: { host: "localhost", port: 5432 }, cache: { ttl: 300, size: 1000 } };
-    await openStore();
-    const loaded = await page.evaluate(async (config) => {
-      await store.store("app:config", config, { tags: ["production"] });
-      return store.retrieve("app:config");
-    }, config);
-    expect(loaded).toEqual(config);
-    expectStore((await wire.waitFor(1))[0], { namespace, key: "app:config", payload: JSON.stringify(config), tags: ["production"] });
-  });
-
-  test("cached API call", async ({ page, openStore, wire }) => {
-    await openStore();
-    const seen = await page.evaluate(async () => {
-      let requests = 0;
-      const cachedCall = async (endpoint: string) => {
-        const key = `api:${endpoint}`;
-        const cached = await store.retrieve(key);
-        if (cached !== undefined) return cached;
-        const result = { endpoint, request: ++requests };
-        await store.store(key, result, { ttl: 300 });
-        return result;
-      };
-      return [await cachedCall("/users"), await cachedCall("/users"), await cachedCall("/posts"), requests];
-    });
-    expect(seen).toEqual([{ endpoint: "/users", request: 1 }, { endpoint: "/users", request: 1 }, { endpoint: "/posts", request: 2 }, 2]);
-    expect(await wire.settled()).toHaveLength(2);
-  });
-});
-
-test("error handling tells stored, queued and wrong apart", async ({ page, startNats, namespace, consoleGuard }) => {
-  consoleGuard.allowFailedSockets();
-  const server = await startNats();
-  await openStoreIn(page, { servers: server.wsUrl, namespace });
-  const safeStore = (key: string, value?: number) =>
-    page.evaluate(
-      async ([key, value]) => {
-        try {
-          return (await store.store(key, value)) ? "stored" : "queued";
-        } catch (error) {
-          return error instanceof keystore.KeyStoreError ? error.code : "unexpected";
-        }
-      },
-      [key, value] as const,
-    );
-  expect(await safeStore("a", 1)).toBe("stored");
-  await server.stop();
-  expect(await safeStore("b", 2)).toBe("queued");
-  expect(await safeStore("c")).toBe("INVALID_VALUE");
-  expect(await safeStore("", 1)).toBe("INVALID_KEY");
 });

@@ -1,6 +1,6 @@
 import { expect, test } from "./support/fixtures.ts";
 
-test("the built library loads in a browser, and publishes what it stores", async ({ page, nats, namespace, wire }) => {
+test("the built library loads in a browser and publishes a write", async ({ page, nats, namespace, wire }) => {
   expect(await page.evaluate(() => typeof keystore.NASKeyStore)).toBe("function");
 
   const stored = await page.evaluate(

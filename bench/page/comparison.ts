@@ -27,7 +27,7 @@ export interface Contribution {
   readonly name: string;
   readonly publishes: boolean;
   readonly set: number[];
-  /** So many sets at once, divided by how many. */
+  /** The time of concurrent sets, divided by their number. */
   readonly sets: number[];
   readonly get: number[];
 }

@@ -1,2 +1,2 @@
-/** What page/main.ts puts there. */
+/** The functions of page/main.ts. */
 declare var bench: (typeof import("./main.ts"))["bench"];

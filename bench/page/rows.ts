@@ -142,7 +142,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
       cache.set(key, JSON.stringify(value));
     }
     const keys = Array.from({ length: calls }, (_, n) => (entries[n % 50] as (typeof entries)[0])[0]);
-    // As every cache that may have to ask a database: the caller awaits it.
+    // The caller awaits it, as it awaits every cache in front of a database.
     const read = async (key: string): Promise<string | undefined> => cache.get(key);
     // Loops, because a function of ours around each call would cost more than the call.
     return {
@@ -220,7 +220,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
 
   "store-packed": async ({ calls, rounds, warmUps }, { servers }) => {
     const { store, end } = await openStore(servers, { ...PATIENT, lingerMs: LINGER_MS });
-    // A pack loses what is stored anew: every turn has packs of its own.
+    // A rewritten entry leaves its block, so every turn has its own blocks.
     const count = calls * (rounds + warmUps);
     await allConfirmed(store.bulkStore(pairs(count)), count);
     const alone = await openStore(servers, { lingerMs: LINGER_MS });

@@ -1,7 +1,7 @@
 import { destroyNamespace, NASKeyStore, type KeyStoreOptions } from "nas-keystore";
 import { payload } from "./payload.ts";
 
-/** A name that no other database, bucket or namespace of this run has. */
+/** A unique name of a database, bucket or namespace. */
 export function freshName(): string {
   return `bench-${crypto.randomUUID()}`;
 }

@@ -67,7 +67,7 @@ async function watch(work: (n: number) => Promise<unknown>, runs: number): Promi
     });
 }
 
-/** Puts a witness into what the browser offers. */
+/** Wraps functions of the browser to record the time of their calls. */
 function spy(see: (what: string) => void): () => void {
   const { WebSocket: Original } = globalThis;
   const { transaction } = IDBDatabase.prototype;

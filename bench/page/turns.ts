@@ -7,7 +7,7 @@ export type Turn = () => Promise<number>;
 export interface Contest {
   readonly ours: Turn;
   readonly peer: Turn;
-  /** Lets go of what they hold. */
+  /** Closes their stores and connections. */
   end(): Promise<unknown>;
 }
 
@@ -56,7 +56,7 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   return atOnce(1, work);
 }
 
-/** What a side leaves for later (closing, settling, garbage) must not be done in the other side's time. */
+/** The deferred work of one side (closing, settling, garbage collection) must not run in the other side's turn. */
 export async function quiet(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 60));
   await collectGarbage();

@@ -7,7 +7,7 @@ export const contractPages: string = fileURLToPath(new URL("page", import.meta.u
 
 const WORKERS = ["case-worker", "tab-worker"];
 
-/** Playwright's global setup: builds the pages that cases run in, and the workers under their own names. */
+/** The global setup of Playwright. Builds the pages that cases run in, and the workers under their own names. */
 export default async function buildPages(): Promise<void> {
   const { common, output, expectNoWarnings } = builtLibraryIn(contractPages);
   const pages = FLAVOURS.map((flavour) => `${contractPages}/${flavour}.html`);

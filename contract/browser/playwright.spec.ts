@@ -6,17 +6,17 @@ registerContract(
     casePage: [
       async ({ browser }, use) => {
         const page = await browser.newPage();
-        let complaints: string[] = [];
+        let problems: string[] = [];
         page.on("console", (message) => {
-          if (["warning", "error"].includes(message.type())) complaints.push(message.text());
+          if (["warning", "error"].includes(message.type())) problems.push(message.text());
         });
-        page.on("pageerror", (error) => complaints.push(`uncaught: ${error.stack ?? error.message}`));
+        page.on("pageerror", (error) => problems.push(`uncaught: ${error.stack ?? error.message}`));
         await use({
           run: async (url, run) => {
-            complaints = [];
+            problems = [];
             await page.goto(url);
             const outcome = await page.evaluate((run) => globalThis.runCase(run), run);
-            return { ...outcome, complaints: [...new Set([...outcome.complaints, ...complaints])] };
+            return { ...outcome, problems: [...new Set([...outcome.problems, ...problems])] };
           },
         });
         await page.close();

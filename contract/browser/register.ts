@@ -63,8 +63,8 @@ export function registerContract(test: TestType<object, WorkerFixtures>): void {
   }
 }
 
-function expectSuccess({ outage = false, failsSockets = outage }: ContractCase, { failure, complaints }: Outcome): void {
+function expectSuccess({ outage = false, failsSockets = outage }: ContractCase, { failure, problems }: Outcome): void {
   if (failure !== undefined) throw new Error(failure);
-  const unexpected = complaints.filter((line) => !(failsSockets && isFailedSocket(line)));
+  const unexpected = problems.filter((line) => !(failsSockets && isFailedSocket(line)));
   expect(unexpected, "the browser's console").toEqual([]);
 }

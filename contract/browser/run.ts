@@ -1,10 +1,10 @@
 import type { KeyStoreErrorCode, KeyStoreOptions } from "nas-keystore";
 
-/** Where a case runs. Each has an HTML page of that name. */
+/** The places where a case runs. Each has an HTML page of its name. */
 export const FLAVOURS = ["page", "eager", "worker"] as const;
 export type Flavour = (typeof FLAVOURS)[number];
 
-/** The case that a page is to run. */
+/** The case that a page runs, and its parameters. */
 export interface Run {
   readonly subject: string;
   readonly title: string;
@@ -16,10 +16,10 @@ export interface Run {
 
 /** The result of a case. */
 export interface Outcome {
-  /** Why the case failed: the error with its stack. */
+  /** The error of a failed case, with its stack. */
   readonly failure?: string;
   /** Console warnings, console errors and uncaught errors of the page and its workers. */
-  readonly complaints: readonly string[];
+  readonly problems: readonly string[];
 }
 
 /** The call of a method of a store in another tab. `new` makes the store. */

@@ -1,8 +1,8 @@
-/** The contract suite in WebKitGTK. Its driver reports no console lines: the page reports those that pass through `console`. */
+/** The contract suite in WebKitGTK. Its driver reports no console lines, so the page reports calls of `console`. */
 import { openWebKit } from "../../e2e/support/webkit-driver.ts";
 import { registerContract, test, type CasePage } from "./register.ts";
 
-/** The page's modules may be evaluated a moment after its load is reported. */
+/** Waits for `runCase`: the driver may report the load before the page's modules are evaluated. */
 const RUN = `
   const [run, done] = arguments;
   const begin = () => globalThis.runCase === undefined ? setTimeout(begin) : globalThis.runCase(run).then(done);

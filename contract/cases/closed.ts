@@ -3,9 +3,10 @@ import type { KeyStoreError } from "nas-keystore";
 import type { ContractCase } from "../environment.ts";
 import { details } from "../support/events.ts";
 import { assertRejects } from "../support/assertions.ts";
+import { byName } from "../support/by-name.ts";
 
-/** Methods that a closed store still has. A new method is not among them unless it is added here. */
-const REMAIN: readonly PropertyKey[] = [
+/** Methods that work on a closed store. Every other method must reject CLOSED. */
+const WORK_WHEN_CLOSED: readonly PropertyKey[] = [
   "constructor",
   "close",
   "getCacheStats",
@@ -13,7 +14,7 @@ const REMAIN: readonly PropertyKey[] = [
   Symbol.asyncDispose ?? "undefined",
 ];
 
-/** What `close` promises. */
+/** The promises of `close`. */
 export const closed: readonly ContractCase[] = [
   {
     title: "Every method that returns a promise rejects CLOSED after close",
@@ -22,11 +23,11 @@ export const closed: readonly ContractCase[] = [
       await store.store("k", 1);
       await store.close();
       const { prototype } = library.NASKeyStore;
-      const names = Reflect.ownKeys(prototype).filter((name) => !REMAIN.includes(name));
+      const names = Reflect.ownKeys(prototype).filter((name) => !WORK_WHEN_CLOSED.includes(name));
       assert.isAbove(names.length, 15);
       for (const name of names) {
         const method = Reflect.get(prototype, name) as (...args: unknown[]) => unknown;
-        // Valid for most methods. A closed store looks at no argument.
+        // Valid for most methods. A closed store checks no argument.
         const result = method.call(store, "k", {});
         assert.instanceOf(result, Promise, `${String(name)} returns a promise`);
         const error = await result.catch((error: KeyStoreError) => error);
@@ -36,7 +37,7 @@ export const closed: readonly ContractCase[] = [
     },
   },
   {
-    title: "retrieve rejects CLOSED from the call of close on, also for a value in memory",
+    title: "Operations reject CLOSED as soon as close is called, even for a value in memory",
     run: async ({ openStore }) => {
       const store = openStore();
       await store.store("k", 1);
@@ -49,7 +50,7 @@ export const closed: readonly ContractCase[] = [
     },
   },
   {
-    title: "close can be called again, and getCacheStats works afterwards",
+    title: "close can be called more than once, and getCacheStats works on a closed store",
     run: async ({ openStore }) => {
       const store = openStore();
       await store.store("k", 1);
@@ -64,24 +65,25 @@ export const closed: readonly ContractCase[] = [
     run: async ({ openStore, server }) => {
       const store = openStore();
       const published = details(store, "published");
-      const operations = Promise.all([store.store("a", 1), store.bulkStore({ b: 2, c: 3 }), store.retrieve("absent"), store.delete("d")]);
+      const results = byName({
+        store: store.store("a", 1),
+        bulkStore: store.bulkStore({ b: 2, c: 3 }),
+        retrieve: store.retrieve("absent"),
+        delete: store.delete("d"),
+      });
       await store.close();
-      assert.deepEqual(await operations, [
-        true,
-        new Map([
-          ["b", true],
-          ["c", true],
-        ]),
-        undefined,
-        false,
+      const bulkStore = new Map([
+        ["b", true],
+        ["c", true],
       ]);
+      assert.deepEqual<object>(await results, { store: true, bulkStore, retrieve: undefined, delete: false });
       assert.lengthOf(await server.messages(), 4);
       assert.lengthOf(published, 4);
       assert.deepEqual(await openStore().listKeys(), ["a", "b", "c"]);
     },
   },
   {
-    title: "A store that is disposed of is closed",
+    title: "A store rejects CLOSED after it is disposed",
     run: async ({ openStore }) => {
       const store = openStore();
       await store[Symbol.asyncDispose]();
@@ -89,10 +91,10 @@ export const closed: readonly ContractCase[] = [
     },
   },
   {
-    title: "A store that is closed at once leaves nothing behind",
+    title: "A store that is closed immediately has no open connection to the database",
     run: async ({ openStore, library, namespace }) => {
       await openStore().close();
-      // Would be blocked by a connection to the database that is still open.
+      // An open connection would block the deletion of the database.
       await library.destroyNamespace(namespace);
     },
   },

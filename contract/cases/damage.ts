@@ -4,10 +4,10 @@ import { assertRejects } from "../support/assertions.ts";
 import { details } from "../support/events.ts";
 import { block, KEY } from "./situations.ts";
 
-/** Stores the key in each way that the database holds rows. */
+/** Stores the key in each layout that a row can have. */
 const layouts: readonly { of: string; arrange: (environment: Environment) => Promise<void> }[] = [
   {
-    of: "a text",
+    of: "text",
     arrange: async ({ openStore }) => void (await openStore().store(KEY, "value", { format: "text" })),
   },
   {
@@ -24,10 +24,10 @@ const layouts: readonly { of: string; arrange: (environment: Environment) => Pro
   },
 ];
 
-/** Rows that were changed behind the store's back. */
+/** Entries whose stored payloads are damaged. */
 export const damage: readonly ContractCase[] = [
   ...layouts.map(({ of, arrange }) => ({
-    title: `One changed bit of ${of} rejects CHECKSUM_MISMATCH and dispatches \`corrupt\` at each read, until the key is stored anew`,
+    title: `Each read of ${of} with one changed bit rejects CHECKSUM_MISMATCH and dispatches \`corrupt\` until the key is stored again`,
     run: async (environment: Environment) => {
       const { openStore, database } = environment;
       await arrange(environment);
@@ -67,7 +67,7 @@ export const damage: readonly ContractCase[] = [
     },
   },
   {
-    title: "A damaged entry in a block leaves its neighbours readable and writable",
+    title: "The other entries of a block stay readable and writable when one entry is damaged",
     run: async ({ openStore, database }) => {
       await openStore().bulkStore(block);
       await database.flipBit(KEY);
@@ -82,7 +82,7 @@ export const damage: readonly ContractCase[] = [
     },
   },
   {
-    title: "useCache false verifies what IndexedDB holds, while memory still returns the value",
+    title: "retrieve with useCache false rejects CHECKSUM_MISMATCH for a damaged row while the memory cache still returns the value",
     run: async ({ openStore, database }) => {
       const store = openStore();
       await store.store("k", "value");

@@ -18,7 +18,7 @@ const richValue = (): unknown => {
   ]);
 };
 
-/** Values that each format takes, the value that it returns if it differs, and the payload where it is easy to read. */
+/** Values that each format accepts; the returned value if it differs; the payload if it is readable. */
 const roundTrips: readonly { format: KeyFormat; of: string; value: () => unknown; returned?: unknown; payload?: string }[] = [
   {
     format: "json",
@@ -28,7 +28,7 @@ const roundTrips: readonly { format: KeyFormat; of: string; value: () => unknown
   },
   {
     format: "json",
-    of: "what JSON.stringify changes by rule",
+    of: "the JSON form of a Date, a negative zero and undefined",
     value: () => ({ date: new Date(0), zero: -0, nothing: undefined }),
     returned: { date: "1970-01-01T00:00:00.000Z", zero: 0 },
     payload: '{"date":"1970-01-01T00:00:00.000Z","zero":0}',
@@ -59,7 +59,7 @@ const LONG = "abcdefgh".repeat(1_000);
 
 export const formats: readonly ContractCase[] = [
   ...roundTrips.map(({ format, of, value, returned = value(), payload }) => ({
-    title: `${format} returns ${of} from memory, from IndexedDB and in a new store`,
+    title: `The ${format} format returns ${of} from memory, from IndexedDB and in a new store`,
     run: async ({ openStore, server }: Environment) => {
       const store = openStore();
       assert.isTrue(await store.store("k", value(), { format }));
@@ -72,7 +72,7 @@ export const formats: readonly ContractCase[] = [
     },
   })),
   ...refused.map(({ format, of, value }) => ({
-    title: `${format} refuses ${of} with INVALID_VALUE and changes nothing`,
+    title: `The ${format} format refuses ${of} with INVALID_VALUE and changes nothing`,
     run: async ({ openStore, server }: Environment) => {
       const store = openStore();
       await store.store("k", "old");
@@ -85,7 +85,7 @@ export const formats: readonly ContractCase[] = [
     },
   })),
   {
-    title: "compression gzips a payload above the threshold, in the database and in the message",
+    title: "Compression gzips a payload above the threshold in the database and in the message",
     run: async ({ openStore, server }) => {
       const store = openStore({ compression: true });
       await store.store("long", LONG, { format: "text" });
@@ -102,7 +102,7 @@ export const formats: readonly ContractCase[] = [
     },
   },
   {
-    title: "compression takes a threshold and leaves a payload alone that gzip makes no smaller",
+    title: "Compression gzips a payload above a custom threshold unless gzip does not make it smaller",
     run: async ({ openStore, server }) => {
       const store = openStore({ compression: { thresholdBytes: 10 } });
       const noise = crypto.getRandomValues(new Uint8Array(2_000));
@@ -115,7 +115,7 @@ export const formats: readonly ContractCase[] = [
   },
 ];
 
-/** chai compares Maps as sets of pairs, which fails for a cycle in them. Maps are compared pair by pair. */
+/** Compares Maps pair by pair, because the comparison of chai fails for a cycle in a Map. */
 function assertSame(actual: unknown, expected: unknown): void {
   if (!(expected instanceof Map)) return assert.deepEqual(actual, expected);
   assert.instanceOf(actual, Map);

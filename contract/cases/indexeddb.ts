@@ -1,10 +1,10 @@
 import { assert } from "chai";
 import type { ContractCase } from "../environment.ts";
 
-/** Behaviour of IndexedDB that the library relies on, without the library. */
+/** Behaviour of IndexedDB that the library relies on. These cases do not use the library. */
 export const indexedDb: readonly ContractCase[] = [
   {
-    title: "An add that fails aborts its transaction with a ConstraintError, and nothing of it is kept",
+    title: "A failed add aborts its transaction with a ConstraintError, and no request of the transaction takes effect",
     run: async ({ namespace }) => {
       const database = await opened(`plain/${namespace}`);
       await completed(database, (table) => void table.add("old", "existing"));
@@ -26,7 +26,8 @@ export const indexedDb: readonly ContractCase[] = [
     },
   },
   {
-    title: "An add that fails in a unique index aborts its transaction with a ConstraintError, and nothing of it is kept",
+    title:
+      "An add that violates a unique index aborts its transaction with a ConstraintError, and no request of the transaction takes effect",
     run: async ({ namespace }) => {
       const database = await opened(`plain/${namespace}`);
       await completed(database, (table) => void table.add({ unique: ["a", "b"] }, "existing"));

@@ -6,10 +6,10 @@ import { until } from "../support/waiting.ts";
 
 const KEYS = ["a", "b", "c", "d", "e"];
 
-/** Options that limit what a store holds. */
+/** Options that limit the size of a store. */
 export const limits: readonly ContractCase[] = [
   {
-    title: "cacheSize limits the entries in memory, and 0 turns memory off",
+    title: "cacheSize limits the entries in memory, and 0 turns the memory cache off",
     run: async ({ openStore }) => {
       for (const cacheSize of [2, 0]) {
         const store = openStore({ cacheSize });
@@ -21,7 +21,7 @@ export const limits: readonly ContractCase[] = [
     },
   },
   {
-    title: "maxEntries evicts the entries that were used least recently, and publishes nothing",
+    title: "maxEntries evicts the least recently used entries and publishes nothing",
     run: async ({ openStore, database, server, setClock }) => {
       const store = openStore({ maxEntries: 3 });
       let now = Date.UTC(2030, 0, 1);
@@ -42,7 +42,7 @@ export const limits: readonly ContractCase[] = [
     },
   },
   {
-    title: "maxBytes evicts until the payloads fit",
+    title: "maxBytes evicts entries until the remaining payloads fit",
     run: async ({ openStore }) => {
       const store = openStore({ maxBytes: 250 });
       for (const key of KEYS) await store.store(key, "x".repeat(100), { format: "text" });
@@ -51,7 +51,7 @@ export const limits: readonly ContractCase[] = [
     },
   },
   {
-    title: "Entries that are not confirmed are never evicted",
+    title: "Unconfirmed entries are not evicted",
     outage: true,
     run: async ({ openStore, server }) => {
       await server.disconnect();
@@ -59,7 +59,7 @@ export const limits: readonly ContractCase[] = [
       for (const key of KEYS) await store.store(key, 1);
       assert.deepEqual(await store.listKeys(), KEYS);
       await server.restore();
-      await until("all is published", async () => (await store.flush()).pending === 0);
+      await until("all writes are published", async () => (await store.flush()).pending === 0);
       await until("confirmed entries are evicted", async () => (await store.listKeys()).length === 2);
       assert.sameMembers(
         (await published(server)).map(({ key }) => key),

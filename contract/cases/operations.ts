@@ -4,7 +4,7 @@ import { assertRejects } from "../support/assertions.ts";
 
 const ADA = { name: "Ada", age: 36 };
 
-/** Each operation on a store that is alone, with its server. */
+/** Each operation on a single store while the server is reachable. */
 export const operations: readonly ContractCase[] = [
   {
     title: "A stored value is returned by the same store, by a new store and in another tab",
@@ -68,7 +68,7 @@ export const operations: readonly ContractCase[] = [
     },
   },
   {
-    title: "store keeps the value of the time of the call",
+    title: "store captures the value when it is called",
     run: async ({ openStore }) => {
       const store = openStore();
       const list = [1];
@@ -120,7 +120,7 @@ export const operations: readonly ContractCase[] = [
     },
   },
   {
-    title: "exists tells entries from absent keys",
+    title: "exists resolves true for an entry and false for an absent key",
     run: async ({ openStore }) => {
       const store = openStore();
       await store.store("k", null);
@@ -151,7 +151,7 @@ export const operations: readonly ContractCase[] = [
     },
   },
   {
-    title: "getMetadata describes an entry",
+    title: "getMetadata returns the format, size, version, ttl, tags and times of an entry",
     run: async ({ openStore }) => {
       const store = openStore();
       await store.store("k", "äöü", { format: "text", ttl: 60, tags: ["a", "b"] });

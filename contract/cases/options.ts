@@ -23,7 +23,7 @@ const INVALID: Readonly<Record<keyof KeyStoreOptions, readonly unknown[]>> = {
   persist: [1],
 };
 
-/** Counts the connections that a client opens, and those that are open. */
+/** Counts the connections that a client has opened, and the connections that are open now. */
 function counted(connect: Connect): { connect: Connect; opened: () => number; open: () => number } {
   let opened = 0;
   let open = 0;
@@ -40,10 +40,10 @@ function counted(connect: Connect): { connect: Connect; opened: () => number; op
   };
 }
 
-/** Each option of the constructor, and the checks of all options. */
+/** Each option of the constructor, and the validation of all options. */
 export const options: readonly ContractCase[] = [
   {
-    title: "The constructor throws INVALID_OPTION, with the name of the option, for each wrong value and for an unknown option",
+    title: "The constructor throws INVALID_OPTION with the option's name when an option has a wrong value or is unknown",
     run: async ({ library: { NASKeyStore, KeyStoreError } }) => {
       const wrong = Object.entries(INVALID).flatMap(([name, values]) => values.map((value) => ({ [name]: value })));
       for (const given of [...wrong, { unknown: 1 }, 1, null]) {
@@ -61,7 +61,7 @@ export const options: readonly ContractCase[] = [
     },
   },
   {
-    title: "Operations reject INVALID_OPTION, with the name of the option, for wrong values and unknown options, and change nothing",
+    title: "Operations reject INVALID_OPTION with the option's name and change nothing when an option has a wrong value or is unknown",
     run: async ({ openStore, server, library }) => {
       const store = openStore();
       const wrong = [
@@ -97,7 +97,7 @@ export const options: readonly ContractCase[] = [
     },
   },
   {
-    title: "A signal that is already aborted rejects with its reason and changes nothing",
+    title: "Operations reject with the reason of an aborted signal and change nothing",
     run: async ({ openStore, server }) => {
       const store = openStore();
       await store.store("k", "old");
@@ -118,7 +118,7 @@ export const options: readonly ContractCase[] = [
     },
   },
   {
-    title: "namespace keeps entries and messages apart",
+    title: "Stores of different namespaces do not share entries or subjects",
     run: async ({ openStore, namespace, server, library }) => {
       const store = openStore();
       const other = openStore({ namespace: `${namespace}.other` });
@@ -134,7 +134,7 @@ export const options: readonly ContractCase[] = [
     },
   },
   {
-    title: "connect gets the whole list of servers, and ping resolves false when none of them answers",
+    title: "connect receives all servers, and ping resolves false when none of them answers",
     outage: true,
     run: async ({ openStore, connect }) => {
       const calls: string[][] = [];
@@ -150,7 +150,7 @@ export const options: readonly ContractCase[] = [
     },
   },
   {
-    title: "connect takes another NATS client, which gets the options of `connection`",
+    title: "The connect function of another NATS client receives the options of `connection`",
     run: async ({ openStore, connect, server }) => {
       let seen: object = {};
       const store = openStore({
@@ -166,7 +166,7 @@ export const options: readonly ContractCase[] = [
     },
   },
   {
-    title: "A connection is closed as soon as it is idle, and operations at the same time share it",
+    title: "Concurrent operations share one connection, which is closed once it is idle",
     run: async ({ openStore, connect }) => {
       const client = counted(connect);
       const store = openStore({ connect: client.connect });
@@ -185,7 +185,7 @@ export const options: readonly ContractCase[] = [
       await store.store("a", 1);
       await store.store("b", 2);
       await store.ping();
-      assert.deepEqual([client.opened(), client.open()], [1, 1]);
+      assert.deepEqual({ opened: client.opened(), open: client.open() }, { opened: 1, open: 1 });
       await store.close();
       await until("the connection is closed", () => client.open() === 0);
     },
@@ -198,22 +198,22 @@ export const options: readonly ContractCase[] = [
       assert.isFalse(await store.store("k", 1));
       assert.isFalse(await store.ping());
       assert.equal(await store.retrieve("k"), 1);
-      await until("the store says that it is offline", () => offline.length > 0);
+      await until("the store dispatches `offline`", () => offline.length > 0);
     },
   },
   {
-    title: "persist asks at the first write for storage that the browser does not clear",
+    title: "persist requests persistent storage at the first write",
     run: async ({ openStore }) => {
-      // Only pages can ask. WebKitGTK and Node have no `navigator.storage`.
+      // Only pages can request it. WebKitGTK and Node have no `navigator.storage`.
       const storage = (globalThis.navigator as Partial<Navigator> | undefined)?.storage;
-      let asked = 0;
-      if (storage?.persist !== undefined) storage.persist = () => Promise.resolve(++asked > 0);
+      let requests = 0;
+      if (storage?.persist !== undefined) storage.persist = () => Promise.resolve(++requests > 0);
       const store = openStore({ persist: true });
       await store.exists("k");
-      assert.equal(asked, 0);
+      assert.equal(requests, 0);
       assert.isTrue(await store.store("a", 1));
       assert.isTrue(await store.store("b", 1));
-      assert.equal(asked, storage?.persist === undefined ? 0 : 1);
+      assert.equal(requests, storage?.persist === undefined ? 0 : 1);
     },
   },
 ];

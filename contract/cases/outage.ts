@@ -4,10 +4,10 @@ import { details, nextEvent } from "../support/events.ts";
 import { distinct, published } from "../support/messages.ts";
 import { until } from "../support/waiting.ts";
 
-/** A server that goes away and comes back. */
+/** The server becomes unreachable and reachable again. */
 export const outage: readonly ContractCase[] = [
   {
-    title: "Writes while the server is away resolve false, are readable and listed as pending",
+    title: "Writes resolve false, are readable and are listed as pending while the server is unreachable",
     outage: true,
     run: async ({ openStore, server }) => {
       await server.disconnect();
@@ -42,7 +42,7 @@ export const outage: readonly ContractCase[] = [
     },
   },
   {
-    title: "Queued writes are published in the order of their commits, each with one id, once the server is back",
+    title: "Queued writes are published in commit order, each with one id, once the server is reachable again",
     outage: true,
     run: async ({ openStore, server }) => {
       await server.disconnect();
@@ -51,7 +51,7 @@ export const outage: readonly ContractCase[] = [
       await store.delete("k3");
       await store.store("k5", "newer");
       await server.restore();
-      await until("all is published", async () => (await store.flush()).pending === 0);
+      await until("all writes are published", async () => (await store.flush()).pending === 0);
       const writes = await published(server);
       const newest = new Map(writes.map((write) => [write.key, write]));
       assert.deepEqual(newest.get("k3"), { key: "k3", version: 2, value: undefined });
@@ -61,13 +61,13 @@ export const outage: readonly ContractCase[] = [
         once,
         Array.from({ length: 20 }, (_, index) => `k${index}`).filter((key) => key !== "k3" && key !== "k5"),
       );
-      assert.lengthOf(distinct(await server.messages()), (await server.messages()).length, "no id comes twice");
+      assert.lengthOf(distinct(await server.messages()), (await server.messages()).length, "each id occurs once");
       assert.isFalse((await store.getMetadata("k0"))?.pending);
       assert.deepEqual(await store.pendingWrites(), []);
     },
   },
   {
-    title: "A queued write is published in the background, with no further call",
+    title: "A queued write is published in the background without another call",
     outage: true,
     run: async ({ openStore, server }) => {
       await server.disconnect();
@@ -100,7 +100,7 @@ export const outage: readonly ContractCase[] = [
     },
   },
   {
-    title: "A new store publishes what an earlier store has queued",
+    title: "A new store publishes the writes that an earlier store has queued",
     outage: true,
     run: async ({ openStore, server }) => {
       await server.disconnect();
@@ -117,7 +117,7 @@ export const outage: readonly ContractCase[] = [
     },
   },
   {
-    title: "A write whose confirmation is lost is published again under the same id",
+    title: "A write is published again with the same id when its confirmation is lost",
     outage: true,
     run: async ({ openStore, server }) => {
       const store = openStore({ timeoutMs: 1_000, lingerMs: 60_000 });
@@ -132,7 +132,7 @@ export const outage: readonly ContractCase[] = [
     },
   },
   {
-    title: "clearCache keeps unconfirmed writes, which are published later",
+    title: "clearCache keeps unconfirmed writes, and they are published later",
     outage: true,
     run: async ({ openStore, server }) => {
       const store = openStore();
@@ -168,7 +168,7 @@ export const outage: readonly ContractCase[] = [
     },
   },
   {
-    title: "A signal that is aborted after the commit ends the wait, and the write resolves false",
+    title: "A write resolves false when its signal is aborted after the commit",
     outage: true,
     run: async ({ openStore, server }) => {
       await server.hang();

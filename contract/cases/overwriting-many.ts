@@ -1,6 +1,7 @@
 import { assert } from "chai";
 import type { ContractCase } from "../environment.ts";
 import { rejection } from "../support/assertions.ts";
+import { byName } from "../support/by-name.ts";
 import { published } from "../support/messages.ts";
 
 const THOUSAND = Array.from({ length: 1_000 }, (_, index) => `k${index}`);
@@ -9,7 +10,7 @@ const all = (value: string): Map<string, string> => new Map(THOUSAND.map((key) =
 /** Writes to many keys that exist, and to keys that several stores write at the same time. */
 export const overwritingMany: readonly ContractCase[] = [
   {
-    title: "bulkStore of 1,000 keys twice stores the second values and publishes both",
+    title: "A second bulkStore of 1,000 keys replaces the first values, and both are published",
     run: async ({ openStore, server }) => {
       const store = openStore();
       await store.bulkStore(all("first"));
@@ -25,7 +26,7 @@ export const overwritingMany: readonly ContractCase[] = [
     },
   },
   {
-    title: "bulkStore over keys of which another tab wrote every third replaces those and adds the others",
+    title: "bulkStore replaces the keys that another tab wrote and adds the others",
     run: async ({ openStore, openTab }) => {
       const store = openStore();
       const thirds = THOUSAND.filter((_, index) => index % 3 === 0);
@@ -38,7 +39,7 @@ export const overwritingMany: readonly ContractCase[] = [
     },
   },
   {
-    title: "100 stores at once of keys that exist replace each of them",
+    title: "100 concurrent stores of existing keys replace each value",
     run: async ({ openStore, server }) => {
       const keys = THOUSAND.slice(0, 100);
       await openStore().bulkStore(keys.map((key) => [key, "first"] as const));
@@ -50,26 +51,33 @@ export const overwritingMany: readonly ContractCase[] = [
     },
   },
   {
-    title: "Writes of new keys and of keys that exist, called together, all succeed",
+    title: "Concurrent writes of new and existing keys succeed, except one with a wrong ifVersion",
     run: async ({ openStore, openTab, server }) => {
       await (await openTab()).bulkStore({ stored: "old", updated: "old", deleted: "old" });
       const store = openStore();
-      const results = await Promise.all([
-        store.store("new", "new"),
-        store.store("stored", "new"),
-        store.update("updated", "new"),
-        store.delete("deleted"),
-        rejection(store.store("stored", "wrong", { ifVersion: 0 })).then(({ code }) => code),
-        store.store("new2", "new", { ifVersion: 0 }),
-      ]);
-      assert.deepEqual(results, [true, true, true, true, "VERSION_CONFLICT", true]);
+      const results = await byName({
+        newKey: store.store("new", "new"),
+        stored: store.store("stored", "new"),
+        updated: store.update("updated", "new"),
+        deleted: store.delete("deleted"),
+        wrongVersion: rejection(store.store("stored", "wrong", { ifVersion: 0 })).then(({ code }) => code),
+        newKeyWithVersion: store.store("new2", "new", { ifVersion: 0 }),
+      });
+      assert.deepEqual<object>(results, {
+        newKey: true,
+        stored: true,
+        updated: true,
+        deleted: true,
+        wrongVersion: "VERSION_CONFLICT",
+        newKeyWithVersion: true,
+      });
       const expected = ["new", "new2", "stored", "updated"].map((key): [string, string] => [key, "new"]);
       assert.deepEqual(await openStore().bulkRetrieve(["new", "new2", "stored", "updated", "deleted"]), new Map(expected));
       assert.lengthOf(await published(server), 3 + 5);
     },
   },
   {
-    title: "45 other entries survive when a store overwrites a key that another tab wrote",
+    title: "45 other entries are kept when a store overwrites a key that another tab wrote",
     run: async ({ openStore, openTab }) => {
       const others = Array.from({ length: 45 }, (_, index): [string, number] => [`other${index}`, index]);
       const tab = await openTab();
@@ -84,7 +92,7 @@ export const overwritingMany: readonly ContractCase[] = [
     },
   },
   {
-    title: "Of two tabs that create a key with ifVersion 0 at the same time, one succeeds",
+    title: "One of two tabs succeeds when both create a key with ifVersion 0 at the same time",
     run: async ({ openStore, openTab, server }) => {
       const store = openStore();
       const tab = await openTab();
@@ -103,7 +111,7 @@ export const overwritingMany: readonly ContractCase[] = [
     },
   },
   {
-    title: "Two tabs that overwrite a key in turn count its version up by one each time",
+    title: "Two tabs that overwrite a key in turn increase its version by one each time",
     run: async ({ openStore, openTab, server }) => {
       const store = openStore();
       const tab = await openTab();

@@ -14,7 +14,7 @@ interface OfflineWrite {
 
 const writes: readonly OfflineWrite[] = [
   {
-    title: (key) => `A store of a key ${key} is queued while the server is away and published later`,
+    title: (key) => `A store of a key ${key} is queued while the server is unreachable and published later`,
     run: async (store) => {
       await assertRejects(store.store(KEY, "wrong", { ifVersion: 0 }), "VERSION_CONFLICT");
       assert.isFalse(await store.store(KEY, "new"));
@@ -22,18 +22,18 @@ const writes: readonly OfflineWrite[] = [
     value: "new",
   },
   {
-    title: (key) => `A delete of a key ${key} is queued while the server is away and published later`,
+    title: (key) => `A delete of a key ${key} is queued while the server is unreachable and published later`,
     run: async (store) => assert.isTrue(await store.delete(KEY)),
     value: undefined,
   },
   {
-    title: (key) => `A bulkStore of a key ${key} is queued while the server is away and published later`,
+    title: (key) => `A bulkStore of a key ${key} is queued while the server is unreachable and published later`,
     run: async (store) => assert.deepEqual([...(await store.bulkStore({ [KEY]: "new" }))], [[KEY, false]]),
     value: "new",
   },
 ];
 
-/** Writes to keys that exist but are not in the store's memory, while no server answers. */
+/** Writes to keys that exist but are not in the store's memory cache, while no server answers. */
 export const overwritingOffline: readonly ContractCase[] = situations
   .filter(({ key }) => ["that an earlier store wrote", "that another open tab wrote", "in a block"].includes(key))
   .flatMap(({ key, arrange }) =>

@@ -7,9 +7,9 @@ import { KEY, situations } from "./situations.ts";
 
 /** The state of the key after the operation. */
 interface Expected {
-  /** Undefined: the key is absent. */
+  /** Undefined if the key is absent. */
   readonly value: string | undefined;
-  /** Of the newest write. */
+  /** The version of the newest write. */
   readonly version: number;
 }
 
@@ -77,7 +77,7 @@ const operations: readonly Operation[] = [
   },
 ];
 
-/** Fails unless the store, a new store and IndexedDB agree, and the last message is that of the newest write. */
+/** Fails unless the store, a new store and IndexedDB agree, and the newest write is the last published one. */
 async function assertHolds({ openStore, server }: Environment, store: NASKeyStore, { value, version }: Expected): Promise<void> {
   for (const reader of [store, openStore()]) {
     for (const useCache of [true, false]) assert.equal(await reader.retrieve(KEY, { useCache }), value);
@@ -90,7 +90,7 @@ async function assertHolds({ openStore, server }: Environment, store: NASKeyStor
   assert.deepEqual(await published(server, KEY), version === 1 ? [old] : [old, newest]);
 }
 
-/** Writes to keys that exist but are not in the store's memory. Reads and messages show the outcome. */
+/** Writes to keys that exist but are not in the store's memory cache. Reads and messages show the outcome. */
 export const overwriting: readonly ContractCase[] = situations.flatMap(({ key, kills = false, arrange }) =>
   operations.map(({ title, run, expected }) => ({
     title: title(key),

@@ -4,7 +4,7 @@ import { assertRejects } from "../support/assertions.ts";
 import { nextEvent } from "../support/events.ts";
 import { published } from "../support/messages.ts";
 
-/** A client without credentials is "anyone": also the one that reads the messages. */
+/** A client without credentials is the user "anyone". The client that reads the messages is one of them. */
 const DENIES_SECRETS = `
   no_auth_user: anyone
   authorization {
@@ -38,7 +38,7 @@ export const rejections: readonly ContractCase[] = [
     },
   },
   {
-    title: "bulkStore resolves false for the keys that the server refuses and publishes the others",
+    title: "bulkStore resolves false for rejected keys and publishes the others",
     serverConfig: DENIES_SECRETS,
     run: async ({ openStore, server }) => {
       const store = openStore();
@@ -58,7 +58,7 @@ export const rejections: readonly ContractCase[] = [
     },
   },
   {
-    title: "retryRejected queues a refused write again, and another user publishes it",
+    title: "retryRejected queues a rejected write again, and a user with permission publishes it",
     serverConfig: DENIES_SECRETS,
     run: async ({ openStore, server }) => {
       const first = openStore();
@@ -72,7 +72,7 @@ export const rejections: readonly ContractCase[] = [
     },
   },
   {
-    title: "discardRejected gives up a refused write, and its entry stays",
+    title: "discardRejected removes a rejected write from the outbox and keeps its entry",
     serverConfig: DENIES_SECRETS,
     run: async ({ openStore }) => {
       const store = openStore();
@@ -94,7 +94,7 @@ export const rejections: readonly ContractCase[] = [
     },
   },
   {
-    title: "A refused write of a key is superseded by the next write of the key",
+    title: "A rejected write is superseded by the next write of its key",
     serverConfig: DENIES_SECRETS,
     run: async ({ openStore }) => {
       const store = openStore();
@@ -106,9 +106,9 @@ export const rejections: readonly ContractCase[] = [
     },
   },
   {
-    title: "Wrong credentials queue a write and dispatch `offline`, right ones publish it",
+    title: "A write is queued and `offline` is dispatched when the credentials are wrong, and the right credentials publish the write",
     serverConfig: DENIES_SECRETS,
-    failsSockets: true, // a server that refuses credentials does not wait for the browser's answer before it ends the connection
+    failsSockets: true, // the server closes the connection without a WebSocket closing handshake
     run: async ({ openStore, server }) => {
       const wrong = openStore({ connection: { user: "admin", pass: "wrong" } });
       const offline = nextEvent(wrong, "offline");
@@ -121,7 +121,7 @@ export const rejections: readonly ContractCase[] = [
     },
   },
   {
-    title: "A message over the server's max_payload is refused with PAYLOAD_TOO_LARGE once the server is known",
+    title: "A message over the server's max_payload rejects PAYLOAD_TOO_LARGE after the store has connected once",
     serverConfig: "max_payload: 2000",
     run: async ({ openStore, server }) => {
       const store = openStore();

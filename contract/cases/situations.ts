@@ -5,7 +5,7 @@ import { until } from "../support/waiting.ts";
 /** The key that every situation stores once, as "old". */
 export const KEY = "k07";
 
-/** A way in which a key exists, but not in a store's memory. */
+/** A way in which a key exists, but not in a store's memory cache. */
 export interface Situation {
   /** Completes "A store of a key …". */
   readonly key: string;
@@ -14,7 +14,7 @@ export interface Situation {
   readonly arrange: (environment: Environment) => Promise<NASKeyStore>;
 }
 
-/** Entries that are stored together. There are enough that the library writes them in blocks. */
+/** Entries that are stored together. There are enough of them for the library to write blocks. */
 export const block: Readonly<Record<string, string>> = Object.fromEntries(
   Array.from({ length: 64 }, (_, index) => [`k${String(index).padStart(2, "0")}`, "old"]),
 );
@@ -44,7 +44,7 @@ export const situations: readonly Situation[] = [
     arrange: async ({ openStore, openTab }) => {
       const tab = await openTab();
       await tab.store(KEY, "old");
-      // A worker that WebKitGTK ends while its transactions wait may leave the database blocked. See docs/RELIABILITY.md.
+      // WebKitGTK may leave the database blocked when it ends a worker whose transactions wait. See docs/RELIABILITY.md.
       await until("the tab has settled its write", async () => (await tab.pendingWrites()).length === 0);
       await tab.kill();
       return openStore();
@@ -59,7 +59,7 @@ export const situations: readonly Situation[] = [
     },
   },
   {
-    key: "that has fallen out of memory",
+    key: "that the memory cache has evicted",
     arrange: async ({ openStore }) => {
       const store = openStore({ cacheSize: 1 });
       await store.store(KEY, "old");
@@ -68,7 +68,7 @@ export const situations: readonly Situation[] = [
     },
   },
   {
-    key: "of a store without memory",
+    key: "of a store without a memory cache",
     arrange: async ({ openStore }) => {
       const store = openStore({ cacheSize: 0 });
       await store.store(KEY, "old");
@@ -84,7 +84,7 @@ export const situations: readonly Situation[] = [
     },
   },
   {
-    key: "in a block of another tab",
+    key: "in a block that another tab wrote",
     arrange: async ({ openStore, openTab }) => {
       await (await openTab()).bulkStore(block);
       return openStore();

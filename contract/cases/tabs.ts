@@ -1,12 +1,16 @@
 import { assert } from "chai";
-import type { ContractCase } from "../environment.ts";
+import type { NASKeyStore } from "nas-keystore";
+import type { ContractCase, Environment } from "../environment.ts";
 import { distinct, published } from "../support/messages.ts";
 import { until } from "../support/waiting.ts";
+
+/** Longer than any case: the write stays in the state "sending". */
+const NEVER_MS = 60_000;
 
 /** Several tabs of one origin. */
 export const tabs: readonly ContractCase[] = [
   {
-    title: "A value in memory is replaced or forgotten when another tab writes its key",
+    title: "The memory cache replaces or drops a value when another tab writes its key",
     run: async ({ openStore, openTab }) => {
       const store = openStore();
       const tab = await openTab();
@@ -14,7 +18,7 @@ export const tabs: readonly ContractCase[] = [
       await tab.store("stored", "new");
       await tab.delete("deleted");
       await tab.update("updated", "new");
-      await until("the store has heard of the writes", async () => (await store.retrieve("updated")) === "new");
+      await until("the store knows the writes", async () => (await store.retrieve("updated")) === "new");
       assert.equal(await store.retrieve("stored"), "new");
       assert.isUndefined(await store.retrieve("deleted"));
     },
@@ -37,49 +41,35 @@ export const tabs: readonly ContractCase[] = [
       }
     },
   },
-  {
-    title: "A store publishes what a closed tab has queued",
+  ...(["closed", "killed"] as const).map((ended) => ({
+    title: `A store publishes the writes that a ${ended} tab has queued`,
     outage: true,
-    run: async ({ openStore, openTab, server }) => {
+    kills: ended === "killed",
+    run: async ({ openStore, openTab, server }: Environment) => {
       await server.disconnect();
       const store = openStore();
       const tab = await openTab();
       assert.isFalse(await tab.store("k", 1));
-      await tab.close();
+      assert.lengthOf(await tab.pendingWrites(), 1); // so that no transaction of the tab is running
+      await (ended === "killed" ? tab.kill() : tab.close());
       await server.restore();
       await until("the write is published", async () => (await store.flush()).pending === 0);
       assert.deepEqual(await published(server), [{ key: "k", version: 1, value: "1" }]);
     },
-  },
+  })),
   {
-    title: "A store publishes what a killed tab has queued",
-    outage: true,
-    kills: true,
-    run: async ({ openStore, openTab, server }) => {
-      await server.disconnect();
-      const store = openStore();
-      const tab = await openTab();
-      assert.isFalse(await tab.store("k", 1));
-      assert.lengthOf(await tab.pendingWrites(), 1); // so that it has no transaction under way
-      await tab.kill();
-      await server.restore();
-      await until("the write is published", async () => (await store.flush()).pending === 0);
-      assert.deepEqual(await published(server), [{ key: "k", version: 1, value: "1" }]);
-    },
-  },
-  {
-    title: "A store takes over the writes that a killed tab was sending, with no further call",
+    title: "A store publishes the writes that a killed tab was sending, without another call",
     outage: true,
     kills: true,
     run: async ({ openStore, openTab, server }) => {
       const store = openStore();
-      const tab = await openTab({ timeoutMs: 60_000 });
+      const tab = await openTab({ timeoutMs: NEVER_MS });
       await server.hang();
-      // They never settle, since the tab is killed.
+      // These promises never settle, because the tab is killed.
       void Promise.allSettled([tab.store("a", 1), tab.bulkStore({ b: 2, c: 3 }), tab.delete("d")]);
       await until("the tab has committed its writes", async () => (await store.pendingWrites()).length === 4);
       assert.isEmpty(await server.messages());
-      assert.lengthOf(await tab.pendingWrites(), 4); // so that it has no transaction under way
+      assert.lengthOf(await tab.pendingWrites(), 4); // so that no transaction of the tab is running
       await tab.kill();
       await server.restore();
       await server.waitForMessages(4);
@@ -91,30 +81,24 @@ export const tabs: readonly ContractCase[] = [
     },
   },
   {
-    title: "A store leaves alone what a living tab is sending",
+    title: "A store does not publish a write that a live tab is sending",
     outage: true,
-    run: async ({ openStore, openTab, server }) => {
-      await server.hang();
-      const tab = await openTab({ timeoutMs: 60_000 });
-      const sending = tab.store("k", 1);
-      const store = openStore({ timeoutMs: 500 });
-      await until("the tab has committed its write", async () => (await store.pendingWrites()).length === 1);
+    run: async (environment) => {
+      const { server } = environment;
+      const { store, sending } = await whileTabIsSending(environment);
       assert.equal((await store.flush()).published, 0);
       await server.restore();
       assert.isTrue(await sending);
       assert.lengthOf(await server.messages(), 1);
-      await until("the store hears of it", async () => (await store.pendingWrites()).length === 0);
+      await until("the store knows that the write is confirmed", async () => (await store.pendingWrites()).length === 0);
     },
   },
   {
-    title: "A newer write of a key that a living tab is sending is published after it",
+    title: "A newer write is published after the older write of its key that a live tab is sending",
     outage: true,
-    run: async ({ openStore, openTab, server }) => {
-      await server.hang();
-      const tab = await openTab({ timeoutMs: 60_000 });
-      const sending = tab.store("k", "older");
-      const store = openStore({ timeoutMs: 500 });
-      await until("the tab has committed its write", async () => (await store.pendingWrites()).length === 1);
+    run: async (environment) => {
+      const { server } = environment;
+      const { store, sending } = await whileTabIsSending(environment);
       assert.isFalse(await store.store("k", "newer"));
       await server.restore();
       await sending;
@@ -128,7 +112,7 @@ export const tabs: readonly ContractCase[] = [
     },
   },
   {
-    title: "Four tabs that write at the same time lose nothing",
+    title: "No write is lost when four tabs write at the same time",
     run: async ({ openStore, openTab, server }) => {
       const stores = [openStore(), ...(await Promise.all([openTab(), openTab(), openTab()]))];
       const written = await Promise.all(
@@ -140,3 +124,13 @@ export const tabs: readonly ContractCase[] = [
     },
   },
 ];
+
+/** Makes a tab send a write of "k" to a server that does not answer. Resolves to a store that knows the write. */
+async function whileTabIsSending({ openStore, openTab, server }: Environment): Promise<{ store: NASKeyStore; sending: Promise<boolean> }> {
+  await server.hang();
+  const tab = await openTab({ timeoutMs: NEVER_MS });
+  const sending = tab.store("k", "older");
+  const store = openStore({ timeoutMs: 500 });
+  await until("the tab has committed its write", async () => (await store.pendingWrites()).length === 1);
+  return { store, sending };
+}

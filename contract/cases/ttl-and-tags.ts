@@ -6,7 +6,7 @@ const NOW = Date.UTC(2030, 0, 1);
 
 export const ttlAndTags: readonly ContractCase[] = [
   {
-    title: "An entry is absent for every operation from the moment its ttl is over",
+    title: "Every operation treats an entry as absent once its ttl has passed",
     run: async ({ openStore, openTab, setClock }) => {
       setClock(NOW);
       const store = openStore();
@@ -26,12 +26,12 @@ export const ttlAndTags: readonly ContractCase[] = [
         assert.equal((await reader.getStorageStats()).entries, 0);
       }
       assert.isFalse(await store.delete("k"));
-      // The other tab's clock goes on as usual: the ttl is decades away there, but the entry is gone.
+      // The other tab has the real clock, where the entry is not expired. The entry is absent because it was removed.
       assert.isFalse(await (await openTab()).exists("k"));
     },
   },
   {
-    title: "A store of an expired key makes a new entry",
+    title: "A store of an expired key creates a new entry",
     run: async ({ openStore, setClock }) => {
       setClock(NOW);
       const store = openStore();
@@ -56,7 +56,7 @@ export const ttlAndTags: readonly ContractCase[] = [
     },
   },
   {
-    title: "defaultTtl holds for writes that give no ttl",
+    title: "defaultTtl applies to writes without a ttl",
     run: async ({ openStore, setClock }) => {
       setClock(NOW);
       const store = openStore({ defaultTtl: 10 });
@@ -70,7 +70,7 @@ export const ttlAndTags: readonly ContractCase[] = [
     },
   },
   {
-    title: "A ttl starts anew with each write",
+    title: "Each write of a key restarts its ttl",
     run: async ({ openStore, setClock }) => {
       setClock(NOW);
       const store = openStore();

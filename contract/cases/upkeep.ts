@@ -22,7 +22,7 @@ export const upkeep: readonly ContractCase[] = [
     },
   },
   {
-    title: "clearCache drops every entry, publishes nothing and empties other tabs' memory",
+    title: "clearCache removes every confirmed entry, publishes nothing and empties the memory of other tabs",
     run: async ({ openStore, openTab, server, database }) => {
       const store = openStore();
       const tab = await openTab();
@@ -44,7 +44,7 @@ export const upkeep: readonly ContractCase[] = [
     },
   },
   {
-    title: "ping resolves false while the server is away",
+    title: "ping resolves false while the server is unreachable",
     outage: true,
     run: async ({ openStore, server }) => {
       await server.disconnect();
@@ -52,7 +52,7 @@ export const upkeep: readonly ContractCase[] = [
     },
   },
   {
-    title: "flush, pendingWrites, retryRejected, discardRejected and sweep find nothing when all writes are confirmed",
+    title: "flush, pendingWrites, retryRejected, discardRejected and sweep find no write when all writes are confirmed",
     run: async ({ openStore }) => {
       const store = openStore();
       await store.store("k", 1);
@@ -105,7 +105,7 @@ export const upkeep: readonly ContractCase[] = [
     },
   },
   {
-    title: "destroyNamespace under a running store dispatches `reset` and empties its memory",
+    title: "destroyNamespace makes a running store dispatch `reset` and empty its memory",
     run: async ({ openStore, library, namespace }) => {
       const store = openStore();
       const resets = details(store, "reset");

@@ -16,14 +16,14 @@ beforeAll(async () => {
 
 afterAll(() => server.dispose());
 
-// A tab cannot be killed in Node, which has one realm only.
+// Node has one realm, so a tab cannot be killed.
 for (const [subject, cases] of Object.entries(contract)) {
   describe(subject, () => {
     for (const contractCase of cases.filter(({ kills }) => !kills)) it(contractCase.title, () => runCase(contractCase));
   });
 }
 
-/** Runs a case over fake-indexeddb. The store reaches the real server over TCP, since Node 20 has no WebSocket. */
+/** Runs a case with fake-indexeddb. The store connects to a real server over TCP, because Node 20 has no WebSocket. */
 async function runCase(contractCase: ContractCase): Promise<void> {
   vi.stubGlobal("indexedDB", new IDBFactory());
   vi.stubGlobal("IDBKeyRange", IDBKeyRange);
@@ -48,13 +48,13 @@ async function runCase(contractCase: ContractCase): Promise<void> {
   }
 }
 
-/** nats.ws and nats are one client with two transports. */
+/** The packages `nats` and `nats.ws` are the same client with different transports. */
 const connectOverTcp: Connect = (options) => {
   const { servers } = options as { servers: string[] };
   return connect({ ...options, servers: servers.map((url) => new URL(url).host) });
 };
 
-/** In Node, a tab is one more store: stores share nothing in memory. */
+/** In Node, a tab is another store in the same realm. It cannot be killed. */
 function openTab(options: library.KeyStoreOptions): Tab {
   const kill = (): never => {
     throw new Error("Node cannot kill a tab. Declare `kills: true`.");

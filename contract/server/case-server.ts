@@ -10,9 +10,9 @@ export interface SharedServer {
   dispose(): Promise<void>;
 }
 
-/** The server as one case uses it. */
+/** The server of one case. */
 export interface CaseServer extends Server {
-  /** A WebSocket URL. With the transport "tcp" only its host and port are right. */
+  /** A WebSocket URL. With the transport "tcp", only its host and port are valid. */
   readonly url: string;
   dispose(): Promise<void>;
 }
@@ -31,8 +31,8 @@ export async function startSharedServer(config?: string): Promise<SharedServer> 
 }
 
 /**
- * Opens the shared server for one case, or a server of the case's own. For an outage, a link stands in front of the server:
- * the wire stays connected and receives every message that arrives later.
+ * Opens the shared server for one case, or a separate server for a case with a `serverConfig`. For an outage, the store connects
+ * through a link. The wire connects directly, so that it receives every message during the outage and after it.
  */
 export async function openCaseServer(
   shared: SharedServer,
@@ -40,8 +40,8 @@ export async function openCaseServer(
   namespace: string,
   transport: "websocket" | "tcp",
 ): Promise<CaseServer> {
-  const own = serverConfig === undefined ? undefined : await startSharedServer(serverConfig);
-  const { nats, wire } = own ?? shared;
+  const separate = serverConfig === undefined ? undefined : await startSharedServer(serverConfig);
+  const { nats, wire } = separate ?? shared;
   const direct = transport === "tcp" ? nats.tcpUrl.replace("nats:", "ws:") : nats.wsUrl;
   const link = outage ? await openLink(direct) : undefined;
   const messages = (): Message[] =>
@@ -50,9 +50,9 @@ export async function openCaseServer(
       .map(({ subject, headers, envelope }) => ({ subject, headers, envelope }));
   return {
     url: link?.wsUrl ?? direct,
-    disconnect: () => declared(link).cut(),
-    hang: async () => declared(link).hang(),
-    restore: () => declared(link).mend(),
+    disconnect: () => required(link).cut(),
+    hang: async () => required(link).hang(),
+    restore: () => required(link).mend(),
     messages: async () => {
       await wire.settled();
       return messages();
@@ -63,12 +63,12 @@ export async function openCaseServer(
     },
     dispose: async () => {
       await link?.close();
-      await own?.dispose();
+      await separate?.dispose();
     },
   };
 }
 
-function declared(link: Link | undefined): Link {
-  if (link === undefined) throw new Error("This case takes the server away. Declare `outage: true`.");
+function required(link: Link | undefined): Link {
+  if (link === undefined) throw new Error("The case makes the server unreachable. Declare `outage: true`.");
   return link;
 }

@@ -8,7 +8,7 @@ export async function rejection(promise: Promise<unknown>): Promise<KeyStoreErro
     (error: unknown) => ({ error }),
   );
   if ("error" in outcome) return outcome.error as KeyStoreError;
-  return assert.fail(`The call resolved to ${String(outcome.value)}. It should have rejected.`);
+  return assert.fail(`The call resolved to ${String(outcome.value)} and did not reject.`);
 }
 
 /** Fails unless the promise rejects with a KeyStoreError of this code. */

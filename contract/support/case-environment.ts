@@ -4,7 +4,7 @@ import { rawDatabase } from "./raw-database.ts";
 
 /** The parts of an environment that differ between Node and browsers. */
 export interface Realm extends Pick<Environment, "library" | "namespace" | "server" | "connect"> {
-  /** Options that every store of the case gets: the server, the client. */
+  /** Options of every store of the case: the server and the client. */
   readonly options: KeyStoreOptions;
   readonly openTab: (options: KeyStoreOptions) => Promise<Tab>;
 }

@@ -1,6 +1,6 @@
 import type { Message, Server } from "../environment.ts";
 
-/** One write as the server has received it. */
+/** A write that the server has received. */
 export interface Published {
   readonly key: string;
   readonly version: number;
@@ -8,7 +8,7 @@ export interface Published {
   readonly value: string | undefined;
 }
 
-/** The writes that the server has received, in order. A write that was sent twice has one id, and counts once. */
+/** The writes that the server has received, in order. Messages with the same id are one write. */
 export async function published(server: Server, key?: string): Promise<Published[]> {
   return distinct(await server.messages()).filter((write) => key === undefined || write.key === key);
 }

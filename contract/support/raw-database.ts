@@ -1,12 +1,12 @@
 import type { RawDatabase } from "../environment.ts";
 
-/** The row of an entry, by itself or in a block. */
+/** The row of an entry, alone or in a block. */
 interface RawRow {
   key: string;
   payload: string | Uint8Array;
 }
 
-/** Reads and changes the entries of a namespace without the library. Depends on the rows only, not on where they lie. */
+/** Reads and changes the entries of a namespace without the library. Depends on the form of rows, not on their place in records. */
 export function rawDatabase(namespace: string): RawDatabase {
   return {
     keys: async () => {
@@ -29,8 +29,8 @@ export function rawDatabase(namespace: string): RawDatabase {
 }
 
 /**
- * Calls back for each row.
- * @param visit returns true where it has changed the row
+ * Calls `visit` for each row.
+ * @param visit returns true if it has changed the row
  * @returns whether any row was changed
  */
 function visitRows(namespace: string, mode: IDBTransactionMode, visit: (row: RawRow) => boolean): Promise<boolean> {

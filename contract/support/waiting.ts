@@ -1,4 +1,4 @@
-/** Generous: only a case that fails waits so long. */
+/** Only a failing case waits this long. */
 const LIMIT_MS = 30_000;
 const PAUSE_MS = 20;
 

@@ -32,7 +32,7 @@ const goBack = async (page: Page): Promise<void> => {
   await expect.poll(arrival, "the page comes from the cache").toEqual({ search: "", fromCache: true, refusedFor: undefined });
 };
 
-test("a page that goes into the back/forward cache lets go of connections and channels, forgets what was in memory, and works after its return", async ({
+test("a page closes its connections and channels and empties its memory when it enters the back/forward cache, and works after its return", async ({
   contextWithCache: context,
   site,
   nats,
@@ -63,7 +63,7 @@ test("a page that goes into the back/forward cache lets go of connections and ch
   expect((await wire.settled()).map(({ envelope }) => envelope?.value)).toEqual(["1", "2", "3", "4"]);
 });
 
-test("a page that goes into the back/forward cache with writes under way leaves them to others, and learns of that on its return", async ({
+test("another tab publishes the running writes of a page that enters the back/forward cache, and the page knows it after its return", async ({
   contextWithCache: context,
   site,
   nats,

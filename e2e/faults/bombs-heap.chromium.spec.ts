@@ -5,7 +5,7 @@ import { CHUNK, generateAndRead, prepareForMalformedRows } from "../support/malf
 const GENERATED = byForm(250, 2_500);
 const MIB = 2 ** 20;
 
-test(`the heap stays bounded while ${GENERATED} malformed rows are read, bombs among them`, async ({ page, nats, namespace, random }) => {
+test(`the heap stays bounded while ${GENERATED} malformed rows and gzip bombs are read`, async ({ page, nats, namespace, random }) => {
   await prepareForMalformedRows(page, nats.wsUrl, namespace);
   const devtools = await page.context().newCDPSession(page);
   const heap = async (): Promise<number> => {

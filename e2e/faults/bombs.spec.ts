@@ -4,7 +4,7 @@ import { CHUNK, generateAndRead, prepareForMalformedRows } from "../support/malf
 
 const GENERATED = byForm(750, 10_000);
 
-test(`malformed rows, ${GENERATED} of them, are a typed error each`, async ({ page, nats, namespace, random }) => {
+test(`a read of each of ${GENERATED} malformed rows rejects with a typed error`, async ({ page, nats, namespace, random }) => {
   await prepareForMalformedRows(page, nats.wsUrl, namespace);
   const failures: string[] = [];
   const kinds = new Set<string>();

@@ -39,7 +39,11 @@ async function mustBeGone(page: Page, when: string): Promise<void> {
 }
 
 for (const [jump, ms] of Object.entries(JUMPS)) {
-  test(`an entry seen expired ${jump} ahead stays absent when the clock jumps back`, async ({ page, nats, namespace }) => {
+  test(`an entry that expired when the clock jumped ${jump} ahead stays absent when the clock jumps back`, async ({
+    page,
+    nats,
+    namespace,
+  }) => {
     await installProbe(page);
     for (const [index, [what, { look, gone }]] of Object.entries(LOOKS).entries()) {
       for (const cacheSize of [0, 100]) {
@@ -77,7 +81,7 @@ for (const [jump, ms] of Object.entries(JUMPS)) {
     }
   });
 
-  test(`an entry whose clock jumps ${jump} back lives on, and expires by what it says`, async ({ page, nats, namespace }) => {
+  test(`an entry stays readable when the clock jumps ${jump} back, and expires at its time`, async ({ page, nats, namespace }) => {
     await installProbe(page);
     await openStoreIn(page, { servers: nats.wsUrl, namespace, sweepIntervalMs: 0 });
     await page.evaluate(() => store.store("key", "value", { ttl: 60 }));
@@ -92,7 +96,14 @@ for (const [jump, ms] of Object.entries(JUMPS)) {
     expect(await page.evaluate(() => store.exists("key"))).toBe(true); // it has no ttl now
   });
 
-  test(`no write that is not confirmed expires away ${jump} ahead`, async ({ page, nats, wire, openLink, namespace, consoleGuard }) => {
+  test(`no unconfirmed write is lost by expiry when the clock jumps ${jump} ahead`, async ({
+    page,
+    nats,
+    wire,
+    openLink,
+    namespace,
+    consoleGuard,
+  }) => {
     consoleGuard.allowFailedSockets();
     const link = await openLink(nats);
     const options = { servers: link.wsUrl, namespace, sweepIntervalMs: 0, maxEntries: 5 };
@@ -146,7 +157,13 @@ for (const [jump, ms] of Object.entries(JUMPS)) {
   });
 }
 
-test("whichever way the clock jumps, nothing comes back and versions stay in order", async ({ page, nats, wire, namespace, random }) => {
+test("no expired entry returns and versions stay in order when the clock jumps in either direction", async ({
+  page,
+  nats,
+  wire,
+  namespace,
+  random,
+}) => {
   await openStoreIn(page, { servers: nats.wsUrl, namespace, sweepIntervalMs: 0, lingerMs: 1_000, cacheSize: 2 });
   await installProbe(page);
   const report = await page.evaluate(wander, { steps: byForm(1_000, 10_000), seed: random.int(0, 2 ** 31), jumps: Object.values(JUMPS) });

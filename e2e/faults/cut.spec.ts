@@ -25,7 +25,7 @@ const ENOUGH_LATE = 5;
 
 for (const direction of ["up", "down"] as const) {
   for (const how of ["end", "reset"] as const) {
-    test(`clears no record without a whole PONG, wherever the connection is cut ${direction} (${how})`, async ({
+    test(`an outbox record is kept until a whole PONG arrives when the connection is cut ${direction} (${how})`, async ({
       page,
       nats,
       wire,
@@ -63,7 +63,7 @@ for (const direction of ["up", "down"] as const) {
   }
 }
 
-test("clears no record when the server falls silent in the middle of the exchange", async ({
+test("an outbox record is kept when the server becomes silent in the middle of the exchange", async ({
   page,
   nats,
   wire,

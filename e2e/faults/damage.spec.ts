@@ -7,7 +7,7 @@ const FLIPS = byForm(200, 2_000);
 /** So many in one call into the page. */
 const CHUNK = 50;
 
-test(`one bit flipped anywhere in what is stored, ${FLIPS} times, never makes a wrong value`, async ({
+test(`no read returns a wrong value when one stored bit is flipped, ${FLIPS} times`, async ({
   page,
   nats,
   namespace,

@@ -24,7 +24,7 @@ const stagesOfClosing: Stage[] = ["open", "info", "publish", "flush", "close"];
 const codes = [1001, 1002, 1008, 1009, 1011];
 
 for (const at of silences) {
-  test(`every call settles when the server falls silent at "${at}"`, async ({
+  test(`every call settles when the server becomes silent at "${at}"`, async ({
     page,
     nats,
     wire,
@@ -54,7 +54,7 @@ for (const code of codes) {
   });
 }
 
-test("a server that hangs up at once is retried, and found when it is well", async ({
+test("a store retries a server that closes connections immediately, and publishes when the server works again", async ({
   page,
   nats,
   wire,
@@ -66,7 +66,7 @@ test("a server that hangs up at once is retried, and found when it is well", asy
   await meetFault({ page, wire, namespace, server: await startFaultServer(nats), fault: { at: "accept", how: "hang-up" } });
 });
 
-test("finds a server that is well again past a handshake that still hangs", async ({
+test("a store connects to a server that works again although an earlier handshake still hangs", async ({
   page,
   nats,
   wire,
@@ -93,7 +93,7 @@ test("finds a server that is well again past a handshake that still hangs", asyn
   await expect.poll(() => wire.messages.length, "published in the background").toBe(1);
 });
 
-test("an attempt that the server closed before INFO holds up nobody", async ({
+test("no call is delayed by an attempt that the server closed before INFO", async ({
   page,
   nats,
   wire,

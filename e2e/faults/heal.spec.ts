@@ -15,7 +15,13 @@ function openStore(page: Page, servers: string, namespace: string, more: object 
 }
 
 test.describe("versionchange", () => {
-  test("closes at once, and reopens unseen by the caller", async ({ page, openPage, nats, namespace, wire }) => {
+  test("a store closes its database at versionchange and reopens it without an error for the caller", async ({
+    page,
+    openPage,
+    nats,
+    namespace,
+    wire,
+  }) => {
     await openStore(page, nats.wsUrl, namespace);
     expect(await page.evaluate(() => store.store("a", 1))).toBe(true);
 
@@ -51,13 +57,7 @@ test.describe("versionchange", () => {
     expect((await wire.settled()).map(({ envelope }) => envelope?.value ?? envelope?.operation)).toEqual(["1", "2", "3", "delete"]);
   });
 
-  test("lets a writer that is in the middle of a load upgrade too, and loses nothing", async ({
-    page,
-    openPage,
-    nats,
-    namespace,
-    wire,
-  }) => {
+  test("a store under load lets another tab upgrade the database and loses no write", async ({ page, openPage, nats, namespace, wire }) => {
     await openStore(page, nats.wsUrl, namespace);
     await page.evaluate(() => store.store("a", 0));
     const other = await openPage();
@@ -76,7 +76,7 @@ test.describe("versionchange", () => {
     await wire.waitFor(201);
   });
 
-  test("a database deleted under the page is one `reset`, an empty memory, and a store that works", async ({
+  test("a store dispatches one `reset`, empties its memory and works when its database is deleted", async ({
     page,
     openPage,
     nats,
@@ -99,8 +99,8 @@ test.describe("versionchange", () => {
   });
 });
 
-test.describe("a database that another tab holds", () => {
-  test("an upgrade that is blocked ends, says why, and works when the other lets go", async ({
+test.describe("a database that another tab keeps open", () => {
+  test("a blocked upgrade rejects with the reason and succeeds after the other tab closes the database", async ({
     page: holder,
     openPage,
     site,
@@ -141,7 +141,7 @@ test.describe("a database that another tab holds", () => {
     expect(await newer.evaluate(async () => [await store.retrieve("a"), await store.store("b", 1)])).toEqual([1, true]);
   });
 
-  test("destroyNamespace() ends with an error too", async ({ page, openPage, nats, namespace }) => {
+  test("destroyNamespace rejects when another tab keeps the database open", async ({ page, openPage, nats, namespace }) => {
     await openStore(page, nats.wsUrl, namespace);
     await page.evaluate(async (name) => {
       await store.store("a", 1);
@@ -159,7 +159,12 @@ test.describe("a database that another tab holds", () => {
 
 test.describe("an open that fails", () => {
   for (const failure of ["is refused", "fails with an event", "never answers"] as const) {
-    test(`and ${failure} is a typed error, and is not kept`, async ({ page, nats, namespace, wire }) => {
+    test(`an open that ${failure} rejects with a typed error, and the next call opens the database again`, async ({
+      page,
+      nats,
+      namespace,
+      wire,
+    }) => {
       await page.evaluate((failure) => {
         const open = IDBFactory.prototype.open;
         globalThis.healOpen = () => void (IDBFactory.prototype.open = open);
@@ -197,7 +202,13 @@ test.describe("an open that fails", () => {
   }
 });
 
-test("a connection that the platform closes is opened anew, unseen by the caller", async ({ page, nats, namespace, site, wire }) => {
+test("a database connection that the browser closes is reopened without an error for the caller", async ({
+  page,
+  nats,
+  namespace,
+  site,
+  wire,
+}) => {
   await page.addInitScript(() => {
     const open = IDBFactory.prototype.open;
     IDBFactory.prototype.open = function (...args) {
@@ -258,7 +269,7 @@ async function clearSiteData(page: Page): Promise<void> {
   await page.evaluate((path) => fetch(path), CLEAR_SITE_DATA);
 }
 
-test("data cleared under the running page is a `reset`, an empty memory, and a store that works on", async ({
+test("a store dispatches `reset`, empties its memory and works when the site's data is cleared", async ({
   page,
   openPage,
   nats,
@@ -285,7 +296,7 @@ test("data cleared under the running page is a `reset`, an empty memory, and a s
   expect(second?.envelope?.metadata?.version).toBe(1);
 });
 
-test("a write under way when the data is cleared settles, and the store works on", async ({
+test("a running write settles and the store works when the site's data is cleared", async ({
   page,
   nats,
   namespace,

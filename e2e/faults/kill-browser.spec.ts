@@ -19,7 +19,7 @@ interface Held {
   waits?: { operation: "store" | "delete"; version: number };
 }
 
-test(`loses no acknowledged write when the browser is killed, ${KILLS} times`, async ({
+test(`no acknowledged write is lost when the browser is killed ${KILLS} times`, async ({
   nats,
   wire,
   namespace,

@@ -13,7 +13,7 @@ const AT_ONCE = 8;
  * dies with its server, so each start has a new one, and nobody gets to the server before that listens: the link is cut
  * until then. The kernel delivers what the server had written before it was killed, so the union of the wires is all.
  */
-test(`loses no write and leaves no call hanging when the server is killed under load, ${KILLS} times`, async ({
+test(`no write is lost and every call settles when the server is killed ${KILLS} times under load`, async ({
   page,
   namespace,
   random,
@@ -84,7 +84,7 @@ test(`loses no write and leaves no call hanging when the server is killed under 
     .annotations.push({ type: "acknowledged", description: `${ledger.acknowledgements}, ${ledger.confirmed().length} of them true` });
 });
 
-test("one lost connection is one failure, however many calls were on it: the next attempt comes after one step", async ({
+test("a lost connection counts as one failure for all of its calls, so that the next attempt comes after one backoff step", async ({
   page,
   namespace,
   nats,

@@ -30,11 +30,7 @@ async function reloadOnceWritten(page: Page, namespace: string, isUse: boolean):
   await reload(page);
 }
 
-test("maxEntries evicts the least recently used, exactly down to the limit, without waiting for a sweep", async ({
-  page,
-  nats,
-  namespace,
-}) => {
+test("maxEntries evicts the least recently used entries exactly down to the limit without a sweep", async ({ page, nats, namespace }) => {
   await openStoreIn(page, { servers: nats.wsUrl, namespace, maxEntries: 10, sweepIntervalMs: 0, lingerMs: 1_000 });
   await page.evaluate(async () => {
     for (let i = 0; i < 30; i++) await store.store(`k${String(i).padStart(2, "0")}`, i);
@@ -49,7 +45,7 @@ test("maxEntries evicts the least recently used, exactly down to the limit, with
   expect(await page.evaluate(() => store.getStorageStats())).toMatchObject({ entries: 10, pendingWrites: 0 });
 });
 
-test("maxBytes evicts until the payloads fit, and no further", async ({ page, nats, namespace }) => {
+test("maxBytes evicts entries only until the payloads fit", async ({ page, nats, namespace }) => {
   await openStoreIn(page, { servers: nats.wsUrl, namespace, maxBytes: 1_000, sweepIntervalMs: 0, lingerMs: 1_000 });
   // 100 bytes each.
   await page.evaluate(async () => {
@@ -66,7 +62,7 @@ test("maxBytes evicts until the payloads fit, and no further", async ({ page, na
   expect(await page.evaluate(() => store.getStorageStats())).toMatchObject({ entries: 8, bytes: 950 });
 });
 
-test("one bulk call far over the limit leaves exactly the limit", async ({ page, nats, namespace }) => {
+test("a bulkStore far above the limit leaves exactly the limit", async ({ page, nats, namespace }) => {
   const count = byForm(1_000, 10_000);
   await openStoreIn(page, { servers: nats.wsUrl, namespace, maxEntries: 50, sweepIntervalMs: 0 });
   await page.evaluate((count) => store.bulkStore(Array.from({ length: count }, (_, i): [string, number] => [`k${i}`, i])), count);
@@ -95,7 +91,7 @@ for (const [whether, then] of [
   ["across a reload", reloadOnceWritten],
   ["across a close", closeStore],
 ] as const) {
-  test(`every retrieve is a use, and looking is none, ${whether}`, async ({ page, nats, namespace }) => {
+  test(`retrieve counts as a use and other reads do not, ${whether}`, async ({ page, nats, namespace }) => {
     for (const [index, [what, use]] of [...Object.entries(USES), ...Object.entries(NO_USES)].entries()) {
       const options = { servers: nats.wsUrl, namespace: `${namespace}-${index}`, maxEntries: 5, sweepIntervalMs: 0, lingerMs: 1_000 };
       await openStoreIn(page, options);
@@ -112,7 +108,7 @@ for (const [whether, then] of [
   });
 }
 
-test("the least recently used goes first, whatever was used how often", async ({ page, nats, namespace, random }) => {
+test("the least recently used entry is evicted first, independent of the number of uses", async ({ page, nats, namespace, random }) => {
   // The library against a list that is kept by hand.
   const options = { servers: nats.wsUrl, namespace, maxEntries: 8, sweepIntervalMs: 0, lingerMs: 1_000, cacheSize: 4 };
   await openStoreIn(page, options);
@@ -139,7 +135,7 @@ test("the least recently used goes first, whatever was used how often", async ({
   }
 });
 
-test("nothing that is not confirmed is evicted, and everything over the limit once it is", async ({
+test("no unconfirmed entry is evicted, and the entries above the limit are evicted once they are confirmed", async ({
   page,
   nats,
   wire,
@@ -185,7 +181,7 @@ test("nothing that is not confirmed is evicted, and everything over the limit on
   expect(left).toContain("new00");
 });
 
-test("what has expired goes before what is alive", async ({ page, nats, namespace }) => {
+test("expired entries are evicted before live entries", async ({ page, nats, namespace }) => {
   await openStoreIn(page, { servers: nats.wsUrl, namespace, maxEntries: 5, sweepIntervalMs: 0 });
   await page.evaluate(async () => {
     for (let i = 0; i < 3; i++) await store.store(`lives${i}`, i);
@@ -201,7 +197,7 @@ test("what has expired goes before what is alive", async ({ page, nats, namespac
   expect(await page.evaluate(() => store.listKeys())).toHaveLength(5);
 });
 
-test("several tabs evict down to the limit together, and no further", async ({ page, openPage, nats, namespace }) => {
+test("several tabs together evict exactly down to the limit", async ({ page, openPage, nats, namespace }) => {
   const options = { servers: nats.wsUrl, namespace, maxEntries: 10, sweepIntervalMs: 0, lingerMs: 1_000 };
   const pages = [page, await openPage(), await openPage()];
   for (const tab of pages) await openStoreIn(tab, options);
@@ -238,7 +234,7 @@ test("three tabs that write at the same time leave exactly the limit", async ({ 
   expect(await page.evaluate(() => store.listKeys())).toHaveLength(20);
 });
 
-test("an evicted key is served by no tab's memory", async ({ page, openPage, nats, namespace }) => {
+test("no tab returns an evicted key from memory", async ({ page, openPage, nats, namespace }) => {
   const options = { servers: nats.wsUrl, namespace, sweepIntervalMs: 0 };
   await openStoreIn(page, { ...options, maxEntries: 3 });
   const other = await openPage();
@@ -258,7 +254,11 @@ for (const [asks, options] of [
   [0, { persist: false }],
   [1, { persist: true }],
 ] as const) {
-  test(`${JSON.stringify(options)} asks for persistence ${asks} times, at the first write`, async ({ page, nats, namespace }) => {
+  test(`a store with ${JSON.stringify(options)} requests persistence ${asks} times, at the first write`, async ({
+    page,
+    nats,
+    namespace,
+  }) => {
     await page.evaluate(() => {
       globalThis.asked = 0;
       StorageManager.prototype.persist = () => {
@@ -287,7 +287,7 @@ for (const [asks, options] of [
   });
 }
 
-test("a browser that refuses persistence, or has none to ask for, changes nothing", async ({ page, nats, namespace }) => {
+test("a store works when the browser refuses or lacks persistent storage", async ({ page, nats, namespace }) => {
   for (const refusal of ["rejects", "throws", "is missing"] as const) {
     await page.evaluate((refusal) => {
       const storage = StorageManager.prototype as { persist?: () => Promise<boolean> };
@@ -306,7 +306,7 @@ test("a browser that refuses persistence, or has none to ask for, changes nothin
   }
 });
 
-test("getStorageStats has the browser's quota and usage", async ({ page, nats, namespace }) => {
+test("getStorageStats returns the browser's quota and usage", async ({ page, nats, namespace }) => {
   await openStoreIn(page, { servers: nats.wsUrl, namespace });
   await page.evaluate(() => store.bulkStore({ a: "x".repeat(1_000), b: "y" }));
   const [stats, estimate] = await page.evaluate(async () => [await store.getStorageStats(), await navigator.storage.estimate()] as const);
@@ -314,7 +314,7 @@ test("getStorageStats has the browser's quota and usage", async ({ page, nats, n
   expect(stats.usageBytes).toBeGreaterThan(0);
 });
 
-test("an estimate that the browser refuses is left out", async ({ page, namespace, consoleGuard }) => {
+test("getStorageStats omits quota and usage when the browser refuses an estimate", async ({ page, namespace, consoleGuard }) => {
   consoleGuard.allowFailedSockets();
   const [nobody] = await freePorts(1);
   await openStoreIn(page, { servers: `ws://127.0.0.1:${nobody}`, namespace });

@@ -28,12 +28,12 @@ async function quotaOf(page: Page): Promise<Quota> {
   };
 }
 
-test("at the quota, expired entries make room first, then the least recently used confirmed ones", async ({ page, nats, namespace }) => {
+test("expired entries and then the least recently used confirmed entries are removed at the quota", async ({ page, nats, namespace }) => {
   await (await quotaOf(page)).set(2 * MIB);
   await expectRoomIsMade({ page, namespace, payload: PAYLOAD, servers: nats.wsUrl });
 });
 
-test("where nothing can make room, writes reject QUOTA_EXCEEDED, nothing is half-written, and reads go on", async ({
+test("writes reject QUOTA_EXCEEDED without a partial write, and reads work, when no entry can be removed", async ({
   page,
   nats,
   wire,
@@ -54,7 +54,7 @@ test("where nothing can make room, writes reject QUOTA_EXCEEDED, nothing is half
   expect(await page.evaluate(() => store.listKeys("later*"))).toHaveLength(30);
 });
 
-test("a bulk call that does not fit names what was committed before", async ({ page, nats, namespace }) => {
+test("a bulkStore that exceeds the quota names the keys that it committed before", async ({ page, nats, namespace }) => {
   const quota = await quotaOf(page);
   await quota.set(2 * MIB);
   await installProbe(page);
@@ -78,7 +78,7 @@ test("a bulk call that does not fit names what was committed before", async ({ p
   expect(failures).toEqual([]);
 });
 
-test("writes around the quota, again and again: each is whole or not there", async ({ page, nats, namespace, random }) => {
+test("each write near the quota is stored completely or not at all", async ({ page, nats, namespace, random }) => {
   const quota = await quotaOf(page);
   await quota.set(2 * MIB);
   await installProbe(page);

@@ -19,11 +19,11 @@ const test = base.extend<{ page: Page }>({
   },
 });
 
-test("at the quota, expired entries make room first, then the least recently used confirmed ones", async ({ page, nats, namespace }) => {
+test("expired entries and then the least recently used confirmed entries are removed at the quota", async ({ page, nats, namespace }) => {
   await expectRoomIsMade({ page, namespace, payload: PAYLOAD, servers: nats.wsUrl });
 });
 
-test("where nothing can make room, writes reject QUOTA_EXCEEDED, nothing is half-written, and reads go on", async ({
+test("writes reject QUOTA_EXCEEDED without a partial write, and reads work, when no entry can be removed", async ({
   page,
   nats,
   wire,

@@ -23,7 +23,7 @@ function permitting(namespace: string, denied: readonly string[]): NatsServerOpt
   };
 }
 
-test(`of ${WRITES} publishes of which every tenth is denied exactly those are rejected, and published once they may be`, async ({
+test(`exactly the denied writes of ${WRITES} are rejected when every tenth is denied, and they are published once they are permitted`, async ({
   page,
   startNats,
   openWire,
@@ -98,7 +98,12 @@ test(`of ${WRITES} publishes of which every tenth is denied exactly those are re
     .toEqual([[DENIED[0], true]]);
 });
 
-test("retryRejected and discardRejected take one key, or all; entries stay", async ({ page, startNats, openWire, namespace }) => {
+test("retryRejected and discardRejected handle one key or all keys and keep the entries", async ({
+  page,
+  startNats,
+  openWire,
+  namespace,
+}) => {
   const denied = ["a", "b", "c", "d"];
   const server = await startNats(permitting(namespace, denied));
   await openStoreIn(page, { servers: server.wsUrl, namespace, connection: CREDENTIALS });
@@ -135,7 +140,7 @@ test("retryRejected and discardRejected take one key, or all; entries stay", asy
   expect((await wire.settled()).map(({ envelope }) => envelope?.key)).toEqual(["b"]);
 });
 
-test("a refused delete is kept, tried again and discarded like a store", async ({ page, startNats, openWire, namespace }) => {
+test("a rejected delete is kept, retried and discarded as a rejected store is", async ({ page, startNats, openWire, namespace }) => {
   const server = await startNats(permitting(namespace, []));
   await openStoreIn(page, { servers: server.wsUrl, namespace, connection: CREDENTIALS });
   await page.evaluate(() => store.bulkStore({ a: 1, b: 2 }));
@@ -164,7 +169,7 @@ test("a refused delete is kept, tried again and discarded like a store", async (
   ]);
 });
 
-test("a refused write holds up nothing, and a newer version takes its place", async ({ page, startNats, openWire, namespace }) => {
+test("a rejected write blocks no other write, and a newer version replaces it", async ({ page, startNats, openWire, namespace }) => {
   const server = await startNats(permitting(namespace, ["a"]));
   const wire = await openWire(server, ADMIN);
   await openStoreIn(page, { servers: server.wsUrl, namespace, connection: CREDENTIALS });
@@ -192,7 +197,7 @@ test("a refused write holds up nothing, and a newer version takes its place", as
   expect(sent.map(({ envelope }) => [envelope?.value, envelope?.metadata?.version])).toEqual([["4", 4]]);
 });
 
-test("writes queued while the server was away are refused one by one when it is back", async ({
+test("the server rejects queued writes one by one when it is reachable again", async ({
   page,
   startNats,
   openLink,
@@ -220,7 +225,7 @@ test("writes queued while the server was away are refused one by one when it is 
   expect(await wire.settled()).toHaveLength(35);
 });
 
-test("a message over the server's limit is refused alone, and kept", async ({
+test("only a message over the server's limit is rejected, and it is kept", async ({
   page,
   startNats,
   openLink,

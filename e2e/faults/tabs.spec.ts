@@ -3,7 +3,7 @@ import { byForm } from "../support/fault-run.ts";
 import { expect, test } from "../support/faults.ts";
 import { openStoreIn } from "../support/fixtures.ts";
 
-test.describe("no tab serves a stale copy", () => {
+test.describe("coherence of tabs", () => {
   const CHANGES: Record<string, { change: (page: Page) => Promise<unknown>; then: unknown }> = {
     store: { change: (page) => page.evaluate(() => store.store("key", "new")), then: "new" },
     update: { change: (page) => page.evaluate(() => store.update("key", "new")), then: "new" },
@@ -23,7 +23,7 @@ test.describe("no tab serves a stale copy", () => {
   };
 
   for (const [what, { change, then }] of Object.entries(CHANGES)) {
-    test(`after ${what} in another`, async ({ page, openPage, nats, namespace }) => {
+    test(`a tab returns no stale value after ${what} in another tab`, async ({ page, openPage, nats, namespace }) => {
       const tabs = [page, await openPage(), await openPage()];
       for (const tab of tabs) await openStoreIn(tab, { servers: nats.wsUrl, namespace, sweepIntervalMs: 0 });
       await page.evaluate(() => store.store("key", "old", { ttl: 600 }));
@@ -45,7 +45,7 @@ test.describe("no tab serves a stale copy", () => {
     });
   }
 
-  test("while it reads and another writes, and never an older copy after a newer one", async ({ page, openPage, nats, namespace }) => {
+  test("a tab never reads an older value after a newer one while another tab writes", async ({ page, openPage, nats, namespace }) => {
     const writes = byForm(300, 3_000);
     const readers = [await openPage(), await openPage()];
     for (const tab of [page, ...readers]) await openStoreIn(tab, { servers: nats.wsUrl, namespace, sweepIntervalMs: 0, lingerMs: 1_000 });
@@ -68,7 +68,12 @@ test.describe("no tab serves a stale copy", () => {
     expect(await Promise.all(reading)).toEqual([[], []]);
   });
 
-  test("when it deletes what another has just stored", async ({ page, openPage, nats, namespace }) => {
+  test("a tab returns no stale value when it deletes an entry that another tab has just stored", async ({
+    page,
+    openPage,
+    nats,
+    namespace,
+  }) => {
     const other = await openPage();
     for (const tab of [page, other]) await openStoreIn(tab, { servers: nats.wsUrl, namespace, sweepIntervalMs: 0, lingerMs: 1_000 });
     for (let round = 0; round < byForm(20, 200); round++) {

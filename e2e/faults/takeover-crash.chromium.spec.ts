@@ -3,7 +3,7 @@ import { test } from "../support/faults.ts";
 import { expectTakeover } from "../support/takeover.ts";
 
 for (const connected of [true, false]) {
-  test(`a living tab publishes what a tab that crashes had under way (${connected ? "connected" : "connecting"})`, async ({
+  test(`a live tab publishes the running writes of a tab that crashes (${connected ? "connected" : "connecting"})`, async ({
     page: living,
     openPage,
     nats,

@@ -11,7 +11,7 @@ const ends: Record<string, (tab: Page) => Promise<void>> = {
 
 for (const [what, end] of Object.entries(ends)) {
   for (const connected of [true, false]) {
-    test(`a living tab publishes what a tab that ${what} had under way (${connected ? "connected" : "connecting"})`, async ({
+    test(`a live tab publishes the running writes of a tab that ${what} (${connected ? "connected" : "connecting"})`, async ({
       page: living,
       openPage,
       nats,
@@ -26,7 +26,15 @@ for (const [what, end] of Object.entries(ends)) {
   }
 }
 
-test("a live tab's writes under way are left alone", async ({ page: other, openPage, nats, wire, namespace, openLink, consoleGuard }) => {
+test("a tab does not publish the running writes of a live tab", async ({
+  page: other,
+  openPage,
+  nats,
+  wire,
+  namespace,
+  openLink,
+  consoleGuard,
+}) => {
   consoleGuard.allowFailedSockets();
   const link = await openLink(nats);
   const slow = await openPage();
@@ -57,7 +65,7 @@ test("a live tab's writes under way are left alone", async ({ page: other, openP
 });
 
 for (const missing of [["locks"], ["BroadcastChannel"], ["locks", "BroadcastChannel"]]) {
-  test(`everything works in one tab without ${missing.join(" and ")}`, async ({
+  test(`a store works in one tab without ${missing.join(" and ")}`, async ({
     context,
     nats,
     wire,
@@ -122,7 +130,7 @@ for (const missing of [["locks"], ["BroadcastChannel"], ["locks", "BroadcastChan
 }
 
 for (const kind of ["dedicated worker", "service worker"] as const) {
-  test(`the store runs in a ${kind}`, async ({ page, nats, wire, namespace }) => {
+  test(`a store works in a ${kind}`, async ({ page, nats, wire, namespace }) => {
     await page.evaluate(async (kind) => {
       const worker = await startWorker();
       globalThis.workerCall = (...call) =>
@@ -192,7 +200,7 @@ for (const kind of ["dedicated worker", "service worker"] as const) {
   });
 }
 
-test("a page publishes what a dedicated worker had under way when it was ended", async ({
+test("a page publishes the running writes of a dedicated worker that was terminated", async ({
   page,
   nats,
   wire,

@@ -1,7 +1,7 @@
-/** What tests call inside the page, as `aids.…`: what they get back can leave the page by `page.evaluate`. */
+/** Functions that tests call in the page as `aids.…`. Their results can be returned from `page.evaluate`. */
 import { KeyStoreError, NASKeyStore, type KeyStoreOptions } from "nas-keystore";
 
-/** An error, in a form that can leave the page. */
+/** An error in a form that `page.evaluate` can return. */
 export interface Refusal {
   code: string | undefined;
   key: string | undefined;
@@ -22,10 +22,10 @@ export interface Noted {
 
 const EVENT_TYPES = ["published", "rejected", "offline", "online", "corrupt", "reset"];
 
-/** So long that no call resolves `false` because the machine is slow. A test whose server does not answer sets less. */
+/** Long, so that no call resolves `false` on a slow machine. A test whose server does not answer sets a shorter time. */
 const TIMEOUT_MS = 60_000;
 
-/** Makes a store that tests know as `store`, its events as `events`. */
+/** Makes the store that tests use as `store`, and collects its events in `events`. */
 export function openStore(options: KeyStoreOptions): void {
   const noted: Noted[] = [];
   globalThis.store = new NASKeyStore({ timeoutMs: TIMEOUT_MS, ...options });
@@ -41,7 +41,7 @@ export function openStore(options: KeyStoreOptions): void {
 
 const arrivals = new EventTarget();
 
-/** Resolves to the details of the events of a type once there are so many. */
+/** Resolves to the details of the events of a type once there are at least `count` of them. */
 export async function happened(type: string, count = 1): Promise<Noted["detail"][]> {
   for (;;) {
     const found = globalThis.events.filter((event) => event.type === type);
@@ -50,7 +50,7 @@ export async function happened(type: string, count = 1): Promise<Noted["detail"]
   }
 }
 
-/** What the work throws or rejects with; undefined when it does neither. */
+/** The error that the work throws or rejects with; undefined if it succeeds. */
 export async function refusalOf(work: () => unknown): Promise<Refusal | undefined> {
   try {
     await work();
@@ -78,7 +78,7 @@ function described(thrown: unknown): Refusal {
   };
 }
 
-/** Values that cannot be handed to a page as themselves, from `{ make: name }`, also within an array. */
+/** Makes a value that `page.evaluate` cannot pass to the page from its description `{ make: name }`, also within an array. */
 export function made(description: unknown): unknown {
   if (Array.isArray(description)) return description.map(made);
   switch ((description as { make?: string } | null)?.make) {
@@ -93,12 +93,12 @@ export function made(description: unknown): unknown {
   }
 }
 
-/** From now on `Date.now()` says this, and stands still. */
+/** Stops the clock: from now on `Date.now()` returns this time. */
 export function setClock(ms: number): void {
   Date.now = () => ms;
 }
 
-/** The table of entries behind the store's back, for tests to look into and to damage. */
+/** Opens the table of entries without the library, so that tests can read and damage it. */
 async function withEntries<T>(namespace: string, mode: IDBTransactionMode, work: (entries: IDBObjectStore) => IDBRequest<T>): Promise<T> {
   const database = await requested(indexedDB.open(`nas-keystore/${namespace}`));
   try {
@@ -136,7 +136,7 @@ export async function changeRawEntry(namespace: string, key: string, change: Par
   await withEntries(namespace, "readwrite", (entries) => entries.put({ ...entry, ...change }, key));
 }
 
-/** Flips one bit of the stored payload: of its first byte at 0, of its last at 1. */
+/** Flips one bit of the stored payload: in the first byte if `where` is 0, in the last byte if it is 1. */
 export async function flipBit(namespace: string, key: string, where: number): Promise<void> {
   const { payload } = await rawEntry(namespace, key);
   const at = Math.round((payload.length - 1) * where);
@@ -164,13 +164,13 @@ export async function rawText(namespace: string): Promise<string> {
   return JSON.stringify(tables);
 }
 
-/** Asks whoever has the database open to let go of it, and leaves it as it is: an upgrade that is given up. */
+/** Makes every connection to the database close, without changing the database: starts an upgrade and aborts it. */
 export function disturbDatabase(namespace: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = indexedDB.open(`nas-keystore/${namespace}`, 1_000_000);
     request.onupgradeneeded = () => request.transaction?.abort();
     request.onerror = () => resolve();
-    request.onblocked = () => reject(new Error("The database is held."));
+    request.onblocked = () => reject(new Error("A connection did not close."));
   });
 }
 

@@ -3,18 +3,18 @@ import type { KeyStoreOptions, NASKeyStore } from "nas-keystore";
 /** A call of a store in a worker: `new` with options makes it. */
 export type WorkerCall = ["new", KeyStoreOptions] | [keyof NASKeyStore, ...unknown[]];
 
-/** What comes back, on the port that came with the call. */
+/** The answer to a call. It is sent on the port of the call. */
 export interface WorkerAnswer {
   value?: unknown;
   error?: string;
 }
 
 interface CallEvent extends MessageEvent<WorkerCall> {
-  /** In service workers: keeps the worker from being ended meanwhile. */
+  /** Keeps a service worker running until the promise settles. */
   waitUntil?: (work: Promise<unknown>) => void;
 }
 
-/** Lets pages call a store that lives in this worker. */
+/** Lets pages call a store in this worker. */
 export function serveStore(Store: typeof NASKeyStore): void {
   let store: NASKeyStore | undefined;
   const answer = async ([method, ...args]: WorkerCall): Promise<WorkerAnswer> => {

@@ -9,7 +9,7 @@ export const pageFolder: string = fileURLToPath(new URL("../page", import.meta.u
 
 /**
  * Playwright's global setup: builds the page that the tests run on, with the built library as users install it.
- * Built, not served by Vite's dev server: that one reloads pages when it comes upon a dependency.
+ * The pages are built because Vite's dev server reloads a page when it finds a new dependency.
  */
 export default async function buildPage(): Promise<void> {
   const { common, output, expectNoWarnings } = builtLibraryIn(pageFolder);
@@ -31,7 +31,7 @@ export default async function buildPage(): Promise<void> {
   expectNoWarnings();
 }
 
-/** Rolldown warns of a slow build. A slow machine is no fault. */
+/** Rolldown warns about a slow build, which is no error on a slow machine. */
 const rolldownOptions = { checks: { bundlerTimings: false } };
 
 /** The configuration for a build of the pages in a folder. They use the built library as users install it. */
@@ -54,10 +54,10 @@ export function builtLibraryIn(root: string): { common: InlineConfig; output: Bu
         ],
       },
     },
-    // As it is written, so that stacks in test reports can be read.
+    // Not minified, so that stacks in test reports are readable.
     output: { outDir: "dist", minify: false, modulePreload: { polyfill: false }, rolldownOptions },
     expectNoWarnings: () => {
-      // What Vite warns of here, it would warn every user of.
+      // Every user would see the same warnings.
       if (warnings.length > 0) throw new Error(`The library does not build without warnings:\n${warnings.join("\n")}`);
     },
   };

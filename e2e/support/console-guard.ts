@@ -1,6 +1,6 @@
 import type { BrowserContext } from "@playwright/test";
 
-/** The browser's own lines about a WebSocket that could not be opened, or was lost. The library cannot prevent them. */
+/** The browser's own messages about a WebSocket that failed to open or was lost. The library cannot prevent them. */
 const FAILED_SOCKET = [
   /^WebSocket connection to '.*' failed: /, // Chromium
   /^uncaught: Firefox can’t establish a connection to the server at wss?:/, // Firefox; Playwright reports it as an uncaught error
@@ -12,13 +12,13 @@ export function isFailedSocket(line: string): boolean {
   return FAILED_SOCKET.some((known) => known.test(line));
 }
 
-/** Notes what pages warn of or throw, so that a test fails by it. */
+/** Collects the warnings and errors of pages, so that a test fails because of them. */
 export interface ConsoleGuard {
-  /** Another context than the test's own. */
+  /** Watches a context besides that of the test. */
   watch(context: BrowserContext): void;
-  /** For a test that takes the server away. */
+  /** For a test that makes the server unreachable. */
   allowFailedSockets(): void;
-  /** What was seen and is not allowed. */
+  /** The warnings and errors that are not allowed. */
   complaints(): string[];
 }
 

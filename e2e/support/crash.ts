@@ -4,6 +4,6 @@ import type { Page } from "@playwright/test";
 export async function crash(tab: Page): Promise<void> {
   const crashed = tab.waitForEvent("crash");
   const devtools = await tab.context().newCDPSession(tab);
-  devtools.send("Page.crash").catch(() => {}); // it never answers
+  devtools.send("Page.crash").catch(() => {}); // the call never resolves
   await crashed;
 }

@@ -2,26 +2,26 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { freePorts } from "./ports.ts";
 
-/** Up: to the server. Down: to the browser. */
+/** "up" is to the server, "down" to the browser. */
 export type Direction = "up" | "down";
 
 export interface Cut {
   direction: Direction;
-  /** So many bytes pass in this direction, and not one more. */
+  /** The number of bytes that pass in this direction before the cut. */
   after: number;
-  /** How the connection then ends: in good order as TCP has it, by a reset, or not at all (it stays open, and silent). */
+  /** How the connection ends: closed by TCP, reset, or not at all (it stays open without data). */
   how: "end" | "reset" | "stall";
 }
 
-/** What passed on one connection. */
+/** The bytes of one connection. */
 export interface Exchange {
   readonly up: Buffer;
   readonly down: Buffer;
-  /** Whether the cut was made: the connection may have ended before. */
+  /** False if the connection ended before the cut. */
   readonly wasCut: boolean;
 }
 
-/** The way to a server, which cuts a connection after an exact number of bytes. */
+/** A proxy in front of a server. It cuts a connection after an exact number of bytes. */
 export interface Cutter {
   readonly wsUrl: string;
   /** Cuts the next connection as described. Later ones are refused until `mend`. */
@@ -29,7 +29,7 @@ export interface Cutter {
   mend(): void;
   /** Every connection so far, oldest first. */
   readonly exchanges: readonly Exchange[];
-  /** Breaks all connections, and waits for none. */
+  /** Breaks all connections immediately. */
   close(): Promise<void>;
 }
 
@@ -70,7 +70,7 @@ export async function openCutter(serverUrl: string): Promise<Cutter> {
         recording.add(direction, passing);
         if (bytes.length < left) to.write(passing);
         else {
-          // With the last byte that may pass: what would follow it must not matter.
+          // The cut comes with the last byte that passes. The bytes after it must have no effect.
           recording.wasCut = true;
           to.write(passing, () => end(cut!.how, near, far));
         }

@@ -1,4 +1,4 @@
-/** Settles as the promise does, or rejects with the message after `ms`. The time is generous: only a promise that hangs needs it. */
+/** Settles as the promise does, or rejects with the message after `ms`. Only a promise that never settles waits this long. */
 export async function withDeadline<T>(promise: Promise<T>, message: () => string, ms = 60_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {

@@ -1,13 +1,13 @@
 import type { PlaywrightTestOptions, PlaywrightWorkerOptions, Project } from "@playwright/test";
 import { requireBrowser } from "../../scripts/lib/browsers.mjs";
 
-/** The engines that Playwright drives. WebKitGTK has a driver of its own. */
+/** The engines that Playwright drives. WebKitGTK has a separate driver. */
 export type PlaywrightEngine = "chromium" | "firefox";
 
 /** The engine of this run: `ENGINE=firefox npm run e2e` runs the suite in Firefox. */
 const engine = readEngine(process.env["ENGINE"] || "chromium");
 
-/** Where the run's JSON report goes: `reports/e2e.json`, `reports/e2e-firefox.json`. */
+/** The file of the run's JSON report: `reports/e2e.json`, `reports/e2e-firefox.json`. */
 export function reportFile(suite: string): string {
   return engine === "chromium" ? `reports/${suite}.json` : `reports/${suite}-${engine}.json`;
 }

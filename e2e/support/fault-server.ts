@@ -3,7 +3,7 @@ import { connect, createServer, type Socket } from "node:net";
 import { freePorts } from "./ports.ts";
 import { webSocketPeer } from "./websocket-peer.ts";
 
-/** How far a connection goes in good order. */
+/** The stages of a connection. A fault happens at one of them. */
 export const STAGES = [
   "accept", // TCP is connected
   "open", // the WebSocket is open
@@ -14,33 +14,33 @@ export const STAGES = [
 ] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** What happens at a stage: silence from then on, TCP hung up, or a close frame with a code (not before "open"). */
+/** The fault at a stage: silence from then on, TCP closed, or a close frame with a code (not before "open"). */
 export interface Fault {
   at: Stage;
   how: "silence" | "hang-up" | number;
 }
 
-/** Speaks just enough WebSocket and NATS to go wrong at any moment of the conversation. */
+/** A server that speaks enough WebSocket and NATS to fail at any stage of a connection. */
 export interface FaultServer {
   readonly wsUrl: string;
-  /** For connections from now on; undefined: they are passed on to the real server. */
+  /** The fault of new connections. Without one, connections are forwarded to the real server. */
   fault: Fault | undefined;
   /** TCP connections that are open now. */
   readonly open: number;
-  /** How many connections have come to their fault. */
+  /** The number of connections that have reached their fault. */
   readonly faults: number;
-  /** Resolves when there is a connection that has come to its fault, after `count` others. */
+  /** Resolves when more than `count` connections have reached their fault. */
   faulted(count: number): Promise<void>;
   /** Resolves when no connection is open. */
   idle(): Promise<void>;
-  /** Ends the connections that have come to their fault, as when the process dies. */
+  /** Closes the connections that have reached their fault, as a dying process does. */
   hangUp(): void;
   close(): Promise<void>;
 }
 
 const INFO = { server_id: "FAULT", server_name: "fault", version: "2.9.10", proto: 1, headers: true, max_payload: 1_048_576 };
 
-/** @param realUrl the server that connections without a fault are passed on to */
+/** @param realUrl the server that receives connections without a fault */
 export async function startFaultServer(realUrl: string): Promise<FaultServer> {
   const target = Number(new URL(realUrl).port);
   const [port = 0] = await freePorts(1);

@@ -13,7 +13,7 @@ export { expect };
 interface FaultFixtures {
   /** The test's random numbers. A test that fails prints their seed; FAULTS_SEED=<seed> repeats them. */
   random: Random;
-  /** A server that goes wrong when told so, and otherwise passes on to `server`. */
+  /** A server that fails on request and otherwise forwards to `server`. */
   startFaultServer: (server: NatsServer) => Promise<FaultServer>;
   openCutter: (server: NatsServer) => Promise<Cutter>;
   /** A browser to be killed. */
@@ -21,7 +21,7 @@ interface FaultFixtures {
   observer: void;
 }
 
-/** The e2e tests' fixtures, and what makes faults. Pages have `observer`. */
+/** The fixtures of the end-to-end tests, and fixtures that inject faults. Pages have `observer`. */
 export const test = base.extend<FaultFixtures>({
   random: async ({}, use, info) => {
     const seed = givenSeed ?? Math.floor(Math.random() * 2 ** 32);

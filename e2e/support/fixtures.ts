@@ -30,7 +30,7 @@ interface TestFixtures {
   startNats: (options?: NatsServerOptions) => Promise<NatsServer>;
   /** What another server delivers, or what a certain user may see. */
   openWire: (server: NatsServer, options?: ConnectionOptions) => Promise<Wire>;
-  /** A way to a server that can be cut, and mended, while the server stays. */
+  /** A proxy in front of a server that a test can cut and mend. */
   openLink: (server: NatsServer) => Promise<Link>;
   consoleGuard: ConsoleGuard;
 }
@@ -126,7 +126,7 @@ export async function openStoreIn(page: Page, options: KeyStoreOptions): Promise
   await page.evaluate((options) => aids.openStore(options), options);
 }
 
-/** Loads a page anew, as a user would. */
+/** Reloads a page. */
 export async function reload(page: Page): Promise<void> {
   await page.reload();
   await page.locator("body[data-ready]").waitFor({ state: "attached" });

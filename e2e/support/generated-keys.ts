@@ -1,4 +1,4 @@
-/** Pieces that other stores have tripped over. */
+/** Parts of keys that other stores handle wrongly. */
 const PIECES = [
   "\r\n",
   "\r",

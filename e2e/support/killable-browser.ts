@@ -50,7 +50,7 @@ export async function startKillableBrowser(
   prepare: (context: BrowserContext) => Promise<void> = async () => {},
 ): Promise<KillableBrowser> {
   const engine = engines[browserName];
-  if (engine === undefined) throw new Error(`No way is known to kill ${browserName}.`);
+  if (engine === undefined) throw new Error(`Cannot kill ${browserName}. See e2e/support/killable-browser.ts.`);
   const profile = await mkdtemp(join(tmpdir(), "nas-keystore-profile-"));
   const launch = async (): Promise<BrowserContext> => {
     const context = await engine.type.launchPersistentContext(profile, launchOptions);
@@ -99,7 +99,7 @@ async function mainPid(profile: string, { lock, separator }: EngineProfile): Pro
   return pid;
 }
 
-/** Resolves when a process is gone, or is a zombie. */
+/** Resolves when a process has ended or is a zombie. */
 async function gone(pid: number): Promise<void> {
   const status = `/proc/${pid}/status`;
   while (existsSync(status) && !/^State:\s+Z/m.test(await readFile(status, "utf8").catch(() => "State: Z"))) await sleep(10);

@@ -8,7 +8,7 @@ const HEADER_BYTES = 7;
 const ENDS_RECORD = new Set([1, 4]);
 
 /**
- * Cuts off what a kill has left half-written at the end of a profile's IndexedDB logs, as LevelDB itself does when it reads them.
+ * Truncates a partial record at the end of a profile's IndexedDB logs after a kill, as LevelDB itself does when it reads them.
  *
  * Chromium writes a log record's header and its payload by two calls. When it is killed between them and started again,
  * LevelDB passes over the lone header, but goes on writing behind it (`reuse_logs`); at the start after that it finds a
@@ -33,7 +33,7 @@ export async function mendTornLogs(profile: string): Promise<number> {
   return torn;
 }
 
-/** Where the last record ends that is there to its end. */
+/** The end of the last complete record. */
 function endOfWhole(log: Uint8Array): number {
   const view = new DataView(log.buffer, log.byteOffset, log.byteLength);
   let end = 0;

@@ -3,18 +3,18 @@ import { connect, createServer, type Socket } from "node:net";
 import { freePorts } from "./ports.ts";
 
 /**
- * The way to a server, to be cut and mended while the server (and a wire on it) stays: so a test sees everything that
- * was published after a cut, and in which order.
+ * A proxy in front of a server. A test cuts and mends it while the server and its wire stay connected, so that the test sees
+ * every message that is published after a cut, in order.
  */
 export interface Link {
   readonly wsUrl: string;
   /** Breaks every connection, and refuses new ones. */
   cut(): Promise<void>;
-  /** From now on nothing passes, either way, on connections old and new; they stay open. */
+  /** Delays all data in both directions, on existing and new connections. They stay open. */
   hang(): void;
-  /** From now on what the server says does not arrive, while it hears everything. */
+  /** Delays all data from the server. Data to the server passes. */
   muffle(): void;
-  /** Undoes `cut`, `hang` and `muffle`. What was held up passes now. */
+  /** Ends `cut`, `hang` and `muffle`. Delayed data is delivered now. */
   mend(): Promise<void>;
   close(): Promise<void>;
 }
@@ -39,7 +39,7 @@ export async function openLink(serverUrl: string): Promise<Link> {
       from.on("error", () => {}); // "close" follows
       from.on("close", () => {
         sockets.delete(from);
-        // After what has come so far: a server says why before it hangs up.
+        // After all data received so far: a server sends the reason before it closes.
         to.destroySoon();
       });
       if (hanging) from.pause();

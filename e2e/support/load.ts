@@ -1,25 +1,25 @@
 import type { Random } from "./random.ts";
 import type { WireMessage } from "./wire.ts";
 
-/** One call of a load; its number is what it writes, so that a value tells which call it came from. */
+/** One call of a load. It writes its number, so that each value identifies its call. */
 export interface LoadStep {
   readonly n: number;
   readonly operation: "store" | "update" | "delete" | "bulkStore";
   readonly keys: readonly string[];
 }
 
-/** A call's end, as the page tells it. */
+/** The result of a call, reported by the page. */
 export interface Acknowledgement {
   readonly n: number;
   /** Whether the server has read it. */
   readonly result: boolean;
-  /** Why it was not accepted. */
+  /** The error of the call. */
   readonly error?: string;
 }
 
-/** Keys that come again and again. */
+/** Keys that the load writes often. */
 const FEW = Array.from({ length: 24 }, (_, n) => `key-${n}`);
-/** So many that they are packed when they are stored together. */
+/** Enough keys for the library to write blocks when they are stored together. */
 const MANY = Array.from({ length: 80 }, (_, n) => `many-${n}`);
 
 /** All keys that a load writes. */
@@ -37,7 +37,7 @@ function loadStep(random: Random, n: number): LoadStep {
   return { n, operation, keys: [...new Set(chosen)] };
 }
 
-/** What every key may hold after a crash. */
+/** The values that each key may have after a crash. */
 export class LoadLedger {
   /** By number. */
   readonly #steps = new Map<number, LoadStep>();

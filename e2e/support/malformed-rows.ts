@@ -49,7 +49,7 @@ export async function generateAndRead({ servers, namespace, seed, count, bombs }
   type Row = Record<string, unknown>;
   const sizeOf = (payload: unknown): number =>
     typeof payload === "string" ? new TextEncoder().encode(payload).length : (payload as Uint8Array).length;
-  /** A row that the library would take for its own, checksums included. */
+  /** A row that the library accepts as valid, checksums included. */
   const rowFor = async (format: string, payload: string | Uint8Array<ArrayBuffer>): Promise<Row> => ({
     format,
     payload,
@@ -230,7 +230,7 @@ export async function generateAndRead({ servers, namespace, seed, count, bombs }
   await probe.put(namespace, "entries", records);
 
   const store = new keystore.NASKeyStore({ servers, namespace, sweepIntervalMs: 0, timeoutMs: 60_000 });
-  // Chromium's alone.
+  // Only in Chromium.
   const { memory } = performance as unknown as { memory?: { usedJSHeapSize: number } };
   let peakHeapBytes = 0;
   const codes = ["CHECKSUM_MISMATCH", "DECODE_FAILED"];

@@ -1,4 +1,4 @@
-/** How a call ended. */
+/** The result of a call. */
 export interface Outcome<T> {
   value?: T;
   /** The code, or else the message, of the error that it rejected with. */

@@ -1,15 +1,15 @@
 import type { Page } from "@playwright/test";
 
-/** What a database of a namespace holds, record by record. */
+/** The records of a namespace's database. */
 export interface Dump {
   entries: [key: IDBValidKey, row: unknown][];
   outbox: [key: IDBValidKey, row: unknown][];
 }
 
-/** What the probe puts into a page as `probe`: the database seen, and touched, past the library. */
+/** The functions of `probe` in a page. They read and change the database without the library. */
 export interface Probe {
   dump(namespace: string): Promise<Dump>;
-  /** Makes the tables hold this and nothing else. */
+  /** Replaces the contents of the tables. */
   restore(namespace: string, dump: Dump): Promise<void>;
   put(namespace: string, table: keyof Dump, records: readonly (readonly [IDBValidKey, unknown])[]): Promise<void>;
   /** Whether two values are the same, all the way down: what `structured` keeps, -0 and NaN included. */

@@ -1,4 +1,4 @@
-/** Random numbers that come again with the same seed. */
+/** Random numbers that are the same for the same seed. */
 export interface Random {
   readonly seed: number;
   /** From 0 up to, not including, 1. */

@@ -4,7 +4,7 @@ import type { Link } from "./link.ts";
 import type { NatsServer } from "./nats-server.ts";
 import type { Wire } from "./wire.ts";
 
-/** A tab that lives, and one that ends while its writes are under way. */
+/** A live tab, and a tab that ends while its writes are running. */
 interface Tabs {
   readonly living: Page;
   readonly ending: Page;
@@ -37,7 +37,7 @@ export async function expectTakeover(
   ]);
 }
 
-/** The last operation on each key that `beginWrites` leaves under way. */
+/** The last operation on each key that `beginWrites` leaves running. */
 export const UNDER_WAY = Object.fromEntries([
   ["under-way-deleted", "delete"],
   ...Array.from({ length: 10 }, (_, index) => [`under-way-${index}`, "store"]),
@@ -49,7 +49,7 @@ export async function openStores(living: Page, livingServer: string, ending: Pag
     [ending, endingServer],
   ] as const) {
     await page.evaluate(
-      // Writes stay under way for as long as a test takes.
+      // Writes keep running during the whole test.
       ([servers, namespace]) =>
         void (globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000, lingerMs: 60_000 })),
       [servers, namespace] as const,
@@ -58,7 +58,7 @@ export async function openStores(living: Page, livingServer: string, ending: Pag
   expect(await living.evaluate(() => store.store("living", 1))).toBe(true);
 }
 
-/** Leaves writes of a tab under way. Resolves when they are committed, with a function that resolves to their results. */
+/** Starts writes of a tab. Resolves when they are committed, to a function that resolves to their results. */
 export async function beginWrites({
   living,
   ending,

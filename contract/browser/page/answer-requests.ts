@@ -1,7 +1,7 @@
-/** A worker, the inside of a worker, or a port. */
+/** A worker, the global scope of a worker, or a port. */
 interface Sender {
   addEventListener(type: "message", listener: (event: MessageEvent) => void): void;
-  /** Of ports: lets messages in. */
+  /** Ports deliver messages after this call. */
   start?(): void;
 }
 

@@ -4,7 +4,7 @@ import { answerRequests } from "./answer-requests.ts";
 import { request } from "./request.ts";
 import { runCase } from "./run-case.ts";
 
-/** Runs cases in this worker. Asks the page at the other end of the port for tabs. */
+/** Runs cases in this worker. The page at the other end of the port starts and ends tabs. */
 export function serve(page: MessagePort): void {
   const tabWorkers = {
     start: (port: MessagePort) => request<number>(page, undefined, port),

@@ -4,15 +4,15 @@ import type { TabAnswer } from "../run.ts";
 import { request } from "./request.ts";
 import type { TabWorkers } from "./tab-workers.ts";
 
-/** Makes a store in a worker of its own, which shares no more with this realm than another tab does. */
+/** Makes a store in a separate worker. The worker shares with this realm only the things that tabs share. */
 export async function openTab(
   { NASKeyStore, KeyStoreError }: typeof import("nas-keystore"),
   workers: TabWorkers,
   options: KeyStoreOptions,
-  complain: (line: string) => void,
+  reportProblem: (line: string) => void,
 ): Promise<Tab> {
   const { port1: tab, port2 } = new MessageChannel();
-  tab.onmessage = ({ data }: MessageEvent<string>) => complain(`in a tab: ${data}`);
+  tab.onmessage = ({ data }: MessageEvent<string>) => reportProblem(`in a tab: ${data}`);
   const id = await workers.start(port2);
 
   const call = async (method: string, ...args: unknown[]): Promise<unknown> => {

@@ -2,13 +2,13 @@ import { contract } from "../../cases/index.ts";
 import type { Connect, Message, Server } from "../../environment.ts";
 import { caseEnvironment } from "../../support/case-environment.ts";
 import type { Outcome, Run } from "../run.ts";
-import { described, watchRealm } from "./complaints.ts";
+import { described, watchRealm } from "./problems.ts";
 import { openTab } from "./open-tab.ts";
 import type { TabWorkers } from "./tab-workers.ts";
 
-const complaints: string[] = [];
-const complain = (line: string): void => void complaints.push(line);
-watchRealm(complain);
+const problems: string[] = [];
+const reportProblem = (line: string): void => void problems.push(line);
+watchRealm(reportProblem);
 
 /** Runs one case in this realm. Never rejects. */
 export async function runCase(
@@ -22,17 +22,17 @@ export async function runCase(
     server: remoteServer(control),
     connect,
     options: { servers },
-    openTab: (options) => openTab(library, tabWorkers, options, complain),
+    openTab: (options) => openTab(library, tabWorkers, options, reportProblem),
   });
   const failures: unknown[] = [];
   const note = (error: unknown): void => void failures.push(error);
   const contractCase = contract[subject]?.find((candidate) => candidate.title === title);
-  if (contractCase === undefined) note(new Error(`There is no case "${subject} › ${title}".`));
+  if (contractCase === undefined) note(new Error(`Unknown case "${subject} › ${title}". See contract/cases/index.ts.`));
   await contractCase?.run(environment).catch(note);
   await dispose().catch(note);
   // Unhandled rejections are reported in a later task.
   await new Promise((resolve) => setTimeout(resolve));
-  return { complaints, ...(failures.length === 0 ? undefined : { failure: failures.map(described).join("\n") }) };
+  return { problems, ...(failures.length === 0 ? undefined : { failure: failures.map(described).join("\n") }) };
 }
 
 const connect: Connect = async (options) => (await import("@nats-io/nats-core")).wsconnect(options);

@@ -1,4 +1,4 @@
-/** Starts and ends the workers that stand for other tabs. */
+/** Starts and ends the workers that represent other tabs. */
 export interface TabWorkers {
   /** Resolves to the id of a new worker, which answers calls on the port. */
   start(port: MessagePort): Promise<number>;

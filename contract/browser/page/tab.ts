@@ -1,10 +1,10 @@
-/** The store of another tab, which is called through messages. */
+/** The store of another tab. Messages call its methods. */
 import { KeyStoreError, NASKeyStore } from "nas-keystore";
 import type { TabAnswer, TabCall } from "../run.ts";
 import { answerRequests } from "./answer-requests.ts";
-import { watchRealm } from "./complaints.ts";
+import { watchRealm } from "./problems.ts";
 
-/** Answers calls of this tab's store that come on the port, and reports complaints there. */
+/** Answers calls of this tab's store that arrive on the port, and reports console problems there. */
 export function serve(port: MessagePort): void {
   watchRealm((line) => port.postMessage(line));
   answerRequests(port, answer);

@@ -11,7 +11,7 @@ answerRequests(cases, (id: number | undefined, tab?: MessagePort) =>
   tab === undefined ? pageTabWorkers.end(id!) : pageTabWorkers.start(tab),
 );
 const broken = new Promise<Outcome>((resolve) => {
-  worker.onerror = ({ message }) => resolve({ failure: `The worker failed: ${message}`, complaints: [] });
+  worker.onerror = ({ message }) => resolve({ failure: `The worker failed: ${message}`, problems: [] });
 });
 
 globalThis.runCase = (run) => Promise.race([request<Outcome>(cases, run), broken]);

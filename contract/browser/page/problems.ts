@@ -1,4 +1,4 @@
-/** Reports console warnings, console errors and uncaught errors of this realm. An engine's own console lines are not among them. */
+/** Reports console warnings, console errors and uncaught errors of this realm. It does not see the browser's own console messages. */
 export function watchRealm(report: (line: string) => void): void {
   for (const level of ["warn", "error"] as const) {
     const original = console[level];
@@ -11,7 +11,7 @@ export function watchRealm(report: (line: string) => void): void {
   globalThis.addEventListener("unhandledrejection", ({ reason }) => report(`unhandled rejection: ${described(reason)}`));
 }
 
-/** An error with its message and stack: only Chromium's stacks begin with the message. */
+/** The name, message and stack of an error. Only Chromium's stacks include the message. */
 export function described(error: unknown): string {
   return error instanceof Error ? `${error.name}: ${error.message}\n${error.stack}` : String(error);
 }
