@@ -72,8 +72,9 @@ export function openWriteSide(ports: WriteSidePorts) {
     mayPublish: () => commitPublisher.mayPublish,
     onBegin: (keys) => cache.beginCommit(keys),
     onCommitted: (commits) => {
-      feed.emit(commits.map(changeOf));
+      // The messages leave first: the receivers of changes do not delay them.
       commitPublisher.publish(commits);
+      feed.emit(commits.map(changeOf));
     },
     isInMemory: (key) => memory.versionOf(key) !== undefined,
     makeRoom: (bytes, keys) => evictor.makeRoom(bytes, keys),

@@ -159,7 +159,8 @@ export class Committer {
     const calls = this.#queue.take();
     const mayPublish = this.#options.mayPublish();
     const drafts = calls.flatMap((call) => call.drafts);
-    const durability = this.#tasks.areDue ? "strict" : durabilityOf(drafts, mayPublish);
+    const takesTasks = calls.length === 0 || this.#tasks.areOverdue;
+    const durability = takesTasks ? "strict" : durabilityOf(drafts, mayPublish);
     return { calls, tasks: this.#tasks.take(durability), mayPublish, durability };
   }
 }
