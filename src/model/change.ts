@@ -14,7 +14,7 @@ export type LocalChange = { readonly source: "local" } & (
 /** A change made by another tab. */
 export type TabChange = { readonly source: "tab" } & ToldChange;
 
-/** A change as tabs tell each other: its key and version, never the value. */
+/** A change as a tab announces it: its key and version, never the value. */
 export type ToldChange = { readonly type: "store" | "delete"; readonly key: string; readonly version: number } | Removal;
 
 /** A removal that is no write: expired or evicted entries, or all of them but the unconfirmed ones. */

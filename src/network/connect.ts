@@ -15,7 +15,7 @@ export interface ConnectOptions {
   readonly connect: ((options: object) => Promise<unknown>) | undefined;
 }
 
-/** The attempt is given up this long after the client's own limit has passed. */
+/** An attempt fails this long after the client's own limit, if the client has not ended it. */
 const GRACE_MS = 500;
 
 /**

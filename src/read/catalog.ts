@@ -14,7 +14,7 @@ import type { Clock } from "../util/clock.ts";
 import type { ExpiredKeys } from "./expired-keys.ts";
 import type { Reader } from "./reader.ts";
 
-/** What IndexedDB holds of a namespace, and what the browser reports about the site's storage. */
+/** The figures of a namespace in IndexedDB, and the browser's report on the site's storage. */
 export interface StorageStats {
   readonly entries: number;
   /** Of the payloads, before compression. */

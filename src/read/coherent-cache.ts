@@ -4,7 +4,7 @@ import { cachedEntry, type CachedEntry, type MemoryCache } from "./memory-cache.
 
 /** An entry that is about to enter memory: read from the database, or being committed. */
 interface Arrival {
-  /** The newest version of the key that this store was told of meanwhile. */
+  /** The newest version of the key that this store has learned of meanwhile. */
   newest: number;
 }
 
@@ -14,8 +14,8 @@ export interface RowRead extends Arrival {
 }
 
 /**
- * The memory cache, kept in step with the database. Must never hold an entry that is older than a change this store was told of:
- * a read may be overtaken by a write, and a page can hear of another tab's newer write before its own transaction's `complete`.
+ * The memory cache, kept in step with the database. Must never hold an entry that is older than a change this store knows of:
+ * a write may overtake a read, and another tab's newer write may be announced before this tab's own transaction is `complete`.
  */
 export class CoherentCache {
   readonly #memory: MemoryCache;

@@ -31,7 +31,7 @@ export class Reader {
 
   /** The value under a key if memory holds it. Counts as a hit or a miss. */
   readCached(key: string): Decoded | Promise<Decoded> | undefined {
-    // One look at the clock: it takes as long as a look into a Map.
+    // Reads the clock once, which takes as long as a lookup in a Map.
     const now = this.#ports.clock.now();
     const hit = this.#ports.cache.get(key, now);
     if (hit === undefined) return undefined;

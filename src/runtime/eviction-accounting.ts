@@ -1,14 +1,14 @@
 import type { Growth } from "../model/change.ts";
 import type { ChangeReceiver } from "./change-feed.ts";
 
-/** The count of what the database holds. */
+/** The size of the database. */
 export interface UsageCount {
   grew(by: Growth): void;
   forgetCount(): void;
 }
 
 /**
- * Keeps the count of a limited database up with changes. Nobody counts the changes of other tabs, nor a clear: the database is
+ * Keeps the count of a limited database up with changes. Changes of other tabs and a clear are not counted: the database is
  * measured again. This store's own removals are counted when their transactions are complete, which is later than their change.
  */
 export function countChanges(count: UsageCount): ChangeReceiver {

@@ -39,7 +39,7 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
   let writeSide: WriteSide | undefined;
   let opening: Promise<WriteSide> | undefined;
   let isClosing = false;
-  /** The page is in the back/forward cache, or on its way there. */
+  /** The page is in the back/forward cache, or about to enter it. */
   let isHidden = false;
   /** Keys that were read before the write side had loaded. */
   const earlyUses = new Set<string>();

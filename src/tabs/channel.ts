@@ -1,6 +1,6 @@
 import { PROTOCOL, type ForeignMessage, type TabMessage } from "./messages.ts";
 
-/** The tabs that have the same namespace open. Without BroadcastChannel (old browsers, forbidden storage) a tab hears nothing. */
+/** The tabs that have the same namespace open. Without BroadcastChannel (old browsers, forbidden storage) a tab receives nothing. */
 export class Channel {
   readonly #name: string;
   readonly #onMessage: (message: TabMessage | ForeignMessage) => void;

@@ -3,7 +3,7 @@ import type { Change, ToldChange } from "../model/change.ts";
 /** The version of the messages below. After a deployment, tabs with old and new code share a browser: any change here needs the next number. */
 export const PROTOCOL = 1;
 
-/** What tabs tell each other. Never a value. */
+/** The messages between tabs. They never contain a value. */
 export type TabMessage =
   /** A store holds its liveness lock from now on. */
   | { readonly type: "hello"; readonly instanceId: string }
@@ -24,7 +24,7 @@ export interface SettledWrites {
   readonly confirmed: boolean;
 }
 
-/** This store's own changes, as other tabs are told of them. */
+/** This store's own changes, as it announces them to other tabs. */
 export function toldChanges(changes: readonly Change[]): ToldChange[] {
   const told: ToldChange[] = [];
   for (const change of changes) {

@@ -11,7 +11,7 @@ export interface DraftBuilderPorts {
   readonly settings: Pick<Settings, "namespace" | "compressAboveBytes" | "defaultTtl">;
   /** The largest message that can be sent. */
   readonly maxMessageBytes: () => number;
-  /** The present, as a time of use. */
+  /** The current time, as a time of use. */
   readonly useTime: () => number;
 }
 

@@ -8,7 +8,7 @@ const ENVELOPE_BYTES = 2048;
 /** JSON turns a UTF-16 unit into at most six bytes. */
 const MAX_BYTES_PER_UNIT = 6;
 
-/** As long as any. */
+/** Placeholders of the maximum length. */
 const CHECKSUM = "0".repeat(64);
 const INSTANCE_ID = "0".repeat(32);
 const LONGEST_NUMBER = Number.MAX_SAFE_INTEGER;

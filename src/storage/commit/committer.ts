@@ -67,7 +67,7 @@ export class Committer {
     return flushed;
   }
 
-  /** Records how attempts to publish writes ended. This store goes by it from now on; the outbox follows a moment later. */
+  /** Records how attempts to publish writes ended. This store uses the results at once; the outbox has them a moment later. */
   settle(instanceId: string, settlements: Settlements): Promise<void> {
     const whole = instanceId === this.#options.instanceId ? this.#own.settled(settlements) : undefined;
     return this.#defer(this.#settlements.record(instanceId, settlements, whole));
@@ -146,7 +146,7 @@ export class Committer {
       }
       conclude = await this.#groups.commit(this.#nextGroup(), conclude);
     }
-    // Must follow the last look at the queue without a turn between, in which a call could come and be left.
+    // Must follow the last check of the queue in the same turn: a call between them would never be committed.
     this.#running = undefined;
   }
 

@@ -129,7 +129,7 @@ export class GroupCommitter {
         this.#newKeys.checked(false);
         return this.commit(group, NOTHING, { ...attempt, collisions: attempt.collisions + 1 });
       }
-      // The group may be in the database. Then it is published, though its calls are told that it failed.
+      // The group may be in the database. Then it is published, although its calls reject.
       if (written !== undefined && (runs > 1 || codeOf(error) === "STORAGE_UNAVAILABLE")) {
         this.#own.maybeCommitted(commitsOf(written.results));
       }

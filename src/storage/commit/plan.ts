@@ -114,7 +114,7 @@ function growth(from: NewRow<Row> | undefined, to: NewRow<Row>): Usage {
   };
 }
 
-/** Must draw the sequence numbers of an outbox record together, so that no other record's lie between. */
+/** Must draw the sequence numbers of an outbox record together, so that no other record has one between them. */
 function assignIds(planned: readonly Planned[], { instanceId, generation, durability, nextSequence }: PlanContext): Commit[] {
   const sequences = new Map<Planned, number>();
   for (const state of ["sending", "queued", undefined] as const) {
