@@ -150,7 +150,7 @@ export const GOALS: readonly Goal[] = [
     calls: 100,
   },
   {
-    id: "store-packed",
+    id: "store-from-block",
     work: "store with lingerMs, for keys that were stored in bulk",
     against: "the same for keys that were stored alone",
     ...sequence,

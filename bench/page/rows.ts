@@ -218,7 +218,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "store-large": (goal, world) => storesInFilled(goal, world, 0),
   "store-large-linger": (goal, world) => storesInFilled(goal, world, LINGER_MS),
 
-  "store-packed": async ({ calls, rounds, warmUps }, { servers }) => {
+  "store-from-block": async ({ calls, rounds, warmUps }, { servers }) => {
     const { store, end } = await openStore(servers, { ...PATIENT, lingerMs: LINGER_MS });
     // A rewritten entry leaves its block, so every turn has its own blocks.
     const count = calls * (rounds + warmUps);
