@@ -135,6 +135,7 @@ export class Committer {
   }
 
   async #run(): Promise<void> {
+    this.#tasks.setIdle(false);
     // One turn later: calls of the same turn go together.
     await Promise.resolve();
     let conclude: Conclusion = NOTHING;
@@ -148,6 +149,7 @@ export class Committer {
     }
     // Must follow the last check of the queue in the same turn: a call between them would never be committed.
     this.#running = undefined;
+    this.#tasks.setIdle(true);
   }
 
   get #hasWork(): boolean {
@@ -159,8 +161,7 @@ export class Committer {
     const calls = this.#queue.take();
     const mayPublish = this.#options.mayPublish();
     const drafts = calls.flatMap((call) => call.drafts);
-    const takesTasks = calls.length === 0 || this.#tasks.areOverdue;
-    const durability = takesTasks ? "strict" : durabilityOf(drafts, mayPublish);
+    const durability = this.#tasks.areDue ? "strict" : durabilityOf(drafts, mayPublish);
     return { calls, tasks: this.#tasks.take(durability), mayPublish, durability };
   }
 }
