@@ -123,6 +123,8 @@ test.describe("bulkStore", () => {
           return true;
         };
         await store.bulkStore(items);
+        // Records in the database that these writes are confirmed.
+        await store.flush();
         const other = new keystore.NASKeyStore({ servers, namespace, cacheSize: 0, timeoutMs: 60_000 });
         const read = await other.bulkRetrieve(items.keys());
         const one = await other.retrieve("k77");
