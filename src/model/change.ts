@@ -31,8 +31,3 @@ export interface Growth {
   readonly entries: number;
   readonly bytes: number;
 }
-
-/** The same removal of several entries by this store. */
-export function removals(type: "expire" | "evict", keys: readonly string[]): LocalChange[] {
-  return keys.map((key) => ({ source: "local", type, key }));
-}

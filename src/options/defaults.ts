@@ -32,7 +32,7 @@ export function settingsOf(options: unknown) {
   const { servers, compression, connection, ...rest } = { ...DEFAULTS, ...readKeyStoreOptions(options) };
   return {
     ...rest,
-    servers: typeof servers === "string" ? [servers] : [...servers],
+    servers: typeof servers === "string" ? [servers] : servers,
     connection: { ...connection },
     /** Infinity: no compression. */
     compressAboveBytes: thresholdOf(compression),

@@ -1,9 +1,7 @@
-import { removals } from "../model/change.ts";
 import type { Emit } from "../model/events.ts";
 import type { Settings } from "../options/defaults.ts";
 import { CoherentCache } from "../read/coherent-cache.ts";
 import { ExpiredKeys } from "../read/expired-keys.ts";
-import { MemoryCache } from "../read/memory-cache.ts";
 import { Reader } from "../read/reader.ts";
 import { find } from "../storage/entries/find.ts";
 import { Database } from "../storage/idb/database.ts";
@@ -45,14 +43,12 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
   const earlyUses = new Set<string>();
 
   const feed = new ChangeFeed();
-  const memory = new MemoryCache(settings.cacheSize);
-  const cache = new CoherentCache(memory);
+  const cache = new CoherentCache(settings.cacheSize);
   const expired = new ExpiredKeys((keys, now) => {
-    feed.emit(removals("expire", keys));
+    feed.emit(keys.map((key) => ({ source: "local", type: "expire", key })));
     // Off the path of the call. A row that cannot be removed now is absent all the same.
     loadWriteSide()
-      .then(({ housekeeping }) => housekeeping.removeExpired(keys, now))
-      .then((isDone) => isDone && expired.removed(keys))
+      .then((side) => side.removeExpired(keys, now))
       .catch(() => undefined);
   });
   const database = new Database(name, {
@@ -79,20 +75,11 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
   const channel = new Channel(name, onTabMessage);
 
   function onTabMessage(message: TabMessage | ForeignMessage): void {
-    switch (message.type) {
-      case "hello":
-        return writeSide?.watch(message.instanceId);
-      case "changes":
-        writeSide?.watch(message.instanceId);
-        return feed.emit(message.changes.map((change) => ({ source: "tab", ...change })));
-      case "settled":
-        // A tab that publishes a dead tab's write may be the first to report it.
-        cache.dropOlder(message.keys, message.versions);
-        return writeSide?.settledElsewhere(message);
-      case "foreign":
-        cache.clear();
-        return writeSide?.anythingMayHaveChanged();
-    }
+    if (message.type === "changes") feed.emit(message.changes.map((change) => ({ source: "tab", ...change })));
+    // A tab that publishes a dead tab's write may be the first to report it.
+    if (message.type === "settled") cache.dropOlder(message.keys, message.versions);
+    if (message.type === "foreign") cache.clear();
+    writeSide?.onTabMessage(message);
   }
 
   async function openWriteSide(): Promise<WriteSide> {
@@ -105,7 +92,6 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
       instanceId,
       inBrowser,
       feed,
-      memory,
       cache,
       expired,
       database,
@@ -136,8 +122,6 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
     channel.open();
     loadWriteSide().catch(() => undefined);
     unfollow = followPage({
-      onWake: () => writeSide?.wake(),
-      onOffline: () => writeSide?.browserOffline(),
       onHide: () => {
         isHidden = true;
         channel.close();
@@ -155,7 +139,7 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
 
   return {
     reader,
-    cacheStats: () => memory.stats(clock.now()),
+    cacheStats: () => cache.stats(clock.now()),
     /**
      * The parts that write, publish and clean up.
      * @throws KeyStoreError STORAGE_UNAVAILABLE when they cannot be loaded. The next call tries again, in vain until a reload

@@ -1,4 +1,4 @@
-import { removals, type LocalChange } from "../model/change.ts";
+import type { LocalChange } from "../model/change.ts";
 import type { Emit } from "../model/events.ts";
 import { isTombstone } from "../model/row.ts";
 import { connectToNats } from "../network/connect.ts";
@@ -8,7 +8,6 @@ import type { Settings } from "../options/defaults.ts";
 import { Catalog } from "../read/catalog.ts";
 import type { CoherentCache } from "../read/coherent-cache.ts";
 import type { ExpiredKeys } from "../read/expired-keys.ts";
-import type { MemoryCache } from "../read/memory-cache.ts";
 import type { Reader } from "../read/reader.ts";
 import { Committer } from "../storage/commit/committer.ts";
 import type { Commit } from "../storage/commit/draft.ts";
@@ -19,7 +18,7 @@ import { Uses } from "../storage/eviction/uses.ts";
 import { Watchdog } from "../storage/idb/watchdog.ts";
 import type { Database } from "../storage/idb/database.ts";
 import type { Channel } from "../tabs/channel.ts";
-import { toldChanges } from "../tabs/messages.ts";
+import { toldChanges, type ForeignMessage, type TabMessage } from "../tabs/messages.ts";
 import { Liveness } from "../tabs/liveness.ts";
 import { exclusively } from "../tabs/locks.ts";
 import type { Clock } from "../util/clock.ts";
@@ -32,6 +31,7 @@ import { countChanges } from "./eviction-accounting.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { persistOnce } from "./persistence.ts";
 import { openPublishing } from "./publishing.ts";
+import { followWakeEvents } from "./wake-events.ts";
 
 /** An attempt to connect in the background may take longer than a call: browsers delay handshakes after failures. */
 const CONNECT_TIMEOUT_MS = 6_000;
@@ -48,7 +48,6 @@ export interface WriteSidePorts {
   readonly instanceId: string;
   readonly inBrowser: boolean;
   readonly feed: ChangeFeed;
-  readonly memory: Pick<MemoryCache, "versionOf">;
   readonly cache: CoherentCache;
   readonly expired: ExpiredKeys;
   readonly database: Database;
@@ -62,7 +61,7 @@ export type WriteSide = ReturnType<typeof openWriteSide>;
 
 /** Builds and connects the parts that commit, publish and clean up. */
 export function openWriteSide(ports: WriteSidePorts) {
-  const { settings, clock, emit, name, instanceId, inBrowser, channel, feed, memory, cache, expired, database, reader } = ports;
+  const { settings, clock, emit, name, instanceId, inBrowser, channel, feed, cache, expired, database, reader } = ports;
   const { namespace, timeoutMs, lingerMs, servers, connection, connect } = settings;
   database.watch = new Watchdog(clock).watch;
 
@@ -75,24 +74,26 @@ export function openWriteSide(ports: WriteSidePorts) {
       feed.emit(commits.map(changeOf));
       commitPublisher.publish(commits);
     },
-    isInMemory: (key) => memory.versionOf(key) !== undefined,
+    isInMemory: (key) => cache.versionOf(key) !== undefined,
     makeRoom: (bytes, keys) => evictor.makeRoom(bytes, keys),
   });
 
+  const emitRemoval = (type: "expire" | "evict") => (keys: readonly string[]) =>
+    feed.emit(keys.map((key) => ({ source: "local", type, key })));
   const uses = new Uses({ database, clock, isLimited: isLimited(settings) });
   for (const key of ports.earlyUses) uses.note(key);
   const sweepPorts: SweepPorts = {
     database,
     clock,
     stateOf: (transaction, id) => committer.stateOf(transaction, id),
-    onExpired: (keys) => feed.emit(removals("expire", keys)),
+    onExpired: emitRemoval("expire"),
   };
   const evictor = new Evictor({
     ...sweepPorts,
     maxEntries: settings.maxEntries,
     maxBytes: settings.maxBytes,
     uses,
-    onEvicted: (keys) => feed.emit(removals("evict", keys)),
+    onEvicted: emitRemoval("evict"),
     alone: (work) => exclusively(`${name}/evict`, work, EVICTION_WAIT_MS, clock),
   });
   feed.subscribe((changes) => {
@@ -165,22 +166,35 @@ export function openWriteSide(ports: WriteSidePorts) {
     sweepIntervalMs: settings.sweepIntervalMs,
   });
 
+  const wakeListener = { onWake: () => relay.wake(), onOffline: () => reachability.browserOffline() };
+  const unfollow = inBrowser ? followWakeEvents(wakeListener) : () => undefined;
+
   return {
     writer: new Writer(writerPorts),
     bulkWriter: new BulkWriter(writerPorts),
     catalog,
     housekeeping,
     outbox,
-    relay,
     transport,
+    async flush(): Promise<{ published: number; pending: number; rejected: number }> {
+      const { published } = await relay.flush();
+      return { published, ...(await outbox.count()) };
+    },
     noteUse: (key: string, now: number): void => uses.note(key, now),
-    /** Another store lives: learns of its end. */
-    watch: (other: string): void => liveness.watch(other),
-    settledElsewhere: publishing.settledElsewhere,
-    /** A tab with another protocol version has changed something. */
-    anythingMayHaveChanged(): void {
-      evictor.forgetCount();
-      relay.kick();
+    async removeExpired(keys: readonly string[], now: number): Promise<void> {
+      if (await housekeeping.removeExpired(keys, now)) expired.removed(keys);
+    },
+    onTabMessage(message: TabMessage | ForeignMessage): void {
+      switch (message.type) {
+        case "hello":
+        case "changes":
+          return liveness.watch(message.instanceId);
+        case "settled":
+          return publishing.settledElsewhere(message);
+        case "foreign":
+          evictor.forgetCount();
+          return relay.kick();
+      }
     },
     /** The database was deleted and created again. */
     reset(): void {
@@ -198,10 +212,9 @@ export function openWriteSide(ports: WriteSidePorts) {
       liveness.end();
       void transport.close();
     },
-    wake: (): void => relay.wake(),
-    browserOffline: (): void => reachability.browserOffline(),
     /** Ends all background work and connections. Operations under way must have ended. */
     async close(): Promise<void> {
+      unfollow();
       await housekeeping.stopSweeping();
       await publishing.stop();
       await committer.settled();

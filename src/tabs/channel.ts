@@ -1,4 +1,7 @@
-import { PROTOCOL, type ForeignMessage, type TabMessage } from "./messages.ts";
+import type { ForeignMessage, TabMessage } from "./messages.ts";
+
+/** The version of the messages. After a deployment, tabs with old and new code share a browser. */
+export const PROTOCOL = 1;
 
 /** The tabs that have the same namespace open. Without BroadcastChannel (old browsers, forbidden storage) a tab hears nothing. */
 export class Channel {

@@ -1,9 +1,6 @@
 import type { Change, ToldChange } from "../model/change.ts";
 
-/** The version of the messages below. After a deployment, tabs with old and new code share a browser: any change here needs the next number. */
-export const PROTOCOL = 1;
-
-/** What tabs tell each other. Never a value. */
+/** What tabs tell each other. Never a value. Any change here needs the next PROTOCOL number, see channel.ts. */
 export type TabMessage =
   /** A store holds its liveness lock from now on. */
   | { readonly type: "hello"; readonly instanceId: string }
