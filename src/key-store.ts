@@ -176,7 +176,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
 
   /** The newest unconfirmed or rejected write of each key. */
   pendingWrites(): Promise<PendingWrite[]> {
-    return this.#operations.run(() => this.#onWriteSide(({ catalog }) => catalog.pendingWrites()));
+    return this.#operations.run(() => this.#onWriteSide(({ outbox }) => outbox.pendingWrites()));
   }
 
   /**

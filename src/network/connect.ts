@@ -9,19 +9,16 @@ export interface ConnectOptions {
   readonly servers: readonly string[];
   /** Credentials and other options of the client, as the user gave them. */
   readonly connection: object;
-  /** The client's own limit for one attempt. */
-  readonly timeoutMs: number;
   /** Replaces nats.ws' `connect`. */
   readonly connect: ((options: object) => Promise<unknown>) | undefined;
+  /** The client's own limit for one attempt. */
+  readonly timeoutMs: number;
 }
 
 /** The attempt is given up this long after the client's own limit has passed. */
 const GRACE_MS = 500;
 
-/**
- * Connects to the first server that answers.
- * @throws Error with the cause, never with credentials
- */
+/** Connects to the first server that answers. @throws Error with the cause, never with credentials */
 export async function connectToNats({ clock, servers, connection, timeoutMs, connect }: ConnectOptions): Promise<Connection> {
   const connectClient: (options: object) => Promise<unknown> = connect ?? (await natsClient.load()).connect;
   const sockets = new AttemptSockets(clock, (connection as { wsFactory?: SocketFactory }).wsFactory);

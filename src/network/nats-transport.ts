@@ -2,8 +2,7 @@ import { isSafeId, wireSize, type Message } from "../model/envelope.ts";
 import { isSafeSubject } from "../model/subject.ts";
 import { asError } from "../util/errors.ts";
 import type { Connection, Receipt } from "./connection.ts";
-import { byDeadline } from "./deadline.ts";
-import { SharedConnection, type SharedConnectionOptions } from "./shared-connection.ts";
+import { byDeadline, SharedConnection, type SharedConnectionOptions } from "./shared-connection.ts";
 import type { PublishResult, Transport, TransportListener } from "./transport.ts";
 
 /** Core NATS: messages are published on the shared connection, and confirmed by the PONG to a PING after them. */
@@ -50,10 +49,7 @@ export class NatsTransport implements Transport {
     return this.#connection.close();
   }
 
-  /**
-   * Publishes messages with one flush, and fills in their receipts.
-   * @returns the failure, unless the server has read everything
-   */
+  /** Publishes messages with one flush, and fills in their receipts. @returns the failure, unless the server has read everything */
   async #exchange(messages: readonly Message[], receipts: Receipt[]): Promise<Error | undefined> {
     const { clock, timeoutMs } = this.#options;
     const use = this.#connection.acquire();

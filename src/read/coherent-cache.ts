@@ -37,7 +37,6 @@ export class CoherentCache extends MemoryCache {
     if (entry !== undefined) this.#add(key, entry, read);
   }
 
-  /** A commit of these keys begins. */
   beginCommit(keys: Iterable<string>): void {
     this.#committing = new Map(Array.from(keys, (key) => [key, { newest: 0 }]));
   }

@@ -84,10 +84,8 @@ export class OutboxDrain {
   async #publishBatch(batch: readonly OutboxMessage[], publish: PublishBatch): Promise<readonly PublishResult[]> {
     const results = await publish(batch.map(({ message }) => message));
     if (results === undefined) return [];
-    this.#ports.settler.settle(
-      batch.map(({ unsent }) => unsent),
-      results,
-    );
+    const sent = batch.map(({ unsent }) => unsent);
+    this.#ports.settler.settle(sent, results);
     this.#limits.adapt(results.every(({ status }) => status !== "unknown"));
     return results;
   }

@@ -9,7 +9,6 @@ export interface ReachabilityPorts {
   readonly countPending: () => Promise<number>;
   readonly onOffline: (error: Error, pending: number) => void;
   readonly onOnline: (pending: number) => void;
-  /** An attempt has failed. */
   readonly onFailure: () => void;
   /** A connection was opened after an attempt to connect had failed. */
   readonly onReachable: () => void;
@@ -97,7 +96,6 @@ export class Reachability implements TransportListener {
     this.#fail(error, false);
   }
 
-  /** Called when the browser loses its network. */
   browserOffline(): void {
     if (this.#browserIsOffline()) this.#reportOffline(new Error("The browser is offline."));
   }

@@ -16,7 +16,6 @@ export interface RelayPorts {
   readonly drainOutbox: (publish: PublishBatch) => Promise<Drained>;
 }
 
-/** The counts of a flush. */
 export type Flushed = Pick<Drained, "published" | "failed">;
 
 /**

@@ -8,7 +8,7 @@ import { Database } from "../storage/idb/database.ts";
 import { hasIndexedDB } from "../storage/idb/open.ts";
 import { ENTRIES } from "../storage/idb/schema.ts";
 import { Channel } from "../tabs/channel.ts";
-import type { ForeignMessage, TabMessage } from "../tabs/messages.ts";
+import type { TabMessage } from "../tabs/messages.ts";
 import { systemClock, type Clock } from "../util/clock.ts";
 import { LazyPart } from "../util/lazy-part.ts";
 import { randomId } from "../util/random-id.ts";
@@ -74,7 +74,7 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
 
   const channel = new Channel(name, onTabMessage);
 
-  function onTabMessage(message: TabMessage | ForeignMessage): void {
+  function onTabMessage(message: TabMessage): void {
     if (message.type === "changes") feed.emit(message.changes.map((change) => ({ source: "tab", ...change })));
     // A tab that publishes a dead tab's write may be the first to report it.
     if (message.type === "settled") cache.dropOlder(message.keys, message.versions);
@@ -84,21 +84,7 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
 
   async function openWriteSide(): Promise<WriteSide> {
     const part = await writeSidePart.load();
-    const parts = {
-      settings,
-      clock,
-      emit,
-      name,
-      instanceId,
-      inBrowser,
-      feed,
-      cache,
-      expired,
-      database,
-      reader,
-      channel,
-      earlyUses,
-    };
+    const parts = { settings, clock, emit, name, instanceId, inBrowser, feed, cache, expired, database, reader, channel, earlyUses };
     writeSide = part.openWriteSide(parts);
     earlyUses.clear();
     // Outside a browser, background work would keep a server's process alive.

@@ -18,16 +18,17 @@ import { Uses } from "../storage/eviction/uses.ts";
 import { Watchdog } from "../storage/idb/watchdog.ts";
 import type { Database } from "../storage/idb/database.ts";
 import type { Channel } from "../tabs/channel.ts";
-import { toldChanges, type ForeignMessage, type TabMessage } from "../tabs/messages.ts";
+import { toldChanges, type TabMessage } from "../tabs/messages.ts";
 import { Liveness } from "../tabs/liveness.ts";
 import { exclusively } from "../tabs/locks.ts";
 import type { Clock } from "../util/clock.ts";
+import { smallHash } from "../values/sha256.ts";
+import { smallSha256 } from "../values/small-sha256.ts";
 import { BulkWriter } from "../write/bulk-writer.ts";
 import { DraftBuilder } from "../write/draft-builder.ts";
 import { KeyQueue } from "../write/key-queue.ts";
 import { Writer } from "../write/writer.ts";
 import type { ChangeFeed } from "./change-feed.ts";
-import { countChanges } from "./eviction-accounting.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { persistOnce } from "./persistence.ts";
 import { openPublishing } from "./publishing.ts";
@@ -53,7 +54,6 @@ export interface WriteSidePorts {
   readonly database: Database;
   readonly reader: Reader;
   readonly channel: Pick<Channel, "post">;
-  /** Keys that were read before the write side had loaded. */
   readonly earlyUses: Iterable<string>;
 }
 
@@ -64,6 +64,7 @@ export function openWriteSide(ports: WriteSidePorts) {
   const { settings, clock, emit, name, instanceId, inBrowser, channel, feed, cache, expired, database, reader } = ports;
   const { namespace, timeoutMs, lingerMs, servers, connection, connect } = settings;
   database.watch = new Watchdog(clock).watch;
+  smallHash.loaded = smallSha256;
 
   const committer = new Committer(database, {
     instanceId,
@@ -100,7 +101,7 @@ export function openWriteSide(ports: WriteSidePorts) {
     const told = toldChanges(changes);
     if (told.length > 0) channel.post({ type: "changes", instanceId, changes: told });
   });
-  feed.subscribe(countChanges(evictor));
+  feed.subscribe((changes) => evictor.apply(changes));
 
   const publishing = openPublishing({
     clock,
@@ -138,7 +139,7 @@ export function openWriteSide(ports: WriteSidePorts) {
     },
   });
 
-  const catalog = new Catalog({ clock, database, committer, reader, expired });
+  const catalog = new Catalog({ clock, database, committer, reader, expired, countWrites: () => outbox.count() });
   const persist = settings.persist ? persistOnce() : () => undefined;
   const writerPorts = {
     drafts: new DraftBuilder({
@@ -184,7 +185,7 @@ export function openWriteSide(ports: WriteSidePorts) {
     async removeExpired(keys: readonly string[], now: number): Promise<void> {
       if (await housekeeping.removeExpired(keys, now)) expired.removed(keys);
     },
-    onTabMessage(message: TabMessage | ForeignMessage): void {
+    onTabMessage(message: TabMessage): void {
       switch (message.type) {
         case "hello":
         case "changes":

@@ -7,12 +7,9 @@ export type TabMessage =
   /** A store has changed entries. */
   | { readonly type: "changes"; readonly instanceId: string; readonly changes: readonly ToldChange[] }
   /** A store has published writes, or failed to. */
-  | ({ readonly type: "settled" } & SettledWrites);
-
-/** A message of another protocol version: anything may have happened. */
-export interface ForeignMessage {
-  readonly type: "foreign";
-}
+  | ({ readonly type: "settled" } & SettledWrites)
+  /** In place of a message of another protocol version: anything may have happened. */
+  | { readonly type: "foreign" };
 
 /** Writes that have left the outbox (confirmed), or that any tab may try again. Key and version of a write have the same index. */
 export interface SettledWrites {

@@ -16,7 +16,6 @@ export interface WriterPorts {
   readonly publisher: Pick<CommitPublisher, "outcome">;
   /** Opens the connection while the write is prepared. The returned function is called when the write ends. */
   readonly connectAhead: () => () => void;
-  /** The format in which a key is stored now. */
   readonly formatOf: (key: string) => Promise<KeyFormat | undefined>;
 }
 
@@ -56,12 +55,8 @@ export class Writer {
   async delete(key: string, { ifVersion, signal }: DeleteOptions): Promise<boolean> {
     let existed = false;
     const draft = this.#ports.drafts.delete(key, ifVersion);
-    await this.#write(
-      key,
-      signal,
-      async () => draft,
-      (commit) => (existed = commit.replaced !== undefined),
-    );
+    const onCommitted = (commit: Commit): unknown => (existed = commit.replaced !== undefined);
+    await this.#write(key, signal, async () => draft, onCommitted);
     return existed;
   }
 
@@ -73,7 +68,7 @@ export class Writer {
     key: string,
     signal: AbortSignal | undefined,
     prepare: (earlierCommitted: Promise<unknown>) => Promise<Draft>,
-    onCommitted: (commit: Commit) => void = () => undefined,
+    onCommitted?: (commit: Commit) => unknown,
   ): Promise<boolean> {
     const { queue, committer, publisher, connectAhead } = this.#ports;
     signal?.throwIfAborted();
@@ -86,7 +81,7 @@ export class Writer {
       place.handedOver();
       const [commit] = (await committing) as [Commit];
       place.leave();
-      onCommitted(commit);
+      onCommitted?.(commit);
       // An aborted signal ends the wait for the server. What resolves false must be on the disk all the same.
       const outcome = await unlessAborted<boolean | undefined>(publisher.outcome(commit), signal, () => undefined);
       if (outcome === undefined) await committer.durable(commit);

@@ -13,7 +13,7 @@ export interface GroupContext extends PlanContext {
   now(): number;
   stateOf(id: WriteId): Promise<WriteState | undefined>;
   /** Called after the keys were read. `allNew`: none of them had a row. */
-  onRead(allNew: boolean): void;
+  onRead(allNew: boolean): unknown;
   /** Called when the first requests of the transaction are made. */
   onRequested(): void;
 }
@@ -65,11 +65,6 @@ export async function writeGroup(
   return { results, superseded };
 }
 
-/** Whether a transaction failed because a key that seemed new exists. */
-export function isCollision(error: unknown): boolean {
-  return error instanceof Error && error.name === "ConstraintError";
-}
-
 /**
  * Whether a group whose transaction was reported as lost is in the database. One of its outbox records or rows proves it; only
  * rows are left once another tab has published the group.
@@ -77,10 +72,7 @@ export function isCollision(error: unknown): boolean {
 export async function areCommitted(transaction: IDBTransaction, commits: readonly Commit[]): Promise<boolean> {
   const states = await Promise.all(commits.map(({ row }) => outboxState(transaction, row.writeId)));
   if (states.some((state) => state !== undefined)) return true;
-  const { rows } = await find(
-    transaction,
-    commits.map(({ draft }) => draft.key),
-  );
+  const { rows } = await find(transaction, newestRows(commits).keys());
   return commits.some(({ draft, row }) => isRowOf(rows.get(draft.key), row.writeId));
 }
 

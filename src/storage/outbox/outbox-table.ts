@@ -123,10 +123,8 @@ async function supersedeRejected(
   const rejected = writes.filter(({ sequence }) => settlements.get(sequence)?.state === "rejected");
   if (rejected.length === 0) return settlements;
   const effective = new Map(settlements);
-  const { rows } = await find(
-    transaction,
-    rejected.map(({ key }) => key),
-  );
+  const keys = rejected.map(({ key }) => key);
+  const { rows } = await find(transaction, keys);
   for (const { sequence, key } of rejected) {
     if (!isRowOf(rows.get(key), [instanceId, sequence])) effective.set(sequence, { state: "superseded" });
   }
