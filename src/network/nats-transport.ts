@@ -11,20 +11,16 @@ export class NatsTransport implements Transport {
   readonly #listener: TransportListener;
   readonly #options: SharedConnectionOptions;
   /** As the last connection has reported it. */
-  #maxMessageBytes = Infinity;
+  maxMessageBytes = Infinity;
 
   constructor(connect: () => Promise<Connection>, listener: TransportListener, options: SharedConnectionOptions) {
     const connected = ({ maxPayloadBytes }: Connection): void => {
-      this.#maxMessageBytes = maxPayloadBytes;
+      this.maxMessageBytes = maxPayloadBytes;
       listener.connected();
     };
     this.#connection = new SharedConnection(connect, { connected, unreachable: (error) => listener.unreachable(error) }, options);
     this.#listener = listener;
     this.#options = options;
-  }
-
-  get maxMessageBytes(): number {
-    return this.#maxMessageBytes;
   }
 
   async publish(messages: readonly Message[]): Promise<PublishResult[]> {

@@ -11,7 +11,7 @@ export interface CommitPublisherPorts {
   readonly namespace: string;
   readonly transport: Pick<Transport, "keepConnected" | "publish">;
   readonly committer: Pick<Committer, "durable">;
-  readonly reachability: Pick<Reachability, "isOffline" | "reported">;
+  readonly reachability: Readonly<Pick<Reachability, "isOffline" | "reported">>;
   readonly relay: Pick<Relay, "kick" | "retryLater">;
   readonly settler: Pick<Settler, "settle">;
   readonly waiters: Pick<Waiters, "wait">;

@@ -10,7 +10,7 @@ export interface RelayPorts {
   readonly inBackground: boolean;
   /** The limit for one attempt. */
   readonly timeoutMs: number;
-  readonly reachability: Pick<Reachability, "attemptFailed" | "backOff" | "beginStep" | "isReportedOffline" | "msUntilDue">;
+  readonly reachability: Readonly<Pick<Reachability, "attemptFailed" | "backOff" | "beginStep" | "isReportedOffline" | "msUntilDue">>;
   readonly transport: Pick<Transport, "ping" | "publish">;
   /** Publishes the outbox once. */
   readonly drainOutbox: (publish: PublishBatch) => Promise<Drained>;

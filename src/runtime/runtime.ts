@@ -48,7 +48,7 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
     feed.emit(keys.map((key) => ({ source: "local", type: "expire", key })));
     // Off the path of the call. A row that cannot be removed now is absent all the same.
     loadWriteSide()
-      .then((side) => side.removeExpired(keys, now))
+      .then(({ housekeeping }) => housekeeping.removeExpired(keys, now))
       .catch(() => undefined);
   });
   const database = new Database(name, {
@@ -65,7 +65,7 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
     cache,
     expired,
     emit,
-    onUse: (key, now) => (writeSide === undefined ? void earlyUses.add(key) : writeSide.noteUse(key, now)),
+    onUse: (key, now) => (writeSide === undefined ? void earlyUses.add(key) : writeSide.uses.note(key, now)),
     readRows: (keys) => database.run([ENTRIES], "readonly", async (transaction) => (await find(transaction, keys)).rows),
   });
   // In this order. The write side adds the other tabs and the eviction accounting.

@@ -161,6 +161,7 @@ export function openWriteSide(ports: WriteSidePorts) {
     clock,
     committer,
     evictor,
+    expired,
     uses,
     emit: (changes) => feed.emit(changes),
     sweepLock: `${name}/sweep`,
@@ -181,10 +182,7 @@ export function openWriteSide(ports: WriteSidePorts) {
       const { published } = await relay.flush();
       return { published, ...(await outbox.count()) };
     },
-    noteUse: (key: string, now: number): void => uses.note(key, now),
-    async removeExpired(keys: readonly string[], now: number): Promise<void> {
-      if (await housekeeping.removeExpired(keys, now)) expired.removed(keys);
-    },
+    uses,
     onTabMessage(message: TabMessage): void {
       switch (message.type) {
         case "hello":

@@ -20,12 +20,9 @@ export interface SettledWrites {
 
 /** This store's own changes, as other tabs are told of them. */
 export function toldChanges(changes: readonly Change[]): ToldChange[] {
-  const told: ToldChange[] = [];
-  for (const change of changes) {
-    if (change.source !== "local") continue;
-    if (change.type === "store" || change.type === "delete") told.push({ type: change.type, key: change.key, version: change.version });
-    else if (change.type === "clear") told.push({ type: "clear" });
-    else told.push({ type: change.type, key: change.key });
-  }
-  return told;
+  return changes.flatMap((change): ToldChange[] => {
+    if (change.source !== "local") return [];
+    if (change.type === "store" || change.type === "delete") return [{ type: change.type, key: change.key, version: change.version }];
+    return change.type === "clear" ? [{ type: "clear" }] : [{ type: change.type, key: change.key }];
+  });
 }

@@ -5,7 +5,7 @@ import { touchOutbox } from "../outbox/outbox-table.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { DeferredTasks, type DeferredTask } from "./deferred-tasks.ts";
 import type { Commit, Draft } from "./draft.ts";
-import { GroupCommitter, type Conclusion, type Group, type GroupCommitterOptions } from "./group-committer.ts";
+import { GroupCommitter, NOTHING, type Conclusion, type Group, type GroupCommitterOptions } from "./group-committer.ts";
 import { OwnWrites } from "./own-writes.ts";
 import { durabilityOf } from "./plan.ts";
 import { SettlementTasks } from "./settlement-tasks.ts";
@@ -158,5 +158,3 @@ export class Committer {
     return { calls, tasks: this.#tasks.take(durability), mayPublish, durability };
   }
 }
-
-const NOTHING = (): undefined => undefined;

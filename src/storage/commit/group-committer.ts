@@ -159,7 +159,7 @@ export class GroupCommitter {
     const isStorageGone = codeOf(error) === "STORAGE_UNAVAILABLE" || codeOf(error) === "CLOSED";
     // One of them may be the cause: each gets a transaction of its own.
     if (calls.length + tasks.length > 1 && (isAbortWithoutReason(error) || !isStorageGone)) {
-      let conclusion = NOTHING;
+      let conclusion: Conclusion = NOTHING;
       for (const call of calls) conclusion = await this.commit({ ...group, calls: [call], tasks: [] }, conclusion);
       for (const task of tasks) conclusion = await this.commit({ ...group, calls: [], tasks: [task] }, conclusion);
       return conclusion;
@@ -172,7 +172,7 @@ export class GroupCommitter {
   }
 }
 
-const NOTHING: Conclusion = () => undefined;
+export const NOTHING = (): undefined => undefined;
 
 function keysOf(calls: readonly Call[]): string[] {
   return calls.flatMap(({ drafts }) => drafts.map(({ key }) => key));

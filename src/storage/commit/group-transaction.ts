@@ -1,6 +1,6 @@
 import type { WriteId } from "../../model/metadata.ts";
 import { liveEntry } from "../../model/row.ts";
-import { find, type Found } from "../entries/find.ts";
+import { find } from "../entries/find.ts";
 import { addRows, replaceRows } from "../entries/write.ts";
 import type { WriteState } from "../outbox/outbox-record.ts";
 import { addToOutbox, isRowOf, outboxState, predecessorOf, removeFromOutbox } from "../outbox/outbox-table.ts";
@@ -80,11 +80,7 @@ function newestRows(commits: readonly Commit[]): Map<string, Commit["row"]> {
   return new Map(commits.map(({ draft, row }) => [draft.key, row]));
 }
 
-async function readSlots(
-  transaction: IDBTransaction,
-  keys: ReadonlySet<string>,
-  { instanceId, stateOf, now }: GroupContext,
-): Promise<{ slots: Map<string, Slot>; removable: Map<string, WriteId>; found: Found }> {
+async function readSlots(transaction: IDBTransaction, keys: ReadonlySet<string>, { instanceId, stateOf, now }: GroupContext) {
   const slots = new Map<string, Slot>();
   /** By their keys, writes that leave the outbox when a newer one is written: their messages are made from the row. */
   const removable = new Map<string, WriteId>();

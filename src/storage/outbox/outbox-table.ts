@@ -102,10 +102,7 @@ export function isRowOf(row: Row | undefined, [instanceId, sequence]: WriteId): 
 }
 
 /** The record that holds a write, if the outbox has one. */
-async function recordOf(
-  transaction: IDBTransaction,
-  [instanceId, sequence]: WriteId,
-): Promise<{ recordKey: WriteId; record: OutboxRecord } | undefined> {
+async function recordOf(transaction: IDBTransaction, [instanceId, sequence]: WriteId) {
   const outbox = transaction.objectStore(OUTBOX);
   const cursor = await promisifyRequest(outbox.openCursor(IDBKeyRange.bound([instanceId, 0], [instanceId, sequence]), "prev"));
   const record: unknown = cursor?.value;
