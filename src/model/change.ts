@@ -6,8 +6,8 @@ export type Change = LocalChange | TabChange;
 
 /** A change made by this store. Writes carry what memory keeps and what eviction counts. */
 export type LocalChange = { readonly source: "local" } & (
-  | { readonly type: "store"; readonly key: string; readonly version: number; readonly entry: StoredEntry; readonly grew: Growth }
-  | { readonly type: "delete"; readonly key: string; readonly version: number; readonly grew: Growth }
+  | { readonly type: "store"; readonly key: string; readonly version: number; readonly entry: StoredEntry; readonly grew: Usage }
+  | { readonly type: "delete"; readonly key: string; readonly version: number; readonly grew: Usage }
   | Removal
 );
 
@@ -26,13 +26,8 @@ export interface StoredEntry {
   readonly payload: Payload;
 }
 
-/** By how much the database grew: entries, and bytes of payload before compression. Negative where it shrank. */
-export interface Growth {
+/** A number of entries, and the bytes of their payloads before compression. As a growth, negative where the database shrank. */
+export interface Usage {
   readonly entries: number;
   readonly bytes: number;
-}
-
-/** The same removal of several entries by this store. */
-export function removals(type: "expire" | "evict", keys: readonly string[]): LocalChange[] {
-  return keys.map((key) => ({ source: "local", type, key }));
 }

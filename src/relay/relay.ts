@@ -10,13 +10,12 @@ export interface RelayPorts {
   readonly inBackground: boolean;
   /** The limit for one attempt. */
   readonly timeoutMs: number;
-  readonly reachability: Pick<Reachability, "attemptFailed" | "backOff" | "beginStep" | "isReportedOffline" | "msUntilDue">;
+  readonly reachability: Readonly<Pick<Reachability, "attemptFailed" | "backOff" | "beginStep" | "isReportedOffline" | "msUntilDue">>;
   readonly transport: Pick<Transport, "ping" | "publish">;
   /** Publishes the outbox once. */
   readonly drainOutbox: (publish: PublishBatch) => Promise<Drained>;
 }
 
-/** The counts of a flush. */
 export type Flushed = Pick<Drained, "published" | "failed">;
 
 /**

@@ -1,7 +1,7 @@
 import { messageFor, wireSize } from "../model/envelope.ts";
 import type { EntryRow } from "../model/row.ts";
 import { KeyStoreError } from "../util/errors.ts";
-import type { Compressed } from "../values/compressed.ts";
+import type { Compressed } from "../values/pipeline-forward.ts";
 
 /** A message without its payload, key and tags has fewer bytes than this. */
 const ENVELOPE_BYTES = 2048;

@@ -5,8 +5,8 @@ import type { Durability } from "../idb/transaction.ts";
 export interface DeferredTask {
   /** `strict`: only a strict transaction takes it. `relaxed`: any transaction does. */
   readonly durability: Durability;
-  /** May run more than once. Undefined: nothing has to be awaited. */
-  work(transaction: IDBTransaction): Promise<void> | undefined;
+  /** May run more than once. */
+  work(transaction: IDBTransaction): Promise<void> | void;
   /** Called before `done` when the work could not be committed. */
   failed(): void;
   done(): void;

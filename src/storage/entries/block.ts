@@ -49,7 +49,6 @@ export async function keysAt(entries: IDBObjectStore, place: IDBValidKey): Promi
   return typeof place === "string" ? [place] : [...(asBlock(await promisifyRequest<unknown>(entries.get(place)))?.keys() ?? [])];
 }
 
-/** The number of entries in the record at a place. */
 export function entriesAt(place: IDBValidKey): number {
   const [, entries] = Array.isArray(place) ? place : [];
   return isCount(entries) && entries <= BLOCK_ENTRIES ? entries : 1;
