@@ -2,8 +2,9 @@ import { describe, expect, it, vi } from "vitest";
 import { destroyNamespace, NASKeyStore } from "./key-store.ts";
 import { META } from "./storage/idb/schema.ts";
 import { codeOf, errorOf } from "./testing/errors.ts";
+import { deferred } from "./testing/fake-connection.ts";
 import { allOutbox, allRows, loseStorage, openDatabase, resultOf } from "./testing/indexeddb.ts";
-import { DATABASE, elapse, listen, NAMESPACE, stopTime, turns, until, usePage } from "./testing/stores.ts";
+import { DATABASE, event, listen, NAMESPACE, usePage } from "./testing/stores.ts";
 
 const page = usePage();
 
@@ -65,11 +66,12 @@ describe("close", () => {
     const store = page.open();
     const controller = new AbortController();
     const writing = store.store("k", 1, { signal: controller.signal });
-    await until(() => page.nats.log.length === 1);
+    await page.nats.received(1);
     controller.abort();
     expect(await writing).toBe(false);
     const closing = store.close();
-    await turns();
+    // The message has no answer yet.
+    await allOutbox(openDatabase(DATABASE));
     page.nats.answer();
     await closing;
     expect(await allOutbox(openDatabase(DATABASE))).toEqual([]);
@@ -123,27 +125,21 @@ describe("close", () => {
     await store.store("k", 1);
     await store.close();
     page.nats.dialling = "answers";
-    const next = page.open();
-    await until(async () => (await next.pendingWrites()).length === 0);
+    await event(page.open(), "published");
     expect(page.nats.log).toEqual(["k@1"]);
   });
 
   it("ends all background work", async () => {
-    stopTime();
     page.nats.dialling = "refuses";
     const store = page.open({ sweepIntervalMs: 1_000 });
-    const writing = store.store("k", 1);
-    await turns();
-    await elapse(100);
-    expect(await writing).toBe(false);
-    const closing = store.close();
-    await elapse(100);
-    await closing;
+    expect(await store.store("k", 1)).toBe(false);
+    expect(page.clock.timers).toBeGreaterThan(0);
+    await store.close();
     const { dials } = page.nats;
     page.events.dispatchEvent(new Event("online"));
-    await elapse(5_000, 500);
+    await page.clock.advance(10_000);
     expect(page.nats.dials).toBe(dials);
-    expect(vi.getTimerCount()).toBe(0);
+    expect(page.clock.timers).toBe(0);
   });
 
   it("finishes the eviction under way", async () => {
@@ -151,7 +147,6 @@ describe("close", () => {
     const store = page.open({ maxEntries: 1 });
     await store.bulkStore({ a: 1, b: 2, c: 3 });
     const closing = store.close();
-    await turns(200);
     letGo();
     await closing;
     expect(Object.keys(await allRows(openDatabase(DATABASE)))).toEqual(["c"]);
@@ -169,17 +164,16 @@ describe("close", () => {
 
 describe("what waits", () => {
   it("is published with exponential backoff once the server answers, with its events", async () => {
-    stopTime();
-    vi.spyOn(Math, "random").mockReturnValue(1);
+    page.clock.chance = 1;
     page.nats.dialling = "refuses";
     const store = page.open();
     const events = listen(store);
-    const writing = store.store("k", 1);
-    await until(() => page.nats.dials > 0);
-    await elapse(100);
-    expect(await writing).toBe(false);
+    expect(await store.store("k", 1)).toBe(false);
     page.nats.dialling = "answers";
-    await elapse(1_500);
+    const published = event(store, "published");
+    const online = event(store, "online");
+    await page.clock.advance(1_500);
+    await Promise.all([published, online]);
     expect(page.nats.log).toEqual(["k@1"]);
     expect(events.map(({ type }) => type)).toEqual(expect.arrayContaining(["offline", "online", "published"]));
   });
@@ -188,42 +182,42 @@ describe("what waits", () => {
     ["never answers at all, then does", "hangs"],
     ["refuses", "refuses"],
   ] as const)("is published in the end when the server %s", async (_, dialling) => {
-    stopTime();
-    vi.spyOn(Math, "random").mockReturnValue(1);
+    page.clock.chance = 1;
     page.nats.dialling = dialling;
     const store = page.open({ timeoutMs: 2_000 });
     const writing = store.store("k", 1);
-    await until(() => page.nats.dials > 0);
-    await elapse(2_200);
+    await page.nats.when(() => page.nats.dials > 0);
+    await page.clock.advance(2_000);
     expect(await writing).toBe(false);
-    await elapse(3_800);
+    await page.clock.advance(4_000);
     // As nats.ws does after the 6 s that it was given.
     page.nats.cut();
-    await elapse(200);
     page.nats.dialling = "answers";
-    await elapse(70_000, 250);
+    for (let seconds = 0; seconds < 70; seconds++) {
+      await page.clock.advance(1_000);
+      await page.drained();
+    }
     expect(page.nats.log).toEqual(["k@1"]);
   });
 
   it("is announced before its call resolves false, even if the attempt to connect failed before the commit", async () => {
-    await page.open().ping(); // what loads lazily is there
-    stopTime();
     const database = openDatabase(DATABASE);
-    let [isHeld, isReleased] = [false, false];
+    const held = deferred<void>();
+    let isReleased = false;
     // While another tab holds this table, no connection to the database gets ready.
     const holding = database.run([META], "readwrite", async (transaction) => {
-      isHeld = true;
+      held.resolve();
       while (!isReleased) await resultOf(transaction.objectStore(META).count());
     });
-    await until(() => isHeld);
+    await held.promise;
     page.nats.dialling = "hangs";
     const store = page.open();
     const events = listen(store);
     const writing = store.store("k", 1);
-    await until(() => page.nats.dials === 2);
-    await elapse(100); // the write waits for the database
+    await page.nats.when(() => page.nats.dials === 1);
+    // The write waits for the database meanwhile.
     page.nats.cut();
-    await turns();
+    await page.clock.advance(0);
     isReleased = true;
     await holding;
     expect(await writing).toBe(false);
@@ -236,7 +230,7 @@ describe("what waits", () => {
     await store.store("k", 1);
     page.nats.dialling = "answers";
     page.events.dispatchEvent(new Event("online"));
-    await until(() => page.nats.log.length > 0);
+    await page.nats.received(1);
     expect(page.nats.log).toEqual(["k@1"]);
   });
 
@@ -252,10 +246,15 @@ describe("what waits", () => {
 
   it("is told by flush while another tab has its turn, instead of an error", async () => {
     page.nats.dialling = "refuses";
+    // Shorter than the first backoff.
     const store = page.open({ timeoutMs: 30 });
     await store.store("k", 1);
-    const letGo = await page.locks.take(`nas-keystore/${NAMESPACE}/drain`);
-    expect(await store.flush()).toEqual({ published: 0, pending: 1, rejected: 0 });
+    await page.drained();
+    const letGo = await page.locks.take(`${DATABASE}/drain`);
+    const flushing = store.flush();
+    await page.locks.asked(`${DATABASE}/drain`);
+    await page.clock.advance(30);
+    expect(await flushing).toEqual({ published: 0, pending: 1, rejected: 0 });
     letGo();
   });
 
@@ -267,17 +266,12 @@ describe("what waits", () => {
     await store.store("expires", 3, { ttl: 60 });
     await store.clearCache();
     expect(await store.listKeys()).toEqual(["expires", "waits"]);
-    const { now } = Date;
-    Date.now = () => now() + 61_000;
-    try {
-      expect(await store.sweep()).toBe(0);
-      expect(await store.listKeys()).toEqual(["waits"]);
-      page.nats.dialling = "answers";
-      page.events.dispatchEvent(new Event("online"));
-      await until(async () => (await store.pendingWrites()).length === 0);
-    } finally {
-      Date.now = now;
-    }
+    page.clock.wallTime += 61_000;
+    expect(await store.sweep()).toBe(0);
+    expect(await store.listKeys()).toEqual(["waits"]);
+    page.nats.dialling = "answers";
+    page.events.dispatchEvent(new Event("online"));
+    await page.nats.received(3);
     expect(page.nats.log.toSorted()).toEqual(["confirmed@1", "expires@1", "waits@1"]);
   });
 
@@ -288,7 +282,7 @@ describe("what waits", () => {
     expect(page.nats.dials).toBe(0);
     page.navigator.onLine = true;
     page.events.dispatchEvent(new Event("online"));
-    await until(() => page.nats.log.length > 0);
+    await page.nats.received(1);
   });
 });
 
@@ -297,7 +291,7 @@ describe("a page", () => {
     const store = page.open({ lingerMs: 60_000 });
     await store.store("k", 1);
     page.events.dispatchEvent(new Event("pagehide"));
-    await until(() => page.nats.open === 0);
+    await page.nats.closed();
     page.events.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
     expect(store.getCacheStats().size).toBe(0);
     expect(await store.retrieve("k")).toBe(1);
@@ -307,7 +301,7 @@ describe("a page", () => {
     const store = page.open();
     const events = listen(store);
     await store.store("k", 1);
-    await until(async () => (await store.pendingWrites()).length === 0);
+    await store.flush();
     await destroyNamespace(NAMESPACE);
     expect(await store.retrieve("k")).toBeUndefined();
     expect(events.filter(({ type }) => type === "reset")).toHaveLength(1);
@@ -319,11 +313,11 @@ describe("a page", () => {
 it("a store whose database was deleted counts its entries anew, so that limits evict nothing too early", async () => {
   const store = page.open({ maxEntries: 2 });
   await store.bulkStore({ a: 1, b: 2 });
-  await turns(200);
+  await page.evicted();
   await destroyNamespace(NAMESPACE);
   expect(await store.retrieve("a")).toBeUndefined();
   await store.bulkStore({ c: 3, d: 4 });
-  await turns(200);
+  await page.evicted();
   expect(await store.listKeys()).toEqual(["c", "d"]);
 });
 

@@ -22,7 +22,7 @@ import type { WriteSide } from "./runtime/write-side.ts";
 import { deleteDatabase } from "./storage/idb/open.ts";
 import type { PendingWrite } from "./storage/outbox/pending-writes.ts";
 import { abortable } from "./util/abort.ts";
-import { systemClock } from "./util/clock.ts";
+import { systemClock, type Clock } from "./util/clock.ts";
 import { captureAs, captureForUpdate } from "./values/captured-value.ts";
 
 /**
@@ -38,9 +38,11 @@ export class NASKeyStore extends KeyStoreEventTarget {
    * STORAGE_UNAVAILABLE.
    * @throws KeyStoreError INVALID_OPTION
    */
-  constructor(options?: KeyStoreOptions) {
+  constructor(options?: KeyStoreOptions);
+  /** @param clock moved by the tests. Not part of the public declarations */
+  constructor(options?: KeyStoreOptions, clock?: Clock) {
     super();
-    this.#runtime = openRuntime(settingsOf(options), (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail })));
+    this.#runtime = openRuntime(settingsOf(options), (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail })), clock);
   }
 
   /**

@@ -106,6 +106,21 @@ export const rejections: readonly ContractCase[] = [
     },
   },
   {
+    title: "getMetadata reports a rejected write as rejected until discardRejected removes it from the outbox",
+    serverConfig: DENIES_SECRETS,
+    run: async ({ openStore }) => {
+      const store = openStore();
+      await assertRejects(store.store("secret", 1), "PUBLISH_REJECTED");
+      const state = async (): Promise<object> => {
+        const { pending, rejected } = (await store.getMetadata("secret"))!;
+        return { pending, rejected };
+      };
+      assert.deepEqual(await state(), { pending: false, rejected: true });
+      assert.equal(await store.discardRejected("secret"), 1);
+      assert.deepEqual(await state(), { pending: false, rejected: false });
+    },
+  },
+  {
     title: "A write is queued and `offline` is dispatched when the credentials are wrong, and the right credentials publish the write",
     serverConfig: DENIES_SECRETS,
     failsSockets: true, // the server closes the connection without a WebSocket closing handshake

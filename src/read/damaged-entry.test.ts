@@ -57,3 +57,19 @@ describe("what is damaged", () => {
     expect(await store.retrieve("k", { useCache: false })).toBe(1);
   });
 });
+
+describe("a record that is not a row", () => {
+  it("rejects CHECKSUM_MISMATCH until the key is stored or updated", async () => {
+    const database = openDatabase(DATABASE);
+    await putRows(database, { stored: { version: 4 }, updated: null });
+    database.close();
+    const store = page.open();
+    expect(await codeOf(() => store.retrieve("stored"))).toBe("CHECKSUM_MISMATCH");
+    expect(await codeOf(() => store.getMetadata("updated"))).toBe("CHECKSUM_MISMATCH");
+    await store.store("stored", 1);
+    await store.update("updated", 2);
+    expect(await store.getMetadata("stored")).toMatchObject({ version: 5 });
+    expect((await store.getMetadata("stored"))?.createdAt.getFullYear()).toBeGreaterThan(2000);
+    expect(await store.retrieve("updated")).toBe(2);
+  });
+});

@@ -1,8 +1,10 @@
-import { describe, expect, it } from "vitest";
+import { IDBObjectStore } from "fake-indexeddb";
+import { describe, expect, it, vi } from "vitest";
 import type { EntryRow } from "../model/row.ts";
 import { codeOf } from "../testing/errors.ts";
+import { FakeChannel } from "../testing/fake-channel.ts";
 import { allRows, openDatabase, putRows, watchTransactions } from "../testing/indexeddb.ts";
-import { DATABASE, turns, usePage } from "../testing/stores.ts";
+import { DATABASE, usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
@@ -14,11 +16,32 @@ async function damage(key: string, change: Partial<Record<keyof EntryRow, unknow
   database.release();
 }
 
+/**
+ * Begins work when so many requests have been made of IndexedDB, or at once.
+ * @returns waits for its end. Begins it if there were fewer requests
+ */
+function atRequest(count: number, work: () => Promise<unknown>): () => Promise<unknown> {
+  let requests = 0;
+  let working = count === 0 ? work() : undefined;
+  const methods = ["get", "getKey", "getAllKeys", "add", "put", "delete", "openCursor"] as const;
+  const spies = methods.map((name) => {
+    const method = IDBObjectStore.prototype[name] as (...given: unknown[]) => IDBRequest;
+    return vi.spyOn(IDBObjectStore.prototype, name).mockImplementation(function (this: globalThis.IDBObjectStore, ...given: unknown[]) {
+      if (++requests === count) working = work();
+      return method.apply(this, given) as never;
+    });
+  });
+  return () => {
+    spies.forEach((spy) => spy.mockRestore());
+    return (working ??= work());
+  };
+}
+
 describe("a read", () => {
   it("is answered from memory after a write, without a transaction", async () => {
     const store = page.open();
     await store.store("k", 1);
-    await turns();
+    await store.flush();
     const transactions = watchTransactions();
     expect(await store.retrieve("k")).toBe(1);
     expect(transactions).not.toHaveBeenCalled();
@@ -101,14 +124,15 @@ describe("cold reads", () => {
     const other = page.open();
     await other.store("k", "old");
     const store = page.open();
-    // However the two interleave: the read is begun a bit later each time.
-    for (let delay = 0; delay < 12; delay++) {
-      const writing = write(store);
-      await turns(delay);
-      await Promise.all([store.retrieve("k"), writing]);
+    await store.flush();
+    // However the two interleave: the read begins at a later request of the write each time.
+    for (let requests = 0; requests < 8; requests++) {
+      const reading = atRequest(requests, () => store.retrieve("k"));
+      await write(store);
+      await reading();
       expect(await store.retrieve("k")).toBe(expected);
       await other.store("k", "old");
-      await turns();
+      await FakeChannel.delivered();
     }
   });
 });

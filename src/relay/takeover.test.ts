@@ -3,7 +3,8 @@ import type { Row } from "../model/row.ts";
 import { commitOne } from "../testing/committer.ts";
 import { storeDraft } from "../testing/drafts.ts";
 import { deferred } from "../testing/fake-connection.ts";
-import { allOutbox, openDatabase, putOutbox, putRows } from "../testing/indexeddb.ts";
+import { codeOf } from "../testing/errors.ts";
+import { allOutbox, loseStorage, openDatabase, putOutbox, putRows } from "../testing/indexeddb.ts";
 import { leaveWrites, setUpPublishing } from "../testing/publishing.ts";
 import { entryRow, sha256Of, tombstone } from "../testing/rows.ts";
 import { DATABASE, listen, usePage } from "../testing/stores.ts";
@@ -203,5 +204,48 @@ describe("while another tab drains the outbox", () => {
     expect(transport.ids).toEqual([[newest.row.writeId.join("-")]]);
     await committer.settled();
     expect(await readOutbox()).toEqual([]);
+  });
+});
+
+it("a drain leaves the writes of a tab that opens meanwhile to that tab", async () => {
+  const draining = page.open();
+  await draining.store("warm", 1);
+  await draining.flush();
+  const database = openDatabase(DATABASE);
+  const names = Array.from({ length: 256 }, (_, n) => `old${n}`);
+  await putRows(database, Object.fromEntries(names.map((key, n) => [key, entryRow({ writeId: ["", n + 1] })])));
+  await putOutbox(database, "", {
+    state: "queued",
+    attempts: 0,
+    writes: names.map((key, n) => ({ sequence: n + 1, key, version: 1, operation: "store" as const })),
+  });
+  page.nats.hold();
+  const flushing = draining.flush();
+  await page.nats.receivedOf("old255");
+  const opened = page.open();
+  const storing = opened.store("k", 1);
+  await page.nats.receivedOf("k");
+  page.nats.answer();
+  await Promise.all([flushing, storing]);
+  await page.drained();
+  expect(page.nats.of("k")).toHaveLength(1);
+});
+
+describe("a confirmation that could not be recorded", () => {
+  it("delays another tab's write of the key only until the next transaction that succeeds", async () => {
+    const [one, other] = [page.open(), page.open()];
+    await one.store("warm", 1);
+    await one.flush();
+    page.nats.hold();
+    const writing = one.store("k", 1);
+    await page.nats.receivedOf("k");
+    const find = loseStorage();
+    page.nats.answer();
+    expect(await writing).toBe(true);
+    // Looks at the outbox when what was settled is written, or is known not to be.
+    expect(await codeOf(() => one.pendingWrites())).toBe("STORAGE_UNAVAILABLE");
+    find();
+    await one.store("another", 1);
+    expect(await other.store("k", 2)).toBe(true);
   });
 });

@@ -1,32 +1,45 @@
 import fc from "fast-check";
-import { beforeEach, describe, expect, it, vi } from "vitest";
+import { beforeEach, describe, expect, it } from "vitest";
 import { isTombstone } from "../model/row.ts";
-import { allOutbox, allRows, LAYOUTS, openDatabase, useBlocks } from "../testing/indexeddb.ts";
-import { turns, until, usePage } from "../testing/stores.ts";
+import { ENTRIES, META, type Table } from "../storage/idb/schema.ts";
+import { allOutbox, allRows, LAYOUTS, openDatabase, resultOf, useBlocks } from "../testing/indexeddb.ts";
+import { eventually, usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
 // Attempts follow each other at once.
-beforeEach(() => void vi.spyOn(Math, "random").mockReturnValue(0));
+beforeEach(() => void (page.clock.chance = 0));
 
 const key = fc.constantFrom("a", "b", "c");
 const tab = fc.nat(1);
 type Step =
   | { do: "store" | "delete" | "update" | "bulk"; tab: number; key: string }
   | { do: "hold" | "answer" | "cut" | "refuse" | "accept" }
-  | { do: "pass"; turns: number };
+  | { do: "pass"; ms: number }
+  | { do: "read"; table: Table };
 const write = fc.record({ do: fc.constantFrom("store", "delete", "update", "bulk"), tab, key });
 const server = fc.record({ do: fc.constantFrom("hold", "answer", "cut", "refuse", "accept") });
-const pass = fc.record({ do: fc.constant("pass"), turns: fc.nat(30) });
-const steps = fc.array(fc.oneof({ weight: 5, arbitrary: write }, { weight: 2, arbitrary: server }, { weight: 3, arbitrary: pass }), {
-  minLength: 5,
-  maxLength: 25,
-}) as fc.Arbitrary<Step[]>;
+const pass = fc.record({ do: fc.constant("pass"), ms: fc.nat(30) });
+/** Takes as long as a transaction does: one that waits for the writes before it, or one of a table that they do not use. */
+const read = fc.record({ do: fc.constant("read"), table: fc.constantFrom(ENTRIES, META) });
+const steps = fc.array(
+  fc.oneof(
+    { weight: 5, arbitrary: write },
+    { weight: 2, arbitrary: server },
+    { weight: 1, arbitrary: pass },
+    { weight: 3, arbitrary: read },
+  ),
+  {
+    minLength: 5,
+    maxLength: 25,
+  },
+) as fc.Arbitrary<Step[]>;
 
 /** Every write that a store has acknowledged arrives in the end, and of each key the newest arrives last. */
 async function converge(tabs: number, script: readonly Step[], round: number): Promise<void> {
   const namespace = `test${round}`;
   const stores = Array.from({ length: tabs }, () => page.open({ namespace, timeoutMs: 100 }));
+  const database = openDatabase(`nas-keystore/${namespace}`);
   const calls: Promise<unknown>[] = [];
   let value = 0;
   for (const step of script) {
@@ -35,7 +48,9 @@ async function converge(tabs: number, script: readonly Step[], round: number): P
     else if (step.do === "cut") page.nats.cut();
     else if (step.do === "refuse") page.nats.dialling = "refuses";
     else if (step.do === "accept") page.nats.dialling = "answers";
-    else if ("turns" in step) await turns(step.turns);
+    else if ("ms" in step) await page.clock.advance(step.ms);
+    else if ("table" in step)
+      await database.run([step.table], "readonly", (transaction) => resultOf(transaction.objectStore(step.table).count()));
     else if ("key" in step) {
       const store = stores[step.tab % tabs];
       value++;
@@ -47,10 +62,10 @@ async function converge(tabs: number, script: readonly Step[], round: number): P
   }
   page.nats.dialling = "answers";
   page.nats.answer();
+  await page.clock.advance(100);
   await Promise.all(calls);
 
-  const database = openDatabase(`nas-keystore/${namespace}`);
-  await until(async () => {
+  await eventually(async () => {
     await Promise.all(stores.map((store) => store.flush()));
     return (await allOutbox(database)).length === 0;
   });

@@ -1,6 +1,6 @@
-import { beforeEach, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { NASKeyStore } from "../key-store.ts";
-import { elapse, stopTime, until, usePage } from "../testing/stores.ts";
+import { usePage } from "../testing/stores.ts";
 
 const TIMEOUT_MS = 2_000;
 const page = usePage();
@@ -27,25 +27,16 @@ const servers: Record<string, { fallSilent: () => void; waits: () => number }> =
 };
 
 describe.each(Object.entries(calls))("%s", (_, { call, queued }) => {
-  beforeEach(async () => {
-    // What loads lazily is there before time stands still.
-    const first = page.open({ namespace: "other" });
-    await first.ping();
-    await first.close();
-    stopTime();
-  });
-
   it.each(Object.entries(servers))("settles at timeoutMs where the server %s", async (_, { fallSilent, waits }) => {
     fallSilent();
     const before = waits();
     const store = page.open({ timeoutMs: TIMEOUT_MS });
     let outcome: unknown = "under way";
     const settled = call(store).then((result) => (outcome = result));
-    await until(() => waits() > before);
-    await elapse(TIMEOUT_MS - 50);
+    await page.nats.when(() => waits() > before);
+    await page.clock.advance(TIMEOUT_MS - 1);
     expect(outcome).toBe("under way");
-    await elapse(50);
-    await until(() => outcome !== "under way");
+    await page.clock.advance(1);
     expect(await settled).toEqual(queued);
   });
 
@@ -60,7 +51,7 @@ describe.each(Object.entries(calls))("%s", (_, { call, queued }) => {
     const before = page.nats.flushes;
     const store = page.open({ timeoutMs: TIMEOUT_MS });
     const settled = call(store);
-    await until(() => page.nats.flushes > before);
+    await page.nats.when(() => page.nats.flushes > before);
     page.nats.cut();
     expect(await settled).toEqual(queued);
   });

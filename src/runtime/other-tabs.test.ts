@@ -1,8 +1,9 @@
 import { IDBDatabase } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
 import type { TabMessage } from "../tabs/messages.ts";
+import { FakeChannel } from "../testing/fake-channel.ts";
 import { allRows, openDatabase, watchConnections } from "../testing/indexeddb.ts";
-import { DATABASE, turns, until, usePage } from "../testing/stores.ts";
+import { DATABASE, eventually, usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
@@ -12,10 +13,10 @@ describe("another tab's write", () => {
     await one.store("k", 1);
     expect(await other.retrieve("k")).toBe(1);
     await one.store("k", 2);
-    await until(() => other.getCacheStats().size === 0);
+    await FakeChannel.delivered();
     expect(await other.retrieve("k")).toBe(2);
     await one.delete("k");
-    await until(() => other.getCacheStats().size === 0);
+    await FakeChannel.delivered();
     expect(await other.retrieve("k")).toBeUndefined();
   });
 
@@ -33,8 +34,8 @@ describe("another tab's write", () => {
       overtake = async () => undefined;
       // Queued: it waits for the older write, which is being sent.
       overtaking = other.store("k", "newer");
-      await until(async () => (await allRows(database))["k"]?.version === 2);
-      await turns();
+      await eventually(async () => (await allRows(database))["k"]?.version === 2);
+      await FakeChannel.delivered();
     };
     vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...given) {
       const transaction = begin.apply(this, given);
@@ -51,36 +52,36 @@ describe("another tab's write", () => {
   });
 
   it("is what is read next, though the tab died before it told of it", async () => {
-    const other = page.open();
-    await turns();
-    const one = page.open();
-    await turns();
+    const [one, other] = [page.open(), page.open()];
+    await Promise.all([one.flush(), other.flush()]);
     await one.store("k", "old");
     const post = vi.spyOn(BroadcastChannel.prototype, "postMessage").mockImplementation(() => undefined);
     await other.store("k", "new");
     page.nats.dialling = "refuses";
     await other.close();
     post.mockRestore();
-    await until(async () => (await one.retrieve("k")) !== "old");
+    await page.drained();
     expect(await one.retrieve("k")).toBe("new");
   });
 
   it("is what is read next, once somebody else has published it", async () => {
     const [one, other] = [page.open(), page.open()];
-    await turns(200);
+    await Promise.all([one.flush(), other.flush()]);
     await one.store("k", "old");
     const { postMessage } = BroadcastChannel.prototype;
     vi.spyOn(BroadcastChannel.prototype, "postMessage").mockImplementation(function (this: BroadcastChannel, message: TabMessage) {
       if (message.type !== "changes") postMessage.call(this, message);
     });
     await other.store("k", "new");
-    await until(async () => (await one.retrieve("k")) !== "old");
+    // Its settlement is in the outbox, and the other tabs are told.
+    await other.flush();
+    await FakeChannel.delivered();
     expect(await one.retrieve("k")).toBe("new");
   });
 
   it("is what is read next, once this one has published it, though nobody told of it", async () => {
     const [one, other] = [page.open(), page.open()];
-    await turns(200);
+    await Promise.all([one.flush(), other.flush()]);
     await one.store("k", "old");
     await one.flush();
     // As a page that hides tells nothing any more.

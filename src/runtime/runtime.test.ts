@@ -9,7 +9,7 @@ import { FakeChannel } from "../testing/fake-channel.ts";
 import { deferred } from "../testing/fake-connection.ts";
 import { allRows, openDatabase, putOutbox, putRows, resultOf, watchConnections } from "../testing/indexeddb.ts";
 import { entryRow } from "../testing/rows.ts";
-import { DATABASE, elapse, listen, stopTime, turns, until, usePage } from "../testing/stores.ts";
+import { DATABASE, event, eventually, listen, usePage } from "../testing/stores.ts";
 
 const page = usePage();
 const ALIVE = `${DATABASE}/alive/`;
@@ -51,7 +51,7 @@ function holdWriteSide(): () => void {
 async function openQuiet(options?: Parameters<typeof page.open>[0]): Promise<NASKeyStore> {
   const store = page.open(options);
   await store.flush();
-  await turns(200);
+  await page.evicted();
   return store;
 }
 
@@ -75,13 +75,16 @@ describe("a page that goes into the back/forward cache", () => {
     await store.flush();
     expect(await alive()).toBe(1);
     hide();
-    await until(async () => (await alive()) === 0);
+    await page.clock.advance(0);
+    expect(await alive()).toBe(0);
     expect(FakeChannel.openOn(DATABASE)).toBe(0);
     comeBack();
-    await until(async () => (await alive()) === 1);
+    await page.clock.advance(0);
+    expect(await alive()).toBe(1);
     await store.retrieve("k");
     tell({ type: "changes", instanceId: "other", changes: [{ type: "clear" }] });
-    await until(() => store.getCacheStats().size === 0);
+    await FakeChannel.delivered();
+    expect(store.getCacheStats().size).toBe(0);
   });
 
   it("forgets, when it comes back, what it read meanwhile", async () => {
@@ -103,23 +106,25 @@ describe("a page that goes into the back/forward cache", () => {
     await leave("other", "sending", "theirs");
     hide();
     die();
-    await turns(200);
+    await page.drained();
     expect(page.nats.log).toEqual([]);
     comeBack();
-    await until(() => page.nats.log.length > 0);
+    await page.nats.received(1);
     expect(page.nats.log).toEqual(["theirs@1"]);
   });
 
   it("keeps its limits when it comes back, whatever other tabs stored meanwhile", async () => {
     const store = await openQuiet({ maxEntries: 2 });
     await store.bulkStore({ a: 1, b: 2 });
-    await turns(200);
+    // Records that these entries are confirmed, so that they may be evicted.
+    await store.flush();
+    await page.evicted();
     hide();
     const database = openDatabase(DATABASE);
-    await putRows(database, { c: entryRow({ writeId: ["gone", 1], lastUsed: Date.now() + 1_000 }) });
+    await putRows(database, { c: entryRow({ writeId: ["gone", 1], lastUsed: page.clock.now() + 1_000 }) });
     database.close();
     comeBack();
-    await until(async () => (await store.listKeys()).length === 2);
+    await page.evicted();
     expect(await store.listKeys()).toEqual(["b", "c"]);
   });
 
@@ -129,10 +134,10 @@ describe("a page that goes into the back/forward cache", () => {
     hide();
     loadWriteSide();
     await store.pendingWrites();
-    await turns();
     expect(await alive()).toBe(0);
     comeBack();
-    await until(async () => (await alive()) === 1);
+    await page.clock.advance(0);
+    expect(await alive()).toBe(1);
   });
 
   it("that came back takes its liveness lock as soon as the write side has loaded", async () => {
@@ -142,7 +147,6 @@ describe("a page that goes into the back/forward cache", () => {
     comeBack();
     loadWriteSide();
     await store.pendingWrites();
-    await turns();
     expect(await alive()).toBe(1);
   });
 });
@@ -155,10 +159,10 @@ describe("a tab that ends", () => {
     await openQuiet();
     const die = await page.locks.take(`${ALIVE}later`);
     tell(message("later"));
-    await turns();
+    await FakeChannel.delivered();
     await leave("later", "sending", "theirs");
     die();
-    await until(() => page.nats.log.length > 0);
+    await page.nats.received(1);
     expect(page.nats.log).toEqual(["theirs@1"]);
   });
 
@@ -166,8 +170,8 @@ describe("a tab that ends", () => {
     const heard: TabMessage[] = [];
     const channel = new BroadcastChannel(DATABASE);
     channel.onmessage = ({ data }: MessageEvent<TabMessage>) => void heard.push(data);
-    page.open();
-    await until(() => heard.length > 0);
+    await page.open().flush();
+    await FakeChannel.delivered();
     expect(heard).toMatchObject([{ protocol: PROTOCOL, type: "hello", instanceId: expect.stringMatching(/^[0-9a-f]{32}$/) as string }]);
     channel.close();
   });
@@ -175,22 +179,27 @@ describe("a tab that ends", () => {
 
 describe("a notice of another tab", () => {
   it("that it has published a write makes an offline store try the server when its next attempt is due", async () => {
-    stopTime();
-    vi.spyOn(Math, "random").mockReturnValue(1);
+    page.clock.chance = 1;
     page.nats.dialling = "refuses";
-    const store = page.open();
-    await elapse(100);
+    const store = await openQuiet();
     const events = listen(store);
     expect(await store.ping()).toBe(false);
     page.nats.dialling = "answers";
-    await elapse(2_000);
+    const pass = async (): Promise<void> => {
+      await page.clock.advance(2_000);
+      await page.drained();
+    };
+    await pass();
     expect(events.filter(({ type }) => type === "online")).toEqual([]);
     tell({ type: "settled", keys: ["x"], versions: [1], confirmed: false });
-    await elapse(2_000);
+    await FakeChannel.delivered();
+    await pass();
     expect(events.filter(({ type }) => type === "online")).toEqual([]);
     tell({ type: "settled", keys: ["x"], versions: [1], confirmed: true });
-    await elapse(2_000);
-    expect(events.filter(({ type }) => type === "online")).toEqual([{ type: "online", detail: { pending: 0 } }]);
+    await FakeChannel.delivered();
+    const online = event(store, "online");
+    await page.clock.advance(2_000);
+    expect(await online).toEqual({ pending: 0 });
   });
 
   it("that it has published a write lets this tab publish its newer write of the key", async () => {
@@ -199,8 +208,8 @@ describe("a notice of another tab", () => {
     await leave("other", "sending", "k");
     const store = await openQuiet();
     const writing = store.store("k", 2);
-    await until(async () => (await store.getMetadata("k"))?.version === 2);
-    await turns(200);
+    await eventually(async () => (await store.getMetadata("k"))?.version === 2);
+    await page.drained();
     expect(page.nats.log).toEqual([]);
     const database = openDatabase(DATABASE);
     await database.run(["outbox"], "readwrite", (transaction) => void transaction.objectStore("outbox").delete(["other", 1]));
@@ -214,14 +223,17 @@ describe("a notice of another tab", () => {
   it("that it has stored or dropped entries makes this tab count anew, so that its limits hold", async () => {
     const store = await openQuiet({ maxEntries: 3 });
     await store.bulkStore({ a: 1, b: 2 });
-    await turns(200);
+    // Records that these entries are confirmed, so that they may be evicted.
+    await store.flush();
+    await page.evicted();
     const database = openDatabase(DATABASE);
     await putRows(database, { c: entryRow(), d: entryRow() });
     database.close();
     tell({ type: "changes", instanceId: "other", changes: ["c", "d"].map((key) => ({ type: "store", key, version: 1 })) });
-    await turns();
+    await FakeChannel.delivered();
     await store.store("a", 3);
-    await until(async () => (await store.listKeys()).length === 3);
+    await page.evicted();
+    expect(await store.listKeys()).toHaveLength(3);
     expect(await store.listKeys()).toContain("a");
   });
 });
@@ -230,32 +242,32 @@ describe("a message of another protocol version", () => {
   it.each([PROTOCOL + 1, 0, null])("%s empties the memory of a tab, and has it count its entries again", async (protocol) => {
     const store = await openQuiet({ maxEntries: 3 });
     await store.bulkStore({ a: 1, b: 2 });
-    await turns(200);
+    // Records that these entries are confirmed, so that they may be evicted.
+    await store.flush();
+    await page.evicted();
     const database = openDatabase(DATABASE);
     await putRows(database, { a: entryRow({ payload: '"changed elsewhere"', version: 2 }), c: entryRow(), d: entryRow() });
     database.close();
     expect(await store.retrieve("a")).toBe(1);
     tell({ type: "later" } as unknown as TabMessage, protocol);
-    await until(() => store.getCacheStats().size === 0);
+    await FakeChannel.delivered();
+    expect(store.getCacheStats().size).toBe(0);
     expect(await store.retrieve("a")).toBe("changed elsewhere");
     await store.store("a", 3);
-    await until(async () => (await store.listKeys()).length === 3);
+    await page.evicted();
+    expect(await store.listKeys()).toHaveLength(3);
     expect(await store.listKeys()).toContain("a");
   });
 });
 
 describe("the network", () => {
   it("that answers a ping after an outage gets the queued writes at once", async () => {
-    stopTime();
-    vi.spyOn(Math, "random").mockReturnValue(1);
     page.nats.dialling = "refuses";
     const store = page.open();
-    const writing = store.store("k", 1);
-    await elapse(100);
-    expect(await writing).toBe(false);
+    expect(await store.store("k", 1)).toBe(false);
     page.nats.dialling = "answers";
     expect(await store.ping()).toBe(true);
-    await turns(200);
+    await page.nats.received(1);
     expect(page.nats.log).toEqual(["k@1"]);
   });
 
@@ -264,13 +276,14 @@ describe("the network", () => {
     const events = listen(store);
     page.nats.hold();
     const lost = store.store("k", 1);
-    await until(() => page.nats.log.length === 1);
+    await page.nats.received(1);
     page.nats.cut();
     expect(await lost).toBe(false);
     expect(events).toMatchObject([{ type: "offline", detail: { pending: 1 } }]);
     page.nats.answer();
+    const online = event(store, "online");
     expect(await store.store("other", 1)).toBe(true);
-    await until(() => events.some(({ type }) => type === "online"));
+    await online;
   });
 
   it.each([
@@ -286,11 +299,10 @@ describe("the network", () => {
 
   it("that the browser reports as gone is announced by an event with the number of pending writes", async () => {
     const store = await openQuiet({ servers: "wss://nats.example" });
-    const events = listen(store);
+    const offline = event(store, "offline");
     page.navigator.onLine = false;
     page.events.dispatchEvent(new Event("offline"));
-    await until(() => events.length > 0);
-    expect(events).toMatchObject([{ type: "offline", detail: { pending: 0, error: new Error("The browser is offline.") } }]);
+    expect(await offline).toEqual({ pending: 0, error: new Error("The browser is offline.") });
   });
 
   it("has 6 s for an attempt in the background, however short timeoutMs is", async () => {
@@ -310,15 +322,15 @@ describe("the network", () => {
     expect(page.nats.dials).toBe(0);
     expect(await codeOf(() => store.store("k", 1, { ifVersion: 5 }))).toBe("VERSION_CONFLICT");
     expect(page.nats.dials).toBe(1);
-    await until(() => page.nats.open === 0);
+    await page.nats.closed();
   });
 });
 
 it("a store sweeps every sweepIntervalMs, unless another tab is sweeping", async () => {
-  stopTime();
-  const store = page.open({ sweepIntervalMs: 1_000, cacheSize: 0 });
-  await Promise.all([store.store("k", 1, { ttl: 60 }), elapse(100)]);
-  const clock = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 61_000);
+  const store = await openQuiet({ sweepIntervalMs: 1_000, cacheSize: 0 });
+  await store.store("k", 1, { ttl: 60 });
+  await store.flush();
+  page.clock.wallTime += 61_000;
   const isThere = async (): Promise<boolean> => {
     const database = openDatabase(DATABASE);
     const rows = await allRows(database);
@@ -326,31 +338,13 @@ it("a store sweeps every sweepIntervalMs, unless another tab is sweeping", async
     return "k" in rows;
   };
   const letGo = await page.locks.take(`${DATABASE}/sweep`);
-  await elapse(2_000);
+  await page.clock.advance(2_000);
   expect(await isThere()).toBe(true);
   letGo();
-  await elapse(2_000);
+  await page.locks.free(`${DATABASE}/sweep`);
+  await page.clock.advance(1_000);
+  await page.locks.free(`${DATABASE}/sweep`);
   expect(await isThere()).toBe(false);
-  clock.mockRestore();
-});
-
-describe("persist", () => {
-  it.each([
-    ["once, with the first write, where it is set", true, 1],
-    ["never where it is not set", false, 0],
-  ])("asks the browser %s", async (_, persist, times) => {
-    const ask = vi.fn<() => Promise<boolean>>().mockRejectedValue(new Error("not now"));
-    Object.assign(page.navigator, { storage: { persist: ask, estimate: async () => ({}) } });
-    const store = page.open({ persist });
-    await store.retrieve("k");
-    expect(ask).not.toHaveBeenCalled();
-    for (let n = 0; n < 3; n++) expect(await store.store("k", n)).toBe(true);
-    expect(ask).toHaveBeenCalledTimes(times);
-  });
-
-  it("changes nothing when the browser cannot be asked", async () => {
-    expect(await page.open({ persist: true }).store("k", 1)).toBe(true);
-  });
 });
 
 describe("a closed store", () => {
@@ -359,7 +353,11 @@ describe("a closed store", () => {
     const store = await openQuiet();
     await store.store("k", 1);
     await store.close();
-    expect([await alive(), page.nats.open, FakeChannel.openOn(DATABASE)]).toEqual([0, 0, 0]);
+    expect({ alive: await alive(), connections: page.nats.open, channels: FakeChannel.openOn(DATABASE) }).toEqual({
+      alive: 0,
+      connections: 0,
+      channels: 0,
+    });
     for (const { database } of connections) expect(() => database.transaction("meta")).toThrow(/InvalidState|not running|closed/i);
   });
 
@@ -372,8 +370,8 @@ describe("a closed store", () => {
     await closing;
     comeBack();
     page.events.dispatchEvent(new Event("online"));
-    await turns();
-    expect([await alive(), page.nats.dials]).toEqual([0, 0]);
+    await page.drained();
+    expect({ alive: await alive(), dials: page.nats.dials }).toEqual({ alive: 0, dials: 0 });
   });
 
   it("has written down which entries were used, so that eviction knows after a reload", async () => {
@@ -381,9 +379,10 @@ describe("a closed store", () => {
     for (const key of ["a", "b", "c"]) await store.store(key, 1);
     await store.retrieve("a");
     await store.close();
+    await page.clock.advance(1_000);
     const next = await openQuiet({ maxEntries: 3 });
     await next.store("d", 1);
-    await until(async () => (await next.listKeys()).length === 3);
+    await page.evicted();
     expect(await next.listKeys()).toEqual(["a", "c", "d"]);
   });
 });

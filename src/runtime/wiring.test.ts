@@ -1,7 +1,8 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 import { codeOf } from "../testing/errors.ts";
+import { FakeChannel } from "../testing/fake-channel.ts";
 import { fillStorage, fillStorageUntilDelete, loseStorage } from "../testing/indexeddb.ts";
-import { DATABASE, listen, turns, until, usePage } from "../testing/stores.ts";
+import { DATABASE, event, listen, usePage } from "../testing/stores.ts";
 import { smallHash } from "../values/sha256.ts";
 import { smallSha256 } from "../values/small-sha256.ts";
 
@@ -60,7 +61,7 @@ describe("a write on a full disk", () => {
     fillStorageUntilDelete();
     await one.store("new", 1);
     expect(await one.retrieve("a")).toBeUndefined();
-    await until(() => !other.getCacheStats().keys.includes("a"));
+    await FakeChannel.delivered();
     expect(await other.retrieve("a")).toBeUndefined();
   });
 });
@@ -72,7 +73,7 @@ describe("clearCache", () => {
     await other.bulkRetrieve(["a", "b"]);
     await one.clearCache();
     expect([one.getCacheStats().size, await one.retrieve("a")]).toEqual([0, undefined]);
-    await until(() => other.getCacheStats().size === 0);
+    await FakeChannel.delivered();
     expect(await other.bulkRetrieve(["a", "b"])).toEqual(new Map());
   });
 
@@ -80,13 +81,13 @@ describe("clearCache", () => {
     const [one, other] = [page.open({ maxEntries: 4 }), page.open({ maxEntries: 4 })];
     await one.bulkStore({ a: 1, b: 2 });
     await other.bulkStore({ c: 1, d: 2 });
-    await turns(200);
+    await page.evicted();
     await one.clearCache();
-    await turns();
+    await FakeChannel.delivered();
     await one.bulkStore({ e: 1, f: 2 });
-    await turns(200);
+    await page.evicted();
     await other.bulkStore({ g: 1, h: 2 });
-    await turns(200);
+    await page.evicted();
     expect(await one.listKeys()).toEqual(["e", "f", "g", "h"]);
   });
 
@@ -98,7 +99,7 @@ describe("clearCache", () => {
     const reading = store.retrieve("k");
     const clearing = writer.clearCache();
     await Promise.all([reading, clearing]);
-    await turns();
+    await FakeChannel.delivered();
     expect(await store.retrieve("k")).toBeUndefined();
   });
 });
@@ -109,7 +110,9 @@ describe("an entry that one tab removes", () => {
     await one.store("a", 1);
     expect(await other.retrieve("a")).toBe(1);
     await one.store("b", 1);
-    await until(async () => (await other.retrieve("a")) === undefined);
+    await one.flush();
+    await page.evicted();
+    expect(await other.retrieve("a")).toBeUndefined();
     expect(await one.listKeys()).toEqual(["b"]);
   });
 
@@ -117,10 +120,10 @@ describe("an entry that one tab removes", () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("a", 1, { ttl: 60 });
     expect(await other.retrieve("a")).toBe(1);
-    const clock = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 61_000);
+    page.clock.wallTime += 61_000;
     expect(await one.sweep()).toBe(1);
-    clock.mockRestore();
-    await until(() => other.getCacheStats().size === 0);
+    page.clock.wallTime -= 61_000;
+    await FakeChannel.delivered();
     expect([await one.retrieve("a"), await other.retrieve("a")]).toEqual([undefined, undefined]);
   });
 
@@ -128,14 +131,13 @@ describe("an entry that one tab removes", () => {
     const [one, other] = [page.open(), page.open({ maxEntries: 2 })];
     await other.bulkStore({ a: 1 });
     await other.store("b", 1, { ttl: 60 });
-    await turns(200);
-    const clock = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 61_000);
+    await page.evicted();
+    page.clock.wallTime += 61_000;
     expect(await one.sweep()).toBe(1);
-    await turns();
+    await FakeChannel.delivered();
     await other.store("c", 1);
-    await turns(200);
+    await page.evicted();
     expect(await one.listKeys()).toEqual(["a", "c"]);
-    clock.mockRestore();
   });
 });
 
@@ -147,11 +149,15 @@ describe("a refused write", () => {
     expect(await store.flush()).toEqual({ published: 0, pending: 0, rejected: 3 });
     page.nats.denies = () => false;
     expect(await store.retryRejected("none")).toBe(0);
+    const published = event(store, "published");
     expect(await store.retryRejected("b")).toBe(1);
-    await until(async () => (await store.pendingWrites()).length === 2);
+    await published;
+    expect(await store.pendingWrites()).toMatchObject([{ key: "a" }, { key: "c" }]);
     expect(page.nats.log).toEqual(["b@1"]);
     expect(await store.retryRejected()).toBe(2);
-    await until(async () => (await store.pendingWrites()).length === 0);
+    await page.nats.received(3);
+    await store.flush();
+    expect(await store.pendingWrites()).toEqual([]);
     expect(page.nats.log.toSorted()).toEqual(["a@1", "b@1", "c@1"]);
   });
 
@@ -162,8 +168,11 @@ describe("a refused write", () => {
     await one.flush();
     page.nats.denies = () => false;
     const events = listen(other);
+    const published = event(other, "published");
     expect(await other.retryRejected("k")).toBe(1);
-    await until(async () => (await one.pendingWrites()).length === 0);
+    await published;
+    await page.drained();
+    expect(await one.pendingWrites()).toEqual([]);
     expect(page.nats.log).toEqual(["k@1"]);
     expect(events).toMatchObject([{ type: "published", detail: { key: "k", version: 1 } }]);
     expect((await one.getMetadata("k"))?.pending).toBe(false);
@@ -189,10 +198,11 @@ describe("a refused write", () => {
     page.nats.denies = () => true;
     const store = page.open({ maxEntries: 1 });
     for (const key of ["a", "b"]) await store.store(key, 1).catch(() => undefined);
-    await turns(200);
+    await page.evicted();
     expect(await store.discardRejected("a")).toBe(1);
-    await until(async () => (await store.listKeys()).length === 1);
-    expect([await store.listKeys(), await store.pendingWrites()]).toMatchObject([["b"], [{ key: "b", rejected: true }]]);
+    await page.evicted();
+    expect(await store.listKeys()).toEqual(["b"]);
+    expect(await store.pendingWrites()).toMatchObject([{ key: "b", rejected: true }]);
   });
 });
 
@@ -224,13 +234,15 @@ describe("an expired entry", () => {
     const store = page.open({ cacheSize: 0 });
     await store.store("k", 1, { ttl: 60 });
     await store.flush();
-    const clock = vi.spyOn(Date, "now").mockReturnValue(Date.now() + 61_000);
+    page.clock.wallTime += 61_000;
     const find = loseStorage();
     expect(await codeOf(() => store.retrieve("k"))).toBe("STORAGE_UNAVAILABLE");
     find();
     expect(await store.retrieve("k")).toBeUndefined();
-    clock.mockRestore();
-    await until(async () => (await store.sweep(), (await store.getStorageStats()).entries === 0));
+    page.clock.wallTime -= 61_000;
+    // The removal goes along with a later transaction, which this waits for.
+    await store.pendingWrites();
+    expect(await store.getStorageStats()).toMatchObject({ entries: 0 });
     expect(await store.exists("k")).toBe(false);
   });
 });
@@ -239,21 +251,23 @@ it("entries over the limit that wait for the server are evicted once it has conf
   page.nats.dialling = "refuses";
   const store = page.open({ maxEntries: 1 });
   await store.bulkStore({ a: 1, b: 2, c: 3 });
-  await turns(200);
+  await page.evicted();
   expect(await store.listKeys()).toEqual(["a", "b", "c"]);
   page.nats.dialling = "answers";
   expect(await store.flush()).toMatchObject({ published: 3 });
-  await until(async () => (await store.listKeys()).length === 1);
+  await page.evicted();
+  expect(await store.listKeys()).toHaveLength(1);
 });
 
 it("the lock of eviction is named after the namespace, so that one tab at a time evicts", async () => {
   const letGo = await page.locks.take(`${DATABASE}/evict`);
   const store = page.open({ maxEntries: 1 });
   await store.bulkStore({ a: 1, b: 2 });
-  await turns(200);
+  await page.locks.asked(`${DATABASE}/evict`);
   expect(await store.listKeys()).toEqual(["a", "b"]);
   letGo();
-  await until(async () => (await store.listKeys()).length === 1);
+  await page.evicted();
+  expect(await store.listKeys()).toHaveLength(1);
 });
 
 it("the write side brings the SHA-256 for small payloads along", async () => {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { caught } from "../testing/errors.ts";
+import { deferred } from "../testing/fake-connection.ts";
 import { FakeLocks } from "../testing/fake-locks.ts";
 import { Liveness, type LivenessListener } from "./liveness.ts";
 
@@ -12,10 +13,6 @@ beforeEach(() => {
 });
 afterEach(() => vi.unstubAllGlobals());
 
-async function turns(): Promise<void> {
-  for (let turn = 0; turn < 10; turn++) await new Promise(setImmediate);
-}
-
 describe("the liveness lock", () => {
   it("shows which stores live", async () => {
     const liveness = new Liveness("alive/", "me", DEAF);
@@ -24,18 +21,18 @@ describe("the liveness lock", () => {
     await locks.take("something/else");
     expect([...(await liveness.living())].toSorted()).toEqual(["me", "other"]);
     liveness.end();
-    await turns();
+    await locks.free("alive/me");
     expect([...(await liveness.living())]).toEqual(["other"]);
   });
 
   it("is reported as held once an earlier page has released it", async () => {
-    const onBegun = vi.fn<() => void>();
+    const begun = deferred<void>();
+    const onBegun = vi.fn<() => void>(() => begun.resolve());
     const release = await locks.take("alive/me");
     await new Liveness("alive/", "me", { ...DEAF, onBegun }).begin();
-    await turns();
     expect(onBegun).not.toHaveBeenCalled();
     release();
-    await turns();
+    await begun.promise;
     expect(onBegun).toHaveBeenCalledTimes(1);
   });
 
@@ -44,17 +41,15 @@ describe("the liveness lock", () => {
     const early = await locks.take("alive/early");
     const liveness = new Liveness("alive/", "me", { ...DEAF, onDeath });
     await liveness.begin();
-    await turns();
     early();
-    await turns();
+    await locks.free("alive/early");
     expect(onDeath).toHaveBeenCalledTimes(1);
     const late = await locks.take("alive/late");
     liveness.watch("late");
     liveness.watch("late");
-    await turns();
     expect(onDeath).toHaveBeenCalledTimes(1);
     late();
-    await turns();
+    await locks.free("alive/late");
     expect(onDeath).toHaveBeenCalledTimes(2);
   });
 
@@ -65,10 +60,9 @@ describe("the liveness lock", () => {
     await liveness.begin();
     liveness.end();
     other();
-    await turns();
+    await locks.free("alive/other");
     expect(onDeath).not.toHaveBeenCalled();
     await liveness.begin();
-    await turns();
     expect([...(await liveness.living())]).toEqual(["me"]);
   });
 
@@ -76,11 +70,9 @@ describe("the liveness lock", () => {
     const one = new Liveness("alive/", "one", DEAF);
     const other = new Liveness("alive/", "other", DEAF);
     await one.begin();
-    await turns();
     await other.begin();
-    await turns();
     one.end();
-    await turns();
+    await locks.free("alive/one");
     expect([...(await other.living())]).toEqual(["other"]);
   });
 
@@ -89,7 +81,6 @@ describe("the liveness lock", () => {
     await locks.take("something/else");
     const liveness = new Liveness("alive/", "me", DEAF);
     await liveness.begin();
-    await turns();
     expect([...(await liveness.living())]).toEqual(["me"]);
     release();
   });
@@ -97,20 +88,20 @@ describe("the liveness lock", () => {
   it("counts as held once it is requested, before it is granted", async () => {
     const release = await locks.take("alive/new", "shared");
     await new Liveness("alive/", "new", DEAF).begin();
-    await turns();
     expect([...(await new Liveness("alive/", "me", DEAF).living())]).toEqual(["new"]);
     release();
   });
 
   it("is granted to all watchers at the same moment, however slow one of them is", async () => {
-    const onDeath = vi.fn<() => void>();
+    const died = deferred<void>();
+    const onDeath = vi.fn<() => void>(() => died.resolve());
     const die = await locks.take("alive/other");
     // Its tab is busy.
     void locks.take("alive/other", "shared");
     const liveness = new Liveness("alive/", "me", { ...DEAF, onDeath });
     await liveness.begin();
     die();
-    await turns();
+    await died.promise;
     expect(onDeath).toHaveBeenCalledTimes(1);
   });
 

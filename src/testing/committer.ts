@@ -1,5 +1,5 @@
 import { IDBTransaction } from "fake-indexeddb";
-import { vi } from "vitest";
+import { afterEach, vi } from "vitest";
 
 import { Committer, type CommitterOptions } from "../storage/commit/committer.ts";
 import type { Commit, Draft } from "../storage/commit/draft.ts";
@@ -13,9 +13,17 @@ export const CONFIRMED: Settlement = { state: "confirmed" };
 export const FAILED: Settlement = { state: "queued", error: "lost" };
 export const REJECTED: Settlement = { state: "rejected", error: "denied" };
 
+const committers = new Set<Committer>();
+
+// A task that is left over must not run in the database of the next test.
+afterEach(async () => {
+  await Promise.all(Array.from(committers, (committer) => committer.settled()));
+  committers.clear();
+});
+
 /** The committer of the instance "me", which may publish at once. Its callbacks do nothing by default. */
 export function newCommitter(database: Database, given: Partial<CommitterOptions> = {}): Committer {
-  return new Committer(database, {
+  const committer = new Committer(database, {
     instanceId: "me",
     clock: systemClock,
     mayPublish: () => true,
@@ -25,6 +33,8 @@ export function newCommitter(database: Database, given: Partial<CommitterOptions
     makeRoom: async () => false,
     ...given,
   });
+  committers.add(committer);
+  return committer;
 }
 
 /** Commits one draft. */

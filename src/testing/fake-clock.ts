@@ -39,6 +39,8 @@ export class FakeClock implements Clock {
 
   /** Moves wall time and monotonic time, and fires the timers on the way, each at its time. Promises settle after each timer. */
   async advance(ms: number): Promise<void> {
+    // A timer that a settled promise cancels must not fire.
+    await settled();
     const end = this.#elapsed + ms;
     for (let next = this.#next(end); next !== undefined; next = this.#next(end)) {
       this.#moveTo(Math.max(this.#elapsed, next.dueAt));

@@ -9,6 +9,8 @@ export class FakeLocks {
   readonly #held = new Set<Lock>();
   readonly #waiting: Request[] = [];
   readonly #taken = new Set<() => void>();
+  /** Called when a lock is granted, or has to be waited for. */
+  readonly #checks = new Set<() => void>();
 
   async request(name: string, options: LockOptions | Granted, work?: Granted): Promise<unknown> {
     const granted = (typeof options === "function" ? options : work) as Granted;
@@ -47,6 +49,16 @@ export class FakeLocks {
     return { held: infos(this.#held), pending: infos(this.#waiting.map(({ lock }) => lock)) };
   }
 
+  /** Resolves when somebody holds the lock exclusively. */
+  granted(name: string): Promise<void> {
+    return this.#when(() => [...this.#held].some((held) => held.name === name && held.mode === "exclusive"));
+  }
+
+  /** Resolves when somebody waits for the lock. */
+  asked(name: string): Promise<void> {
+    return this.#when(() => this.#waiting.some(({ lock }) => lock.name === name));
+  }
+
   /** Holds a lock as another tab does; what is returned lets go of it. */
   async take(name: string, mode: LockMode = "exclusive"): Promise<() => void> {
     return new Promise((resolve) => {
@@ -57,6 +69,11 @@ export class FakeLocks {
         });
       void this.request(name, { mode }, hold);
     });
+  }
+
+  /** Resolves when all who hold a lock or wait for it now have released it. */
+  async free(name: string): Promise<void> {
+    await this.request(name, {}, () => undefined);
   }
 
   /** Releases every lock that `take` holds. */
@@ -80,5 +97,18 @@ export class FakeLocks {
         grant();
       }
     }
+    for (const check of this.#checks) check();
+  }
+
+  #when(holds: () => boolean): Promise<void> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (!holds()) return;
+        this.#checks.delete(check);
+        resolve();
+      };
+      this.#checks.add(check);
+      check();
+    });
   }
 }

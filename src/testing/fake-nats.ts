@@ -23,13 +23,16 @@ export class FakeNats {
   dialling: "answers" | "refuses" | "hangs" = "answers";
   /** Which subjects nobody may publish to. */
   denies: (subject: string) => boolean = () => false;
-  #waiting: { readonly count: number; resolve(): void }[] = [];
+  /** Called for each PING that the server does not answer. */
+  onUnanswered: () => void = () => undefined;
+  readonly #waiting = new Set<() => void>();
   #held: ReturnType<typeof deferred<void>> | undefined;
   #hanging: ((error: Error) => void)[] = [];
   #cuts: (() => void)[] = [];
 
   readonly connect = (): Promise<unknown> => {
     this.dials++;
+    this.#happened();
     if (this.dialling === "refuses") return Promise.reject(new Error("connection refused"));
     if (this.dialling === "hangs") return new Promise((_, reject) => this.#hanging.push(reject));
     return Promise.resolve(this.#client());
@@ -53,8 +56,30 @@ export class FakeNats {
 
   /** Resolves when so many messages have arrived. */
   received(count: number): Promise<void> {
-    if (this.arrived.length >= count) return Promise.resolve();
-    return new Promise((resolve) => this.#waiting.push({ count, resolve }));
+    return this.when(() => this.arrived.length >= count);
+  }
+
+  /** Resolves when a message of the key has arrived, or so many. */
+  receivedOf(key: string, count = 1): Promise<void> {
+    return this.when(() => this.of(key).length >= count);
+  }
+
+  /** Resolves when no connection is open. */
+  closed(): Promise<void> {
+    return this.when(() => this.open === 0);
+  }
+
+  /** Resolves when a condition on the figures above holds. */
+  when(holds: () => boolean): Promise<void> {
+    if (holds()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const check = (): void => {
+        if (!holds()) return;
+        this.#waiting.delete(check);
+        resolve();
+      };
+      this.#waiting.add(check);
+    });
   }
 
   /** The envelopes that arrived of a key. */
@@ -69,12 +94,20 @@ export class FakeNats {
     );
   }
 
+  #happened(): void {
+    for (const check of this.#waiting) check();
+  }
+
   #client(): object {
     this.open++;
+    this.#happened();
     const closed = deferred<void>();
     const statuses: object[] = [];
     let wake = deferred<void>();
-    void closed.promise.then(() => this.open--);
+    void closed.promise.then(() => {
+      this.open--;
+      this.#happened();
+    });
     this.#cuts.push(() => closed.resolve());
     const publish = (subject: string, data: Uint8Array, { headers }: { headers: { encode(): Uint8Array } }): void => {
       if (this.denies(subject)) {
@@ -84,14 +117,17 @@ export class FakeNats {
       }
       const id = /Nats-Msg-Id: (.*)\r\n/.exec(new TextDecoder().decode(headers.encode()))?.[1] ?? "";
       this.arrived.push({ subject, id, envelope: JSON.parse(new TextDecoder().decode(data)) as Envelope });
-      for (const { count, resolve } of this.#waiting) if (count <= this.arrived.length) resolve();
+      this.#happened();
     };
     return {
       info: { max_payload: this.maxPayload },
       publish,
       flush: () => {
         this.flushes++;
-        return this.#held?.promise ?? Promise.resolve();
+        this.#happened();
+        if (this.#held === undefined) return Promise.resolve();
+        this.onUnanswered();
+        return this.#held.promise;
       },
       close: async () => closed.resolve(),
       closed: () => closed.promise,

@@ -8,28 +8,37 @@ import { gzipPart } from "../values/gzip-part.ts";
 import { structuredPart } from "../values/formats.ts";
 import type { KeyStoreOptions } from "../options/types.ts";
 import { writeSidePart } from "../runtime/runtime.ts";
+import type { Clock, Timer } from "../util/clock.ts";
 import { FakeChannel } from "./fake-channel.ts";
+import { FakeClock } from "./fake-clock.ts";
 import { FakeLocks } from "./fake-locks.ts";
 import { FakeNats } from "./fake-nats.ts";
 import { useFreshIndexedDB } from "./indexeddb.ts";
+import { NOW } from "./rows.ts";
 
 export const NAMESPACE = "test";
 export const DATABASE = `nas-keystore/${NAMESPACE}`;
 
-/** What stores run in: a page with its events and locks, and a server. */
+/** The environment of stores: a page with its events, locks and clock, and a server. */
 export interface Page {
   readonly nats: FakeNats;
   readonly locks: FakeLocks;
+  /** The clock of all its stores. It stands still unless the test moves it. */
+  readonly clock: FakeClock;
   /** Of the page: `online`, `pagehide` … */
   readonly events: EventTarget;
   readonly navigator: { onLine: boolean; locks: FakeLocks };
   /** Every further store is one more tab. */
   open(options?: KeyStoreOptions): NASKeyStore;
+  /** Resolves when no tab evicts, and the tabs have heard of the evictions that have begun. */
+  evicted(): Promise<void>;
+  /** Resolves when no tab publishes the outbox. */
+  drained(): Promise<void>;
 }
 
 /**
- * Every test of the file gets a page of its own; its stores are closed at the end. The progress of a store depends only on
- * turns of the event loop and on timers, not on the speed of the machine: no threads, no files.
+ * Every test of the file gets a page of its own; its stores are closed at the end. The progress of a store does not depend on
+ * the speed of the machine: no threads, no files, no time but that of the page's clock.
  */
 export function usePage(): Page {
   useFreshIndexedDB();
@@ -39,14 +48,29 @@ export function usePage(): Page {
   beforeEach(() => {
     page.nats = new FakeNats();
     page.locks = new FakeLocks();
+    page.clock = new PageClock();
+    // Later than the rows that a test puts into the database.
+    page.clock.wallTime = NOW + 60_000;
     page.events = new EventTarget();
     page.navigator = { onLine: true, locks: page.locks };
     page.open = (options) => {
       // So long that no call ends by it. A test in which time matters sets less.
       const usual = { namespace: NAMESPACE, connect: page.nats.connect, sweepIntervalMs: 0, timeoutMs: 60_000 };
-      const store = new NASKeyStore({ ...usual, ...options });
+      const store = openStore({ ...usual, ...options }, page.clock);
       stores.push(store);
       return store;
+    };
+    page.evicted = async () => {
+      // Evictions that have begun have asked for their lock by then.
+      await page.clock.advance(0);
+      await page.locks.free(`${DATABASE}/evict`);
+      await FakeChannel.delivered();
+    };
+    page.drained = async () => {
+      // Drains that have begun have asked for their lock by then.
+      await Promise.allSettled(stores.map((store) => store.pendingWrites()));
+      await page.locks.free(`${DATABASE}/drain`);
+      await FakeChannel.delivered();
     };
     vi.stubGlobal("navigator", page.navigator);
     vi.stubGlobal("addEventListener", page.events.addEventListener.bind(page.events));
@@ -58,18 +82,35 @@ export function usePage(): Page {
     page.nats.answer();
     page.nats.cut();
     page.locks.releaseTaken();
-    await untilClosed(Promise.all(stores.splice(0).map((store) => store.close())));
-    vi.useRealTimers();
+    await Promise.all(stores.splice(0).map((store) => store.close()));
   });
   return page;
 }
 
-/** Loads the lazy parts of a store. How long that takes is not measured in turns of the event loop. */
+/** The longest delay by which stores group background work. */
+const GROUPING_MS = 20;
+
+/** Stands still, but for the short delays by which stores group background work: those end in the next turn of the event loop. */
+export class PageClock extends FakeClock {
+  override setTimer(callback: () => void, ms: number): Timer {
+    if (ms > GROUPING_MS) return super.setTimer(callback, ms);
+    const turn = setImmediate(callback);
+    return { cancel: () => clearImmediate(turn) };
+  }
+}
+
+/** A store with a clock of its own: a parameter that the public constructor does not show. */
+export function openStore(options: KeyStoreOptions, clock: Clock): NASKeyStore {
+  const Store = NASKeyStore as new (options: KeyStoreOptions, clock: Clock) => NASKeyStore;
+  return new Store(options, clock);
+}
+
+/** Loads the lazy parts of a store from files, so that no test waits for them. */
 export async function preload(): Promise<void> {
   await Promise.all([structuredPart.load(), gzipPart.load(), writeSidePart.load()]);
 }
 
-/** Hashes without WebCrypto's threads. How long they take is not measured in turns of the event loop. */
+/** Hashes without WebCrypto's threads, whose speed depends on the machine. */
 export function hashAtOnce(): void {
   vi.spyOn(crypto.subtle, "digest").mockImplementation(async (_, data) => {
     const hash = createHash("sha256")
@@ -77,17 +118,6 @@ export function hashAtOnce(): void {
       .digest();
     return new Uint8Array(hash).buffer;
   });
-}
-
-/** Waits until the stores are closed. Fake timers move on meanwhile: a store may wait for one. */
-async function untilClosed(closing: Promise<unknown>): Promise<void> {
-  let isClosed = false;
-  void closing.finally(() => (isClosed = true)).catch(() => undefined);
-  for (let passed = 0; vi.isFakeTimers() && !isClosed; passed += 500) {
-    if (passed > 600_000) throw new Error("The stores did not close within 10 minutes of fake time.");
-    await elapse(500, 500);
-  }
-  await closing;
 }
 
 const EVENTS: readonly (keyof KeyStoreEvents)[] = ["published", "rejected", "offline", "online", "corrupt", "reset"];
@@ -104,30 +134,12 @@ export function listen(store: NASKeyStore): Heard[] {
   return heard;
 }
 
-/** Lets everything happen that needs no timer. */
-export async function turns(count = 60): Promise<void> {
-  for (let turn = 0; turn < count; turn++) await new Promise(setImmediate);
+/** The detail of the next event of a store. */
+export function event<Type extends keyof KeyStoreEvents>(store: NASKeyStore, type: Type): Promise<KeyStoreEvents[Type]> {
+  return new Promise((resolve) => store.addEventListener(type, ({ detail }) => resolve(detail), { once: true }));
 }
 
-/** Waits for a condition that takes some turns, or a real timer. Gives up after a minute, enough for a slow machine. */
-export async function until(holds: () => unknown): Promise<void> {
-  const giveUpAt = process.hrtime.bigint() + 60_000_000_000n;
-  while (process.hrtime.bigint() < giveUpAt) {
-    if (await holds()) return;
-    await new Promise(setImmediate);
-  }
-  throw new Error(`It never happened: ${holds.toString()}`);
-}
-
-/** Timers stand still from now on but in `elapse`. */
-export function stopTime(): void {
-  vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "setInterval", "clearInterval", "performance"] });
-}
-
-/** Lets time go by, with room for what happens at its moments. */
-export async function elapse(ms: number, stepMs = 50): Promise<void> {
-  for (let passed = 0; passed < ms; passed += stepMs) {
-    await vi.advanceTimersByTimeAsync(stepMs);
-    await turns(20);
-  }
+/** Waits for a condition that no event announces. Gives up after half a minute, enough for a slow machine. */
+export async function eventually(holds: () => unknown): Promise<void> {
+  await vi.waitUntil(holds, { timeout: 30_000, interval: 2 });
 }

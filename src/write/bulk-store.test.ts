@@ -4,7 +4,7 @@ import { smallHash } from "../values/sha256.ts";
 import type { NASKeyStore } from "../key-store.ts";
 import { caught, codeOf, errorOf } from "../testing/errors.ts";
 import { allOutbox, openDatabase } from "../testing/indexeddb.ts";
-import { DATABASE, until, usePage } from "../testing/stores.ts";
+import { DATABASE, eventually, usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
@@ -74,7 +74,7 @@ describe("a bulk call", () => {
     const store = page.open();
     await store.ping();
     expect(await codeOf(() => store.bulkStore({ k: 1 }, { ifVersion: 7 }))).toBe("VERSION_CONFLICT");
-    await until(() => page.nats.open === 0);
+    await page.nats.closed();
   });
 
   it("that fails part-way after its signal was aborted reports the keys committed before as not confirmed", async () => {
@@ -88,7 +88,8 @@ describe("a bulk call", () => {
     const before = Object.keys(numbered(256)).map((key) => [key, false]);
     expect([error.code, [...(error.results ?? [])]]).toEqual(["VERSION_CONFLICT", before]);
     page.nats.answer();
-    await until(async () => (await allOutbox(openDatabase(DATABASE))).length === 0);
+    await store.flush();
+    expect(await allOutbox(openDatabase(DATABASE))).toEqual([]);
     expect([...(error.results ?? [])]).toEqual(before);
   });
 
@@ -109,7 +110,7 @@ describe("a bulk call", () => {
     const { signal } = new AbortController();
     page.nats.hold();
     const writing = store.bulkStore(numbered(300), { signal });
-    await until(() => page.nats.arrived.length === 300);
+    await page.nats.received(300);
     expect(getEventListeners(signal, "abort").length).toBeLessThan(10);
     page.nats.answer();
     await writing;
@@ -125,7 +126,8 @@ describe("a bulk call", () => {
     expect(results).toEqual(new Map(Object.keys(items).map((key) => [key, false])));
     expect(await store.listKeys()).toHaveLength(1_000);
     page.nats.answer();
-    await until(async () => (await allOutbox(openDatabase(DATABASE))).length === 0);
+    await store.flush();
+    expect(await allOutbox(openDatabase(DATABASE))).toEqual([]);
     expect(new Set(page.nats.log).size).toBe(1_000);
   });
 });
@@ -170,4 +172,22 @@ it.each<[string, (store: NASKeyStore, signal: AbortSignal) => Promise<unknown>]>
   duringHash(async () => controller.abort(reason));
   expect(await caught(() => write(store, controller.signal))).toBe(reason);
   expect([await store.listKeys(), page.nats.log]).toEqual([[], []]);
+});
+
+describe("bulkStore", () => {
+  it("holds up later writes of its keys until it is committed, not until it is published", async () => {
+    page.nats.hold();
+    const store = page.open();
+    const writing = Promise.all([store.bulkStore({ k: 1 }), store.store("k", 2)]);
+    await eventually(async () => (await store.getMetadata("k"))?.version === 2);
+    page.nats.answer();
+    expect(await writing).toEqual([new Map([["k", true]]), true]);
+  });
+
+  it("rejects a value that is too large before anything is written", async () => {
+    const store = page.open({ maxPayloadBytes: 10_000 });
+    const items = Object.fromEntries(Array.from({ length: 600 }, (_, n) => [`k${n}`, n === 599 ? "x".repeat(15_000) : n]));
+    expect(await codeOf(() => store.bulkStore(items))).toBe("PAYLOAD_TOO_LARGE");
+    expect(await store.listKeys()).toEqual([]);
+  });
 });

@@ -1,12 +1,13 @@
 import { describe, expect, it } from "vitest";
+import { FakeClock } from "../testing/fake-clock.ts";
 import { KeyQueue, type Place } from "./key-queue.ts";
 
-/** Which of a place's promises have resolved. */
+/** The promises of a place that have resolved. */
 async function stateOf({ turn, earlierCommitted }: Place): Promise<string> {
   const state = { turn: false, earlierCommitted: false };
   void turn.then(() => (state.turn = true));
   void earlierCommitted.then(() => (state.earlierCommitted = true));
-  await new Promise(setImmediate);
+  await new FakeClock().advance(0);
   return Object.entries(state)
     .filter(([, done]) => done)
     .map(([name]) => name)

@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { caught, codeOf, errorOf } from "../testing/errors.ts";
 import { allOutbox, allRows, openDatabase, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
-import { DATABASE, listen, turns, until, usePage } from "../testing/stores.ts";
+import { DATABASE, eventually, listen, usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
@@ -76,11 +76,10 @@ describe("writes of one key that nobody awaits commit in the order of the calls"
   it("stores that follow each other at once share a transaction, except the first", async () => {
     const store = page.open();
     await store.flush();
-    await turns(200);
     page.nats.hold();
     const transactions = watchTransactions();
     const writing = Promise.all([1, 2, 3, 4, 5].map((n) => store.store("k", n)));
-    await until(() => page.nats.log.length === 5);
+    await page.nats.received(5);
     expect(writesAmong(transactions)).toBeLessThanOrEqual(2);
     page.nats.answer();
     expect(await writing).toEqual([true, true, true, true, true]);
@@ -90,7 +89,7 @@ describe("writes of one key that nobody awaits commit in the order of the calls"
     const store = page.open();
     page.nats.hold();
     const writing = Promise.all([store.store("k", "text", { format: "text" }), store.update("k", "more")]);
-    await until(async () => (await store.getMetadata("k"))?.version === 2);
+    await eventually(async () => (await store.getMetadata("k"))?.version === 2);
     expect(await store.getMetadata("k")).toMatchObject({ format: "text", pending: true });
     page.nats.answer();
     expect(await writing).toEqual([true, true]);
@@ -151,18 +150,17 @@ describe("update", () => {
   });
 
   it("keeps the time when the key was created, as store does", async () => {
-    const clock = vi.spyOn(Date, "now").mockReturnValue(1_000_000);
+    const createdAt = page.clock.now();
     const store = page.open();
     await store.store("k", 1);
     for (const write of ["store", "update"] as const) {
-      clock.mockReturnValue(Date.now() + 1_000);
+      await page.clock.advance(1_000);
       await store[write]("k", 2);
-      const { createdAt, updatedAt } = (await store.getMetadata("k")) ?? {};
-      expect([Number(createdAt), Number(updatedAt)]).toEqual([1_000_000, Date.now()]);
+      expect(await store.getMetadata("k")).toMatchObject({ createdAt: new Date(createdAt), updatedAt: new Date(page.clock.now()) });
     }
     await store.delete("k");
     await store.store("k", 3);
-    expect((await store.getMetadata("k"))?.createdAt.getTime()).toBe(Date.now());
+    expect((await store.getMetadata("k"))?.createdAt.getTime()).toBe(page.clock.now());
   });
 
   it("takes what is given in place of what is kept", async () => {
@@ -227,8 +225,7 @@ describe("a bulk call", () => {
 
   it("small enough is one transaction and one connection", async () => {
     const store = page.open();
-    await store.exists("x");
-    await turns();
+    await store.flush();
     const transactions = watchTransactions();
     await store.bulkStore(Array.from({ length: 200 }, (_, n) => [`k${n}`, n] as const));
     expect(
@@ -278,7 +275,8 @@ describe("a write", () => {
     expect(await store.store("k", 1)).toBe(true);
     expect([await store.pendingWrites(), (await store.getMetadata("k"))?.pending]).toEqual([[], false]);
     expect(events).toEqual([{ type: "published", detail: { key: "k", version: 1, operation: "store" } }]);
-    await until(async () => (await allOutbox(openDatabase(DATABASE))).length === 0);
+    await store.flush();
+    expect(await allOutbox(openDatabase(DATABASE))).toEqual([]);
   });
 
   it("gives false when no server answers, after the event that says why, and waits in the outbox", async () => {
@@ -292,7 +290,7 @@ describe("a write", () => {
   });
 
   it("does not try again after a failure until the next attempt is due", async () => {
-    vi.spyOn(Math, "random").mockReturnValue(1);
+    page.clock.chance = 1;
     page.nats.dialling = "refuses";
     const store = page.open();
     await store.store("a", 1);
@@ -350,7 +348,7 @@ describe("a write", () => {
     const store = page.open();
     await Promise.all(Array.from({ length: 20 }, (_, n) => store.store(`k${n}`, n)));
     expect(page.nats.dials).toBe(1);
-    await until(() => page.nats.open === 0);
+    await page.nats.closed();
   });
 
   it("has one id for ever, another than every other write", async () => {
@@ -371,48 +369,7 @@ describe("delete", () => {
     expect(await store.delete("k")).toBe(true);
     expect(await store.delete("k")).toBe(false);
     expect(page.nats.of("k").map(({ operation }) => operation)).toEqual(["store", "delete", "delete"]);
-    await until(async () => Object.keys(await allRows(openDatabase(DATABASE))).length === 0);
-  });
-});
-
-describe("a signal", () => {
-  const reason = new RangeError("enough");
-
-  it("that is aborted before rejects with its reason, and nothing happens", async () => {
-    const store = page.open();
-    const signal = AbortSignal.abort(reason);
-    for (const call of [
-      () => store.store("k", 1, { signal }),
-      () => store.update("k", 1, { signal }),
-      () => store.delete("k", { signal }),
-      () => store.bulkStore({ k: 1 }, { signal }),
-      () => store.retrieve("k", { signal }),
-      () => store.bulkRetrieve(["k"], { signal }),
-      () => store.flush({ signal }),
-    ]) {
-      expect(await caught(call)).toBe(reason);
-    }
-    expect([await store.exists("k"), page.nats.log]).toEqual([false, []]);
-  });
-
-  it("that is aborted before the commit rejects with its reason, and nothing is committed", async () => {
-    const store = page.open();
-    const controller = new AbortController();
-    const writing = store.store("k", 1, { signal: controller.signal });
-    controller.abort(reason);
-    expect(await caught(() => writing)).toBe(reason);
-    expect(await store.exists("k")).toBe(false);
-  });
-
-  it("that is aborted after the commit ends the wait: false, and the write is published all the same", async () => {
-    page.nats.hold();
-    const store = page.open();
-    const controller = new AbortController();
-    const writing = store.store("k", 1, { signal: controller.signal });
-    await until(() => page.nats.log.length === 1);
-    controller.abort(reason);
-    expect(await writing).toBe(false);
-    page.nats.answer();
-    await until(async () => (await store.pendingWrites()).length === 0);
+    await store.flush();
+    expect(await allRows(openDatabase(DATABASE))).toEqual({});
   });
 });

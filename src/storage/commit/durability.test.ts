@@ -40,19 +40,35 @@ describe("The durability of a commit", () => {
     expect(durabilities()).toEqual(["strict"]);
   });
 
-  it("is strict for a write that takes a due settlement along, and relaxed for one before that", async () => {
+  it("is relaxed while writes go before a settlement, and strict once the settlement has waited 100 ms", async () => {
     const clock = new FakeClock();
     const { committer, commit, database } = setUpCommitter({ clock });
     const durabilities = watchDurabilities();
     await commit(storeDraft("a"));
     const settled = committer.settle("me", settleFirst(CONFIRMED));
-    await commit(storeDraft("b"));
-    expect(durabilities()).toEqual(["relaxed", "relaxed"]);
-    expect((await allOutbox(database)).map(([[, sequence]]) => sequence)).toEqual([1, 2]);
-    const due = clock.advance(20);
-    await Promise.all([due, settled, commit(storeDraft("c"))]);
-    expect(durabilities().filter((durability) => durability === "strict")).toHaveLength(1);
-    expect((await allOutbox(database)).map(([[, sequence]]) => sequence)).toEqual([2, 3]);
+    for (let waited = 4; waited <= 96; waited += 4) {
+      await clock.advance(4);
+      await commit(storeDraft(`after ${waited} ms`));
+    }
+    expect(new Set(durabilities())).toEqual(new Set(["relaxed"]));
+    await clock.advance(4);
+    await commit(storeDraft("last"));
+    await settled;
+    expect(durabilities().at(-1)).toBe("strict");
+    expect((await allOutbox(database)).map(([[, sequence]]) => sequence)).not.toContain(1);
+  });
+
+  it("is strict for a settlement that gets a transaction of its own, once none has run for 5 ms", async () => {
+    const clock = new FakeClock();
+    const { committer, commit } = setUpCommitter({ clock });
+    const durabilities = watchDurabilities();
+    await commit(storeDraft("a"));
+    const settled = committer.settle("me", settleFirst(CONFIRMED));
+    await clock.advance(4);
+    expect(durabilities()).toEqual(["relaxed"]);
+    await clock.advance(1);
+    await settled;
+    expect(durabilities()).toEqual(["relaxed", "strict"]);
   });
 });
 

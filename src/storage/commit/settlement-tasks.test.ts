@@ -2,6 +2,7 @@ import { IDBObjectStore } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
 import { CONFIRMED, FAILED, newCommitter, REJECTED, setUpCommitter } from "../../testing/committer.ts";
 import { storeDraft } from "../../testing/drafts.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
 import { allOutbox, allRows, loseStorage, openDatabase, putOutbox, putRows, useFreshIndexedDB } from "../../testing/indexeddb.ts";
 import { entryRow } from "../../testing/rows.ts";
 import type { Database } from "../idb/database.ts";
@@ -44,23 +45,19 @@ describe("A settlement that could not be written", () => {
   });
 
   it("is not retried while the storage is gone, but once by settled", async () => {
-    const { committer, commit, settle } = setUpCommitter();
+    const clock = new FakeClock();
+    const { committer, commit, settle } = setUpCommitter({ clock });
     const written = await commit(storeDraft("a"));
-    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
-    try {
-      loseStorage();
-      const settling = settle(written, CONFIRMED);
-      await vi.advanceTimersByTimeAsync(1_000);
-      await settling;
-      const opens = vi.spyOn(indexedDB, "open");
-      await vi.advanceTimersByTimeAsync(600_000);
-      expect(opens).not.toHaveBeenCalled();
-      await committer.settled();
-      // Each transaction is tried on two connections.
-      expect(opens).toHaveBeenCalledTimes(2);
-    } finally {
-      vi.useRealTimers();
-    }
+    loseStorage();
+    const settling = settle(written, CONFIRMED);
+    await clock.advance(20);
+    await settling;
+    const opens = vi.spyOn(indexedDB, "open");
+    await clock.advance(600_000);
+    expect(opens).not.toHaveBeenCalled();
+    await committer.settled();
+    // Each transaction is tried on two connections.
+    expect(opens).toHaveBeenCalledTimes(2);
   });
 
   it("is never written after a newer one", async () => {

@@ -1,4 +1,4 @@
-import { describe, expect, it, vi } from "vitest";
+import { describe, expect, it } from "vitest";
 
 import { DATABASE, usePage } from "../../testing/stores.ts";
 
@@ -41,8 +41,7 @@ describe("A store with limits", () => {
     const store = page.open({ maxEntries: 2 });
     await store.store("old", 1);
     await store.store("expires", 1, { ttl: 60 });
-    const later = Date.now() + 61_000;
-    vi.spyOn(Date, "now").mockReturnValue(later);
+    page.clock.wallTime += 61_000;
     await store.store("new", 1);
     await evictionEnds();
     expect(await store.listKeys()).toEqual(["new", "old"]);

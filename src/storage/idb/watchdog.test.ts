@@ -60,6 +60,7 @@ it("A transaction that waits 15 s for its turn on a connection that answers is n
   const connections = watchConnections();
   const watched = watchedDatabase();
   const { database, onLost } = watched;
+  await put(database, "a", 0);
   let isOver = false;
   const long = database.run([ENTRIES], "readwrite", async (transaction) => {
     while (!isOver) await resultOf(transaction.objectStore(ENTRIES).get("a"));

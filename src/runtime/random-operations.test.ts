@@ -2,178 +2,35 @@ import fc from "fast-check";
 import { IDBFactory, IDBKeyRange } from "fake-indexeddb";
 import { afterEach, describe, expect, it, vi } from "vitest";
 
-import type { Envelope } from "../model/envelope.ts";
+import type { NASKeyStore } from "../key-store.ts";
 import type { KeyFormat } from "../model/metadata.ts";
-import { KeyStoreError } from "../util/errors.ts";
-import { NASKeyStore } from "../key-store.ts";
 import type { StoreOptions } from "../options/types.ts";
+import { FakeChannel } from "../testing/fake-channel.ts";
 import { FakeLocks } from "../testing/fake-locks.ts";
 import { FakeNats } from "../testing/fake-nats.ts";
 import { LAYOUTS, useBlocks } from "../testing/indexeddb.ts";
 import { NOW } from "../testing/rows.ts";
-import { hashAtOnce, preload, stopTime, turns } from "../testing/stores.ts";
+import {
+  acknowledged,
+  agree,
+  type Command,
+  commit,
+  expire,
+  isSame,
+  live,
+  type Model,
+  ModelClock,
+  newestOf,
+  nextVersion,
+  outcomeOf,
+  type Real,
+  valueOf,
+} from "../testing/store-model.ts";
+import { hashAtOnce, openStore, preload } from "../testing/stores.ts";
 
 const isLong = process.env["FAULTS"] === "long";
 const RUNS = isLong ? 2_000 : 100;
-
-/** What a store of one tab holds, as plain data; the rules are those of DESIGN 2 and 3. */
-interface Model {
-  entries: Map<string, Entry>;
-  /** The newest write of a key that may still wait. While the server is up, it may be on its way. */
-  pending: Map<string, { version: number; operation: "store" | "delete" }>;
-  /** Of a key that expired confirmed and may not be removed yet: its version. */
-  remains: Map<string, number>;
-  /** Every commit of a key, in order. */
-  history: Map<string, Commit[]>;
-  server: "up" | "down" | "mute";
-  /** An attempt may have failed since the server was seen last: writes may be queued without another one. */
-  mayBeOffline: boolean;
-  now: number;
-}
-
-interface Entry {
-  value: unknown;
-  format: KeyFormat;
-  version: number;
-  ttl: number | null;
-  expiresAt: number;
-  tags: readonly string[];
-}
-
-interface Commit {
-  operation: "store" | "delete";
-  version: number;
-  /** Of a store. */
-  value?: unknown;
-}
-
-interface Real {
-  store: NASKeyStore;
-  nats: FakeNats;
-  open(): NASKeyStore;
-}
-
-type Command = fc.AsyncCommand<Model, Real>;
-
-/** Whatever the call needs: turns of the event loop first, and timers only when nothing else goes on. */
-async function done<T>(work: () => Promise<T>): Promise<T> {
-  const outcome: { settled?: true } = {};
-  const running = work().finally(() => (outcome.settled = true));
-  running.catch(() => undefined);
-  for (let round = 0; outcome.settled === undefined; round++) {
-    await turns(10);
-    if (round >= 20) await vi.advanceTimersByTimeAsync(100);
-    if (round > 400) throw new Error("A call does not settle.");
-  }
-  return running;
-}
-
-/** After a command: nothing goes on in the background, and what waits is what the model says. */
-async function agree(model: Model, { store, nats }: Real): Promise<void> {
-  // A drain in the background takes many turns, and no timer.
-  await turns(model.pending.size > 0 ? 225 : 30);
-  const actual = new Map((await done(() => store.pendingWrites())).map((write) => [write.key, write]));
-  for (const [key, write] of actual) {
-    expect(write.rejected).toBe(false);
-    const { version, operation } = write;
-    expect({ key, version, operation }, "a write that waits").toEqual({ key, ...model.pending.get(key) });
-  }
-  for (const key of model.pending.keys()) {
-    if (actual.has(key)) continue;
-    // Only a server that answers takes a write off the queue, and it has heard it.
-    expect(model.server, `${key} no longer waits`).toBe("up");
-    expect(isSame(nats.of(key).at(-1), newestOf(model, key)), `the last message of ${key} is its newest write`).toBe(true);
-    confirmed(model, key);
-  }
-}
-
-function confirmed(model: Model, key: string): void {
-  model.pending.delete(key);
-}
-
-function newestOf(model: Model, key: string): Commit | undefined {
-  return model.history.get(key)?.at(-1);
-}
-
-function isSame(envelope: Envelope | undefined, commit: Commit | undefined): boolean {
-  if (envelope === undefined || commit === undefined || envelope.operation !== commit.operation) return false;
-  if (envelope.operation === "delete") return envelope.version === commit.version;
-  return envelope.metadata.version === commit.version && envelope.value.includes(String(marker(commit.value)));
-}
-
-/** Every value has a number in it that no other has, and that can be read on the wire. */
-function marker(value: unknown): unknown {
-  if (value instanceof Uint8Array) return Buffer.from(value).toString("base64");
-  if (value instanceof Map) return value.get("n");
-  return typeof value === "object" ? (value as { n: number }).n : value;
-}
-
-function valueOf(format: KeyFormat, n: number): unknown {
-  switch (format) {
-    case "json":
-      return { n, of: ["json"] };
-    case "text":
-      return `text ${n}`;
-    case "binary":
-      return new TextEncoder().encode(`bytes ${n}`);
-    case "structured":
-      return new Map<string, unknown>([
-        ["n", n],
-        ["at", new Date(n)],
-      ]);
-  }
-}
-
-function live(model: Model, key: string): Entry | undefined {
-  const entry = model.entries.get(key);
-  return entry !== undefined && entry.expiresAt > model.now ? entry : undefined;
-}
-
-/** The clock has moved, or a write looks: what has expired is absent from now on, whatever the clock says later. */
-function expire(model: Model): void {
-  for (const [key, entry] of model.entries) {
-    if (entry.expiresAt > model.now) continue;
-    model.entries.delete(key);
-    model.remains.set(key, entry.version);
-  }
-}
-
-/** The version that a store of the key gets now. */
-function nextVersion(model: Model, key: string): number {
-  const current = live(model, key)?.version ?? model.pending.get(key)?.version;
-  return current === undefined ? 1 : current + 1;
-}
-
-function commit(model: Model, key: string, made: Commit, entry: Entry | undefined): void {
-  if (entry === undefined) model.entries.delete(key);
-  else model.entries.set(key, entry);
-  model.remains.delete(key);
-  model.pending.set(key, { version: made.version, operation: made.operation });
-  const history = model.history.get(key) ?? [];
-  history.push(made);
-  model.history.set(key, history);
-}
-
-/** What a write resolves to must agree with the server: `true` when it has read the newest version. */
-function acknowledged(model: Model, { nats }: Real, key: string, result: boolean): void {
-  if (result) {
-    expect(model.server, "the server that confirms").toBe("up");
-    expect(isSame(nats.of(key).at(-1), newestOf(model, key)), `the server has the newest of ${key}`).toBe(true);
-    confirmed(model, key);
-  } else if (model.server === "up") {
-    expect(model.mayBeOffline, "a write waits though the server answers").toBe(true);
-  }
-  if (model.server !== "up") model.mayBeOffline = true;
-}
-
-async function outcomeOf<T>(work: () => Promise<T>): Promise<T | string> {
-  try {
-    return await done(work);
-  } catch (error) {
-    if (error instanceof KeyStoreError) return error.code;
-    throw error;
-  }
-}
+const TIMEOUT_MS = 2_000;
 
 /** A command by what it does; its text is what a failure prints. */
 function command(text: string, run: (model: Model, real: Real) => Promise<void>): Command {
@@ -260,7 +117,7 @@ function everyCommand(): fc.Arbitrary<Iterable<Command>> {
       expect(result, "whether the key existed").toBe(current !== undefined);
       // After an expiry the last known version is known for as long as the row is there.
       const versions = [nextVersion(model, key), ...(model.remains.has(key) ? [model.remains.get(key)! + 1] : [])];
-      const waiting = (await done(() => real.store.pendingWrites())).find((write) => write.key === key)?.version;
+      const waiting = (await real.store.pendingWrites()).find((write) => write.key === key)?.version;
       const last = real.nats.of(key).at(-1);
       const version = waiting ?? (last?.operation === "delete" ? last.version : undefined);
       expect(versions, "the version of the delete").toContain(version);
@@ -274,7 +131,7 @@ function everyCommand(): fc.Arbitrary<Iterable<Command>> {
     .map(({ chosen, format, ttl, tags, n }) =>
       command(`bulkStore ${chosen.join(" ")} ${format} ${n} ${JSON.stringify({ ttl, tags })}`, async (model, real) => {
         const values = new Map(chosen.map((key) => [key, valueOf(format, n + (count += 1_000_000))]));
-        const results = await done(() => real.store.bulkStore(values, given({ format, ttl, tags })));
+        const results = await real.store.bulkStore(values, given({ format, ttl, tags }));
         expect([...results.keys()]).toEqual(chosen);
         for (const [key, value] of values) {
           const version = nextVersion(model, key);
@@ -293,7 +150,7 @@ function everyCommand(): fc.Arbitrary<Iterable<Command>> {
   const together = fc.record({ key: keys, n: numbers, size: fc.integer({ min: 2, max: 4 }) }).map(({ key, n, size }) =>
     command(`${size} stores of ${key} at once ${n}`, async (model, real) => {
       const values = Array.from({ length: size }, () => valueOf("json", n + (count += 1_000_000)));
-      const results = await done(() => Promise.all(values.map((value) => real.store.store(key, value))));
+      const results = await Promise.all(values.map((value) => real.store.store(key, value)));
       for (const value of values) {
         const version = nextVersion(model, key);
         commit(
@@ -309,13 +166,13 @@ function everyCommand(): fc.Arbitrary<Iterable<Command>> {
 
   const retrieving = fc.record({ key: keys, useCache: fc.boolean() }).map(({ key, useCache }) =>
     command(`retrieve ${key}${useCache ? "" : " past memory"}`, async (model, { store }) => {
-      expect(await done(() => store.retrieve(key, { useCache }))).toEqual(live(model, key)?.value);
+      expect(await store.retrieve(key, { useCache })).toEqual(live(model, key)?.value);
     }),
   );
 
   const bulkRetrieving = fc.record({ chosen: fc.array(keys), useCache: fc.boolean() }).map(({ chosen, useCache }) =>
     command(`bulkRetrieve ${chosen.join(" ")}${useCache ? "" : " past memory"}`, async (model, { store }) => {
-      const found = await done(() => store.bulkRetrieve(chosen, { useCache }));
+      const found = await store.bulkRetrieve(chosen, { useCache });
       const expected = [...new Set(chosen)].flatMap((key) => (live(model, key) === undefined ? [] : [[key, live(model, key)!.value]]));
       expect([...found]).toEqual(expected);
     }),
@@ -324,8 +181,8 @@ function everyCommand(): fc.Arbitrary<Iterable<Command>> {
   const looking = keys.map((key) =>
     command(`exists and getMetadata ${key}`, async (model, { store }) => {
       const entry = live(model, key);
-      expect(await done(() => store.exists(key))).toBe(entry !== undefined);
-      const metadata = await done(() => store.getMetadata(key));
+      expect(await store.exists(key)).toBe(entry !== undefined);
+      const metadata = await store.getMetadata(key);
       if (entry === undefined) {
         expect(metadata).toBeUndefined();
         return;
@@ -344,20 +201,20 @@ function everyCommand(): fc.Arbitrary<Iterable<Command>> {
         const expected = [...model.entries.keys()]
           .filter((key) => live(model, key) !== undefined && (fits[pattern ?? ""]?.(key) ?? true))
           .filter((key) => tag === undefined || model.entries.get(key)!.tags.includes(tag));
-        expect(await done(() => store.listKeys(pattern, tag === undefined ? {} : { tag }))).toEqual(expected.toSorted());
+        expect(await store.listKeys(pattern, tag === undefined ? {} : { tag })).toEqual(expected.toSorted());
       }),
     );
 
   const others = fc.constantFrom(
     command("getStorageStats", async (model, { store }) => {
-      expect(await done(() => store.getStorageStats())).toMatchObject({
+      expect(await store.getStorageStats()).toMatchObject({
         entries: model.entries.size,
         pendingWrites: model.pending.size,
         rejectedWrites: 0,
       });
     }),
     command("clearCache", async (model, { store }) => {
-      await done(() => store.clearCache());
+      await store.clearCache();
       for (const key of [...model.entries.keys(), ...model.remains.keys()]) {
         if (model.pending.has(key)) continue;
         model.entries.delete(key);
@@ -365,7 +222,7 @@ function everyCommand(): fc.Arbitrary<Iterable<Command>> {
       }
     }),
     command("sweep", async (model, { store }) => {
-      const gone = await done(() => store.sweep());
+      const gone = await store.sweep();
       expect(gone).toBeLessThanOrEqual(model.remains.size);
       for (const key of model.remains.keys()) if (!model.pending.has(key)) model.remains.delete(key);
     }),
@@ -373,7 +230,7 @@ function everyCommand(): fc.Arbitrary<Iterable<Command>> {
 
   const flushing = fc.constant(
     command("flush", async (model, { store, nats }) => {
-      const { pending, rejected } = await done(() => store.flush());
+      const { pending, rejected } = await store.flush();
       expect(rejected).toBe(0);
       if (model.server !== "up") {
         expect(pending).toBe(model.pending.size);
@@ -391,7 +248,7 @@ function everyCommand(): fc.Arbitrary<Iterable<Command>> {
 
   const reloading = fc.constant(
     command("reload", async (model, real) => {
-      await done(() => real.store.close());
+      await real.store.close();
       real.store = real.open();
       if (model.server !== "up") model.mayBeOffline = true;
     }),
@@ -409,11 +266,7 @@ function everyCommand(): fc.Arbitrary<Iterable<Command>> {
       const before = model.server;
       model.server = state;
       nats.dialling = state === "down" ? "refuses" : "answers";
-      if (state === "down") {
-        nats.cut();
-        // What waits for an answer learns that there will be none before it could get one.
-        await turns(30);
-      }
+      if (state === "down") nats.cut();
       if (state !== "mute") nats.answer();
       else if (before !== "mute") nats.hold();
       if (state !== "up") model.mayBeOffline = true;
@@ -423,7 +276,6 @@ function everyCommand(): fc.Arbitrary<Iterable<Command>> {
   const waking = fc.constant(
     command("online", async () => {
       globalThis.dispatchEvent(new Event("online"));
-      await done(() => turns(60));
     }),
   );
 
@@ -454,7 +306,6 @@ function everyCommand(): fc.Arbitrary<Iterable<Command>> {
 }
 
 afterEach(() => {
-  vi.useRealTimers();
   vi.restoreAllMocks();
   vi.unstubAllGlobals();
 });
@@ -465,19 +316,19 @@ describe.each(LAYOUTS)("a store of $layout", ({ minRowsForBlocks }) => {
   it(`does what a plain Map does, over ${RUNS} runs of random commands`, { timeout: isLong ? 3_600_000 : 120_000 }, async () => {
     await preload();
     hashAtOnce();
-    stopTime();
     const seed = Number(process.env["FAULTS_SEED"] ?? (Math.random() * 2 ** 31) | 0);
     // A run that fails prints its seed and its commands; FAULTS_SEED=<seed> comes to the same failure again.
     const outcome = await fc.check(
       fc.asyncProperty(everyCommand(), async (commands) => {
         const nats = new FakeNats();
+        const locks = new FakeLocks();
         const events = new EventTarget();
         vi.stubGlobal("indexedDB", new IDBFactory());
         vi.stubGlobal("IDBKeyRange", IDBKeyRange);
-        vi.stubGlobal("navigator", { onLine: true, locks: new FakeLocks() });
+        vi.stubGlobal("navigator", { onLine: true, locks });
+        vi.stubGlobal("BroadcastChannel", FakeChannel);
         vi.stubGlobal("addEventListener", events.addEventListener.bind(events));
         vi.stubGlobal("dispatchEvent", events.dispatchEvent.bind(events));
-        vi.spyOn(Math, "random").mockReturnValue(0.5);
         const model: Model = {
           entries: new Map(),
           pending: new Map(),
@@ -487,16 +338,23 @@ describe.each(LAYOUTS)("a store of $layout", ({ minRowsForBlocks }) => {
           mayBeOffline: false,
           now: NOW,
         };
-        vi.spyOn(Date, "now").mockImplementation(() => model.now);
+        const clock = new ModelClock(model);
+        // Time passes for a call when the server lets it wait.
+        let passing = Promise.resolve();
+        nats.onUnanswered = () => void (passing = passing.then(() => clock.advance(TIMEOUT_MS)));
         const open = (): NASKeyStore =>
-          new NASKeyStore({
-            namespace: "model",
-            connect: nats.connect,
-            cacheSize: 2,
-            sweepIntervalMs: 0,
-            compression: { thresholdBytes: 200 },
-          });
-        const real: Real = { store: open(), nats, open };
+          openStore(
+            {
+              namespace: "model",
+              connect: nats.connect,
+              cacheSize: 2,
+              sweepIntervalMs: 0,
+              timeoutMs: TIMEOUT_MS,
+              compression: { thresholdBytes: 200 },
+            },
+            clock,
+          );
+        const real: Real = { store: open(), nats, locks, open };
         try {
           await fc.asyncModelRun(() => ({ model, real }), commands);
           await theEnd(model, real);
@@ -504,7 +362,7 @@ describe.each(LAYOUTS)("a store of $layout", ({ minRowsForBlocks }) => {
           nats.dialling = "refuses";
           nats.cut();
           nats.answer();
-          await done(() => real.store.close());
+          await real.store.close();
         }
       }),
       { numRuns: RUNS, seed, verbose: fc.VerbosityLevel.Verbose },
@@ -521,8 +379,8 @@ async function theEnd(model: Model, real: Real): Promise<void> {
   model.server = "up";
   real.nats.dialling = "answers";
   real.nats.answer();
-  await done(() => real.store.flush());
-  expect(await done(() => real.store.pendingWrites())).toEqual([]);
+  await real.store.flush();
+  expect(await real.store.pendingWrites()).toEqual([]);
   for (const [key, history] of model.history) {
     const seen = new Set<string>();
     const firsts = real.nats.arrived.filter(({ envelope, id }) => envelope.key === key && !seen.has(id) && seen.add(id));

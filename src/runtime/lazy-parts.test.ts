@@ -1,0 +1,78 @@
+import { describe, expect, it, vi } from "vitest";
+import { caught, codeOf } from "../testing/errors.ts";
+import { listen, usePage } from "../testing/stores.ts";
+import { KeyStoreError } from "../util/errors.ts";
+import { gzipPart } from "../values/gzip-part.ts";
+import { writeSidePart } from "./runtime.ts";
+
+const page = usePage();
+const LONG = "long ".repeat(1_000);
+
+describe("a part that cannot be loaded", () => {
+  it("is not treated as damage: writes stay queued, and reads are tried again", async () => {
+    page.nats.dialling = "refuses";
+    const store = page.open({ compression: true, cacheSize: 0 });
+    await store.store("k", LONG);
+    await store.close();
+
+    page.nats.dialling = "answers";
+    const missing = vi
+      .spyOn(gzipPart, "load")
+      .mockImplementation(() => Promise.reject(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded")));
+    const again = page.open({ compression: true, cacheSize: 0 });
+    const events = listen(again);
+    await again.flush().catch(() => undefined);
+    expect(await again.pendingWrites()).toMatchObject([{ key: "k", rejected: false }]);
+    expect(await caught(() => again.retrieve("k"))).toBeInstanceOf(Error);
+    expect(events.filter(({ type }) => type === "corrupt" || type === "rejected")).toEqual([]);
+    // Without gzip a payload is stored as it is.
+    expect(await again.store("other", LONG)).toBe(true);
+
+    missing.mockRestore();
+    expect(await again.retrieve("k")).toBe(LONG);
+    await again.flush();
+    expect(await again.pendingWrites()).toEqual([]);
+  });
+});
+
+describe("the write side", () => {
+  it("makes writes reject while it cannot be loaded, lets reads go on, and loads with a later call", async () => {
+    await page.open().store("k", 1);
+    const missing = vi
+      .spyOn(writeSidePart, "load")
+      .mockImplementation(() => Promise.reject(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded")));
+    const store = page.open({ cacheSize: 0 });
+    expect(await codeOf(() => store.store("k", 2))).toBe("STORAGE_UNAVAILABLE");
+    expect(await codeOf(() => store.flush())).toBe("STORAGE_UNAVAILABLE");
+    expect(await codeOf(() => store.store("k", () => 2))).toBe("INVALID_VALUE");
+    expect(await store.retrieve("k")).toBe(1);
+    expect(await store.exists("k")).toBe(true);
+
+    missing.mockRestore();
+    expect(await store.store("k", 3)).toBe(true);
+    expect(await store.retrieve("k")).toBe(3);
+  });
+
+  it("counts reads from before it has loaded as uses, and keeps the order of writes from before it has loaded", async () => {
+    const earlier = page.open();
+    await earlier.bulkStore({ a: 1, b: 2, c: 3 });
+    // Records that these entries are confirmed, so that they may be evicted.
+    await earlier.flush();
+    await page.clock.advance(1_000);
+    const writeSide = await writeSidePart.load();
+    let arrive = (): void => undefined;
+    const arrival = new Promise<void>((resolve) => (arrive = resolve));
+    vi.spyOn(writeSidePart, "load").mockImplementation(async () => {
+      await arrival;
+      return writeSide;
+    });
+    const store = page.open({ maxEntries: 3, cacheSize: 0 });
+    expect(await store.retrieve("a")).toBe(1);
+    const writing = [store.store("d", 1), store.store("d", 2), store.update("d", 3)];
+    arrive();
+    expect(await Promise.all(writing)).toEqual([true, true, true]);
+    await page.evicted();
+    expect(await store.listKeys()).toEqual(["a", "c", "d"]);
+    expect(await store.retrieve("d")).toBe(3);
+  });
+});
