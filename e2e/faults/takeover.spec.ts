@@ -218,7 +218,7 @@ test("a page publishes the running writes of a dedicated worker that was termina
       const committed = new Promise<void>((resolve) => {
         const channel = new BroadcastChannel(`nas-keystore/${namespace}`);
         channel.onmessage = ({ data: { type } }: MessageEvent<{ type: string }>) => {
-          if (type === "written") resolve();
+          if (type === "changes") resolve();
         };
       });
       for (const call of [
