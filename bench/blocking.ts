@@ -4,7 +4,7 @@ import type { Goal } from "./catalogue.ts";
 
 const IDLE_MS = 5_000;
 
-/** The longest that a read in one tab took, in milliseconds: while another tab stores very many entries, and while it rests. */
+/** The longest read in one tab, in milliseconds: while another tab stores very many entries, and while it is idle. */
 export async function measureBlocking(
   { open }: Browser,
   writing: BenchPage,

@@ -5,7 +5,7 @@ import { emptyCrypto } from "../scripts/lib/empty-crypto.mjs";
 export const pageFolder: string = fileURLToPath(new URL("page", import.meta.url));
 const library = fileURLToPath(new URL("../dist/index.js", import.meta.url));
 
-/** How an app is built that uses the library as it is installed. */
+/** The build of an app that uses the installed library. */
 export const appConfig = {
   configFile: false,
   base: "./",
@@ -18,8 +18,8 @@ export async function buildPage(): Promise<void> {
   await build({
     ...appConfig,
     root: pageFolder,
-    logLevel: "error", // warnings are of interest in what is shipped
-    // As it is written, so that profiles can be read: once it runs it is no slower.
+    logLevel: "error", // warnings matter only for shipped code
+    // Not minified, so that profiles are readable. It runs as fast.
     build: { outDir: "dist", emptyOutDir: true, minify: false, modulePreload: { polyfill: false }, chunkSizeWarningLimit: 5000 },
   });
 }

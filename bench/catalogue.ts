@@ -1,16 +1,16 @@
-/** What is measured: the table of goals. How each is done stands in page/rows.ts, size.ts and heap.ts under the same names. */
+/** The rows that the bench measures. page/rows.ts, size.ts, heap.ts and blocking.ts measure them under the same names. */
 export interface Goal {
   readonly id: string;
   readonly work: string;
   readonly against: string;
-  /** What `target` and `aim` are: a ratio of times, or of what is more in one of the two. */
+  /** The unit of `target` and `aim`: a ratio of times, or a difference. */
   readonly unit: "ratio" | "ms more" | "MB more" | "KB more";
-  /** Undefined: measured to know, not to reach anything. */
+  /** Undefined: the row has no target. */
   readonly target?: number;
   readonly aim?: number;
-  /** What one side's turn does: so many calls, one after another or at once. */
+  /** The number of calls in one turn, one after another or at once. */
   readonly calls: number;
-  /** Turns of each side that count, and those before that do not. */
+  /** Turns of each side that count, after the warm-up turns. */
   readonly rounds: number;
   readonly warmUps: number;
 }
@@ -89,7 +89,7 @@ export const GOALS: readonly Goal[] = [
   },
   {
     id: "bulk-again",
-    work: "bulkStore of 10,000 that are there",
+    work: "bulkStore of 10,000 existing keys",
     against: "idb-keyval setMany of the same",
     ...atOnce,
     calls: 10_000,
@@ -114,7 +114,7 @@ export const GOALS: readonly Goal[] = [
     ...sequence,
     calls: 300,
   },
-  { id: "cold-alone", work: "the same, of an entry stored by itself", against: "idb-keyval get", ...sequence, calls: 200 },
+  { id: "cold-alone", work: "the same, for an entry that was stored alone", against: "idb-keyval get", ...sequence, calls: 200 },
   {
     id: "colds",
     work: "1,000 of those reads at once",
@@ -150,15 +150,15 @@ export const GOALS: readonly Goal[] = [
     calls: 100,
   },
   {
-    id: "store-packed",
-    work: "store with lingerMs, of keys that were stored with many",
-    against: "the same of keys stored by themselves",
+    id: "store-from-block",
+    work: "store with lingerMs, for keys that were stored in bulk",
+    against: "the same for keys that were stored alone",
     ...sequence,
     calls: 100,
   },
   {
     id: "open",
-    work: "opening a store of 100,000, to the first retrieve",
+    work: "opening a store of 100,000, until the first retrieve",
     against: "the same with 100",
     target: 1.5,
     ...sequence,
@@ -167,7 +167,7 @@ export const GOALS: readonly Goal[] = [
   {
     id: "blocked",
     work: "longest read in another tab during a bulkStore of 100,000",
-    against: "the same with nothing written",
+    against: "the same without writes",
     target: 50,
     ...sequence,
     unit: "ms more",
@@ -199,7 +199,7 @@ export const GOALS: readonly Goal[] = [
   },
 ];
 
-/** A tenth of the work: to see that everything runs. Its figures are no results. */
+/** A tenth of the work, to check that everything runs. Its figures are not results. */
 export function quick(goal: Goal): Goal {
   return { ...goal, calls: Math.max(5, Math.ceil(goal.calls / 10)), rounds: Math.min(3, goal.rounds), warmUps: Math.min(1, goal.warmUps) };
 }

@@ -4,7 +4,7 @@ import { findNatsServer } from "../scripts/lib/nats-server.mjs";
 import { ask } from "../scripts/lib/run.mjs";
 import { TRAITS } from "./engines.ts";
 
-/** Where and when it was measured. */
+/** The machine and the time of a run. */
 export interface Conditions {
   readonly date: string;
   readonly browser: string;
@@ -12,7 +12,7 @@ export interface Conditions {
   readonly node: string;
   readonly cpu: string;
   readonly cores: number;
-  /** Of the last minute before the run: above 1 somebody else was at work. */
+  /** The load of the last minute before the run. Above 1, other programs were busy. */
   readonly load: number;
   readonly indexedDb: "on the disk" | "in memory";
   readonly commit: string;

@@ -1,12 +1,12 @@
 import type { Engine } from "../scripts/lib/browsers.mjs";
 
-/** How an engine differs for the bench. */
+/** The differences between engines that matter to the bench. */
 export interface EngineTraits {
   readonly name: string;
   readonly screen: "headless" | "on a virtual display";
   /** WebSockets that a page may open at the same time. */
   readonly mostSockets: number;
-  /** Where IndexedDB lies, unless `--incognito` is given. */
+  /** The place of IndexedDB, unless `--incognito` is given. */
   readonly indexedDb: "on the disk" | "in memory";
   /** Rows that are not measured in this engine, with the reason. */
   readonly leftOut: Readonly<Record<string, string>>;
@@ -21,7 +21,7 @@ export const TRAITS: Readonly<Record<Engine, EngineTraits>> = {
   chromium: {
     name: "Chromium",
     screen: "headless",
-    // Refuses a page its 256th WebSocket that has yet to open. WebSockets that are closing seem to count too.
+    // Refuses the 256th WebSocket of a page that is not open yet. WebSockets that are closing seem to count too.
     mostSockets: 200,
     indexedDb: "on the disk",
     leftOut: {},

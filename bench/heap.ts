@@ -4,7 +4,7 @@ import type { World } from "./page/rows.ts";
 
 const MEGABYTE = 2 ** 20;
 
-/** What a page holds, in MB, after it opened a large store and a small one: in turn, each in a page of its own. */
+/** The heap of a page, in MB, after it opened a large store and a small one: in turn, each in a new page. */
 export async function measureHeap(
   { open }: Browser,
   filling: BenchPage,

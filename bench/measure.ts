@@ -1,9 +1,9 @@
-/** What measurements in turn (ours, peer, ours, peer …) say of each other. */
+/** The summary of measurements in turn (ours, peer, ours, peer …). */
 export interface Comparison {
-  /** The median of ours, and of the peer. */
+  /** The medians of both sides. */
   readonly ours: number;
   readonly peer: number;
-  /** The middle half of the ratios of each of ours to the peer's next to it: a machine that slows down slows both. */
+  /** The middle half of the ratios of neighbouring turns: a machine that slows down slows both. */
   readonly ratio: Spread;
 }
 
@@ -26,7 +26,7 @@ export function spread(values: readonly number[]): Spread {
   return { p25: quantile(values, 0.25), median: quantile(values, 0.5), p75: quantile(values, 0.75) };
 }
 
-/** Between two values, as far along as `q` says. */
+/** The quantile `q`, interpolated between two values. */
 function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   if (sorted.length === 0) throw new RangeError("No measurements.");

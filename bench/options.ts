@@ -3,16 +3,16 @@ import { ENGINES, type Engine } from "../scripts/lib/browsers.mjs";
 
 export interface Options {
   readonly engine: Engine;
-  /** Parts of the names of the rows to be measured; none: all. */
+  /** Parts of the names of the rows to measure. Empty: all rows. */
   readonly only: readonly string[];
   readonly quick: boolean;
-  /** Where the figures go as JSON. */
+  /** The JSON file for the figures. */
   readonly json: string;
-  /** Sample where our side's time goes, in place of comparing. */
+  /** Profiles our side instead of comparing. */
   readonly profile: boolean;
-  /** Measure what is in dist/ now. */
+  /** Measures the present dist/. */
   readonly noBuild: boolean;
-  /** Measure nothing: write the docs anew from bench/results/. */
+  /** Writes the docs again from bench/results/, without measuring. */
   readonly docs: boolean;
   /** IndexedDB in memory, as in a private window. */
   readonly incognito: boolean;
@@ -22,15 +22,14 @@ export const USAGE = `npm run bench -- [--engine <name>] [--only <row>]... [--qu
 
   --engine <name> the browser engine: ${ENGINES.join(", ")} (chromium)
   --only <row>    the rows whose name contains this ("comparison": the table of simple sets and gets); can be repeated
-  --quick         a tenth of the work, to see that everything runs; its figures are no results
-  --json <file>   where the figures go (reports/bench-<engine>.json)
-  --profile       no comparison: where the CPU time of our side of the rows goes, and when things happen in a lone store;
-                  other engines than Chromium give no profile, only the times
+  --quick         a tenth of the work, to check that everything runs; do not publish its figures
+  --json <file>   the file for the figures (reports/bench-<engine>.json)
+  --profile       no comparison: a CPU profile of our side of the rows (Chromium only), and a timeline of a single store
   --incognito     IndexedDB in memory, as in a private window; otherwise on the disk (Chromium only)
-  --no-build      measure what is in dist/ now
-  --docs          measure nothing: write docs/PERFORMANCE.md anew from bench/results/
+  --no-build      measure the present dist/
+  --docs          write docs/PERFORMANCE.md again from bench/results/, without measuring
 
-The docs are rewritten by a run of everything that is not quick.`;
+A complete run that is not quick rewrites the docs.`;
 
 /** @throws TypeError for an unknown option or an invalid value */
 export function readOptions(args: readonly string[]): Options | undefined {

@@ -7,7 +7,7 @@ type Profile = Awaited<ReturnType<typeof stop>>;
 
 const LISTED = 22;
 
-/** Where the time of the page's main thread goes while our side of a row takes its turns: functions by time of their own. */
+/** A CPU profile of the page's main thread during the turns of our side of a row: functions by their own time. */
 export async function profile(page: BenchPage, goal: Goal, world: World): Promise<string> {
   const session = await page.devTools();
   await session.send("Profiler.enable");

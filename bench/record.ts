@@ -7,7 +7,7 @@ import type { Contribution } from "./page/comparison.ts";
 import type { Figure, Result } from "./result.ts";
 import type { AppSize } from "./size.ts";
 
-/** All that a run measured. */
+/** All measurements of a run. */
 export interface Measured {
   readonly conditions: Conditions;
   readonly results: readonly Result[];
@@ -17,7 +17,7 @@ export interface Measured {
   readonly comparison?: readonly Contribution[];
 }
 
-/** The part of an engine's last full run that the docs show. In bench/results/, so that a run of one engine keeps the figures of the others. */
+/** The part of an engine's last full run that the docs show. One file in bench/results/ for each engine, so that a run keeps the figures of the others. */
 export interface EngineRecord extends Omit<Measured, "results"> {
   /** By row. */
   readonly figures: Readonly<Record<string, Figure>>;

@@ -6,11 +6,11 @@ export interface Figure {
   /** Medians: milliseconds, megabytes or kilobytes. */
   readonly ours: number;
   readonly peer: number;
-  /** What is held against the target: a ratio, or a difference. */
+  /** The value that is compared with the target: a ratio or a difference. */
   readonly value: Spread;
 }
 
-/** A row, measured. */
+/** A measured row. */
 export interface Result extends Figure {
   readonly goal: Goal;
   readonly turns: { readonly ours: readonly number[]; readonly peer: readonly number[] };

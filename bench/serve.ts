@@ -2,7 +2,7 @@ import type { AddressInfo } from "node:net";
 import { preview } from "vite";
 import { pageFolder } from "./bundle.ts";
 
-/** Serves the built page, isolated from other origins: Chromium's clock then tells microseconds, not tenths of milliseconds. */
+/** Serves the built page, isolated from other origins: Chromium's clock then has microseconds, not tenths of milliseconds. */
 export async function servePage(): Promise<{ url: string; stop(): Promise<void> }> {
   const server = await preview({
     configFile: false,

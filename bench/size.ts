@@ -32,7 +32,7 @@ function sizeOf(source: string): Promise<AppSize> {
   });
 }
 
-/** Does something with the sources of an app. */
+/** Runs a function with a folder that contains the sources of an app. */
 async function inApp<T>(source: string, work: (root: string) => Promise<T>): Promise<T> {
   const root = await mkdtemp(join(tmpdir(), "nas-keystore-app-"));
   try {

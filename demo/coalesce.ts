@@ -1,4 +1,4 @@
-/** Work that is asked for often and done one at a time: asked for while it runs, it runs once more afterwards. */
+/** Runs work once at a time. Calls that arrive while it runs share one more run afterwards. */
 export function coalesce(work: () => Promise<void>): () => Promise<void> {
   let running: Promise<void> | undefined;
   let next: Promise<void> | undefined;

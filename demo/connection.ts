@@ -1,12 +1,12 @@
 import { find } from "./dom.ts";
 import { formatTime } from "./format.ts";
 
-/** Shows what was last heard of the server: there is no standing connection to look at. */
+/** Shows whether the server answered last. There is no standing connection whose state could be shown. */
 export class ConnectionIndicator {
   readonly #element = find("connection", HTMLParagraphElement);
 
   unknown(): void {
-    this.#show("unknown", "Asking the server …");
+    this.#show("unknown", "Connecting to the server …");
   }
 
   closed(): void {
@@ -21,7 +21,7 @@ export class ConnectionIndicator {
     this.#show("offline", `Offline since ${formatTime(new Date())}`);
   }
 
-  /** Only a change is shown, and so announced by a screen reader. */
+  /** Changes the text only with the state, because a screen reader announces each change. */
   #show(state: string, text: string): void {
     if (this.#element.dataset["state"] === state) return;
     this.#element.dataset["state"] = state;

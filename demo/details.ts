@@ -6,13 +6,13 @@ import { describeError } from "./input.ts";
 
 const MAX_CHARACTERS = 50_000;
 
-/** An entry as it was read last. */
+/** The entry of the last read. */
 export interface Entry {
   readonly metadata: KeyMetadata;
   readonly value: unknown;
 }
 
-/** The chosen key: its value and what is known of it. */
+/** The value and the metadata of the selected key. */
 export class Details {
   readonly #frame = find("details", HTMLDivElement);
   readonly #empty = find("details-empty", HTMLParagraphElement);
@@ -22,14 +22,14 @@ export class Details {
   readonly #metadata = find("details-metadata", HTMLDListElement);
   #selected: string | undefined;
   #entry: Entry | undefined;
-  /** Of the chosen key, when it was last read, with or without success. */
+  /** The metadata of the selected key at its last read, which may have failed. */
   #seen: KeyMetadata | undefined;
 
   get selected(): string | undefined {
     return this.#selected;
   }
 
-  /** Undefined while none is chosen, or the chosen one is gone or cannot be read. */
+  /** Undefined while no key is selected, and when the entry is absent or cannot be read. */
   get entry(): Entry | undefined {
     return this.#entry;
   }
@@ -42,8 +42,8 @@ export class Details {
   }
 
   /**
-   * Reads the value again only when there is another one: what is looked at should not count as used, and reading what
-   * is damaged fires an event that would have us here again.
+   * Reads the value only if the version has changed. A read counts as a use of the entry, and each read of a damaged entry
+   * dispatches an event that calls this again.
    */
   async refresh(store: NASKeyStore): Promise<void> {
     const key = this.#selected;
@@ -71,7 +71,7 @@ export class Details {
     const metadata = await store.getMetadata(key);
     try {
       const value = await store.retrieve(key);
-      // Meanwhile another key may have been chosen.
+      // Another key may have been selected meanwhile.
       if (key !== this.#selected) return;
       if (metadata === undefined) return this.#showGone(key);
       this.#seen = metadata;
@@ -98,7 +98,7 @@ export class Details {
 
   #showGone(key: string): void {
     this.#forget();
-    this.#showEmpty(`“${key}” is not here (any more): deleted, expired, or never stored.`);
+    this.#showEmpty(`“${key}” does not exist here. It was deleted, has expired, or was never stored.`);
   }
 
   #showEmpty(text: string): void {

@@ -1,11 +1,11 @@
-/** The page's element with this id, which must be of this kind. */
+/** The element with this id. @throws Error if it is missing or of another kind */
 export function find<E extends Element>(id: string, kind: new () => E): E {
   const element = document.getElementById(id);
   if (!(element instanceof kind)) throw new Error(`index.html has no ${kind.name} with the id "${id}".`);
   return element;
 }
 
-/** A new element with attributes and children. Text only ever becomes text: no HTML is parsed. */
+/** Creates an element with attributes and children. Strings become text nodes: no HTML is parsed. */
 export function create<Tag extends keyof HTMLElementTagNameMap>(
   tag: Tag,
   attributes: Readonly<Record<string, string>> = {},
@@ -17,7 +17,7 @@ export function create<Tag extends keyof HTMLElementTagNameMap>(
   return element;
 }
 
-/** Fills a definition list. Its elements are kept where the terms are the same, so that a selection in it survives. */
+/** Fills a definition list. Keeps its elements if the terms are the same, so that a text selection survives. */
 export function define(list: HTMLDListElement, rows: readonly (readonly [term: string, value: string])[]): void {
   const terms = Array.from(list.querySelectorAll("dt"), ({ textContent }) => textContent);
   if (terms.join("\n") !== rows.map(([term]) => term).join("\n")) {
@@ -27,7 +27,7 @@ export function define(list: HTMLDListElement, rows: readonly (readonly [term: s
   for (const [index, [, value]] of rows.entries()) setText(values[index]!, value);
 }
 
-/** Touches the document only when the text differs. */
+/** Changes the document only if the text differs. */
 export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }

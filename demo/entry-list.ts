@@ -2,15 +2,15 @@ import type { KeyMetadata } from "nas-keystore";
 import { create, find, setText } from "./dom.ts";
 import { formatRemaining } from "./format.ts";
 
-/** How the keys are narrowed. */
+/** The filter of the keys. */
 export interface Filter {
   readonly pattern: string;
   readonly tag: string;
 }
 
 /**
- * The keys as a listbox. The focus stays on the list and the chosen option is told by `aria-activedescendant`, so that
- * the options can be made anew at any time without taking the focus from anybody.
+ * The keys as a listbox. The focus stays on the list, and `aria-activedescendant` names the selected option, so that replacing
+ * the options does not move the focus.
  */
 export class EntryList {
   readonly #list = find("keys", HTMLUListElement);
@@ -41,7 +41,7 @@ export class EntryList {
     return { pattern: this.#pattern.value || "*", tag: this.#tag.value.trim() };
   }
 
-  /** @param total how many keys match, where not all are shown */
+  /** @param total the number of keys that match; the rows may be fewer */
   show(rows: readonly KeyMetadata[], total: number): void {
     this.#rows = rows;
     setText(this.#count, rows.length < total ? `first ${rows.length} of ${total.toLocaleString("en")}` : String(total));
@@ -59,13 +59,13 @@ export class EntryList {
     this.#markSelected();
   }
 
-  /** Takes the focus, if nobody has it any more. */
+  /** Focuses the list if no visible element has the focus. */
   takeLostFocus(options: FocusOptions): void {
     const active = document.activeElement;
     if (active === null || active === document.body || !active.checkVisibility()) this.#list.focus(options);
   }
 
-  /** Brings the times that are left up to date. */
+  /** Updates the remaining times. */
   tick(now: number): void {
     for (const [index, { expiresAt }] of this.#rows.entries()) {
       if (expiresAt === null) continue;
@@ -131,7 +131,7 @@ function optionOf({ key, format, expiresAt, pending, rejected }: KeyMetadata, in
   );
 }
 
-/** Scrolls the list alone; scrollIntoView would move the page too. */
+/** Scrolls only the list; scrollIntoView would scroll the page too. */
 function scrollIntoList(list: HTMLElement, option: HTMLElement | undefined): void {
   if (option === undefined) return;
   const top = option.offsetTop - list.offsetTop;

@@ -5,7 +5,7 @@ import type { StoreEvent } from "./session.ts";
 
 const MAX_LINES = 200;
 
-/** What the store told, newest first. */
+/** The events of the store, newest first. */
 export class EventLog {
   readonly #list = find("log", HTMLOListElement);
   readonly #empty = find("log-empty", HTMLParagraphElement);

@@ -2,7 +2,7 @@ import type { CacheStats, StorageStats } from "nas-keystore";
 import { define, find } from "./dom.ts";
 import { formatBytes } from "./format.ts";
 
-/** What memory and IndexedDB hold. */
+/** The figures of the memory cache and of IndexedDB. */
 export class Figures {
   readonly #cache = find("cache-figures", HTMLDListElement);
   readonly #storage = find("storage-figures", HTMLDListElement);

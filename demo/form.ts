@@ -5,7 +5,7 @@ import { toHex } from "./format.ts";
 import { formatOf, InputError, optionIn, parseHex, parseJson, parseTags, readAll, type Source } from "./input.ts";
 import { structuredSamples } from "./samples.ts";
 
-/** What the form asks to be written. */
+/** A write as the form describes it. */
 export interface Draft {
   readonly value: unknown;
   readonly options: StoreOptions;
@@ -27,7 +27,7 @@ const PLACEHOLDERS: Partial<Record<Source, string>> = {
   utf8: "Hello",
 };
 
-/** The form that writes: turns what was typed into values, and entries back into what can be typed. */
+/** The form that writes: turns input into values, and entries into input. */
 export class WriteForm {
   readonly element = find("write", HTMLFormElement);
   readonly #key = find("key", HTMLInputElement);
@@ -68,14 +68,14 @@ export class WriteForm {
       value,
       options: {
         format: formatOf[this.#chosen],
-        // Left out where empty: the defaults for a store, what the key has for an update.
+        // An empty field is left out: a store then takes the default, an update keeps the value of the entry.
         ...(this.#ttl.value === "" ? undefined : { ttl: this.#ttl.valueAsNumber }),
         ...(tags.length === 0 ? undefined : { tags }),
       },
     };
   }
 
-  /** Takes an entry over to be edited. */
+  /** Fills the form with an entry, to edit it. */
   fill({ metadata, value }: Entry): void {
     this.#key.value = metadata.key;
     this.#ttl.value = metadata.ttl === null ? "" : String(metadata.ttl);
@@ -97,7 +97,7 @@ export class WriteForm {
     this.#visibleValue.focus();
   }
 
-  /** Marks the field that an error is about; none with `undefined`. */
+  /** Marks the fields that an error is about; `undefined` clears the marks. */
   markInvalid(error: unknown): void {
     const fields: Record<string, HTMLElement> = { key: this.#key, value: this.#visibleValue, ttl: this.#ttl };
     for (const field of [this.#value, this.#file, this.#sample, ...Object.values(fields)]) field.removeAttribute("aria-invalid");
@@ -127,7 +127,7 @@ export class WriteForm {
   }
 
   #assertTtl(): void {
-    if (this.#ttl.validity.badInput) throw new InputError("ttl", "The TTL is not a number: give seconds, or leave it empty.");
+    if (this.#ttl.validity.badInput) throw new InputError("ttl", "The TTL is not a number. Enter seconds, or leave it empty.");
   }
 
   #readValue(): unknown {

@@ -44,7 +44,7 @@ export function toHex(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" ");
 }
 
-/** Offset, hex digits and ASCII, line by line; of large values the beginning. */
+/** Lines of offset, hex digits and ASCII. Of a large value only the beginning. */
 export function hexDump(bytes: Uint8Array): string {
   const lines: string[] = [];
   for (let at = 0; at < Math.min(bytes.length, DUMP_BYTES); at += BYTES_PER_LINE) {

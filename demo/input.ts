@@ -12,7 +12,7 @@ export const formatOf: Readonly<Record<Source, KeyFormat>> = {
   sample: KeyFormat.STRUCTURED,
 };
 
-/** What was typed cannot be made a value, so that the library was not even asked. */
+/** The input of the form is invalid. The library has not been called. */
 export class InputError extends Error {
   readonly fields: readonly string[];
 
@@ -23,8 +23,8 @@ export class InputError extends Error {
 }
 
 /**
- * The results of all the works.
- * @throws InputError of all that went wrong, not only of the first
+ * The results of all functions.
+ * @throws InputError for all invalid inputs together, not only for the first
  */
 export function readAll<T extends readonly unknown[]>(...works: { [I in keyof T]: () => T[I] }): T {
   const problems: InputError[] = [];
@@ -45,11 +45,11 @@ export function readAll<T extends readonly unknown[]>(...works: { [I in keyof T]
 }
 
 export function parseJson(text: string): unknown {
-  if (text.trim() === "") throw new InputError("value", 'The value is empty. JSON has "" for an empty string, and null.');
+  if (text.trim() === "") throw new InputError("value", 'The value is empty. Enter JSON, for example "" or null.');
   try {
     return JSON.parse(text);
   } catch (error) {
-    throw new InputError("value", `This is not JSON: ${error instanceof Error ? error.message : String(error)}`);
+    throw new InputError("value", `The value is not valid JSON: ${error instanceof Error ? error.message : String(error)}`);
   }
 }
 
@@ -57,8 +57,8 @@ export function parseJson(text: string): unknown {
 export function parseHex(text: string): Uint8Array<ArrayBuffer> {
   const digits = text.replaceAll(/\s/g, "");
   const wrong = /[^0-9a-f]/i.exec(digits)?.[0];
-  if (wrong !== undefined) throw new InputError("value", `“${wrong}” is no hex digit: write bytes as pairs of 0–9 and a–f.`);
-  if (digits.length % 2 !== 0) throw new InputError("value", "A hex digit is missing: each byte has two.");
+  if (wrong !== undefined) throw new InputError("value", `“${wrong}” is not a hex digit. Write each byte as two digits of 0–9 and a–f.`);
+  if (digits.length % 2 !== 0) throw new InputError("value", "A hex digit is missing. Each byte has two.");
   return Uint8Array.from(digits.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 
@@ -71,11 +71,10 @@ export function parseTags(text: string): string[] {
 
 /** The name of the option that the library refused. */
 export function optionIn(error: unknown): string | undefined {
-  if (!(error instanceof KeyStoreError) || error.code !== "INVALID_OPTION") return undefined;
-  return /^The option "(\w+)"/.exec(error.message)?.[1];
+  return error instanceof KeyStoreError ? error.option : undefined;
 }
 
-/** What went wrong, in a line: the library's code first. */
+/** An error as one line; the code of a KeyStoreError comes first. */
 export function describeError(error: unknown): string {
   if (error instanceof KeyStoreError) return `${error.code}: ${error.message}`;
   return error instanceof Error ? error.message || error.name : String(error);

@@ -2,7 +2,7 @@ const MAX_ITEMS = 200;
 const MAX_DEPTH = 12;
 const INDENT = "  ";
 
-/** A value as a developer would read it: Map, Set, Date, BigInt, typed arrays, errors and cycles included. */
+/** Prints a value for a developer, with Map, Set, Date, BigInt, typed arrays, errors and cycles. */
 export function inspect(value: unknown): string {
   return print(value, "", new Set());
 }

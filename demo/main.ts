@@ -51,7 +51,7 @@ async function open(settings: DemoSettings): Promise<void> {
   keepSettings(settings);
 }
 
-/** Marks the field that an error is about; none with `undefined`. */
+/** Marks the field that an error is about; `undefined` clears the marks. */
 function markInvalid(error: unknown): void {
   const fields: Record<string, HTMLInputElement> = { servers: server, namespace };
   for (const field of Object.values(fields)) field.removeAttribute("aria-invalid");

@@ -1,6 +1,6 @@
 import { KeyFormat, type NASKeyStore, type StoreOptions } from "nas-keystore";
 
-/** Structured values to choose from: there is no way to type a Map. */
+/** Structured values to choose from, because nobody can type a Map. */
 export const structuredSamples: readonly { label: string; make: () => unknown }[] = [
   {
     label: "An order: Map, Date, BigInt",
@@ -33,7 +33,7 @@ export const structuredSamples: readonly { label: string; make: () => unknown }[
     },
   },
   { label: "An Error with its cause", make: () => new TypeError("cannot parse", { cause: new RangeError("out of range") }) },
-  { label: "A function (is refused)", make: () => ({ run: () => "never stored" }) },
+  { label: "A function (refused)", make: () => ({ run: () => "never stored" }) },
 ];
 
 interface Sample {
@@ -42,7 +42,7 @@ interface Sample {
   options?: StoreOptions;
 }
 
-/** A dozen entries, something of each format. */
+/** A dozen entries, some of each format. */
 function starterEntries(): Sample[] {
   const { JSON: json, TEXT: text, BINARY: binary, STRUCTURED: structured } = KeyFormat;
   return [
@@ -54,7 +54,7 @@ function starterEntries(): Sample[] {
     { key: "settings.theme", value: "dark", options: { format: text } },
     {
       key: "note:welcome",
-      value: "Grüezi! \nEvery write is kept here, and published to NATS.",
+      value: "Grüezi! \nEvery write is stored here and published to NATS.",
       options: { format: text, tags: ["draft"] },
     },
     { key: "feature flags", value: { search: true, beta: false }, options: { format: json, tags: ["config"] } },
@@ -71,7 +71,7 @@ function starterEntries(): Sample[] {
   ];
 }
 
-/** @returns the keys that were stored, and those of them that are queued */
+/** @returns the stored keys, and those whose writes are queued */
 export async function storeSamples(store: NASKeyStore): Promise<{ stored: string[]; queued: string[] }> {
   const entries = starterEntries();
   const published = await Promise.all(entries.map(({ key, value, options }) => store.store(key, value, options)));

@@ -13,17 +13,17 @@ import type { DemoSettings } from "./settings.ts";
 
 const MAX_ROWS = 200;
 const TICK_MS = 250;
-/** The `offline` event comes a moment after the ping that failed, if at all. */
+/** After a failed ping, the `offline` event follows within this time, or not at all. */
 const OFFLINE_EVENT_MS = 500;
 
-/** How a ping went. */
+/** The result of a ping. */
 export interface Answer {
   readonly ms: number;
   /** Undefined when the server answered. */
   readonly failure?: string;
 }
 
-/** All that the page shows of the store, and the one way to bring it up to date. */
+/** Everything that the page shows of the store, and the one function that updates it. */
 export class Screen {
   readonly details = new Details();
   readonly #list = new EntryList(
@@ -46,14 +46,14 @@ export class Screen {
     outbox: new Notice("outbox-notice"),
     figures: new Notice("figures-notice"),
   };
-  /** When the next of the shown entries expires. */
+  /** The time at which the next shown entry expires. */
   #nextExpiry = Infinity;
-  /** Told why, at the next `offline` event. */
+  /** Receives the reason of the next `offline` event. */
   #onOffline: (why: string) => void = () => undefined;
-  /** The last refresh failed, and said so beside the keys. */
+  /** The last refresh failed, and its error is shown below the keys. */
   #refreshFailed = false;
 
-  /** Shows what the store holds now. */
+  /** Shows the current state of the store. */
   readonly refresh = coalesce(() => this.#refresh());
 
   constructor() {
@@ -70,7 +70,7 @@ export class Screen {
     return this.#session.store;
   }
 
-  /** @throws KeyStoreError INVALID_OPTION, and nothing has changed */
+  /** @throws KeyStoreError INVALID_OPTION; then nothing has changed */
   async open(settings: DemoSettings): Promise<void> {
     try {
       await this.#session.open(settings);
@@ -82,11 +82,11 @@ export class Screen {
     this.#clearNotices();
     this.#connection.unknown();
     await this.refresh();
-    // Its outcome shows in the indicator, and need not be waited for.
+    // The indicator shows the result.
     void this.ping().catch(() => undefined);
   }
 
-  /** Deletes the namespace and opens it anew. */
+  /** Deletes the namespace and opens it again. */
   async destroy(): Promise<void> {
     this.#deselect();
     await this.#session.destroy();
@@ -106,7 +106,7 @@ export class Screen {
     return { ms, failure: await Promise.race([why, unknown]) };
   }
 
-  /** Chooses a key and shows its value. */
+  /** Selects a key and shows its value. */
   async show(key: string): Promise<void> {
     this.notices.details.clear();
     this.#list.select(key);
@@ -119,18 +119,18 @@ export class Screen {
   }
 
   /**
-   * For a control that may go because of what it does: the focus would fall to the page's beginning.
-   * @returns to be called when it may be gone
+   * For a control that its own action may remove: the focus would move to the start of the page.
+   * @returns to be called after the action
    */
   keepFocusOf(control: HTMLElement): () => void {
-    // The page need not move for who has pointed.
+    // With a pointer, the page does not scroll.
     const preventScroll = !control.matches(":focus-visible");
     return () => this.#list.takeLostFocus({ preventScroll });
   }
 
-  /** A write was made: brings this tab and the others up to date. */
+  /** Updates this tab and the others after a write. */
   async afterWrite(key?: string): Promise<void> {
-    this.#session.tellOtherTabs();
+    this.#session.notifyOtherTabs();
     if (key !== undefined) for (const notice of Object.values(this.notices)) notice.overtake(key);
     await (key === undefined ? this.refresh() : this.show(key));
   }
@@ -156,7 +156,7 @@ export class Screen {
       if (this.#refreshFailed) this.notices.keys.clear();
       this.#refreshFailed = false;
     } catch (error) {
-      // Reopened meanwhile: the next refresh shows the new store.
+      // Another store was opened meanwhile. The next refresh shows it.
       if (opened !== undefined && !this.#session.isCurrent(opened)) return;
       this.#refreshFailed = true;
       this.notices.keys.fail(error);
@@ -170,7 +170,7 @@ export class Screen {
       this.#connection.offline();
       this.#onOffline(describeError(event.detail.error));
     }
-    if (event.type === "published") this.#session.tellOtherTabs();
+    if (event.type === "published") this.#session.notifyOtherTabs();
     void this.refresh();
   }
 
@@ -182,7 +182,7 @@ export class Screen {
     void this.refresh();
   }
 
-  /** What they say is of a store that is no more. */
+  /** The notices are about a store that is closed. */
   #clearNotices(): void {
     for (const notice of Object.values(this.notices)) notice.clear();
   }

@@ -1,28 +1,28 @@
 import { destroyNamespace, KeyStoreError, NASKeyStore, type KeyStoreEvents } from "nas-keystore";
 import type { DemoSettings } from "./settings.ts";
 
-/** An event of the store, whichever it is. */
+/** Any event of the store. */
 export type StoreEvent = { [E in keyof KeyStoreEvents]: { type: E; detail: KeyStoreEvents[E] } }[keyof KeyStoreEvents];
 
 const EVENTS: readonly (keyof KeyStoreEvents)[] = ["published", "rejected", "offline", "online", "corrupt", "reset"];
 
-/** The store that the page works on, which other settings replace by another one. */
+/** The open store. New settings replace it by another one. */
 export class Session {
   readonly #onEvent: (event: StoreEvent) => void;
-  readonly #onTold: () => void;
+  readonly #onNotified: () => void;
   #settings: DemoSettings | undefined;
   #store: NASKeyStore | undefined;
-  /** Other tabs of this page are told of every write, so that they need not be looked at to be up to date. */
+  /** Announces each write to other tabs of the demo, so that they refresh while hidden. */
   #tabs: BroadcastChannel | undefined;
 
-  constructor(onEvent: (event: StoreEvent) => void, onTold: () => void) {
+  constructor(onEvent: (event: StoreEvent) => void, onNotified: () => void) {
     this.#onEvent = onEvent;
-    this.#onTold = onTold;
+    this.#onNotified = onNotified;
   }
 
   /** @throws Error while no store is open, because the settings were refused */
   get store(): NASKeyStore {
-    if (this.#store === undefined) throw new Error("No store is open: correct the settings above.");
+    if (this.#store === undefined) throw new Error("No store is open. Correct the settings above.");
     return this.#store;
   }
 
@@ -35,8 +35,8 @@ export class Session {
   }
 
   /**
-   * Opens a store; the one before is closed once that worked.
-   * @throws KeyStoreError INVALID_OPTION, and nothing has changed
+   * Opens a store, then closes the previous one.
+   * @throws KeyStoreError INVALID_OPTION; then nothing has changed
    */
   async open(settings: DemoSettings): Promise<void> {
     const store = new NASKeyStore({ servers: settings.server, namespace: settings.namespace });
@@ -50,15 +50,15 @@ export class Session {
     this.#settings = settings;
     this.#tabs?.close();
     this.#tabs = new BroadcastChannel(`nas-keystore-demo/${settings.namespace}`);
-    this.#tabs.addEventListener("message", this.#onTold);
+    this.#tabs.addEventListener("message", this.#onNotified);
     await former?.close();
   }
 
-  tellOtherTabs(): void {
+  notifyOtherTabs(): void {
     this.#tabs?.postMessage("written");
   }
 
-  /** Deletes the namespace, pending writes included, and opens it anew. */
+  /** Deletes the namespace, pending writes included, and opens it again. */
   async destroy(): Promise<void> {
     const settings = this.#settings;
     if (settings === undefined) throw new KeyStoreError("CLOSED", "No store is open.");
@@ -67,7 +67,7 @@ export class Session {
       await destroyNamespace(settings.namespace);
     } finally {
       await this.open(settings);
-      this.tellOtherTabs();
+      this.notifyOtherTabs();
     }
   }
 }

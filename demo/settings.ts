@@ -1,4 +1,4 @@
-/** What the page was opened with; kept in the query string, so that it survives a reload and can be passed on. */
+/** The settings of the page. The query string keeps them, so that they survive a reload and can be shared as a link. */
 export interface DemoSettings {
   readonly server: string;
   readonly namespace: string;

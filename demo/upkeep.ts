@@ -15,7 +15,7 @@ export function wireUpkeep(screen: Screen): void {
       void run(button, notices.outbox, async () => {
         const { published, pending, rejected } = await screen.store.flush();
         await screen.refresh();
-        const rest = [pending > 0 ? `${pending} wait` : "", rejected > 0 ? `${rejected} refused` : ""].filter((text) => text !== "");
+        const rest = [pending > 0 ? `${pending} pending` : "", rejected > 0 ? `${rejected} rejected` : ""].filter((text) => text !== "");
         notices.outbox.say([`${published} published`, ...rest].join(", ") + ".", rest.length === 0 ? "success" : "waiting");
       }),
   );
@@ -25,7 +25,7 @@ export function wireUpkeep(screen: Screen): void {
       void run(button, notices.outbox, async () => {
         const queued = await screen.store.retryRejected();
         await screen.afterWrite();
-        notices.outbox.say(queued === 0 ? "Nothing was refused." : `${count(queued, "write")} queued anew.`);
+        notices.outbox.say(queued === 0 ? "No write is rejected." : `${count(queued, "write")} queued again.`);
       }),
   );
   onClick(
@@ -34,7 +34,7 @@ export function wireUpkeep(screen: Screen): void {
       void run(button, notices.outbox, async () => {
         const discarded = await screen.store.discardRejected();
         await screen.afterWrite();
-        notices.outbox.say(discarded === 0 ? "Nothing was refused." : `${count(discarded, "write")} given up; the entries stay here.`);
+        notices.outbox.say(discarded === 0 ? "No write is rejected." : `${count(discarded, "write")} discarded. The entries stay here.`);
       }),
   );
 

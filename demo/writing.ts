@@ -21,7 +21,7 @@ export function wireWriting(screen: Screen): void {
       const { key } = form;
       const found = await screen.store.exists(key);
       await screen.show(key);
-      notices.write.say(found ? `“${key}” is shown under Entry.` : `There is no “${key}” here.`);
+      notices.write.say(found ? `“${key}” is shown under Entry.` : `“${key}” does not exist here.`);
     }),
   );
 
@@ -48,7 +48,7 @@ export function wireWriting(screen: Screen): void {
       void run(button, notices.details, async () => {
         if (details.selected === undefined) return;
         await screen.store.retrieve(details.selected, { useCache: false });
-        notices.details.say("Read from IndexedDB: the checksum is right.", "success");
+        notices.details.say("Read from IndexedDB. The checksum matches.", "success");
         await screen.refresh();
       }),
   );

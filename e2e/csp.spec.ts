@@ -144,7 +144,7 @@ test("the demo works under a strict Content-Security-Policy", async ({
   await keys.getByRole("option", { name: "a text" }).click();
   await expect(page.getByRole("region", { name: "Value" })).toContainText("<img src=x onerror=alert(1)>");
   await page.getByRole("button", { name: "Verify" }).click();
-  await expect(page.getByText("the checksum is right")).toBeVisible();
+  await expect(page.getByText("The checksum matches")).toBeVisible();
   await page.getByLabel("Key", { exact: true }).fill("a json");
   await page.getByRole("button", { name: "Retrieve", exact: true }).click();
   await expect(page.getByRole("region", { name: "Value" })).toContainText("Ada <b>Lovelace</b>");

@@ -103,7 +103,7 @@ test.describe("notices of the demo", () => {
     await expect(page.locator("#settings-notice")).toContainText('INVALID_OPTION: The option "namespace" must be');
     await expect(page.locator("#namespace")).toHaveAttribute("aria-invalid", "true");
     await store(page, "a");
-    await expect(page.locator("#write-notice")).toHaveText("No store is open: correct the settings above.");
+    await expect(page.locator("#write-notice")).toHaveText("No store is open. Correct the settings above.");
 
     await page.locator("#namespace").fill(namespace);
     await expect(page.locator("#namespace")).not.toHaveAttribute("aria-invalid");

@@ -18,7 +18,8 @@ test.describe("stored entries", () => {
       await store.store("binary", Uint8Array.of(1, 2), { format: "binary" });
       await store.store("structured", new Map([["a", 1n]]), { format: "structured" });
       await store.store("long", "x".repeat(5000));
-      await store.pendingWrites(); // resolves when the confirmations are in the database
+      // Records in the database that these writes are confirmed.
+      await store.flush();
     });
     const before = await look();
     await reload(page);

@@ -1,4 +1,4 @@
-// Builds dist/ from src/: one JavaScript file and one declaration a source file; dependencies stay imports.
+// Builds dist/ from src/: a JavaScript file and a declaration for each source file. Dependencies stay imports.
 import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { root } from "./lib/root.mjs";
 import { run } from "./lib/run.mjs";
@@ -11,7 +11,7 @@ if (process.exitCode === 0) readdirSync(dist, { recursive: true, encoding: "utf8
 
 /**
  * Makes a declaration import "./errors.js" where the source imports "./errors.ts".
- * The compiler does so in JavaScript only, and there is no such file beside the declaration.
+ * The compiler does this for JavaScript only, and dist/ has no errors.ts.
  * @param {string} path
  */
 function nameJavaScript(path) {

@@ -1,4 +1,4 @@
-// Prints how many tests passed and failed, from the reports of the run before; fails when any failed or none ran.
+// Prints how many tests of the last run passed and failed. Fails if a test failed or none ran.
 import { existsSync, readFileSync } from "node:fs";
 import { playwrightCounts, vitestCounts } from "./lib/report-counts.mjs";
 import { root } from "./lib/root.mjs";

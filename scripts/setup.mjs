@@ -1,21 +1,21 @@
-// Installs what is missing: npm packages, nats-server, the browsers. Runs before there are any packages, so it uses none.
+// Installs missing parts: npm packages, nats-server, the browsers. Runs before any package is installed, so it uses none.
 import { pathToFileURL } from "node:url";
 import { describeBrowser, ensureBrowser, ENGINES } from "./lib/browsers.mjs";
 import { ensureNatsServer, howToGetAServer } from "./lib/nats-server.mjs";
 import { ensurePackages } from "./lib/packages.mjs";
 
 /**
- * Prints what is there, and how to get what is not.
+ * Prints the parts that are present, and how to install the missing ones.
  * @typedef {{ packages: boolean, server: boolean, engines: readonly import("./lib/browsers.mjs").Engine[] }} Present
  * @returns {Promise<Present>}
  */
 export async function setUp() {
   const packages = await ensurePackages();
-  // After the packages: Playwright is asked for a browser of its own.
+  // After the packages, because Playwright may have a browser.
   const server = await ensureNatsServer();
   /** @type {(readonly [import("./lib/browsers.mjs").Engine, string | undefined])[]} */
   const browsers = [];
-  // One after another: apt runs once at a time.
+  // One after another, because apt runs once at a time.
   for (const engine of ENGINES) browsers.push([engine, await ensureBrowser(engine)]);
 
   console.log(packages ? "packages     installed" : "packages     npm ci failed, see above");

@@ -1,5 +1,5 @@
-// Builds a small app that uses the library, and holds its entry chunk against the limit in package.json ("size-limit"). Needs
-// dist/ (npm run build).
+// Builds a small app with the library, and compares its entry chunk with the limit in package.json ("size-limit"). Needs dist/
+// (npm run build).
 import { fileURLToPath } from "node:url";
 import { runnerImport } from "vite";
 import { root } from "./lib/root.mjs";

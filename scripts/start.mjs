@@ -1,4 +1,4 @@
-// Starts a NATS server and the demo, says where they are, and ends both on Ctrl-C.
+// Starts a NATS server and the demo, prints their addresses, and ends both on Ctrl-C.
 import { startDevServer } from "./lib/dev-server.mjs";
 import { ensurePackages } from "./lib/packages.mjs";
 import { root } from "./lib/root.mjs";
@@ -10,7 +10,7 @@ if (!(await ensurePackages())) {
 }
 
 const server = await startDevServer();
-// Listened for before Vite is there: by a listener of its own it would end us while the server still runs.
+// Must listen before Vite does: Vite's own listener ends this process while the server still runs.
 onAskedToEnd(() => void server.stop().then(() => process.exit(0)));
 const demo = await startDemo();
 
@@ -21,7 +21,7 @@ console.log(`
   Ctrl-C ends both.
 `);
 
-/** Resolves to its address. */
+/** Resolves to the address of the demo. */
 async function startDemo() {
   const { createServer } = await import("vite");
   const vite = await createServer({ configFile: `${root}vite.config.ts` });

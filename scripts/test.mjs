@@ -24,7 +24,7 @@ async function runSteps() {
   }
   if (leftOut.length > 0) {
     console.log(`\nAll steps that ran have passed, but this was not the full gate. Not run: ${leftOut.join(", ")}.`);
-    console.log("The lines under “setup” say what is missing and how to get it.");
+    console.log("The lines under “setup” list the missing parts and how to install them.");
   }
 }
 

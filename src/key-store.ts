@@ -52,12 +52,11 @@ export class NASKeyStore extends KeyStoreEventTarget {
    * INSECURE_CONTEXT, CLOSED
    */
   store(key: string, value: unknown, options?: StoreOptions): Promise<boolean> {
-    return this.#operations.run(() => {
-      assertKey(key);
+    return this.#onKey(key, () => {
       const checked = readStoreOptions(options);
       const captured = captureAs(checked.format ?? KeyFormat.JSON, key, value);
       return this.#onWriteSide(({ writer }) => writer.store(key, captured, checked));
-    }, key);
+    });
   }
 
   /**
@@ -70,8 +69,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
     // A read from memory waits for nothing, so `close` need not wait for it. Every key in memory is valid.
     const cached = useCache && this.#operations.isOpen ? this.#runtime.reader.readCached(key) : undefined;
     if (cached !== undefined) return (cached instanceof Promise ? await cached : cached).value as T;
-    assertKey(key);
-    const found = await this.#operations.run(() => abortable(signal, () => this.#runtime.reader.readStored(key, useCache)), key);
+    const found = await this.#onKey(key, () => abortable(signal, () => this.#runtime.reader.readStored(key, useCache)));
     return found?.value as T | undefined;
   }
 
@@ -81,19 +79,15 @@ export class NASKeyStore extends KeyStoreEventTarget {
    * @throws KeyStoreError as `store` does
    */
   delete(key: string, options?: DeleteOptions): Promise<boolean> {
-    return this.#operations.run(() => {
-      assertKey(key);
+    return this.#onKey(key, () => {
       const checked = readDeleteOptions(options);
       return this.#onWriteSide(({ writer }) => writer.delete(key, checked));
-    }, key);
+    });
   }
 
   /** Whether there is an entry under the key that has not expired. */
   exists(key: string): Promise<boolean> {
-    return this.#operations.run(async () => {
-      assertKey(key);
-      return (await this.#runtime.reader.readRow(key)) !== undefined;
-    }, key);
+    return this.#onKey(key, async () => (await this.#runtime.reader.readRow(key)) !== undefined);
   }
 
   /**
@@ -102,12 +96,11 @@ export class NASKeyStore extends KeyStoreEventTarget {
    * @throws KeyStoreError as `store` does
    */
   update(key: string, value: unknown, options?: StoreOptions): Promise<boolean> {
-    return this.#operations.run(() => {
-      assertKey(key);
+    return this.#onKey(key, () => {
       const checked = readStoreOptions(options);
       const captured = checked.format === undefined ? captureForUpdate(key, value) : captureAs(checked.format, key, value);
       return this.#onWriteSide(({ writer }) => writer.update(key, captured, checked));
-    }, key);
+    });
   }
 
   /**
@@ -140,10 +133,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
 
   /** The metadata of a key; undefined when the key is absent or has expired. */
   getMetadata(key: string): Promise<KeyMetadata | undefined> {
-    return this.#operations.run(() => {
-      assertKey(key);
-      return this.#onWriteSide(({ catalog }) => catalog.metadata(key));
-    }, key);
+    return this.#onKey(key, () => this.#onWriteSide(({ catalog }) => catalog.metadata(key)));
   }
 
   /** Figures of the memory cache, at once. */
@@ -180,18 +170,13 @@ export class NASKeyStore extends KeyStoreEventTarget {
   flush(options?: { signal?: AbortSignal }): Promise<{ published: number; pending: number; rejected: number }> {
     return this.#operations.run(() => {
       const { signal } = readFlushOptions(options);
-      return abortable(signal, () =>
-        this.#onWriteSide(async ({ relay, outbox }) => {
-          const { published } = await relay.flush();
-          return { published, ...(await outbox.count()) };
-        }),
-      );
+      return abortable(signal, () => this.#onWriteSide(({ flush }) => flush()));
     });
   }
 
   /** The newest unconfirmed or rejected write of each key. */
   pendingWrites(): Promise<PendingWrite[]> {
-    return this.#operations.run(() => this.#onWriteSide(({ catalog }) => catalog.pendingWrites()));
+    return this.#operations.run(() => this.#onWriteSide(({ outbox }) => outbox.pendingWrites()));
   }
 
   /**
@@ -236,6 +221,14 @@ export class NASKeyStore extends KeyStoreEventTarget {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** An operation on one key, which its errors name. */
+  #onKey<T>(key: string, work: () => Promise<T>): Promise<T> {
+    return this.#operations.run(() => {
+      assertKey(key);
+      return work();
+    }, key);
   }
 
   /** Takes a turn even if the write side has loaded, so that operations keep the order of the calls. */

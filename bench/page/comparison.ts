@@ -44,7 +44,7 @@ export async function compareAll(servers: string, { calls, rounds }: ComparisonS
   for (let round = -1; round < rounds; round++) {
     for (const [index, { name, set, get }] of contenders.entries()) {
       const keep = round < 0 ? undefined : results[index];
-      // A connection each: Chromium holds those of a host back when there are many.
+      // One connection each: Chromium delays connections to a host that has many.
       const ownConnection = ["bare WebSocket", "nats.ws"].some((one) => name.startsWith(one));
       if (set !== undefined) {
         await quiet();

@@ -4,10 +4,10 @@ import { allConfirmed } from "./stores.ts";
 
 const AT_A_TIME = 10_000;
 
-/** By size: stores that are filled once in a run, and closed. */
+/** The stores that a run fills once and closes, by size. */
 const filled = new Map<number, Promise<string>>();
 
-/** The namespace of a store with so many entries. */
+/** The namespace of a store with this number of entries. */
 export function filledNamespace(servers: string, entries: number): Promise<string> {
   const known = filled.get(entries);
   if (known !== undefined) return known;

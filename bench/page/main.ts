@@ -12,7 +12,7 @@ import { takeTurns, timed, type Contest } from "./turns.ts";
 
 let alone: Contest | undefined;
 
-/** What the driver calls in the page, as `bench.…`. */
+/** The functions that the driver calls in the page, as `bench.…`. */
 export const bench = {
   /** Milliseconds of each turn that counts. */
   async run(goal: Goal, world: World): Promise<{ ours: number[]; peer: number[] }> {
@@ -26,7 +26,7 @@ export const bench = {
     }
   },
 
-  /** Our side of a row alone, for a profile: the preparation is not in it. */
+  /** Prepares our side of a row for a profile, which does not include the preparation. */
   async prepareAlone(goal: Goal, world: World): Promise<void> {
     alone = await ROWS[goal.id]?.(goal, world);
     await alone?.ours();

@@ -1,4 +1,4 @@
-/** A JSON object of about 230 bytes, none like the other. */
+/** A JSON object of about 230 bytes, different for each number. */
 export function payload(n: number): Record<string, unknown> {
   return {
     id: n,

@@ -26,7 +26,7 @@ export async function startReading(servers: string): Promise<string> {
   return namespace;
 }
 
-/** @returns milliseconds that the longest read took */
+/** @returns milliseconds of the longest read */
 export async function stopReading(): Promise<number> {
   if (reading === undefined) throw new Error("Nobody reads.");
   reading.over = true;

@@ -24,7 +24,7 @@ type Row = (goal: Goal, world: World) => Promise<Contest>;
 
 /** Longer than anything between two calls of a turn, so that the connection is kept. */
 const LINGER_MS = 60_000;
-/** A thousand writes on a slow machine must not end as queued ones. */
+/** Long enough that a slow machine publishes a thousand writes without queueing any. */
 const PATIENT = { timeoutMs: 60_000 };
 
 /** The rows that are compared by time, under the names of the catalogue. */
@@ -76,7 +76,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
       const { kv, end } = await openBucket(servers, freshName());
       await kv.put("warm-up", JSON.stringify(payload(0)));
       await quiet();
-      // A colon is not for keys of NATS KV.
+      // Keys of NATS KV may not contain a colon.
       const ms = await atOnce(calls, (n) => kv.put(`user.${n}`, JSON.stringify(payload(n))));
       await end();
       return ms;
@@ -142,9 +142,9 @@ export const ROWS: Readonly<Record<string, Row>> = {
       cache.set(key, JSON.stringify(value));
     }
     const keys = Array.from({ length: calls }, (_, n) => (entries[n % 50] as (typeof entries)[0])[0]);
-    // The caller awaits it, as it awaits every cache in front of a database.
+    // The caller awaits the result, as with any cache in front of a database.
     const read = async (key: string): Promise<string | undefined> => cache.get(key);
-    // Loops, because a function of ours around each call would cost more than the call.
+    // A loop, because a wrapper around each call would cost more than the call.
     return {
       ours: async () => {
         const start = performance.now();
@@ -218,7 +218,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
   "store-large": (goal, world) => storesInFilled(goal, world, 0),
   "store-large-linger": (goal, world) => storesInFilled(goal, world, LINGER_MS),
 
-  "store-packed": async ({ calls, rounds, warmUps }, { servers }) => {
+  "store-from-block": async ({ calls, rounds, warmUps }, { servers }) => {
     const { store, end } = await openStore(servers, { ...PATIENT, lingerMs: LINGER_MS });
     // A rewritten entry leaves its block, so every turn has its own blocks.
     const count = calls * (rounds + warmUps);
@@ -262,7 +262,7 @@ function storeInSequence(store: NASKeyStore, calls: number): Turn {
   return () => inSequence(calls, () => confirmed(store.store(keyOf(next), payload(next++))));
 }
 
-/** In a new store each turn, and over a connection that has yet to be opened. */
+/** In a new store each turn, whose connection is not open yet. */
 function storesAtOnce(servers: string, calls: number): Turn {
   return async () => {
     const { store, end } = await openStore(servers, PATIENT);
@@ -284,7 +284,7 @@ function bulkStore(servers: string, count: number): Turn {
   };
 }
 
-/** The same entries in a store of ours and in idb-keyval. */
+/** The same entries in our store and in idb-keyval. */
 async function twoFilled({ servers }: World, count: number) {
   const { store, end } = await openStore(servers, PATIENT);
   const database = openKeyval(freshName());
@@ -299,7 +299,7 @@ async function reopened({ servers }: World, entries: number, lingerMs = 0): Prom
   return store;
 }
 
-/** Keys that are there, so that the stores stay as large as they are. */
+/** Existing keys, so that the stores keep their size. */
 async function storesInFilled({ calls }: Goal, world: World, lingerMs: number): Promise<Contest> {
   const { large, small } = world.sizes;
   const [ours, peer] = [await reopened(world, large, lingerMs), await reopened(world, small, lingerMs)];

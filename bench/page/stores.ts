@@ -12,7 +12,7 @@ export interface OpenStore {
   end(): Promise<void>;
 }
 
-/** A store that is up: its database open, what loads lazily loaded, and nothing unconfirmed. */
+/** A store that is ready: its database is open, its lazy chunks are loaded, and nothing is unconfirmed. */
 export async function openStore(servers: string, options: KeyStoreOptions = {}): Promise<OpenStore> {
   const namespace = freshName();
   const store = new NASKeyStore({ servers, namespace, ...options });
@@ -26,7 +26,7 @@ export async function openStore(servers: string, options: KeyStoreOptions = {}):
   };
 }
 
-/** A write that was only queued has not done what it is measured for. */
+/** Fails for a queued write, which has not done the measured work. */
 export async function confirmed(write: Promise<boolean>): Promise<void> {
   if (!(await write)) throw new Error("A write was queued instead of published.");
 }
@@ -38,8 +38,8 @@ export async function allConfirmed(write: Promise<Map<string, boolean>>, count: 
   }
 }
 
-/** A peer that answers nothing must not look fast. */
+/** Fails for a missing value: a peer that reads nothing must not look fast. */
 export function present<T>(value: T | null | undefined): T {
-  if (value === undefined || value === null) throw new Error("Something that was stored is missing.");
+  if (value === undefined || value === null) throw new Error("A stored value is missing.");
   return value;
 }

@@ -4,7 +4,7 @@ import { keyOf, pairs, payload } from "./payload.ts";
 import { allConfirmed, confirmed, openStore } from "./stores.ts";
 import { atOnce, quiet } from "./turns.ts";
 
-/** When things happen in a lone store, in a bare one-shot and in larger calls: medians of milliseconds since the call. */
+/** The timeline of a single store, of a bare one-shot and of larger calls: medians of milliseconds since the call. */
 export async function timeline(servers: string): Promise<string> {
   const plain = await openStore(servers, { timeoutMs: 60_000 });
   const kept = await openStore(servers, { lingerMs: 60_000 });
@@ -27,7 +27,7 @@ export async function timeline(servers: string): Promise<string> {
   return lines.join("\n");
 }
 
-/** When something happened in one run: for the first time, for the last, and how often. */
+/** The first and the last time of an event in one run, and its count. */
 interface Seen {
   readonly first: number;
   readonly last: number;

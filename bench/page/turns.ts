@@ -1,6 +1,6 @@
 import type { Goal } from "../catalogue.ts";
 
-/** One side's turn. @returns what is compared: milliseconds, of each call or of all that were made at once */
+/** One side's turn. @returns milliseconds of each call, or of all concurrent calls together */
 export type Turn = () => Promise<number>;
 
 /** Two sides of a row, ready to take turns. */
@@ -11,7 +11,7 @@ export interface Contest {
   end(): Promise<unknown>;
 }
 
-/** Ours, peer, ours, peer …; what they took, without the warm-up rounds. */
+/** Runs ours, peer, ours, peer … @returns the times without the warm-up rounds */
 export async function takeTurns(
   { ours, peer }: Pick<Contest, "ours" | "peer">,
   { rounds, warmUps }: Pick<Goal, "rounds" | "warmUps">,
@@ -36,14 +36,14 @@ export async function inSequence(calls: number, call: (n: number) => Promise<unk
   return (performance.now() - start) / calls;
 }
 
-/** Calls made in one go. @returns milliseconds until the last is done */
+/** Makes all calls at once. @returns milliseconds until the last is done */
 export async function atOnce(calls: number, call: (n: number) => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await Promise.all(Array.from({ length: calls }, (_, n) => call(n)));
   return performance.now() - start;
 }
 
-/** Calls made in one go, as far as they may be under way at the same time. @returns milliseconds until the last is done */
+/** Makes calls at once, up to a limit of concurrent ones. @returns milliseconds until the last is done */
 export async function atOnceUpTo(width: number, calls: number, call: (n: number) => Promise<unknown>): Promise<number> {
   let next = 0;
   const lane = async (): Promise<void> => {
@@ -62,7 +62,7 @@ export async function quiet(): Promise<void> {
   await collectGarbage();
 }
 
-/** Does nothing in WebKitGTK, which offers no way: the pause has to be enough there. */
+/** Does nothing in WebKitGTK, which offers no way. There, the pause must be enough. */
 async function collectGarbage(): Promise<void> {
   const { gc, TestUtils } = globalThis as { gc?: () => void; TestUtils?: { gc(): Promise<void> } };
   gc?.(); // Chromium

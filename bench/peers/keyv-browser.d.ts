@@ -1,4 +1,4 @@
-/** Its own declarations are not found by TypeScript: its package.json names them without the `.d.ts`. */
+/** TypeScript does not find the declarations of the package, because its package.json names them without `.d.ts`. */
 declare module "keyv-browser" {
   import type { KeyvStoreAdapter } from "keyv";
 

@@ -3,11 +3,11 @@ import { wsconnect } from "@nats-io/nats-core";
 
 export interface Bucket {
   readonly kv: KV;
-  /** Deletes what it holds. */
+  /** Deletes its entries. */
   end(): Promise<void>;
 }
 
-/** A bucket with the settings that it has by default, on a connection that stays open. */
+/** A bucket with the default settings, on a connection that stays open. */
 export async function openBucket(servers: string, name: string): Promise<Bucket> {
   const connection = await wsconnect({ servers });
   const kv = await new Kvm(connection).create(name);

@@ -1,6 +1,6 @@
 import type { NatsConnection } from "nats.ws";
 
-// Not `import … from`: the library, which loads it when it is first needed, shall find it as in an app.
+// Not `import … from`: the library loads nats.ws lazily, and must find it as in an app.
 const nats = import("nats.ws");
 
 const encoder = new TextEncoder();
@@ -14,9 +14,9 @@ export async function publishAndFlush(connection: NatsConnection, subject: strin
   await connection.flush();
 }
 
-/** A connection for one message. Resolves when the message is flushed; the closing goes on, as with `oneShot`. */
+/** Publishes one message on its own connection. Resolves when it is flushed, before the connection is closed, like `oneShot`. */
 export async function publishAlone(servers: string, subject: string, data: string): Promise<NatsConnection> {
-  // A thousand at once take a minute: nobody gives up before.
+  // A thousand at once take a minute. None may time out before.
   const connection = await (await nats).connect({ servers, timeout: 600_000, reconnect: false });
   await publishAndFlush(connection, subject, data);
   void connection.close();

@@ -1,7 +1,7 @@
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
-/** The floor: one message over a WebSocket of its own, with nothing that is not needed. Resolves at the PONG, then closes. */
+/** The lower bound: one message over its own WebSocket, with nothing else. Resolves at the PONG, then closes. */
 export function oneShot(url: string, subject: string, data: string): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(url);
@@ -16,7 +16,7 @@ export function oneShot(url: string, subject: string, data: string): Promise<Web
       }
       const text = decoder.decode(received);
       if (!text.includes("PONG\r\n")) return text.includes("-ERR") ? reject(new Error(text)) : undefined;
-      socket.close(1000); // without a code nats-server 2.9 answers one that Chromium complains of
+      socket.close(1000); // without a code, nats-server 2.9 answers with one that Chromium reports as an error
       resolve(socket);
     });
   });

@@ -6,12 +6,12 @@ import { ratio } from "./table.ts";
 const ROW = 26;
 const LABELS = 470;
 const SCALE = 170;
-/** In targets: bars end here, however long. */
+/** The longest bar, in multiples of the target. Longer bars are cut. */
 const LONGEST = 2;
 const WIDTH = LABELS + SCALE * LONGEST + 200;
 const TOP = 46;
 
-/** Horizontal bars: each row's figure as a share of its target. Left of the line is within it. */
+/** Horizontal bars: each row's figure as a share of its target. A bar left of the line meets the target. */
 export function chart({ figures }: EngineRecord): string {
   const rows = GOALS.flatMap((goal) => {
     const figure = figures[goal.id];

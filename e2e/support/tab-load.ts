@@ -223,10 +223,11 @@ function reportCommits(): void {
   // The outbox names every version, even one that is superseded in its own transaction.
   IDBObjectStore.prototype.put = function (
     this: IDBObjectStore,
-    row: { writes: { key: string; version: number; sequence: number }[] },
+    row: { writes: { key: string; version: number; sequence: number }[] } | null,
     rowKey?: IDBValidKey,
   ) {
-    if (this.name === "outbox") {
+    // Null: a mark that makes the browser flush earlier commits.
+    if (this.name === "outbox" && row !== null) {
       let list = commits.get(this.transaction);
       if (list === undefined) {
         const reported = (list = []) as Extract<Report, { type: "committed" }>[];

@@ -3,7 +3,7 @@ import { onPath, run } from "./run.mjs";
 /** @type {Promise<number> | undefined} */
 let updated;
 
-/** Whether packages can be installed: apt is there, and so are the rights. */
+/** Whether apt exists and this user may install packages. */
 export function haveApt() {
   return onPath("apt-get") !== undefined && asRoot() !== undefined;
 }
@@ -13,23 +13,23 @@ export function haveApt() {
  * @param {string[]} names
  */
 export async function aptInstall(...names) {
-  // An update that fails need not stop us: the lists at hand may do.
+  // If the update fails, the present lists may be good enough.
   await (updated ??= apt("update", "-qq"));
   await apt("install", "-qq", "-y", "--no-install-recommends", ...names);
 }
 
 /** @param {string[]} args */
 function apt(...args) {
-  // Asked of `env` inside of sudo, which would drop the variable otherwise.
+  // `env` sets the variable inside sudo, which would drop it.
   const aptGet = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=120"];
   return run("env", [...(asRoot() ?? []), ...aptGet, ...args]);
 }
 
-/** What goes before a command that needs root; undefined where there is no way. */
+/** The prefix of a command that needs root; undefined if there is none. */
 function asRoot() {
   if (process.getuid?.() === 0) return [];
   const sudo = onPath("sudo");
   if (sudo === undefined) return undefined;
-  // Without a terminal nobody can type the password: fail at once instead of waiting for it.
+  // Without a terminal, nobody can enter the password: fail at once instead of waiting.
   return process.stdin.isTTY ? [sudo] : [sudo, "-n"];
 }

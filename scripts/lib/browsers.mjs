@@ -11,7 +11,7 @@ import { firstProgram, onPath } from "./run.mjs";
 export const ENGINES = ["chromium", "firefox", "webkit"];
 
 /**
- * Where each engine's program lies, and how to get it. A program that an environment variable names comes first.
+ * The paths of each engine's program, and how to install it. An environment variable takes precedence.
  * @type {Record<Engine, Source>}
  */
 const sources = {
@@ -45,7 +45,7 @@ const sources = {
     name: "WebKitGTK",
     howToGet: "install WebKitGTK's driver and Xvfb (Debian: apt install webkit2gtk-driver xvfb)",
     packages: ["webkit2gtk-driver", "xvfb"],
-    // MiniBrowser needs a display: that of Xvfb.
+    // MiniBrowser needs a display: Xvfb provides it.
     candidates: async () =>
       onPath("Xvfb") === undefined ? [] : [named("WEBKIT_DRIVER_PATH"), onPath("WebKitWebDriver"), "/usr/bin/WebKitWebDriver"],
   },
@@ -61,7 +61,7 @@ export async function findBrowser(engine) {
 }
 
 /**
- * As `findBrowser`, but installs the browser with the machine's package manager when it is missing. Downloads nothing else.
+ * Like `findBrowser`, but installs a missing browser with the machine's package manager. Downloads nothing else.
  * @param {Engine} engine
  * @returns {Promise<string | undefined>}
  */
@@ -75,10 +75,10 @@ export async function ensureBrowser(engine) {
 }
 
 /**
- * As `findBrowser`, for callers that cannot do without.
+ * Like `findBrowser`, but throws if the browser is missing.
  * @param {Engine} engine
  * @returns {Promise<string>}
- * @throws {Error} that says how to get the browser
+ * @throws {Error} that states how to install the browser
  */
 export async function requireBrowser(engine) {
   const found = await findBrowser(engine);
@@ -87,7 +87,7 @@ export async function requireBrowser(engine) {
 }
 
 /**
- * A line for people: where the engine's program lies, or how to get it.
+ * A line of output: the path of the engine's program, or how to install it.
  * @param {Engine} engine
  * @param {string | undefined} program
  */
@@ -103,7 +103,7 @@ export function describeBrowser(engine, program) {
  */
 function named(variable) {
   const path = process.env[variable];
-  if (path && firstProgram([path]) === undefined) throw new Error(`${variable} names no program: ${path}`);
+  if (path && firstProgram([path]) === undefined) throw new Error(`${variable} is not the path of a program: ${path}`);
   return path || undefined;
 }
 

@@ -9,31 +9,31 @@ import { onAskedToEnd } from "./signals.mjs";
 const WEBSOCKET = 9222;
 const CLIENT = 4222;
 const MONITORING = 8222;
-const WITHOUT = "The demo runs without: what it writes is queued, and published once a server answers.";
+const WITHOUT = "The demo runs without a server: its writes are queued and published when a server answers.";
 
 /**
- * The server beside the demo: `lines` say what to tell its user, `stop` ends what we started (and nothing else).
+ * The server for the demo: `lines` are for the user, `stop` ends the server if this process started it.
  * @typedef {{ lines: string[], stop: () => Promise<void> }} DevServer
  */
 
 /**
- * Uses the server that listens already, or starts one with the project's nats-server.conf, or says how to get one.
+ * Uses a server that already listens, or starts one with the project's nats-server.conf, or explains how to install one.
  * @returns {Promise<DevServer>}
  */
 export async function startDevServer() {
   if (!(await isFree(WEBSOCKET))) return notOurs(...(await describeListener()));
 
   const binary = await ensureNatsServer();
-  if (binary === undefined) return notOurs("none was found, and none could be installed:", howToGetAServer, WITHOUT);
+  if (binary === undefined) return notOurs("not found, and it could not be installed:", howToGetAServer, WITHOUT);
 
   const ports = { client: await firstFree(CLIENT), monitoring: await firstFree(MONITORING) };
   const args = ["-c", "nats-server.conf", "-p", String(ports.client), "-m", String(ports.monitoring)];
-  // A process group of its own: Ctrl-C must reach us only, so that we end it and know that we did.
+  // In its own process group, so that Ctrl-C reaches only this process, which then ends the server.
   const child = spawn(binary, args, { cwd: root, detached: true, stdio: ["ignore", "ignore", "pipe"] });
   const log = tail(child.stderr);
   const ended = once(child, "exit").catch((error) => [String(error)]);
   const kill = () => void child.kill();
-  process.on("exit", kill); // the last resort, should we end by an error of our own
+  process.on("exit", kill); // the last resort, if this process ends with an error
 
   const stopListening = onAskedToEnd(() => process.exit(1));
   const started = await listens(ended);
@@ -74,10 +74,10 @@ function notOurs(...lines) {
 }
 
 async function describeListener() {
-  if (await speaksNats(WEBSOCKET)) return [`ws://127.0.0.1:${WEBSOCKET}`, "was running already: it is used, and left running"];
+  if (await speaksNats(WEBSOCKET)) return [`ws://127.0.0.1:${WEBSOCKET}`, "was running already. The demo uses it and leaves it running"];
   return [
-    `none: port ${WEBSOCKET} is taken by something that is no NATS server (Chrome's remote debugging likes that port).`,
-    "End that, then start again.",
+    `none: another program uses port ${WEBSOCKET} (Chrome's remote debugging uses this port by default).`,
+    "End that program, then start again.",
     WITHOUT,
   ];
 }
@@ -89,13 +89,13 @@ async function describeListener() {
 function taken(wanted, used) {
   if (wanted === used) return [];
   return [
-    `port ${wanted} is taken by another program, so it listens on ${used} instead. To have ${wanted}, end that program first` +
+    `Another program uses port ${wanted}, so the server listens on ${used}. To use ${wanted}, end that program first` +
       (wanted === CLIENT ? " (Debian starts a nats-server of its own: sudo systemctl disable --now nats-server)" : ""),
   ];
 }
 
 /**
- * Whether the server comes to listen; false when it ends first, or takes too long.
+ * Whether the server begins to listen; false if it ends first or takes too long.
  * @param {Promise<unknown>} ended
  */
 async function listens(ended) {
@@ -108,7 +108,7 @@ async function listens(ended) {
 }
 
 /**
- * Keeps the last lines that a stream carried.
+ * Keeps the last lines of a stream.
  * @param {import("node:stream").Readable} stream
  */
 function tail(stream) {

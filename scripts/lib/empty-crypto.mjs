@@ -1,8 +1,8 @@
 const EMPTY = "\0empty-crypto";
 
 /**
- * nats.ws has a `require("crypto")` for Node, which no browser ever reaches; Vite warns of it all the same.
- * This gives it an empty module.
+ * nats.ws has a `require("crypto")` for Node, which no browser runs, but Vite warns about it.
+ * This plugin replaces the module by an empty one.
  * @returns {import("vite").Plugin}
  */
 export function emptyCrypto() {

@@ -8,21 +8,21 @@ const GO_MODULE = "github.com/nats-io/nats-server/v2@v2.10.29";
 const IMAGE = "nats:2.10";
 const COPIED = join(root, ".tools/bin/nats-server");
 
-/** What to tell somebody who has none. */
+/** How a user can install nats-server. */
 export const howToGetAServer = [
   "get nats-server from your package manager (Debian, Ubuntu: apt install nats-server; macOS: brew install nats-server),",
-  `with Go (go install ${GO_MODULE}), or from https://nats.io/download, and have it on the PATH`,
+  `with Go (go install ${GO_MODULE}), or from https://nats.io/download, and add it to the PATH`,
 ].join("\n");
 
 /**
- * A nats-server that can be run: on the PATH, or where the package managers put it.
+ * The path of nats-server: on the PATH, or in a folder of the package managers.
  * @returns {Promise<string | undefined>}
  */
 export async function findNatsServer() {
   return (
     onPath("nats-server") ??
     firstProgram([
-      "/usr/sbin/nats-server", // Debian's place, which is on root's PATH only
+      "/usr/sbin/nats-server", // Debian: on root's PATH only
       "/opt/homebrew/bin/nats-server",
       "/usr/local/bin/nats-server",
       COPIED,
@@ -32,7 +32,7 @@ export async function findNatsServer() {
 }
 
 /**
- * Finds a nats-server, or has the first package manager that can install one do so.
+ * Finds nats-server, or installs it with the first package manager that can.
  * @returns {Promise<string | undefined>}
  */
 export async function ensureNatsServer() {
@@ -61,14 +61,14 @@ function has(program) {
   return () => onPath(program) !== undefined;
 }
 
-/** Where `go install` puts it. */
+/** The path that `go install` uses. */
 async function goBinary() {
   if (onPath("go") === undefined) return undefined;
   const [bin, path] = ((await ask("go", ["env", "GOBIN", "GOPATH"])) ?? "").split(/\r?\n/);
   return bin ? join(bin, "nats-server") : path ? join(path, "bin/nats-server") : undefined;
 }
 
-// The image holds one static binary: run outside of the container it has a process id that tests can stop and suspend.
+// The image contains one static binary. Outside a container, tests can stop and suspend its process.
 async function copyOutOfImage() {
   const container = await ask("docker", ["create", IMAGE]);
   if (container === undefined) return;

@@ -2,7 +2,7 @@ import { statSync } from "node:fs";
 import { root } from "./root.mjs";
 import { npm } from "./run.mjs";
 
-/** Installs the npm packages where they are missing or older than the lock file. Says whether they are there. */
+/** Installs the npm packages if they are missing or older than the lock file. @returns whether they are installed */
 export async function ensurePackages() {
   if (changedAt("node_modules/.package-lock.json") >= changedAt("package-lock.json")) return true;
   console.log("npm packages are missing or out of date: npm ci");

@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 const HOST = "127.0.0.1";
 
 /**
- * Whether nobody listens on this port of loopback.
+ * Whether a port of loopback is free.
  * @param {number} port
  * @returns {Promise<boolean>}
  */
@@ -17,7 +17,7 @@ export function isFree(port) {
 }
 
 /**
- * The first free port from this one on.
+ * The first free port, from the given one upwards.
  * @param {number} port
  * @returns {Promise<number>}
  */
@@ -26,7 +26,7 @@ export async function firstFree(port) {
 }
 
 /**
- * Whether what listens on this port is a NATS server's WebSocket: it alone greets with INFO.
+ * Whether the WebSocket of a NATS server listens on this port: only a NATS server greets with INFO.
  * @param {number} port
  * @returns {Promise<boolean>}
  */

@@ -6,7 +6,7 @@
  */
 
 /**
- * What Vitest's JSON report counts. A file that failed as a whole (it could not be imported) counts as one failure.
+ * The counts of Vitest's JSON report. A file that cannot be imported counts as one failure.
  * @param {VitestReport} report
  * @returns {Counts}
  */
@@ -15,12 +15,12 @@ export function vitestCounts(report) {
     (file) => file.status === "failed" && !file.assertionResults.some((test) => test.status === "failed"),
   );
   const failed = report.numFailedTests + brokenFiles.length;
-  // A run can fail with no test to blame: an error that nothing caught.
+  // A run can fail without a failed test: an uncaught error.
   return { passed: report.numPassedTests, failed: failed === 0 && !report.success ? 1 : failed };
 }
 
 /**
- * What Playwright's JSON report counts. Its errors belong to no test: a file that does not load, a global setup that fails.
+ * The counts of Playwright's JSON report. Its `errors` belong to no test: a file that does not load, a failed global setup.
  * @param {PlaywrightReport} report
  * @returns {Counts}
  */

@@ -5,9 +5,9 @@ import { root } from "./root.mjs";
 import { onAskedToEnd } from "./signals.mjs";
 
 /**
- * Runs a command in the project's folder; what it prints passes through. Resolves to its exit code, 1 where it did not start.
- * Asked to end meanwhile, it ends the command, then this process.
- * `group` is for a command with children of its own: all of them are told to end. It has no terminal to read from.
+ * Runs a command in the project's folder and shows its output. Resolves to its exit code, or 1 if it did not start.
+ * A signal to end ends the command, then this process.
+ * `group` is for a command that has children: all of them receive the signal. The command cannot read from the terminal.
  * @param {string} command
  * @param {readonly string[]} args
  * @param {{ env?: Record<string, string>, group?: boolean }} [options]
@@ -26,7 +26,7 @@ export function run(command, args, { env, group = false } = {}) {
       asked = true;
       if (child.pid === undefined) return;
       process.kill(group ? -child.pid : child.pid, signal);
-      if (group) process.kill(-child.pid, "SIGCONT"); // a suspended process does not hear
+      if (group) process.kill(-child.pid, "SIGCONT"); // a suspended process does not receive other signals
     });
     child.on("error", (error) => {
       stopListening();
@@ -42,7 +42,7 @@ export function run(command, args, { env, group = false } = {}) {
 }
 
 /**
- * npm, the same that runs us, whatever the PATH says.
+ * Runs npm: the one that runs this process, not the one on the PATH.
  * @param {readonly string[]} args
  * @param {Parameters<typeof run>[2]} [options]
  */
@@ -52,7 +52,7 @@ export function npm(args, options) {
 }
 
 /**
- * What a command answers, trimmed; undefined where there is no such command or it fails.
+ * The trimmed output of a command; undefined if the command does not exist or fails.
  * @param {string} command
  * @param {readonly string[]} args
  * @returns {Promise<string | undefined>}
@@ -64,7 +64,7 @@ export function ask(command, args) {
 }
 
 /**
- * Where the PATH has a program.
+ * The path of a program that the PATH contains.
  * @param {string} name
  * @returns {string | undefined}
  */
@@ -74,7 +74,7 @@ export function onPath(name) {
 }
 
 /**
- * The first of these files that can be run.
+ * The first of these files that is executable.
  * @param {readonly (string | undefined)[]} paths
  * @returns {string | undefined}
  */

@@ -1,9 +1,9 @@
-/** How a user or a parent asks us to end. */
+/** The signals with which a user or a parent process ends this process. */
 const signals = /** @type {const} */ (["SIGINT", "SIGTERM", "SIGHUP"]);
 
 /**
- * Calls back once when we are to end: by a signal, or because who started us is gone. That happens without a signal:
- * npm hands a SIGTERM to its shell, and the shell dies of it without a word to us.
+ * Calls back once when this process must end: after a signal, or because its parent has ended. The parent may end without a
+ * signal: npm passes a SIGTERM to its shell, and the shell ends without passing it on.
  * @param {(signal: NodeJS.Signals) => void} callback
  * @returns {() => void} stops listening
  */

@@ -13,15 +13,15 @@ const plan = (present, all = false) => {
   };
 };
 
-describe("the steps of npm test", () => {
-  it("are all steps when the server and every engine are there", () => {
+describe("The steps of npm test", () => {
+  it("are complete when the server and every engine are present", () => {
     expect(plan({ server: true, engines: ALL })).toEqual({
       commands: ["format:check", "types", "lint", "coverage", "build", "size", "contract", "e2e", "test:faults"],
       leftOut: [],
     });
   });
 
-  it("include the end-to-end and fault suites in Firefox when all are asked for", () => {
+  it("include the end-to-end and fault suites in Firefox with --all", () => {
     expect(plan({ server: true, engines: ALL }, true).commands.slice(-2)).toEqual(["e2e firefox", "test:faults firefox"]);
   });
 

@@ -6,15 +6,15 @@ export type Change = LocalChange | TabChange;
 
 /** A change made by this store. Writes carry what memory keeps and what eviction counts. */
 export type LocalChange = { readonly source: "local" } & (
-  | { readonly type: "store"; readonly key: string; readonly version: number; readonly entry: StoredEntry; readonly grew: Growth }
-  | { readonly type: "delete"; readonly key: string; readonly version: number; readonly grew: Growth }
+  | { readonly type: "store"; readonly key: string; readonly version: number; readonly entry: StoredEntry; readonly grew: Usage }
+  | { readonly type: "delete"; readonly key: string; readonly version: number; readonly grew: Usage }
   | Removal
 );
 
 /** A change made by another tab. */
 export type TabChange = { readonly source: "tab" } & ToldChange;
 
-/** A change as tabs tell each other: its key and version, never the value. */
+/** A change as a tab announces it: its key and version, never the value. */
 export type ToldChange = { readonly type: "store" | "delete"; readonly key: string; readonly version: number } | Removal;
 
 /** A removal that is no write: expired or evicted entries, or all of them but the unconfirmed ones. */
@@ -26,13 +26,8 @@ export interface StoredEntry {
   readonly payload: Payload;
 }
 
-/** By how much the database grew: entries, and bytes of payload before compression. Negative where it shrank. */
-export interface Growth {
+/** A number of entries, and the bytes of their payloads before compression. As a growth, negative where the database shrank. */
+export interface Usage {
   readonly entries: number;
   readonly bytes: number;
-}
-
-/** The same removal of several entries by this store. */
-export function removals(type: "expire" | "evict", keys: readonly string[]): LocalChange[] {
-  return keys.map((key) => ({ source: "local", type, key }));
 }

@@ -4,7 +4,6 @@ import { bytesOf } from "../util/utf8.ts";
 import { subjectOf } from "./subject.ts";
 import { isTombstone, type EntryRow, type Row } from "./row.ts";
 
-/** A message to the server. */
 export interface Message {
   readonly subject: string;
   /** The envelope's JSON as UTF-8. */
@@ -13,34 +12,11 @@ export interface Message {
   readonly id: string;
 }
 
-/** The metadata of a store envelope. The first seven fields are those of the Python original. Times are ISO 8601 in UTC. */
-interface EnvelopeMetadata {
-  readonly format: string;
-  readonly ttl: number | null;
-  readonly tags: readonly string[];
-  readonly checksum: string;
-  readonly created_at: string;
-  readonly updated_at: string;
-  readonly version: number;
-  readonly size: number;
-  readonly origin: string;
-  readonly encoding?: string;
-}
+export type Envelope = ReturnType<typeof envelopeOf>;
 
-export type Envelope =
-  | { readonly operation: "store"; readonly key: string; readonly value: string; readonly metadata: EnvelopeMetadata }
-  | { readonly operation: "delete"; readonly key: string; readonly timestamp: string; readonly version: number; readonly origin: string };
-
-/**
- * The message of a row.
- * @param origin the generation of the database
- */
+/** The message of a row. @param origin the generation of the database */
 export function messageFor(namespace: string, key: string, row: Row, origin: string): Message {
-  return {
-    subject: subjectOf(namespace, key),
-    data: bytesOf(JSON.stringify(envelopeOf(key, row, origin))),
-    id: row.writeId.join("-"),
-  };
+  return { subject: subjectOf(namespace, key), data: bytesOf(JSON.stringify(envelopeOf(key, row, origin))), id: row.writeId.join("-") };
 }
 
 /** Whether an id is safe in a header. An id that was read from the database may be anything. */
@@ -58,17 +34,18 @@ export function wireSize({ id, data }: Message): number {
   return HEADER_BYTES + id.length + data.length;
 }
 
-/** The bytes of the headers without the id. */
 const HEADER_BYTES = headerOf({ id: "" }).length;
 
-export function envelopeOf(key: string, row: Row, origin: string): Envelope {
+/** Times are ISO 8601 in UTC. */
+export function envelopeOf(key: string, row: Row, origin: string) {
   if (isTombstone(row)) {
-    return { operation: "delete", key, timestamp: isoTime(row.deletedAt), version: row.version, origin };
+    return { operation: "delete", key, timestamp: isoTime(row.deletedAt), version: row.version, origin } as const;
   }
-  return { operation: "store", key, value: wirePayload(row), metadata: envelopeMetadata(row, origin) };
+  return { operation: "store", key, value: wirePayload(row), metadata: envelopeMetadata(row, origin) } as const;
 }
 
-function envelopeMetadata(row: EntryRow, origin: string): EnvelopeMetadata {
+/** The first seven fields are those of the Python original. */
+function envelopeMetadata(row: EntryRow, origin: string) {
   return {
     format: row.format,
     ttl: row.ttl,

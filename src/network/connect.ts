@@ -1,4 +1,5 @@
 import type { Clock } from "../util/clock.ts";
+import { within } from "../util/deadline.ts";
 import { AttemptSockets } from "./attempt-sockets.ts";
 import type { Connection } from "./connection.ts";
 import { natsClient, type NatsClient, type SocketFactory } from "./nats-client.ts";
@@ -9,19 +10,16 @@ export interface ConnectOptions {
   readonly servers: readonly string[];
   /** Credentials and other options of the client, as the user gave them. */
   readonly connection: object;
-  /** The client's own limit for one attempt. */
-  readonly timeoutMs: number;
   /** Replaces nats.ws' `connect`. */
   readonly connect: ((options: object) => Promise<unknown>) | undefined;
+  /** The client's own limit for one attempt. */
+  readonly timeoutMs: number;
 }
 
-/** The attempt is given up this long after the client's own limit has passed. */
+/** An attempt fails this long after the client's own limit, if the client has not ended it. */
 const GRACE_MS = 500;
 
-/**
- * Connects to the first server that answers.
- * @throws Error with the cause, never with credentials
- */
+/** Connects to the first server that answers. @throws Error with the cause, never with credentials */
 export async function connectToNats({ clock, servers, connection, timeoutMs, connect }: ConnectOptions): Promise<Connection> {
   const connectClient: (options: object) => Promise<unknown> = connect ?? (await natsClient.load()).connect;
   const sockets = new AttemptSockets(clock, (connection as { wsFactory?: SocketFactory }).wsFactory);
@@ -44,22 +42,16 @@ export async function connectToNats({ clock, servers, connection, timeoutMs, con
 }
 
 /** The client, if it connects in time and before all its sockets have closed. A client that connects later is closed. */
-function withinLimits(clock: Clock, ms: number, connecting: Promise<NatsClient>, allClosed: Promise<never>): Promise<NatsClient> {
-  return new Promise((resolve, reject) => {
-    let isSettled = false;
-    const giveUp = (error: unknown): void => {
-      // A connected client reports its end itself.
-      if (isSettled) return;
-      reject(error);
-      connecting.then((client) => client.close()).catch(() => undefined);
-    };
-    const timer = clock.setTimer(() => giveUp(new Error(`No connection within ${ms} ms.`)), ms);
-    connecting.then(resolve, reject).finally(() => {
-      isSettled = true;
-      timer.cancel();
-    });
-    allClosed.catch(giveUp);
-  });
+async function withinLimits(clock: Clock, ms: number, connecting: Promise<NatsClient>, allClosed: Promise<never>): Promise<NatsClient> {
+  const late = (): never => {
+    throw new Error(`No connection within ${ms} ms.`);
+  };
+  try {
+    return await Promise.race([within(clock, ms, connecting, late), allClosed]);
+  } catch (error) {
+    connecting.then((client) => client.close()).catch(() => undefined);
+    throw error;
+  }
 }
 
 /** An error with a message. For a closed port, nats.ws 1.30.3 rejects with a code and the message `undefined`. */

@@ -38,9 +38,7 @@ export class NatsConnection implements Connection {
     // Both clients call nothing but `encode` of the headers.
     this.#client.publish(subject, data, { headers: { encode: () => headerOf(message) } });
     const receipt: Receipt = {};
-    const open = this.#open.get(subject);
-    if (open === undefined) this.#open.set(subject, new Set([receipt]));
-    else open.add(receipt);
+    this.#open.set(subject, (this.#open.get(subject) ?? new Set()).add(receipt));
     return receipt;
   }
 

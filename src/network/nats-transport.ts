@@ -2,8 +2,7 @@ import { isSafeId, wireSize, type Message } from "../model/envelope.ts";
 import { isSafeSubject } from "../model/subject.ts";
 import { asError } from "../util/errors.ts";
 import type { Connection, Receipt } from "./connection.ts";
-import { byDeadline } from "./deadline.ts";
-import { SharedConnection, type SharedConnectionOptions } from "./shared-connection.ts";
+import { byDeadline, SharedConnection, type SharedConnectionOptions } from "./shared-connection.ts";
 import type { PublishResult, Transport, TransportListener } from "./transport.ts";
 
 /** Core NATS: messages are published on the shared connection, and confirmed by the PONG to a PING after them. */
@@ -12,20 +11,16 @@ export class NatsTransport implements Transport {
   readonly #listener: TransportListener;
   readonly #options: SharedConnectionOptions;
   /** As the last connection has reported it. */
-  #maxMessageBytes = Infinity;
+  maxMessageBytes = Infinity;
 
   constructor(connect: () => Promise<Connection>, listener: TransportListener, options: SharedConnectionOptions) {
     const connected = ({ maxPayloadBytes }: Connection): void => {
-      this.#maxMessageBytes = maxPayloadBytes;
+      this.maxMessageBytes = maxPayloadBytes;
       listener.connected();
     };
     this.#connection = new SharedConnection(connect, { connected, unreachable: (error) => listener.unreachable(error) }, options);
     this.#listener = listener;
     this.#options = options;
-  }
-
-  get maxMessageBytes(): number {
-    return this.#maxMessageBytes;
   }
 
   async publish(messages: readonly Message[]): Promise<PublishResult[]> {
@@ -50,10 +45,7 @@ export class NatsTransport implements Transport {
     return this.#connection.close();
   }
 
-  /**
-   * Publishes messages with one flush, and fills in their receipts.
-   * @returns the failure, unless the server has read everything
-   */
+  /** Publishes messages with one flush, and fills in their receipts. @returns the failure, unless the server has read everything */
   async #exchange(messages: readonly Message[], receipts: Receipt[]): Promise<Error | undefined> {
     const { clock, timeoutMs } = this.#options;
     const use = this.#connection.acquire();

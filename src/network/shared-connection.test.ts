@@ -3,8 +3,7 @@ import { caught } from "../testing/errors.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { deferred, FakeConnection } from "../testing/fake-connection.ts";
 import type { Connection } from "./connection.ts";
-import { byDeadline } from "./deadline.ts";
-import { SharedConnection } from "./shared-connection.ts";
+import { byDeadline, SharedConnection } from "./shared-connection.ts";
 
 function setUp(given: { lingerMs?: number; timeoutMs?: number } = {}) {
   const clock = new FakeClock();

@@ -1,7 +1,7 @@
 import type { Clock, Timer } from "../util/clock.ts";
+import { within } from "../util/deadline.ts";
 import { asError } from "../util/errors.ts";
 import type { Connection } from "./connection.ts";
-import { byDeadline } from "./deadline.ts";
 
 export interface SharedConnectionOptions {
   readonly clock: Clock;
@@ -12,7 +12,6 @@ export interface SharedConnectionOptions {
 }
 
 export interface SharedConnectionListener {
-  /** A connection was opened. */
   connected(connection: Connection): void;
   /** An attempt to connect failed or is overdue. Called once per attempt. */
   unreachable(error: Error): void;
@@ -50,7 +49,6 @@ export class SharedConnection {
   readonly #options: SharedConnectionOptions;
   /** The connection that new uses get. */
   #current: ConnectionState | undefined;
-  /** Connections that are closing. */
   readonly #closing = new Set<Promise<void>>();
 
   constructor(connect: () => Promise<Connection>, listener: SharedConnectionListener, options: SharedConnectionOptions) {
@@ -139,4 +137,15 @@ export class SharedConnection {
     // close() does not wait for a pending attempt. If that succeeds later, its connection is closed at once.
     if (state.isOpen) this.#closing.add(closing);
   }
+}
+
+/**
+ * The promise's outcome if it comes by the deadline.
+ * @param deadline as `clock.monotonic()` counts
+ * @param timeoutMs the time that the error names
+ */
+export function byDeadline<T>(clock: Clock, deadline: number, promise: Promise<T>, timeoutMs: number): Promise<T> {
+  return within(clock, deadline - clock.monotonic(), promise, () => {
+    throw new Error(`The server did not answer within ${timeoutMs} ms.`);
+  });
 }

@@ -14,7 +14,6 @@ export interface Transport {
   close(): Promise<void>;
 }
 
-/** The result of publishing one message. */
 export type PublishResult =
   /** The server has read the message; in durable mode, the stream has stored it under `revision`. */
   | { readonly status: "confirmed"; readonly revision?: number }
@@ -25,7 +24,6 @@ export type PublishResult =
 
 /** Called by a transport. */
 export interface TransportListener {
-  /** A connection was opened. */
   connected(): void;
   /** The server has read the messages of a call. */
   answered(): void;

@@ -1,10 +1,7 @@
 import { assertKey } from "../model/key.ts";
 import { KeyStoreError } from "../util/errors.ts";
 
-/**
- * The items of a bulk call. A key given twice keeps its last value.
- * @throws KeyStoreError INVALID_VALUE, INVALID_KEY
- */
+/** The items of a bulk call. A key given twice keeps its last value. @throws KeyStoreError INVALID_VALUE, INVALID_KEY */
 export function readItems(items: unknown): Map<string, unknown> {
   const map = new Map<string, unknown>();
   for (const pair of pairsOf(items)) {

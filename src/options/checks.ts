@@ -3,15 +3,6 @@ import { KeyFormat } from "../model/metadata.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import type { BulkOptions, DeleteOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./types.ts";
 
-// Each function checks the options of the constructor or of a call, and drops those that are undefined. It throws INVALID_OPTION.
-export const readKeyStoreOptions = (options: unknown): KeyStoreOptions => checked(options, KEY_STORE_OPTIONS, "KeyStoreOptions");
-export const readStoreOptions = (options: unknown): StoreOptions => withOwnTags(checked(options, STORE_OPTIONS, "StoreOptions"));
-export const readBulkOptions = (options: unknown): BulkOptions => withOwnTags(checked(options, BULK_OPTIONS, "BulkOptions"));
-export const readDeleteOptions = (options: unknown): DeleteOptions => checked(options, DELETE_OPTIONS, "DeleteOptions");
-export const readRetrieveOptions = (options: unknown): RetrieveOptions => checked(options, RETRIEVE_OPTIONS, "RetrieveOptions");
-export const readFlushOptions = (options: unknown): Pick<StoreOptions, "signal"> => checked(options, FLUSH_OPTIONS, "flush");
-export const readListOptions = (options: unknown): { tag?: string } => checked(options, LIST_OPTIONS, "listKeys");
-
 /** Browsers fire a longer timer at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Keeps `expiresAt` in the range of a Date. */
@@ -19,7 +10,6 @@ const MAX_TTL_SECONDS = 1e12;
 
 /** Completes the sentence "The option must be …" where the value is invalid. */
 type Check = (value: unknown) => string | false | undefined;
-type Checks<Options> = Readonly<Record<keyof Options, Check>>;
 
 const TTL = "a number of seconds above 0 and at most 1e12";
 const isTtl = (value: unknown): boolean => typeof value === "number" && value > 0 && value <= MAX_TTL_SECONDS;
@@ -29,8 +19,18 @@ const trueOrFalse = unless((value) => typeof value === "boolean", "true or false
 const signal = unless((value) => value instanceof AbortSignal, "an AbortSignal");
 const version = wholeNumber(0);
 
+const DELETE_OPTIONS = { ifVersion: version, signal };
+const FORMATS: readonly unknown[] = Object.values(KeyFormat);
 // `every` skips holes. `Array.from` makes each of them undefined.
-const KEY_STORE_OPTIONS: Checks<KeyStoreOptions> = {
+const STORE_OPTIONS = {
+  ...DELETE_OPTIONS,
+  format: unless((value) => FORMATS.includes(value), `one of "${FORMATS.join('", "')}"`),
+  ttl: unless((value) => value === null || isTtl(value), `null or ${TTL}`),
+  tags: unless((value) => Array.isArray(value) && Array.from(value as unknown[]).every(isTag), "an array of well-formed strings"),
+};
+
+// Each reader checks the options of the constructor or of a call, and drops those that are undefined. It throws INVALID_OPTION.
+export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   servers: unless((value) => {
     const list: unknown[] = Array.isArray(value) ? Array.from(value as unknown[]) : [value];
     return list.length > 0 && list.every(isWebSocketUrl);
@@ -57,45 +57,35 @@ const KEY_STORE_OPTIONS: Checks<KeyStoreOptions> = {
   },
   connect: aFunction,
   persist: trueOrFalse,
-};
-
-const FLUSH_OPTIONS: Checks<Pick<StoreOptions, "signal">> = { signal };
-const DELETE_OPTIONS: Checks<DeleteOptions> = { ifVersion: version, signal };
-const FORMATS: readonly unknown[] = Object.values(KeyFormat);
-const STORE_OPTIONS: Checks<StoreOptions> = {
-  ...DELETE_OPTIONS,
-  format: unless((value) => FORMATS.includes(value), `one of "${FORMATS.join('", "')}"`),
-  ttl: unless((value) => value === null || isTtl(value), `null or ${TTL}`),
-  tags: unless((value) => Array.isArray(value) && Array.from(value as unknown[]).every(isTag), "an array of well-formed strings"),
-};
-const BULK_OPTIONS: Checks<BulkOptions> = { ...STORE_OPTIONS, onProgress: aFunction };
-const RETRIEVE_OPTIONS: Checks<RetrieveOptions> = { useCache: trueOrFalse, signal };
-const LIST_OPTIONS: Checks<{ tag?: string }> = { tag: unless(isTag, "a well-formed string") };
-
-const NO_OPTIONS = {};
+});
+export const readStoreOptions = reader<StoreOptions>("StoreOptions", STORE_OPTIONS);
+export const readBulkOptions = reader<BulkOptions>("BulkOptions", { ...STORE_OPTIONS, onProgress: aFunction });
+export const readDeleteOptions = reader<DeleteOptions>("DeleteOptions", DELETE_OPTIONS);
+export const readRetrieveOptions = reader<RetrieveOptions>("RetrieveOptions", { useCache: trueOrFalse, signal });
+export const readFlushOptions = reader<Pick<StoreOptions, "signal">>("flush", { signal });
+export const readListOptions = reader<{ tag?: string }>("listKeys", { tag: unless(isTag, "a well-formed string") });
 
 /** @param see where the options are documented */
-function checked<Options extends object>(options: unknown, checks: Checks<Options>, see: string): Options {
-  // Every read from memory passes here.
-  if (options === undefined) return NO_OPTIONS as Options;
-  if (!isRecord(options)) throw new KeyStoreError("INVALID_OPTION", `The options must be an object. See ${see}.`);
-  const result: Record<string, unknown> = {};
-  for (const [option, value] of Object.entries(options)) {
-    const refuse = (problem: string): never => {
-      throw new KeyStoreError("INVALID_OPTION", problem, { option });
-    };
-    if (!Object.hasOwn(checks, option)) refuse(`Unknown option "${option}". See ${see}.`);
-    if (value === undefined) continue;
-    const expected = checks[option as keyof Options](value);
-    if (expected) refuse(`The option "${option}" must be ${expected}.`);
-    result[option] = value;
-  }
-  return result as Options;
-}
-
-/** The caller may change the array while the write waits. */
-function withOwnTags<T extends StoreOptions>(options: T): T {
-  return options.tags === undefined ? options : { ...options, tags: [...options.tags] };
+function reader<Options extends object>(see: string, checks: Readonly<Record<keyof Options, Check>>): (options: unknown) => Options {
+  const none = {} as Options;
+  return (options) => {
+    // Every read from memory passes here.
+    if (options === undefined) return none;
+    if (!isRecord(options)) throw new KeyStoreError("INVALID_OPTION", `The options must be an object. See ${see}.`);
+    const result: Record<string, unknown> = {};
+    for (const [option, value] of Object.entries(options)) {
+      const refuse = (problem: string): never => {
+        throw new KeyStoreError("INVALID_OPTION", problem, { option });
+      };
+      if (!Object.hasOwn(checks, option)) refuse(`Unknown option "${option}". See ${see}.`);
+      if (value === undefined) continue;
+      const expected = checks[option as keyof Options](value);
+      if (expected) refuse(`The option "${option}" must be ${expected}.`);
+      // The caller may change an array while the write waits.
+      result[option] = Array.isArray(value) ? [...(value as unknown[])] : value;
+    }
+    return result as Options;
+  };
 }
 
 function unless(isValid: (value: unknown) => boolean, expected: string): Check {

@@ -6,12 +6,9 @@ const DEFAULTS = {
   servers: "ws://localhost:9222",
   namespace: "default",
   cacheSize: 100,
-  /** Infinity: no limit. */
   maxEntries: Infinity,
-  /** Infinity: no limit. */
   maxBytes: Infinity,
   maxPayloadBytes: 1024 * 1024,
-  /** null: entries never expire. */
   defaultTtl: null,
   sweepIntervalMs: 60_000,
   lingerMs: 0,
@@ -24,15 +21,12 @@ const DEFAULTS = {
 /** The options of a store with every default filled in. */
 export type Settings = Readonly<ReturnType<typeof settingsOf>>;
 
-/**
- * Checks the options of a store and copies what the caller could change later.
- * @throws KeyStoreError INVALID_OPTION
- */
+/** Checks the options of a store and copies what the caller could change later. @throws KeyStoreError INVALID_OPTION */
 export function settingsOf(options: unknown) {
   const { servers, compression, connection, ...rest } = { ...DEFAULTS, ...readKeyStoreOptions(options) };
   return {
     ...rest,
-    servers: typeof servers === "string" ? [servers] : [...servers],
+    servers: typeof servers === "string" ? [servers] : servers,
     connection: { ...connection },
     /** Infinity: no compression. */
     compressAboveBytes: thresholdOf(compression),

@@ -37,7 +37,7 @@ export interface KeyStoreOptions {
    */
   defaultTtl?: number;
   /**
-   * Time between background sweeps, which remove expired entries. 0 turns them off. Expired entries are absent with or without.
+   * Time between background sweeps, which remove expired entries. 0 turns them off. Reads never return expired entries.
    * @default 60_000
    */
   sweepIntervalMs?: number;

@@ -9,12 +9,11 @@ import type { Database } from "../storage/idb/database.ts";
 import { storageEstimate } from "../storage/idb/full-disk.ts";
 import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
 import type { WriteState } from "../storage/outbox/outbox-record.ts";
-import { countWrites, pendingWrites, type PendingWrite } from "../storage/outbox/pending-writes.ts";
 import type { Clock } from "../util/clock.ts";
 import type { ExpiredKeys } from "./expired-keys.ts";
 import type { Reader } from "./reader.ts";
 
-/** What IndexedDB holds of a namespace, and what the browser reports about the site's storage. */
+/** The figures of a namespace in IndexedDB, and the browser's report on the site's storage. */
 export interface StorageStats {
   readonly entries: number;
   /** Of the payloads, before compression. */
@@ -28,12 +27,14 @@ export interface StorageStats {
 export interface CatalogPorts {
   readonly clock: Clock;
   readonly database: Pick<Database, "run">;
-  readonly committer: Pick<Committer, "caughtUp" | "stateOf">;
+  readonly committer: Pick<Committer, "stateOf">;
+  /** Counts the keys with a queued and with a rejected write. */
+  readonly countWrites: () => Promise<{ pending: number; rejected: number }>;
   readonly reader: Pick<Reader, "live" | "readRow" | "verify">;
   readonly expired: Pick<ExpiredKeys, "add" | "timeFor">;
 }
 
-/** Answers questions about entries without decoding their values: keys, metadata, unconfirmed writes, sizes. */
+/** Answers questions about entries without decoding their values: keys, metadata, sizes. */
 export class Catalog {
   readonly #ports: CatalogPorts;
 
@@ -71,13 +72,12 @@ export class Catalog {
   }
 
   async storageStats(): Promise<StorageStats> {
-    const { clock, database } = this.#ports;
-    const [{ entries, bytes }, writes, { quota, usage }] = await Promise.all([
+    const { clock, countWrites, database } = this.#ports;
+    const [{ entries, bytes }, { pending, rejected }, { quota, usage }] = await Promise.all([
       measureLiving(database, clock.now()),
-      this.pendingWrites(),
+      countWrites(),
       storageEstimate(clock),
     ]);
-    const { pending, rejected } = countWrites(writes);
     return {
       entries,
       bytes,
@@ -86,11 +86,6 @@ export class Catalog {
       ...(quota === undefined ? undefined : { quotaBytes: quota }),
       ...(usage === undefined ? undefined : { usageBytes: usage }),
     };
-  }
-
-  async pendingWrites(): Promise<PendingWrite[]> {
-    await this.#ports.committer.caughtUp();
-    return this.#ports.database.run([OUTBOX], "readonly", pendingWrites);
   }
 }
 

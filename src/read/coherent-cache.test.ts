@@ -4,14 +4,13 @@ import type { Row } from "../model/row.ts";
 import { deferred } from "../testing/fake-connection.ts";
 import { entryRow } from "../testing/rows.ts";
 import { CoherentCache } from "./coherent-cache.ts";
-import { cachedEntry, MemoryCache } from "./memory-cache.ts";
+import { cachedEntry } from "./memory-cache.ts";
 
 const PAYLOAD = '"value"';
 
 /** A cache with its memory. `read` begins a read of "k" that finds a version once it is ended. */
 function setUp() {
-  const memory = new MemoryCache(10);
-  const cache = new CoherentCache(memory);
+  const cache = new CoherentCache(10);
   const read = (version: number) => {
     const row = deferred<Row | undefined>();
     const started = cache.startRead("k", () => row.promise);
@@ -21,7 +20,7 @@ function setUp() {
     cache.beginCommit(["k"]);
     return { end: () => cache.apply([stored(version)]) };
   };
-  return { cache, memory, read, commit };
+  return { cache, memory: cache, read, commit };
 }
 
 function stored(version: number): Change {

@@ -1,10 +1,10 @@
 import type { Change } from "../model/change.ts";
 import type { Row } from "../model/row.ts";
-import { cachedEntry, type CachedEntry, type MemoryCache } from "./memory-cache.ts";
+import { cachedEntry, MemoryCache, type CachedEntry } from "./memory-cache.ts";
 
 /** An entry that is about to enter memory: read from the database, or being committed. */
 interface Arrival {
-  /** The newest version of the key that this store was told of meanwhile. */
+  /** The newest version of the key that this store has learned of meanwhile. */
   newest: number;
 }
 
@@ -14,23 +14,14 @@ export interface RowRead extends Arrival {
 }
 
 /**
- * The memory cache, kept in step with the database. Must never hold an entry that is older than a change this store was told of:
- * a read may be overtaken by a write, and a page can hear of another tab's newer write before its own transaction's `complete`.
+ * The memory cache, kept in step with the database. Must never hold an entry that is older than a change this store knows of:
+ * a write may overtake a read, and another tab's newer write may be announced before this tab's own transaction is `complete`.
  */
-export class CoherentCache {
-  readonly #memory: MemoryCache;
+export class CoherentCache extends MemoryCache {
   /** Reads that no change of their key has overtaken. */
   readonly #reads = new Map<string, RowRead>();
   /** The keys of the commit under way, without those that another tab has changed since it began. */
   #committing = new Map<string, Arrival>();
-
-  constructor(memory: MemoryCache) {
-    this.#memory = memory;
-  }
-
-  get(key: string, now: number): CachedEntry | undefined {
-    return this.#memory.get(key, now);
-  }
 
   /** Joins the read of a key that is under way, or starts one. Must be followed by `endRead`. */
   startRead(key: string, read: () => Promise<Row | undefined>): RowRead {
@@ -46,7 +37,6 @@ export class CoherentCache {
     if (entry !== undefined) this.#add(key, entry, read);
   }
 
-  /** A commit of these keys begins. */
   beginCommit(keys: Iterable<string>): void {
     this.#committing = new Map(Array.from(keys, (key) => [key, { newest: 0 }]));
   }
@@ -70,7 +60,7 @@ export class CoherentCache {
   dropOlder(keys: readonly string[], versions: readonly number[]): void {
     keys.forEach((key, index) => {
       const version = versions[index] ?? 0;
-      if ((this.#memory.versionOf(key) ?? version) < version) this.#memory.delete(key);
+      if ((this.versionOf(key) ?? version) < version) this.delete(key);
       for (const arrival of [this.#reads.get(key), this.#committing.get(key)]) {
         if (arrival !== undefined) arrival.newest = Math.max(arrival.newest, version);
       }
@@ -78,18 +68,18 @@ export class CoherentCache {
   }
 
   /** Anything may have changed. */
-  clear(): void {
+  override clear(): void {
     this.#reads.clear();
     this.#committing.clear();
-    this.#memory.clear();
+    super.clear();
   }
 
   #add(key: string, entry: CachedEntry, arrival: Arrival | undefined): void {
-    if (arrival !== undefined && arrival.newest <= entry.version) this.#memory.set(key, entry);
+    if (arrival !== undefined && arrival.newest <= entry.version) this.set(key, entry);
   }
 
   #drop(key: string): void {
     this.#reads.delete(key);
-    this.#memory.delete(key);
+    this.delete(key);
   }
 }

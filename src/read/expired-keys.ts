@@ -27,7 +27,7 @@ export class ExpiredKeys {
     for (const key of keys) this.#found.delete(key);
   }
 
-  /** Receives the changes of the change feed: a key that is written again starts anew. */
+  /** Receives the changes of the change feed: a key that is written again has not expired. */
   apply(changes: readonly Change[]): void {
     if (this.#found.size === 0) return;
     for (const change of changes) if (change.type === "store" || change.type === "delete") this.#found.delete(change.key);

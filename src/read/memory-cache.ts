@@ -1,7 +1,7 @@
 import { isExpired, type EntryRow } from "../model/row.ts";
 import type { KeyFormat, Payload } from "../model/metadata.ts";
 
-/** An entry as memory holds it. The payload is uncompressed, and decoded anew at every read. */
+/** An entry as memory holds it. The payload is uncompressed. Each read decodes it again. */
 export interface CachedEntry {
   readonly payload: Payload;
   readonly format: KeyFormat;
@@ -32,7 +32,7 @@ export interface CacheStats {
 /** The entries used last, at most `maxSize`. */
 export class MemoryCache {
   readonly #maxSize: number;
-  /** In order of use: a Map keeps the order of insertion, and an entry that is used is inserted anew. */
+  /** In order of use: a Map keeps the order of insertion, and each use inserts the entry again. */
   readonly #entries = new Map<string, CachedEntry>();
   #memoryUsage = 0;
   #hits = 0;

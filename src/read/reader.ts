@@ -31,7 +31,7 @@ export class Reader {
 
   /** The value under a key if memory holds it. Counts as a hit or a miss. */
   readCached(key: string): Decoded | Promise<Decoded> | undefined {
-    // One look at the clock: it takes as long as a look into a Map.
+    // Reads the clock once, which takes as long as a lookup in a Map.
     const now = this.#ports.clock.now();
     const hit = this.#ports.cache.get(key, now);
     if (hit === undefined) return undefined;
@@ -39,10 +39,7 @@ export class Reader {
     return decode(key, hit.payload, hit.format);
   }
 
-  /**
-   * The value under a key in IndexedDB.
-   * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE
-   */
+  /** The value under a key in IndexedDB. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
   async readStored(key: string, fillMemory: boolean): Promise<Decoded | undefined> {
     if (!fillMemory) return (await this.#decodeRow(key, await this.#read(key)))?.decoded;
     const { cache } = this.#ports;
@@ -87,12 +84,13 @@ export class Reader {
   }
 
   async #read(key: string): Promise<Row | undefined> {
-    const batch = (this.#batch ??= this.#startBatch(new Set()));
+    const batch = (this.#batch ??= this.#startBatch());
     batch.keys.add(key);
     return (await batch.rows).get(key);
   }
 
-  #startBatch(keys: Set<string>): Batch {
+  #startBatch(): Batch {
+    const keys = new Set<string>();
     const rows = Promise.resolve().then(() => {
       this.#batch = undefined;
       return this.#ports.readRows(keys);

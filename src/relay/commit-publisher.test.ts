@@ -18,7 +18,7 @@ describe("a committed write", () => {
     const commit = await commitOne(committer, storeDraft("k"));
     expect(await commitPublisher.outcome(commit)).toBe(true);
     expect(transport.ids).toEqual([["me-1"]]);
-    expect(await publishing.outbox.countPending()).toBe(0);
+    expect(await publishing.outbox.count()).toEqual({ pending: 0, rejected: 0 });
   });
 
   it("is not published when the attempt to connect has failed during its commit, and is tried later", async () => {

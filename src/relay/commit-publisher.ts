@@ -11,7 +11,7 @@ export interface CommitPublisherPorts {
   readonly namespace: string;
   readonly transport: Pick<Transport, "keepConnected" | "publish">;
   readonly committer: Pick<Committer, "durable">;
-  readonly reachability: Pick<Reachability, "isOffline" | "reported">;
+  readonly reachability: Readonly<Pick<Reachability, "isOffline" | "reported">>;
   readonly relay: Pick<Relay, "kick" | "retryLater">;
   readonly settler: Pick<Settler, "settle">;
   readonly waiters: Pick<Waiters, "wait">;
@@ -54,22 +54,17 @@ export class CommitPublisher {
       const results = this.#send(sending, mayPublish);
       this.#inFlight.add(results);
       void results.finally(() => this.#inFlight.delete(results));
-      sending.forEach((commit, index) =>
-        this.#results.set(
-          commit,
-          results.then((all) => all[index] as PublishResult),
-        ),
-      );
+      sending.forEach((commit, index) => {
+        const result = results.then((all) => all[index] as PublishResult);
+        this.#results.set(commit, result);
+      });
     }
     if (queued.length === 0 || !mayPublish) return;
     for (const commit of queued) this.#results.set(commit, this.#ports.waiters.wait(commit.draft.key, commit.row.version));
     this.#ports.relay.kick();
   }
 
-  /**
-   * Whether the server has confirmed a commit. False: the write is queued.
-   * @throws KeyStoreError PUBLISH_REJECTED
-   */
+  /** Whether the server has confirmed a commit. False: the write is queued. @throws KeyStoreError PUBLISH_REJECTED */
   async outcome(commit: Commit): Promise<boolean> {
     const result = await this.#results.get(commit);
     if (result?.status === "confirmed") return true;

@@ -4,7 +4,7 @@ import type { PublishResult } from "../network/transport.ts";
 import type { Committer } from "../storage/commit/committer.ts";
 import type { Database } from "../storage/idb/database.ts";
 import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
-import { readOutbox, type OutboxPage } from "../storage/outbox/outbox-page.ts";
+import { readOutbox } from "../storage/outbox/outbox-page.ts";
 import { type WriteState } from "../storage/outbox/outbox-record.ts";
 import { BatchLimits } from "./batch-limits.ts";
 import { makeMessages, type OutboxMessage } from "./outbox-messages.ts";
@@ -34,8 +34,6 @@ export interface Drained {
   readonly isComplete: boolean;
 }
 
-type Page = OutboxPage & { readonly generation: string };
-
 const PAGE_WRITES = 256;
 
 /**
@@ -45,22 +43,18 @@ const PAGE_WRITES = 256;
 export class OutboxDrain {
   readonly #ports: OutboxDrainPorts;
   readonly #limits = new BatchLimits();
-  #isHeld = false;
+  /** The last run has left writes that have to wait, for example for a write of their key that another tab is sending. */
+  isHeld = false;
 
   constructor(ports: OutboxDrainPorts) {
     this.#ports = ports;
-  }
-
-  /** The last run has left writes that have to wait, for example for a write of their key that another tab is sending. */
-  get isHeld(): boolean {
-    return this.#isHeld;
   }
 
   async run(publish: PublishBatch): Promise<Drained> {
     const { alone, committer } = this.#ports;
     // Must see writes that have just failed as queued.
     await committer.caughtUp();
-    this.#isHeld = false;
+    this.isHeld = false;
     let published = 0;
     let failed = false;
     const hadItsTurn = await alone(async () => {
@@ -77,17 +71,15 @@ export class OutboxDrain {
       // Must write the results before the next tab reads the outbox.
       await committer.caughtUp();
     });
-    return { published, failed, isComplete: hadItsTurn && !this.#isHeld };
+    return { published, failed, isComplete: hadItsTurn && !this.isHeld };
   }
 
   /** @returns the results; none when no attempt is to be made now */
   async #publishBatch(batch: readonly OutboxMessage[], publish: PublishBatch): Promise<readonly PublishResult[]> {
     const results = await publish(batch.map(({ message }) => message));
     if (results === undefined) return [];
-    this.#ports.settler.settle(
-      batch.map(({ unsent }) => unsent),
-      results,
-    );
+    const sent = batch.map(({ unsent }) => unsent);
+    this.#ports.settler.settle(sent, results);
     this.#limits.adapt(results.every(({ status }) => status !== "unknown"));
     return results;
   }
@@ -107,13 +99,13 @@ export class OutboxDrain {
 
       const { ready, damaged, isIncomplete } = await makeMessages(namespace, page.generation, unsent);
       for (const { unsent: write, error } of damaged) settler.settle([write], [{ status: "rejected", error }]);
-      this.#isHeld ||= page.held || unsent.length < page.unsent.length || isIncomplete;
+      this.isHeld ||= page.held || unsent.length < page.unsent.length || isIncomplete;
       yield ready;
       after = page.next;
     } while (after !== undefined);
   }
 
-  #readPage(after: WriteId | undefined, living: ReadonlySet<string>): Promise<Page> {
+  #readPage(after: WriteId | undefined, living: ReadonlySet<string>) {
     const { committer, database, instanceId: self } = this.#ports;
     const mayTake = ([instanceId, sequence]: WriteId, state: WriteState): boolean => {
       if (instanceId === self) return committer.mayResend(sequence, state);

@@ -2,19 +2,18 @@ import type { Committer } from "../storage/commit/committer.ts";
 import type { Database } from "../storage/idb/database.ts";
 import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
 import { settleRejected } from "../storage/outbox/outbox-table.ts";
-import { countWrites, pendingWrites } from "../storage/outbox/pending-writes.ts";
+import { countWrites, pendingWrites, type PendingWrite } from "../storage/outbox/pending-writes.ts";
 
 export interface OutboxPorts {
   readonly database: Pick<Database, "run">;
   /** Resolves when earlier results have been written into the outbox. */
   readonly caughtUp: Committer["caughtUp"];
-  /** Called when rejected writes were queued again. */
   readonly onRetried: () => void;
   /** Called when rejected writes were discarded. Their entries may be evicted from now on. */
   readonly onDiscarded: () => void;
 }
 
-/** The counts of the outbox, and its rejected writes. */
+/** What the outbox holds, and the fate of its rejected writes. */
 export class Outbox {
   readonly #ports: OutboxPorts;
 
@@ -22,15 +21,15 @@ export class Outbox {
     this.#ports = ports;
   }
 
-  /** How many keys have a write that is not confirmed yet, and how many have a rejected write. */
-  async count(): Promise<{ pending: number; rejected: number }> {
-    return countWrites(await this.#ports.database.run([OUTBOX], "readonly", pendingWrites));
+  /** The newest unconfirmed or rejected write of each key, with all results so far. */
+  async pendingWrites(): Promise<PendingWrite[]> {
+    await this.#ports.caughtUp();
+    return this.#ports.database.run([OUTBOX], "readonly", pendingWrites);
   }
 
-  /** How many keys have a write that is not confirmed yet, with all results so far. */
-  async countPending(): Promise<number> {
-    await this.#ports.caughtUp();
-    return (await this.count()).pending;
+  /** How many keys have a queued write, and how many a rejected one. */
+  async count(): Promise<{ pending: number; rejected: number }> {
+    return countWrites(await this.pendingWrites());
   }
 
   /** Queues all rejected writes again, or those of one key. @returns how many there were */

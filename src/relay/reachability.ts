@@ -9,7 +9,6 @@ export interface ReachabilityPorts {
   readonly countPending: () => Promise<number>;
   readonly onOffline: (error: Error, pending: number) => void;
   readonly onOnline: (pending: number) => void;
-  /** An attempt has failed. */
   readonly onFailure: () => void;
   /** A connection was opened after an attempt to connect had failed. */
   readonly onReachable: () => void;
@@ -27,10 +26,12 @@ export class Reachability implements TransportListener {
   #dueAt = 0;
   /** The last attempt to connect has failed. */
   #isUnreachable = false;
-  #attemptFailed = false;
+  /** The attempt of this step has failed, and the server has not answered since. */
+  attemptFailed = false;
   /** The last event was `offline`. */
-  #isReportedOffline = false;
-  #reported: Promise<void> = Promise.resolve();
+  isReportedOffline = false;
+  /** Resolves when the `offline` event of the last failure has been dispatched. */
+  reported: Promise<void> = Promise.resolve();
   #isStopped = false;
 
   constructor(ports: ReachabilityPorts) {
@@ -42,20 +43,6 @@ export class Reachability implements TransportListener {
     return this.#browserIsOffline() || (this.#isUnreachable && this.msUntilDue > 0);
   }
 
-  /** The attempt of this step has failed, and the server has not answered since. */
-  get attemptFailed(): boolean {
-    return this.#attemptFailed;
-  }
-
-  get isReportedOffline(): boolean {
-    return this.#isReportedOffline;
-  }
-
-  /** Resolves when the `offline` event of the last failure has been dispatched. */
-  get reported(): Promise<void> {
-    return this.#reported;
-  }
-
   /** Time until the next attempt is due. */
   get msUntilDue(): number {
     return Math.max(0, this.#dueAt - this.#ports.clock.monotonic());
@@ -63,7 +50,7 @@ export class Reachability implements TransportListener {
 
   /** Allows one attempt, whatever has failed before. */
   beginStep(): void {
-    this.#attemptFailed = false;
+    this.attemptFailed = false;
   }
 
   /** Delays the next attempt. Failures before it is due count as one. */
@@ -82,9 +69,9 @@ export class Reachability implements TransportListener {
 
   answered(): void {
     this.#failures = 0;
-    this.#attemptFailed = false;
-    if (!this.#isReportedOffline) return;
-    this.#isReportedOffline = false;
+    this.attemptFailed = false;
+    if (!this.isReportedOffline) return;
+    this.isReportedOffline = false;
     // In a later task, when the answered writes are settled: the event must not count them.
     this.#ports.clock.setTimer(() => void this.#ports.countPending().then(this.#ports.onOnline, () => undefined), 0);
   }
@@ -97,7 +84,6 @@ export class Reachability implements TransportListener {
     this.#fail(error, false);
   }
 
-  /** Called when the browser loses its network. */
   browserOffline(): void {
     if (this.#browserIsOffline()) this.#reportOffline(new Error("The browser is offline."));
   }
@@ -105,21 +91,21 @@ export class Reachability implements TransportListener {
   /** Ignores later failures. Resolves when the last `offline` event has been dispatched. */
   async stop(): Promise<void> {
     this.#isStopped = true;
-    await this.#reported;
+    await this.reported;
   }
 
   #fail(error: Error, isUnreachable: boolean): void {
     if (this.#isStopped) return;
     this.#isUnreachable ||= isUnreachable;
-    this.#attemptFailed = true;
+    this.attemptFailed = true;
     this.backOff();
     this.#reportOffline(error);
     this.#ports.onFailure();
   }
 
   #reportOffline(error: Error): void {
-    this.#isReportedOffline = true;
-    this.#reported = this.#ports.countPending().then(
+    this.isReportedOffline = true;
+    this.reported = this.#ports.countPending().then(
       (pending) => this.#ports.onOffline(error, pending),
       () => undefined,
     );

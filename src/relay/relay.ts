@@ -10,13 +10,12 @@ export interface RelayPorts {
   readonly inBackground: boolean;
   /** The limit for one attempt. */
   readonly timeoutMs: number;
-  readonly reachability: Pick<Reachability, "attemptFailed" | "backOff" | "beginStep" | "isReportedOffline" | "msUntilDue">;
+  readonly reachability: Readonly<Pick<Reachability, "attemptFailed" | "backOff" | "beginStep" | "isReportedOffline" | "msUntilDue">>;
   readonly transport: Pick<Transport, "ping" | "publish">;
   /** Publishes the outbox once. */
   readonly drainOutbox: (publish: PublishBatch) => Promise<Drained>;
 }
 
-/** The counts of a flush. */
 export type Flushed = Pick<Drained, "published" | "failed">;
 
 /**
@@ -31,7 +30,7 @@ export class Relay {
   #again = false;
   /** The server may be back: a drain that finds nothing to publish sends a ping. */
   #mustPing = false;
-  /** A flush was called: the drain makes an attempt of its own, also after the attempt of a lone write has failed. */
+  /** A flush was called: the drain makes an attempt of its own, also after the attempt of a single write has failed. */
   #mustTry = false;
   #isStopped = false;
 
@@ -116,7 +115,7 @@ export class Relay {
         this.#again = false;
       }
     } finally {
-      // Must follow the last look at #again in the same turn: a kick between them would be lost.
+      // Must follow the last check of #again in the same turn: a kick between them would be lost.
       this.#draining = undefined;
       this.#mustTry = false;
     }
@@ -124,7 +123,7 @@ export class Relay {
 
   readonly #publish: PublishBatch = async (messages) => (this.#beginAttempt() ? this.#ports.transport.publish(messages) : undefined);
 
-  /** Whether an attempt may begin. That of a lone write may have failed while the outbox was read. */
+  /** Whether an attempt may begin. The attempt of a single write may have failed while the outbox was read. */
   #beginAttempt(): boolean {
     const mayTry = !this.#isStopped && (this.#mustTry || !this.#ports.reachability.attemptFailed);
     if (mayTry) this.#mustTry = false;

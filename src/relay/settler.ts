@@ -27,25 +27,20 @@ export class Settler {
   }
 
   settle(sent: readonly SentWrite[], results: readonly PublishResult[]): void {
-    const settled = this.#write(
-      sent,
-      results.map((result) => settlementOf(result)),
-    );
-    const isConfirmed = (_: SentWrite, index: number): boolean => results[index]?.status === "confirmed";
-    void settled.then(() => {
-      this.#announce(sent.filter(isConfirmed), true);
-      this.#announce(
-        sent.filter((write, index) => !isConfirmed(write, index)),
-        false,
-      );
+    const settlements = results.map(settlementOf);
+    void this.#write(sent, settlements).then(() => {
+      for (const confirmed of [true, false]) {
+        const announced = sent.filter((_, index) => (results[index]?.status === "confirmed") === confirmed);
+        this.#announce(announced, confirmed);
+      }
     });
     results.forEach((result, index) => this.#report(sent[index] as SentWrite, result));
   }
 
   /** Takes writes out of the outbox whose key has a newer write. */
   supersede(writes: readonly SentWrite[]): void {
-    const superseded = writes.map((): Settlement => ({ state: "superseded" }));
-    void this.#write(writes, superseded);
+    const settlements = writes.map((): Settlement => ({ state: "superseded" }));
+    void this.#write(writes, settlements);
   }
 
   #announce(writes: readonly SentWrite[], confirmed: boolean): void {
@@ -72,11 +67,8 @@ export class Settler {
 }
 
 export function rejectionOf(key: string, cause: Error): KeyStoreError {
-  return new KeyStoreError(
-    "PUBLISH_REJECTED",
-    `The server refused the message (${messageOf(cause)}). The entry is kept: see pendingWrites(), retryRejected(), discardRejected().`,
-    { key, cause },
-  );
+  const remedy = "The entry is kept: see pendingWrites(), retryRejected(), discardRejected().";
+  return new KeyStoreError("PUBLISH_REJECTED", `The server refused the message (${messageOf(cause)}). ${remedy}`, { key, cause });
 }
 
 function settlementOf(result: PublishResult): Settlement {

@@ -33,10 +33,8 @@ export class Waiters {
         resolve(result);
       };
       const waiter: Waiter = { version, resolve: end };
-      const timer = this.#clock.setTimer(
-        () => end({ status: "unknown", error: new Error("An earlier write of this key has not been published in time.") }),
-        this.#timeoutMs,
-      );
+      const late = (): void => end({ status: "unknown", error: new Error("An earlier write of this key has not been published in time.") });
+      const timer = this.#clock.setTimer(late, this.#timeoutMs);
       waiters.add(waiter);
     });
   }
@@ -46,7 +44,6 @@ export class Waiters {
     for (const waiter of this.#byKey.get(key) ?? []) if (waiter.version <= version) waiter.resolve(result);
   }
 
-  /** Gives all calls the same result. */
   tellAll(result: PublishResult): void {
     for (const waiters of this.#byKey.values()) for (const waiter of waiters) waiter.resolve(result);
   }

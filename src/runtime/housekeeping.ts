@@ -1,4 +1,5 @@
 import type { LocalChange } from "../model/change.ts";
+import type { ExpiredKeys } from "../read/expired-keys.ts";
 import { removeAllBut } from "../storage/entries/remove.ts";
 import type { Committer } from "../storage/commit/committer.ts";
 import type { Evictor } from "../storage/eviction/evictor.ts";
@@ -14,6 +15,7 @@ export interface HousekeepingPorts extends SweepPorts {
   readonly clock: Clock;
   readonly committer: Pick<Committer, "caughtUp" | "defer">;
   readonly evictor: Pick<Evictor, "forgetCount">;
+  readonly expired: Pick<ExpiredKeys, "removed">;
   readonly uses: Pick<Uses, "isLimited" | "write">;
   readonly emit: (changes: readonly LocalChange[]) => void;
   /** The lock under which one tab at a time sweeps. */
@@ -61,9 +63,9 @@ export class Housekeeping {
     return removed;
   }
 
-  /** Removes expired entries along with later commits. @returns false: some may be left */
-  async removeExpired(keys: readonly string[], now: number): Promise<boolean> {
-    const { committer, evictor, stateOf } = this.#ports;
+  /** Removes expired entries along with later commits. */
+  async removeExpired(keys: readonly string[], now: number): Promise<void> {
+    const { committer, evictor, expired, stateOf } = this.#ports;
     let isDone = true;
     for (const batch of batches(keys, EXPIRED_BATCH)) {
       let removed = 0;
@@ -73,7 +75,7 @@ export class Housekeeping {
       await committer.defer(remove, () => (isDone = false));
       if (removed > 0) evictor.forgetCount();
     }
-    return isDone;
+    if (isDone) expired.removed(keys);
   }
 
   /** Removes every entry but the unconfirmed ones: their messages are made of them. */

@@ -40,7 +40,7 @@ export function openPublishing(ports: PublishingPorts) {
   const reachability = new Reachability({
     clock,
     isLoopback: ports.isLoopback,
-    countPending: () => outbox.countPending(),
+    countPending: async () => (await outbox.count()).pending,
     onOffline: (error, pending) => emit("offline", { error, pending }),
     onOnline: (pending) => emit("online", { pending }),
     onFailure: () => {

@@ -1,16 +1,14 @@
-import { removals } from "../model/change.ts";
 import type { Emit } from "../model/events.ts";
 import type { Settings } from "../options/defaults.ts";
 import { CoherentCache } from "../read/coherent-cache.ts";
 import { ExpiredKeys } from "../read/expired-keys.ts";
-import { MemoryCache } from "../read/memory-cache.ts";
 import { Reader } from "../read/reader.ts";
 import { find } from "../storage/entries/find.ts";
 import { Database } from "../storage/idb/database.ts";
 import { hasIndexedDB } from "../storage/idb/open.ts";
 import { ENTRIES } from "../storage/idb/schema.ts";
 import { Channel } from "../tabs/channel.ts";
-import type { ForeignMessage, TabMessage } from "../tabs/messages.ts";
+import type { TabMessage } from "../tabs/messages.ts";
 import { systemClock, type Clock } from "../util/clock.ts";
 import { LazyPart } from "../util/lazy-part.ts";
 import { randomId } from "../util/random-id.ts";
@@ -39,20 +37,18 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
   let writeSide: WriteSide | undefined;
   let opening: Promise<WriteSide> | undefined;
   let isClosing = false;
-  /** The page is in the back/forward cache, or on its way there. */
+  /** The page is in the back/forward cache, or about to enter it. */
   let isHidden = false;
   /** Keys that were read before the write side had loaded. */
   const earlyUses = new Set<string>();
 
   const feed = new ChangeFeed();
-  const memory = new MemoryCache(settings.cacheSize);
-  const cache = new CoherentCache(memory);
+  const cache = new CoherentCache(settings.cacheSize);
   const expired = new ExpiredKeys((keys, now) => {
-    feed.emit(removals("expire", keys));
+    feed.emit(keys.map((key) => ({ source: "local", type: "expire", key })));
     // Off the path of the call. A row that cannot be removed now is absent all the same.
     loadWriteSide()
       .then(({ housekeeping }) => housekeeping.removeExpired(keys, now))
-      .then((isDone) => isDone && expired.removed(keys))
       .catch(() => undefined);
   });
   const database = new Database(name, {
@@ -69,7 +65,7 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
     cache,
     expired,
     emit,
-    onUse: (key, now) => (writeSide === undefined ? void earlyUses.add(key) : writeSide.noteUse(key, now)),
+    onUse: (key, now) => (writeSide === undefined ? void earlyUses.add(key) : writeSide.uses.note(key, now)),
     readRows: (keys) => database.run([ENTRIES], "readonly", async (transaction) => (await find(transaction, keys)).rows),
   });
   // In this order. The write side adds the other tabs and the eviction accounting.
@@ -78,41 +74,17 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
 
   const channel = new Channel(name, onTabMessage);
 
-  function onTabMessage(message: TabMessage | ForeignMessage): void {
-    switch (message.type) {
-      case "hello":
-        return writeSide?.watch(message.instanceId);
-      case "changes":
-        writeSide?.watch(message.instanceId);
-        return feed.emit(message.changes.map((change) => ({ source: "tab", ...change })));
-      case "settled":
-        // A tab that publishes a dead tab's write may be the first to report it.
-        cache.dropOlder(message.keys, message.versions);
-        return writeSide?.settledElsewhere(message);
-      case "foreign":
-        cache.clear();
-        return writeSide?.anythingMayHaveChanged();
-    }
+  function onTabMessage(message: TabMessage): void {
+    if (message.type === "changes") feed.emit(message.changes.map((change) => ({ source: "tab", ...change })));
+    // A tab that publishes a dead tab's write may be the first to report it.
+    if (message.type === "settled") cache.dropOlder(message.keys, message.versions);
+    if (message.type === "foreign") cache.clear();
+    writeSide?.onTabMessage(message);
   }
 
   async function openWriteSide(): Promise<WriteSide> {
     const part = await writeSidePart.load();
-    const parts = {
-      settings,
-      clock,
-      emit,
-      name,
-      instanceId,
-      inBrowser,
-      feed,
-      memory,
-      cache,
-      expired,
-      database,
-      reader,
-      channel,
-      earlyUses,
-    };
+    const parts = { settings, clock, emit, name, instanceId, inBrowser, feed, cache, expired, database, reader, channel, earlyUses };
     writeSide = part.openWriteSide(parts);
     earlyUses.clear();
     // Outside a browser, background work would keep a server's process alive.
@@ -136,8 +108,6 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
     channel.open();
     loadWriteSide().catch(() => undefined);
     unfollow = followPage({
-      onWake: () => writeSide?.wake(),
-      onOffline: () => writeSide?.browserOffline(),
       onHide: () => {
         isHidden = true;
         channel.close();
@@ -155,7 +125,7 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
 
   return {
     reader,
-    cacheStats: () => memory.stats(clock.now()),
+    cacheStats: () => cache.stats(clock.now()),
     /**
      * The parts that write, publish and clean up.
      * @throws KeyStoreError STORAGE_UNAVAILABLE when they cannot be loaded. The next call tries again, in vain until a reload

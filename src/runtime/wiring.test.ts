@@ -2,6 +2,8 @@ import { describe, expect, it, vi } from "vitest";
 import { codeOf } from "../testing/errors.ts";
 import { fillStorage, fillStorageUntilDelete, loseStorage } from "../testing/indexeddb.ts";
 import { DATABASE, listen, turns, until, usePage } from "../testing/stores.ts";
+import { smallHash } from "../values/sha256.ts";
+import { smallSha256 } from "../values/small-sha256.ts";
 
 const page = usePage();
 
@@ -252,4 +254,10 @@ it("the lock of eviction is named after the namespace, so that one tab at a time
   expect(await store.listKeys()).toEqual(["a", "b"]);
   letGo();
   await until(async () => (await store.listKeys()).length === 1);
+});
+
+it("the write side brings the SHA-256 for small payloads along", async () => {
+  smallHash.loaded = undefined;
+  await page.open().store("k", 1);
+  expect(smallHash.loaded).toBe(smallSha256);
 });

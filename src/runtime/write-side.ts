@@ -1,4 +1,4 @@
-import { removals, type LocalChange } from "../model/change.ts";
+import type { LocalChange } from "../model/change.ts";
 import type { Emit } from "../model/events.ts";
 import { isTombstone } from "../model/row.ts";
 import { connectToNats } from "../network/connect.ts";
@@ -8,7 +8,6 @@ import type { Settings } from "../options/defaults.ts";
 import { Catalog } from "../read/catalog.ts";
 import type { CoherentCache } from "../read/coherent-cache.ts";
 import type { ExpiredKeys } from "../read/expired-keys.ts";
-import type { MemoryCache } from "../read/memory-cache.ts";
 import type { Reader } from "../read/reader.ts";
 import { Committer } from "../storage/commit/committer.ts";
 import type { Commit } from "../storage/commit/draft.ts";
@@ -19,19 +18,21 @@ import { Uses } from "../storage/eviction/uses.ts";
 import { Watchdog } from "../storage/idb/watchdog.ts";
 import type { Database } from "../storage/idb/database.ts";
 import type { Channel } from "../tabs/channel.ts";
-import { toldChanges } from "../tabs/messages.ts";
+import { toldChanges, type TabMessage } from "../tabs/messages.ts";
 import { Liveness } from "../tabs/liveness.ts";
 import { exclusively } from "../tabs/locks.ts";
 import type { Clock } from "../util/clock.ts";
+import { smallHash } from "../values/sha256.ts";
+import { smallSha256 } from "../values/small-sha256.ts";
 import { BulkWriter } from "../write/bulk-writer.ts";
 import { DraftBuilder } from "../write/draft-builder.ts";
 import { KeyQueue } from "../write/key-queue.ts";
 import { Writer } from "../write/writer.ts";
 import type { ChangeFeed } from "./change-feed.ts";
-import { countChanges } from "./eviction-accounting.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import { persistOnce } from "./persistence.ts";
 import { openPublishing } from "./publishing.ts";
+import { followWakeEvents } from "./wake-events.ts";
 
 /** An attempt to connect in the background may take longer than a call: browsers delay handshakes after failures. */
 const CONNECT_TIMEOUT_MS = 6_000;
@@ -48,13 +49,11 @@ export interface WriteSidePorts {
   readonly instanceId: string;
   readonly inBrowser: boolean;
   readonly feed: ChangeFeed;
-  readonly memory: Pick<MemoryCache, "versionOf">;
   readonly cache: CoherentCache;
   readonly expired: ExpiredKeys;
   readonly database: Database;
   readonly reader: Reader;
   readonly channel: Pick<Channel, "post">;
-  /** Keys that were read before the write side had loaded. */
   readonly earlyUses: Iterable<string>;
 }
 
@@ -62,9 +61,10 @@ export type WriteSide = ReturnType<typeof openWriteSide>;
 
 /** Builds and connects the parts that commit, publish and clean up. */
 export function openWriteSide(ports: WriteSidePorts) {
-  const { settings, clock, emit, name, instanceId, inBrowser, channel, feed, memory, cache, expired, database, reader } = ports;
+  const { settings, clock, emit, name, instanceId, inBrowser, channel, feed, cache, expired, database, reader } = ports;
   const { namespace, timeoutMs, lingerMs, servers, connection, connect } = settings;
   database.watch = new Watchdog(clock).watch;
+  smallHash.loaded = smallSha256;
 
   const committer = new Committer(database, {
     instanceId,
@@ -72,34 +72,37 @@ export function openWriteSide(ports: WriteSidePorts) {
     mayPublish: () => commitPublisher.mayPublish,
     onBegin: (keys) => cache.beginCommit(keys),
     onCommitted: (commits) => {
-      feed.emit(commits.map(changeOf));
+      // The messages leave first: the receivers of changes do not delay them.
       commitPublisher.publish(commits);
+      feed.emit(commits.map(changeOf));
     },
-    isInMemory: (key) => memory.versionOf(key) !== undefined,
+    isInMemory: (key) => cache.versionOf(key) !== undefined,
     makeRoom: (bytes, keys) => evictor.makeRoom(bytes, keys),
   });
 
+  const emitRemoval = (type: "expire" | "evict") => (keys: readonly string[]) =>
+    feed.emit(keys.map((key) => ({ source: "local", type, key })));
   const uses = new Uses({ database, clock, isLimited: isLimited(settings) });
   for (const key of ports.earlyUses) uses.note(key);
   const sweepPorts: SweepPorts = {
     database,
     clock,
     stateOf: (transaction, id) => committer.stateOf(transaction, id),
-    onExpired: (keys) => feed.emit(removals("expire", keys)),
+    onExpired: emitRemoval("expire"),
   };
   const evictor = new Evictor({
     ...sweepPorts,
     maxEntries: settings.maxEntries,
     maxBytes: settings.maxBytes,
     uses,
-    onEvicted: (keys) => feed.emit(removals("evict", keys)),
+    onEvicted: emitRemoval("evict"),
     alone: (work) => exclusively(`${name}/evict`, work, EVICTION_WAIT_MS, clock),
   });
   feed.subscribe((changes) => {
     const told = toldChanges(changes);
     if (told.length > 0) channel.post({ type: "changes", instanceId, changes: told });
   });
-  feed.subscribe(countChanges(evictor));
+  feed.subscribe((changes) => evictor.apply(changes));
 
   const publishing = openPublishing({
     clock,
@@ -137,7 +140,7 @@ export function openWriteSide(ports: WriteSidePorts) {
     },
   });
 
-  const catalog = new Catalog({ clock, database, committer, reader, expired });
+  const catalog = new Catalog({ clock, database, committer, reader, expired, countWrites: () => outbox.count() });
   const persist = settings.persist ? persistOnce() : () => undefined;
   const writerPorts = {
     drafts: new DraftBuilder({
@@ -159,11 +162,15 @@ export function openWriteSide(ports: WriteSidePorts) {
     clock,
     committer,
     evictor,
+    expired,
     uses,
     emit: (changes) => feed.emit(changes),
     sweepLock: `${name}/sweep`,
     sweepIntervalMs: settings.sweepIntervalMs,
   });
+
+  const wakeListener = { onWake: () => relay.wake(), onOffline: () => reachability.browserOffline() };
+  const unfollow = inBrowser ? followWakeEvents(wakeListener) : () => undefined;
 
   return {
     writer: new Writer(writerPorts),
@@ -171,16 +178,23 @@ export function openWriteSide(ports: WriteSidePorts) {
     catalog,
     housekeeping,
     outbox,
-    relay,
     transport,
-    noteUse: (key: string, now: number): void => uses.note(key, now),
-    /** Another store lives: learns of its end. */
-    watch: (other: string): void => liveness.watch(other),
-    settledElsewhere: publishing.settledElsewhere,
-    /** A tab with another protocol version has changed something. */
-    anythingMayHaveChanged(): void {
-      evictor.forgetCount();
-      relay.kick();
+    async flush(): Promise<{ published: number; pending: number; rejected: number }> {
+      const { published } = await relay.flush();
+      return { published, ...(await outbox.count()) };
+    },
+    uses,
+    onTabMessage(message: TabMessage): void {
+      switch (message.type) {
+        case "hello":
+        case "changes":
+          return liveness.watch(message.instanceId);
+        case "settled":
+          return publishing.settledElsewhere(message);
+        case "foreign":
+          evictor.forgetCount();
+          return relay.kick();
+      }
     },
     /** The database was deleted and created again. */
     reset(): void {
@@ -198,10 +212,9 @@ export function openWriteSide(ports: WriteSidePorts) {
       liveness.end();
       void transport.close();
     },
-    wake: (): void => relay.wake(),
-    browserOffline: (): void => reachability.browserOffline(),
     /** Ends all background work and connections. Operations under way must have ended. */
     async close(): Promise<void> {
+      unfollow();
       await housekeeping.stopSweeping();
       await publishing.stop();
       await committer.settled();

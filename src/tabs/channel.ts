@@ -1,12 +1,15 @@
-import { PROTOCOL, type ForeignMessage, type TabMessage } from "./messages.ts";
+import type { TabMessage } from "./messages.ts";
 
-/** The tabs that have the same namespace open. Without BroadcastChannel (old browsers, forbidden storage) a tab hears nothing. */
+/** The version of the messages. After a deployment, tabs with old and new code share a browser. */
+export const PROTOCOL = 1;
+
+/** The tabs that have the same namespace open. Without BroadcastChannel (old browsers, forbidden storage) a tab receives nothing. */
 export class Channel {
   readonly #name: string;
-  readonly #onMessage: (message: TabMessage | ForeignMessage) => void;
+  readonly #onMessage: (message: TabMessage) => void;
   #channel: BroadcastChannel | undefined;
 
-  constructor(name: string, onMessage: (message: TabMessage | ForeignMessage) => void) {
+  constructor(name: string, onMessage: (message: TabMessage) => void) {
     this.#name = name;
     this.#onMessage = onMessage;
   }

@@ -55,8 +55,8 @@ export class Liveness {
   }
 
   /**
-   * The stores that hold their lock or have asked for it. A store asks in vain for a moment where watchers of its earlier page hold
-   * the lock. Watchers hold it shared, so they do not count.
+   * The stores that hold their lock or have asked for it. For a moment, watchers of a store's earlier page may hold the lock that the
+   * store asks for. Watchers hold it shared, so they do not count.
    */
   async living(): Promise<Set<string>> {
     const { held = [], pending = [] } =

@@ -1,21 +1,15 @@
 import type { Change, ToldChange } from "../model/change.ts";
 
-/** The version of the messages below. After a deployment, tabs with old and new code share a browser: any change here needs the next number. */
-export const PROTOCOL = 1;
-
-/** What tabs tell each other. Never a value. */
+/** The messages between tabs. They never contain a value. Any change here needs the next PROTOCOL number, see channel.ts. */
 export type TabMessage =
   /** A store holds its liveness lock from now on. */
   | { readonly type: "hello"; readonly instanceId: string }
   /** A store has changed entries. */
   | { readonly type: "changes"; readonly instanceId: string; readonly changes: readonly ToldChange[] }
   /** A store has published writes, or failed to. */
-  | ({ readonly type: "settled" } & SettledWrites);
-
-/** A message of another protocol version: anything may have happened. */
-export interface ForeignMessage {
-  readonly type: "foreign";
-}
+  | ({ readonly type: "settled" } & SettledWrites)
+  /** In place of a message of another protocol version: anything may have happened. */
+  | { readonly type: "foreign" };
 
 /** Writes that have left the outbox (confirmed), or that any tab may try again. Key and version of a write have the same index. */
 export interface SettledWrites {
@@ -24,14 +18,11 @@ export interface SettledWrites {
   readonly confirmed: boolean;
 }
 
-/** This store's own changes, as other tabs are told of them. */
+/** This store's own changes, as it announces them to other tabs. */
 export function toldChanges(changes: readonly Change[]): ToldChange[] {
-  const told: ToldChange[] = [];
-  for (const change of changes) {
-    if (change.source !== "local") continue;
-    if (change.type === "store" || change.type === "delete") told.push({ type: change.type, key: change.key, version: change.version });
-    else if (change.type === "clear") told.push({ type: "clear" });
-    else told.push({ type: change.type, key: change.key });
-  }
-  return told;
+  return changes.flatMap((change): ToldChange[] => {
+    if (change.source !== "local") return [];
+    if (change.type === "store" || change.type === "delete") return [{ type: change.type, key: change.key, version: change.version }];
+    return change.type === "clear" ? [{ type: "clear" }] : [{ type: change.type, key: change.key }];
+  });
 }

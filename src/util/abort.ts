@@ -6,7 +6,7 @@ export function unlessAborted<T>(promise: Promise<T>, signal: AbortSignal | unde
     const abort = (): void => resolve(new Promise((settle) => settle(onAbort())));
     if (signal.aborted) abort();
     signal.addEventListener("abort", abort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+    promise.finally(() => signal.removeEventListener("abort", abort)).then(resolve, reject);
   });
 }
 

@@ -5,6 +5,6 @@ export function within<T>(clock: Clock, ms: number, promise: Promise<T>, late: (
   return new Promise((resolve, reject) => {
     // A promise takes the error that `late` may throw.
     const timer = clock.setTimer(() => resolve(new Promise((settle) => settle(late()))), Math.max(0, ms));
-    promise.then(resolve, reject).finally(() => timer.cancel());
+    promise.finally(() => timer.cancel()).then(resolve, reject);
   });
 }

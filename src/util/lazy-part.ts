@@ -20,21 +20,15 @@ export class LazyPart<T> {
     this.#clock = clock;
   }
 
-  /**
-   * A failed attempt is not remembered: the next one may succeed.
-   * @throws KeyStoreError STORAGE_UNAVAILABLE, also after LOAD_TIMEOUT_MS
-   */
+  /** A failed attempt is not remembered: the next one may succeed. @throws KeyStoreError STORAGE_UNAVAILABLE, also after LOAD_TIMEOUT_MS */
   async load(): Promise<T> {
     try {
       return (this.loaded ??= await within(this.#clock, LOAD_TIMEOUT_MS, this.#importPart(), () => {
         throw new Error("The module did not load in time.");
       }));
     } catch (cause) {
-      throw new KeyStoreError(
-        "STORAGE_UNAVAILABLE",
-        "A part of nas-keystore could not be loaded. Reload the page, or import nas-keystore/eager.",
-        { cause },
-      );
+      const message = "A part of nas-keystore could not be loaded. Reload the page, or import nas-keystore/eager.";
+      throw new KeyStoreError("STORAGE_UNAVAILABLE", message, { cause });
     }
   }
 }

@@ -5,10 +5,7 @@ import { snapshot } from "./snapshot.ts";
 /** A value as it was at the time of the call. Encodes it in the format of its key. */
 export type CapturedValue = (format: KeyFormat) => Payload | Promise<Payload>;
 
-/**
- * Captures a value whose format is known.
- * @throws KeyStoreError INVALID_VALUE
- */
+/** Captures a value whose format is known. @throws KeyStoreError INVALID_VALUE */
 export function captureAs(format: KeyFormat, key: string, value: unknown): CapturedValue {
   const encoding = encode(key, value, format);
   // The call may be refused for another reason first.
@@ -18,22 +15,12 @@ export function captureAs(format: KeyFormat, key: string, value: unknown): Captu
 
 /**
  * Captures a value whose format is that of its key, which is known once earlier writes are done. Most keys have the default
- * format. Never throws: the captured value throws INVALID_VALUE when it is encoded.
+ * format. Never throws: the captured value is refused when it is encoded.
  */
 export function captureForUpdate(key: string, value: unknown): CapturedValue {
   const copy = snapshot(value);
-  const asJson = attempt(() => encode(key, value, KeyFormat.JSON));
-  return (format) => (format === KeyFormat.JSON ? asJson() : encode(key, copy, format));
-}
-
-/** Runs the work now. The result is returned, or the error is thrown, at each later call. */
-function attempt<T>(work: () => T): () => T {
-  try {
-    const result = work();
-    return () => result;
-  } catch (error) {
-    return () => {
-      throw error;
-    };
-  }
+  const asJson = new Promise<Payload>((resolve) => resolve(encode(key, value, KeyFormat.JSON)));
+  // The key may have another format, which keeps the value.
+  asJson.catch(() => undefined);
+  return (format) => (format === KeyFormat.JSON ? asJson : encode(key, copy, format));
 }

@@ -33,10 +33,7 @@ export function encode(key: string, value: unknown, format: KeyFormat): Payload 
   }
 }
 
-/**
- * A fresh value at each call. A promise only for the first structured value of a page.
- * @throws KeyStoreError DECODE_FAILED
- */
+/** A fresh value at each call. A promise only for the first structured value of a page. @throws KeyStoreError DECODE_FAILED */
 export function decode(key: string, payload: Payload, format: KeyFormat): Decoded | Promise<Decoded> {
   if (format === KeyFormat.BINARY) {
     if (typeof payload !== "string") return { value: payload.slice() };

@@ -9,12 +9,10 @@ export function encodeJson(key: string, value: unknown): string {
   const holders: unknown[] = [];
   const names: string[] = [];
 
-  const refuse = (what: string, path: string, cause?: unknown): KeyStoreError =>
-    new KeyStoreError(
-      "INVALID_VALUE",
-      `${path} is ${what}, which JSON cannot keep. Use the format "structured" or "binary", or convert it first.`,
-      { key, cause },
-    );
+  const refuse = (what: string, path: string, cause?: unknown): KeyStoreError => {
+    const message = `${path} is ${what}, which JSON cannot keep. Use the format "structured" or "binary", or convert it first.`;
+    return new KeyStoreError("INVALID_VALUE", message, { key, cause });
+  };
 
   try {
     const text = JSON.stringify(value, function (this: unknown, name: string, item: unknown) {

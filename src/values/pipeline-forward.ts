@@ -1,9 +1,16 @@
 import type { KeyFormat, Payload } from "../model/metadata.ts";
 import type { StoredPayload } from "../model/row.ts";
 import { bytesOf } from "../util/utf8.ts";
-import { digestOf } from "./checksum.ts";
-import type { Compressed } from "./compressed.ts";
+import { digestOf, type Digest } from "./checksum.ts";
 import { gzipPart } from "./gzip-part.ts";
+
+/** A payload after the compression stage, compressed or not. */
+export interface Compressed extends Pick<StoredPayload, "format" | "payload" | "encoding"> {
+  /** The payload before compression, as memory keeps it. */
+  readonly original: Payload;
+  /** Of the original, where its bytes were at hand: text is encoded to UTF-8 once per write, and the bytes are not kept. */
+  readonly digest?: Digest;
+}
 
 /**
  * payload → compression → (encryption). Afterwards the size of the message is known.
@@ -23,10 +30,7 @@ export async function compressPayload(format: KeyFormat, original: Payload, thre
   return compressed.length < bytes.length ? { ...plain, digest, payload: compressed, encoding: "gzip" } : { ...plain, digest };
 }
 
-/**
- * → checksum → stored payload. A read verifies the size and the checksums.
- * @throws KeyStoreError INSECURE_CONTEXT
- */
+/** → checksum → stored payload. A read verifies the size and the checksums. @throws KeyStoreError INSECURE_CONTEXT */
 export async function finishPayload({ format, original, payload, encoding, digest }: Compressed): Promise<StoredPayload> {
   const { size, checksum } = digest ?? digestOf(bytesOf(original));
   if (encoding === undefined) return { format, payload, checksum: await checksum, size };

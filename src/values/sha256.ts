@@ -7,10 +7,7 @@ const MAX_SMALL_BYTES = 1024;
 /** Our own SHA-256 for small payloads, small-sha256.ts. The write side brings it along. */
 export const smallHash: { loaded: ((bytes: Uint8Array) => string) | undefined } = { loaded: undefined };
 
-/**
- * SHA-256 as 64 hex digits.
- * @throws KeyStoreError INSECURE_CONTEXT
- */
+/** SHA-256 as 64 hex digits. @throws KeyStoreError INSECURE_CONTEXT */
 export function sha256(bytes: Uint8Array<ArrayBuffer>): string | Promise<string> {
   const subtle = globalThis.crypto?.subtle;
   if (subtle === undefined) {

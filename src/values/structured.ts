@@ -23,12 +23,9 @@ export function encodeStructured(key: string, value: unknown): string {
     return new KeyStoreError("INVALID_VALUE", message, { key, cause });
   };
 
-  survey(
-    value,
-    (node) => contentsOf(node, errors),
-    (node) => errors.has(node),
-    invalid,
-  );
+  const enter = (node: unknown) => contentsOf(node, errors);
+  const isError = (node: unknown): boolean => errors.has(node);
+  survey(value, enter, isError, invalid);
   try {
     const text = stringify(value, { Error: (node) => errors.get(node) }, { operations: { viewInfo } });
     if (text.length > MAX_TEXT) refuse(`more than ${MAX_TEXT} characters when encoded`);
@@ -56,13 +53,9 @@ export function decodeStructured(key: string, text: string): unknown {
     const entries = JSON.parse(text) as number | unknown[];
     // A number alone stands for undefined, NaN or the like. devalue refuses anything else.
     if (Array.isArray(entries)) {
-      const typeOf = (index: unknown): unknown => (entries[index as number] as unknown[] | null)?.[0];
-      survey(
-        0,
-        (index) => referencesOf(index, entries),
-        (index) => typeOf(index) === "Error",
-        failed,
-      );
+      const enter = (index: unknown) => referencesOf(index, entries);
+      const isError = (index: unknown): boolean => (entries[index as number] as unknown[] | null)?.[0] === "Error";
+      survey(0, enter, isError, failed);
     }
     return unflatten(entries, { Error: reviveError });
   } catch (cause) {

@@ -109,12 +109,8 @@ class Results {
       const { key } = commit.draft;
       this.confirmed.set(key, false);
       this.#commits.push(commit);
-      this.#outcomes.push(
-        this.#ports.publisher.outcome(commit).then(
-          (isConfirmed) => this.confirmed.set(key, isConfirmed),
-          () => undefined,
-        ),
-      );
+      const outcome = this.#ports.publisher.outcome(commit).then((isConfirmed) => this.confirmed.set(key, isConfirmed));
+      this.#outcomes.push(outcome.catch(() => undefined));
     }
   }
 

@@ -2,22 +2,19 @@ import type { KeyFormat, Payload } from "../model/metadata.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { StoreOptions } from "../options/types.ts";
 import { PUBLISHED, type Draft } from "../storage/commit/draft.ts";
-import type { Compressed } from "../values/compressed.ts";
-import { compressPayload, finishPayload } from "../values/pipeline-forward.ts";
+import { compressPayload, finishPayload, type Compressed } from "../values/pipeline-forward.ts";
 import { checkMessageSize } from "./message-size.ts";
 import { entryRow, tombstone } from "./row-builder.ts";
 
 export interface DraftBuilderPorts {
   readonly settings: Pick<Settings, "namespace" | "compressAboveBytes" | "defaultTtl">;
-  /** The largest message that can be sent. */
   readonly maxMessageBytes: () => number;
-  /** The present, as a time of use. */
+  /** The current time, as a time of use. */
   readonly useTime: () => number;
 }
 
 /** A write that has passed the checks that are possible before its commit. Only its checksum is missing. */
 export interface PreparedWrite {
-  /** About how many bytes the write adds to the database. */
   readonly weight: number;
   /** @throws KeyStoreError INSECURE_CONTEXT */
   finish(): Promise<Draft>;
@@ -31,10 +28,7 @@ export class DraftBuilder {
     this.#ports = ports;
   }
 
-  /**
-   * @param isUpdate keep the format, ttl and tags that the options do not give
-   * @throws KeyStoreError INVALID_VALUE, PAYLOAD_TOO_LARGE
-   */
+  /** @param isUpdate keep the format, ttl and tags that the options do not give. @throws KeyStoreError INVALID_VALUE, PAYLOAD_TOO_LARGE */
   async prepareStore(
     key: string,
     encoding: Payload | Promise<Payload>,

@@ -24,10 +24,7 @@ export class KeyQueue {
     const before = new Set<Mark>();
     let handedOver!: () => void;
     let left!: () => void;
-    const mark: Mark = {
-      handedOver: new Promise((resolve) => (handedOver = resolve)),
-      left: new Promise((resolve) => (left = resolve)),
-    };
+    const mark: Mark = { handedOver: new Promise((resolve) => (handedOver = resolve)), left: new Promise((resolve) => (left = resolve)) };
     for (const key of keys) {
       const latest = this.#latest.get(key);
       if (latest !== undefined) before.add(latest);

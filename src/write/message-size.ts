@@ -1,14 +1,14 @@
 import { messageFor, wireSize } from "../model/envelope.ts";
 import type { EntryRow } from "../model/row.ts";
 import { KeyStoreError } from "../util/errors.ts";
-import type { Compressed } from "../values/compressed.ts";
+import type { Compressed } from "../values/pipeline-forward.ts";
 
 /** A message without its payload, key and tags has fewer bytes than this. */
 const ENVELOPE_BYTES = 2048;
 /** JSON turns a UTF-16 unit into at most six bytes. */
 const MAX_BYTES_PER_UNIT = 6;
 
-/** As long as any. */
+/** Placeholders of the maximum length. */
 const CHECKSUM = "0".repeat(64);
 const INSTANCE_ID = "0".repeat(32);
 const LONGEST_NUMBER = Number.MAX_SAFE_INTEGER;

@@ -3,7 +3,7 @@ import type { StoreOptions } from "../options/types.ts";
 import type { NewRow } from "../storage/commit/draft.ts";
 import { KeyStoreError } from "../util/errors.ts";
 
-/** What a commit knows when it makes a row. */
+/** The facts that a commit has when it makes a row. */
 export interface RowFacts {
   readonly version: number;
   readonly now: number;
@@ -57,7 +57,7 @@ export function tombstone(
   return { deletedAt: now, version, expiresAt: LONG_AGO };
 }
 
-/** Another tab stored the key in another format between the look at the format and the commit. */
+/** Another tab stored the key in another format after the format was read and before the commit. */
 export class FormatChanged extends Error {}
 
 function checkVersion(key: string, present: EntryRow | undefined, ifVersion: number | undefined): void {

@@ -16,7 +16,6 @@ export interface WriterPorts {
   readonly publisher: Pick<CommitPublisher, "outcome">;
   /** Opens the connection while the write is prepared. The returned function is called when the write ends. */
   readonly connectAhead: () => () => void;
-  /** The format in which a key is stored now. */
   readonly formatOf: (key: string) => Promise<KeyFormat | undefined>;
 }
 
@@ -31,14 +30,15 @@ export class Writer {
   /** @param value captured in `options.format`, or in the default format */
   async store(key: string, value: CapturedValue, options: StoreOptions): Promise<boolean> {
     const { format = KeyFormat.JSON, signal } = options;
-    return this.#write(key, signal, async () => (await this.#ports.drafts.prepareStore(key, value(format), format, options)).finish());
+    const prepare = async () => (await this.#ports.drafts.prepareStore(key, value(format), format, options)).finish();
+    return (await this.#write(key, signal, prepare)).isConfirmed;
   }
 
   /** Stores with the format, ttl and tags that the key has, unless the options give them. */
   async update(key: string, value: CapturedValue, options: StoreOptions): Promise<boolean> {
     for (;;) {
       try {
-        return await this.#write(key, options.signal, async (earlierCommitted) => {
+        const { isConfirmed } = await this.#write(key, options.signal, async (earlierCommitted) => {
           let { format } = options;
           if (format === undefined) {
             await earlierCommitted;
@@ -46,6 +46,7 @@ export class Writer {
           }
           return (await this.#ports.drafts.prepareStore(key, value(format), format, options, true)).finish();
         });
+        return isConfirmed;
       } catch (error) {
         if (!(error instanceof FormatChanged)) throw error;
       }
@@ -54,27 +55,20 @@ export class Writer {
 
   /** @returns whether the key existed */
   async delete(key: string, { ifVersion, signal }: DeleteOptions): Promise<boolean> {
-    let existed = false;
     const draft = this.#ports.drafts.delete(key, ifVersion);
-    await this.#write(
-      key,
-      signal,
-      async () => draft,
-      (commit) => (existed = commit.replaced !== undefined),
-    );
-    return existed;
+    const { commit } = await this.#write(key, signal, async () => draft);
+    return commit.replaced !== undefined;
   }
 
   /**
    * @param prepare makes the draft; `earlierCommitted` resolves when earlier writes of the key are committed
-   * @returns whether the server has confirmed the write
+   * @returns the commit, and whether the server has confirmed it
    */
   async #write(
     key: string,
     signal: AbortSignal | undefined,
     prepare: (earlierCommitted: Promise<unknown>) => Promise<Draft>,
-    onCommitted: (commit: Commit) => void = () => undefined,
-  ): Promise<boolean> {
+  ): Promise<{ commit: Commit; isConfirmed: boolean }> {
     const { queue, committer, publisher, connectAhead } = this.#ports;
     signal?.throwIfAborted();
     const release = connectAhead();
@@ -86,11 +80,10 @@ export class Writer {
       place.handedOver();
       const [commit] = (await committing) as [Commit];
       place.leave();
-      onCommitted(commit);
       // An aborted signal ends the wait for the server. What resolves false must be on the disk all the same.
       const outcome = await unlessAborted<boolean | undefined>(publisher.outcome(commit), signal, () => undefined);
       if (outcome === undefined) await committer.durable(commit);
-      return outcome === true;
+      return { commit, isConfirmed: outcome === true };
     } finally {
       place.leave();
       release();

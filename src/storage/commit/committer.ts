@@ -1,18 +1,16 @@
 import type { WriteId } from "../../model/metadata.ts";
-import type { Clock } from "../../util/clock.ts";
 import type { Database } from "../idb/database.ts";
 import type { Settlements, WriteState } from "../outbox/outbox-record.ts";
 import { touchOutbox } from "../outbox/outbox-table.ts";
 import { CommitQueue } from "./commit-queue.ts";
 import { DeferredTasks, type DeferredTask } from "./deferred-tasks.ts";
 import type { Commit, Draft } from "./draft.ts";
-import { GroupCommitter, type Conclusion, type Group, type GroupCommitterOptions } from "./group-committer.ts";
+import { GroupCommitter, NOTHING, type Conclusion, type Group, type GroupCommitterOptions } from "./group-committer.ts";
 import { OwnWrites } from "./own-writes.ts";
 import { durabilityOf } from "./plan.ts";
 import { SettlementTasks } from "./settlement-tasks.ts";
 
 export interface CommitterOptions extends GroupCommitterOptions {
-  readonly clock: Clock;
   /** Whether writes can be published at once. If not, they wait in the outbox. */
   readonly mayPublish: () => boolean;
 }
@@ -37,8 +35,11 @@ export class Committer {
     this.#options = options;
     this.#own = new OwnWrites(options.instanceId);
     this.#tasks = new DeferredTasks(options.clock, () => this.#start());
-    this.#groups = new GroupCommitter(database, this.#own, this.#settlements, {
+    this.#groups = new GroupCommitter({
       ...options,
+      database,
+      own: this.#own,
+      settlements: this.#settlements,
       onCommitted: (commits) => {
         // Nothing settles these, so that no strict transaction would follow.
         if (commits.some(({ durability, state }) => durability === "relaxed" && state !== "sending")) void this.#flush();
@@ -67,7 +68,7 @@ export class Committer {
     return flushed;
   }
 
-  /** Records how attempts to publish writes ended. This store goes by it from now on; the outbox follows a moment later. */
+  /** Records how attempts to publish writes ended. This store uses the results at once; the outbox has them a moment later. */
   settle(instanceId: string, settlements: Settlements): Promise<void> {
     const whole = instanceId === this.#options.instanceId ? this.#own.settled(settlements) : undefined;
     return this.#defer(this.#settlements.record(instanceId, settlements, whole));
@@ -98,12 +99,10 @@ export class Committer {
     }
   }
 
-  /** The state of any store's write; undefined: it is confirmed, or superseded. */
   stateOf(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined> {
     return this.#own.stateOf(transaction, id);
   }
 
-  /** Whether the relay may send a write of this store, which the outbox has in `recorded`. */
   mayResend(sequence: number, recorded: WriteState): boolean {
     return this.#own.mayResend(sequence, recorded);
   }
@@ -120,11 +119,7 @@ export class Committer {
 
   /** Must be done before a later transaction commits: a commit that comes after it needs a flush of its own. */
   #flush(): Promise<void> {
-    const work: DeferredTask["work"] = (transaction) => {
-      touchOutbox(transaction);
-      return undefined;
-    };
-    this.#flushing ??= this.#defer({ durability: "strict", work, failed: NOTHING }).then(() => {
+    this.#flushing ??= this.#defer({ durability: "strict", work: touchOutbox, failed: NOTHING }).then(() => {
       this.#flushing = undefined;
     });
     return this.#flushing;
@@ -135,6 +130,7 @@ export class Committer {
   }
 
   async #run(): Promise<void> {
+    this.#tasks.setIdle(false);
     // One turn later: calls of the same turn go together.
     await Promise.resolve();
     let conclude: Conclusion = NOTHING;
@@ -146,8 +142,9 @@ export class Committer {
       }
       conclude = await this.#groups.commit(this.#nextGroup(), conclude);
     }
-    // Must follow the last look at the queue without a turn between, in which a call could come and be left.
+    // Must follow the last check of the queue in the same turn: a call between them would never be committed.
     this.#running = undefined;
+    this.#tasks.setIdle(true);
   }
 
   get #hasWork(): boolean {
@@ -163,5 +160,3 @@ export class Committer {
     return { calls, tasks: this.#tasks.take(durability), mayPublish, durability };
   }
 }
-
-const NOTHING = (): undefined => undefined;

@@ -20,14 +20,14 @@ describe("A deferred task", () => {
     expect(writesAmong(transactions)).toBe(1);
   });
 
-  it("gets a transaction of its own when no write comes within 20 ms", async () => {
+  it("gets a transaction of its own when no write comes within 5 ms", async () => {
     const clock = new FakeClock();
     const { committer, database } = setUpCommitter({ clock });
     const task = committer.defer((transaction) => {
       transaction.objectStore(ENTRIES).put(entryRow(), "x");
       return undefined;
     });
-    await clock.advance(19);
+    await clock.advance(4);
     expect(await allRows(database)).toEqual({});
     await clock.advance(1);
     await task;

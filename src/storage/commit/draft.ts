@@ -1,6 +1,6 @@
+import type { Usage } from "../../model/change.ts";
 import type { Payload, WriteId } from "../../model/metadata.ts";
 import type { EntryRow, Row } from "../../model/row.ts";
-import type { Usage } from "../entries/usage.ts";
 import type { Durability } from "../idb/transaction.ts";
 import type { OutboxWrite, WriteState } from "../outbox/outbox-record.ts";
 
@@ -39,16 +39,12 @@ export interface Draft {
 export interface Commit {
   readonly draft: Draft;
   readonly row: Row;
-  /** The entry that it replaced. */
   readonly replaced: EntryRow | undefined;
   /** `sending`: this store publishes it now. `queued`: the relay does. Undefined: it is not published. */
   readonly state: Exclude<WriteState, "rejected"> | undefined;
-  /** Of its transaction. */
   readonly durability: Durability;
-  /** The generation of its database. */
   readonly generation: string;
   /** Of a queued write: the write of its key that must be settled first. */
   readonly waitsFor: WriteId | undefined;
-  /** By how much the entries grew. */
   readonly grew: Usage;
 }

@@ -1,15 +1,15 @@
-import type { WriteId } from "../../model/metadata.ts";
 import type { Clock } from "../../util/clock.ts";
 import { KeyStoreError, type KeyStoreErrorCode } from "../../util/errors.ts";
 import { removeStrays } from "../entries/remove.ts";
 import type { Database, Work } from "../idb/database.ts";
 import type { Durability } from "../idb/transaction.ts";
+import { hasName } from "../idb/errors.ts";
 import { explainFailure, isAbortWithoutReason } from "../idb/full-disk.ts";
 import { ENTRIES, OUTBOX, RECORD_BYTES } from "../idb/schema.ts";
 import type { Call } from "./commit-queue.ts";
 import type { DeferredTask } from "./deferred-tasks.ts";
 import type { Commit } from "./draft.ts";
-import { areCommitted, isCollision, writeGroup, type GroupResult } from "./group-transaction.ts";
+import { areCommitted, writeGroup, type GroupResult } from "./group-transaction.ts";
 import { NewKeys } from "./new-keys.ts";
 import type { OwnWrites } from "./own-writes.ts";
 import { commitsOf } from "./plan.ts";
@@ -23,10 +23,15 @@ export interface GroupCommitterOptions {
   readonly onBegin: (keys: readonly string[]) => void;
   /** Called for every group in the order of the commits, before its calls resolve. Must not wait. */
   readonly onCommitted: (commits: readonly Commit[]) => void;
-  /** Whether the memory cache has a row of the key. */
   readonly isInMemory: (key: string) => boolean;
   /** Frees so many bytes when the disk is full, but no entries of these keys. Resolves to false if nothing could be freed. */
   readonly makeRoom: (bytes: number, keys: readonly string[]) => Promise<boolean>;
+}
+
+interface GroupCommitterPorts extends GroupCommitterOptions {
+  readonly database: Database;
+  readonly own: OwnWrites;
+  readonly settlements: SettlementTasks;
 }
 
 /** The contents of one transaction. */
@@ -40,41 +45,29 @@ export interface Group {
 /** Reports a group's results. It runs while the database works on the next group. */
 export type Conclusion = () => void;
 
-/** What has been tried to commit a group. */
-interface Attempt {
-  readonly roomMade: boolean;
-  /** How often a key that seemed new existed. */
-  readonly collisions: number;
-}
-
-const FIRST_ATTEMPT: Attempt = { roomMade: false, collisions: 0 };
 /** After the first collision, the group is read first. After the second, records that only claim to be one of its entries are removed. */
 const MAX_COLLISIONS = 2;
 
 /** Commits one group in one transaction, or in several if it fails. An entry and its outbox record are in the same transaction. */
 export class GroupCommitter {
-  readonly #database: Database;
-  readonly #own: OwnWrites;
-  readonly #settlements: SettlementTasks;
-  readonly #options: GroupCommitterOptions;
+  readonly #ports: GroupCommitterPorts;
   readonly #newKeys: NewKeys;
   #lastSequence = 0;
 
-  constructor(database: Database, own: OwnWrites, settlements: SettlementTasks, options: GroupCommitterOptions) {
-    this.#database = database;
-    this.#own = own;
-    this.#settlements = settlements;
-    this.#options = options;
-    this.#newKeys = new NewKeys(options.isInMemory);
+  constructor(ports: GroupCommitterPorts) {
+    this.#ports = ports;
+    this.#newKeys = new NewKeys(ports.isInMemory);
   }
 
   /**
+   * @param attempt what has been tried: `collisions` counts how often a key that seemed new existed
    * @param previous the conclusion of the group before. It runs once this transaction has its first requests.
    * @returns the conclusion of this group
    */
-  async commit(group: Group, previous: Conclusion, attempt = FIRST_ATTEMPT): Promise<Conclusion> {
+  async commit(group: Group, previous: Conclusion, attempt = { roomMade: false, collisions: 0 }): Promise<Conclusion> {
     const { calls, tasks, durability } = group;
     const keys = keysOf(calls);
+    const drafts = calls.map((call) => call.drafts);
     const seemNew = this.#newKeys.predict(keys);
     let written: GroupResult | undefined;
     let runs = 0;
@@ -97,41 +90,35 @@ export class GroupCommitter {
         return written;
       }
       if (attempt.collisions > 1) await removeStrays(transaction, keys);
-      written = await writeGroup(
-        transaction,
-        calls.map(({ drafts }) => drafts),
-        {
-          instanceId: this.#options.instanceId,
-          generation,
-          mayPublish: group.mayPublish,
-          durability,
-          addWithoutReading: seemNew && this.#newKeys.isReliable,
-          now: () => this.#options.clock.now(),
-          nextSequence: () => ++this.#lastSequence,
-          stateOf: (id: WriteId) => this.#own.stateOf(transaction, id),
-          onRead: (allNew) => {
-            if (seemNew) this.#newKeys.checked(allNew);
-          },
-          onRequested: () => {
-            concludePrevious();
-            this.#options.onBegin(keys);
-          },
+      written = await writeGroup(transaction, drafts, {
+        instanceId: this.#ports.instanceId,
+        generation,
+        mayPublish: group.mayPublish,
+        durability,
+        addWithoutReading: seemNew && this.#newKeys.isReliable,
+        now: () => this.#ports.clock.now(),
+        nextSequence: () => ++this.#lastSequence,
+        stateOf: (id) => this.#ports.own.stateOf(transaction, id),
+        onRead: (allNew) => seemNew && this.#newKeys.checked(allNew),
+        onRequested: () => {
+          concludePrevious();
+          this.#ports.onBegin(keys);
         },
-      );
+      });
       return written;
     };
     try {
       // No call waits for a connection that another one needs.
-      written = await this.#database.run([ENTRIES, OUTBOX], "readwrite", work, { durability, onOpening: concludePrevious });
+      written = await this.#ports.database.run([ENTRIES, OUTBOX], "readwrite", work, { durability, onOpening: concludePrevious });
     } catch (error) {
       concludePrevious();
-      if (error instanceof KeyStoreError && isCollision(error.cause) && attempt.collisions < MAX_COLLISIONS) {
+      if (error instanceof KeyStoreError && hasName(error.cause, "ConstraintError") && attempt.collisions < MAX_COLLISIONS) {
         this.#newKeys.checked(false);
         return this.commit(group, NOTHING, { ...attempt, collisions: attempt.collisions + 1 });
       }
-      // The group may be in the database. Then it is published, though its calls are told that it failed.
+      // The group may be in the database. Then it is published, although its calls reject.
       if (written !== undefined && (runs > 1 || codeOf(error) === "STORAGE_UNAVAILABLE")) {
-        this.#own.maybeCommitted(commitsOf(written.results));
+        this.#ports.own.maybeCommitted(commitsOf(written.results));
       }
       return this.#afterFailure(error, group, attempt.roomMade);
     }
@@ -140,14 +127,14 @@ export class GroupCommitter {
 
   #afterSuccess({ calls, tasks }: Group, { results, superseded }: GroupResult): Conclusion | Promise<Conclusion> {
     const commits = commitsOf(results);
-    this.#own.committed(commits, superseded);
+    this.#ports.own.committed(commits, superseded);
     const inMemory = this.#newKeys.written(commits.map(({ draft }) => draft.key));
     calls.forEach(({ onWritten }, index) => {
       if (!(results[index] instanceof Error)) onWritten();
     });
     const conclusion = (): void => {
       inMemory();
-      if (commits.length > 0) this.#options.onCommitted(commits);
+      if (commits.length > 0) this.#ports.onCommitted(commits);
       for (const { done } of tasks) done();
       calls.forEach(({ resolve, reject }, index) => {
         const result = results[index];
@@ -155,8 +142,9 @@ export class GroupCommitter {
         else resolve(result);
       });
     };
-    if (!this.#settlements.hasUnwritten) return conclusion;
-    return this.commit({ calls: [], tasks: [this.#settlements.recordUnwritten()], mayPublish: true, durability: "strict" }, conclusion);
+    if (!this.#ports.settlements.hasUnwritten) return conclusion;
+    const unwritten = [this.#ports.settlements.recordUnwritten()];
+    return this.commit({ calls: [], tasks: unwritten, mayPublish: true, durability: "strict" }, conclusion);
   }
 
   async #afterFailure(thrown: unknown, group: Group, roomMade: boolean): Promise<Conclusion> {
@@ -164,13 +152,14 @@ export class GroupCommitter {
     // In proportion to the writes, so that a wrong diagnosis evicts little. A browser counts more than payloads, for a small write too.
     const weights = calls.flatMap(({ drafts }) => drafts.map(({ weight }) => weight + RECORD_BYTES));
     const room = Math.max(8 * RECORD_BYTES, 2 * weights.reduce((sum, weight) => sum + weight, 0));
-    const error = await explainFailure(thrown, this.#database, room, this.#options.clock);
-    if (codeOf(error) === "QUOTA_EXCEEDED" && !roomMade && (await this.#options.makeRoom(room, keysOf(calls)).catch(() => false))) {
-      return this.commit(group, NOTHING, { ...FIRST_ATTEMPT, roomMade: true });
+    const error = await explainFailure(thrown, this.#ports.database, room, this.#ports.clock);
+    if (codeOf(error) === "QUOTA_EXCEEDED" && !roomMade && (await this.#ports.makeRoom(room, keysOf(calls)).catch(() => false))) {
+      return this.commit(group, NOTHING, { roomMade: true, collisions: 0 });
     }
+    const isStorageGone = codeOf(error) === "STORAGE_UNAVAILABLE" || codeOf(error) === "CLOSED";
     // One of them may be the cause: each gets a transaction of its own.
-    if (calls.length + tasks.length > 1 && (isAbortWithoutReason(error) || !isStorageGone(error))) {
-      let conclusion = NOTHING;
+    if (calls.length + tasks.length > 1 && (isAbortWithoutReason(error) || !isStorageGone)) {
+      let conclusion: Conclusion = NOTHING;
       for (const call of calls) conclusion = await this.commit({ ...group, calls: [call], tasks: [] }, conclusion);
       for (const task of tasks) conclusion = await this.commit({ ...group, calls: [], tasks: [task] }, conclusion);
       return conclusion;
@@ -183,14 +172,10 @@ export class GroupCommitter {
   }
 }
 
-const NOTHING: Conclusion = () => undefined;
+export const NOTHING = (): undefined => undefined;
 
 function keysOf(calls: readonly Call[]): string[] {
   return calls.flatMap(({ drafts }) => drafts.map(({ key }) => key));
-}
-
-function isStorageGone(error: unknown): boolean {
-  return codeOf(error) === "STORAGE_UNAVAILABLE" || codeOf(error) === "CLOSED";
 }
 
 function codeOf(error: unknown): KeyStoreErrorCode | undefined {

@@ -1,6 +1,6 @@
 import type { WriteId } from "../../model/metadata.ts";
 import { liveEntry } from "../../model/row.ts";
-import { find, type Found } from "../entries/find.ts";
+import { find } from "../entries/find.ts";
 import { addRows, replaceRows } from "../entries/write.ts";
 import type { WriteState } from "../outbox/outbox-record.ts";
 import { addToOutbox, isRowOf, outboxState, predecessorOf, removeFromOutbox } from "../outbox/outbox-table.ts";
@@ -13,7 +13,7 @@ export interface GroupContext extends PlanContext {
   now(): number;
   stateOf(id: WriteId): Promise<WriteState | undefined>;
   /** Called after the keys were read. `allNew`: none of them had a row. */
-  onRead(allNew: boolean): void;
+  onRead(allNew: boolean): unknown;
   /** Called when the first requests of the transaction are made. */
   onRequested(): void;
 }
@@ -65,11 +65,6 @@ export async function writeGroup(
   return { results, superseded };
 }
 
-/** Whether a transaction failed because a key that seemed new exists. */
-export function isCollision(error: unknown): boolean {
-  return error instanceof Error && error.name === "ConstraintError";
-}
-
 /**
  * Whether a group whose transaction was reported as lost is in the database. One of its outbox records or rows proves it; only
  * rows are left once another tab has published the group.
@@ -77,10 +72,7 @@ export function isCollision(error: unknown): boolean {
 export async function areCommitted(transaction: IDBTransaction, commits: readonly Commit[]): Promise<boolean> {
   const states = await Promise.all(commits.map(({ row }) => outboxState(transaction, row.writeId)));
   if (states.some((state) => state !== undefined)) return true;
-  const { rows } = await find(
-    transaction,
-    commits.map(({ draft }) => draft.key),
-  );
+  const { rows } = await find(transaction, newestRows(commits).keys());
   return commits.some(({ draft, row }) => isRowOf(rows.get(draft.key), row.writeId));
 }
 
@@ -88,11 +80,7 @@ function newestRows(commits: readonly Commit[]): Map<string, Commit["row"]> {
   return new Map(commits.map(({ draft, row }) => [draft.key, row]));
 }
 
-async function readSlots(
-  transaction: IDBTransaction,
-  keys: ReadonlySet<string>,
-  { instanceId, stateOf, now }: GroupContext,
-): Promise<{ slots: Map<string, Slot>; removable: Map<string, WriteId>; found: Found }> {
+async function readSlots(transaction: IDBTransaction, keys: ReadonlySet<string>, { instanceId, stateOf, now }: GroupContext) {
   const slots = new Map<string, Slot>();
   /** By their keys, writes that leave the outbox when a newer one is written: their messages are made from the row. */
   const removable = new Map<string, WriteId>();

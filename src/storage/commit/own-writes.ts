@@ -67,7 +67,6 @@ export class OwnWrites {
     return known === "queued" ? recorded !== "rejected" : known === "rejected" && recorded === "queued";
   }
 
-  /** The database is gone. */
   reset(): void {
     this.#states.clear();
     this.#wholeRecords.clear();

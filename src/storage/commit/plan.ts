@@ -1,7 +1,7 @@
+import type { Usage } from "../../model/change.ts";
 import type { WriteId } from "../../model/metadata.ts";
 import { liveEntry, type EntryRow, type Row } from "../../model/row.ts";
 import { asError } from "../../util/errors.ts";
-import type { Usage } from "../entries/usage.ts";
 import type { Durability } from "../idb/transaction.ts";
 import type { OutboxRecord } from "../outbox/outbox-record.ts";
 import type { Commit, Draft, NewRow } from "./draft.ts";
@@ -22,7 +22,6 @@ export interface PlanContext {
   readonly generation: string;
   /** False: every write has to wait in the outbox. */
   readonly mayPublish: boolean;
-  /** Of the transaction that applies the plan. */
   readonly durability: Durability;
   /** Returns a new sequence number for a write of this store. */
   nextSequence(): number;
@@ -40,10 +39,8 @@ export function durabilityOf(drafts: readonly Draft[], mayPublish: boolean): Dur
 /** Decides the rows, versions, states and ids of a group's writes. Changes the slots as the transaction will change the keys. */
 export function planGroup(calls: readonly (readonly Draft[])[], slots: Map<string, Slot>, now: number, context: PlanContext): CallResult[] {
   const plans = calls.map((drafts) => planCall(drafts, slots, now, context));
-  const commits = assignIds(
-    plans.flatMap((plan) => (plan instanceof Error ? [] : plan)),
-    context,
-  );
+  const planned = plans.flatMap((plan) => (plan instanceof Error ? [] : plan));
+  const commits = assignIds(planned, context);
   let at = 0;
   return plans.map((plan) => (plan instanceof Error ? plan : commits.slice(at, (at += plan.length))));
 }
@@ -108,13 +105,10 @@ function stateOf({ policy }: Draft, slot: Slot, mayPublish: boolean): Commit["st
 
 function growth(from: NewRow<Row> | undefined, to: NewRow<Row>): Usage {
   const [before, after] = [from, to].map((row) => (row !== undefined && "size" in row ? row.size : undefined));
-  return {
-    entries: Number(after !== undefined) - Number(before !== undefined),
-    bytes: (after ?? 0) - (before ?? 0),
-  };
+  return { entries: Number(after !== undefined) - Number(before !== undefined), bytes: (after ?? 0) - (before ?? 0) };
 }
 
-/** Must draw the sequence numbers of an outbox record together, so that no other record's lie between. */
+/** Must draw the sequence numbers of an outbox record together, so that no other record has one between them. */
 function assignIds(planned: readonly Planned[], { instanceId, generation, durability, nextSequence }: PlanContext): Commit[] {
   const sequences = new Map<Planned, number>();
   for (const state of ["sending", "queued", undefined] as const) {

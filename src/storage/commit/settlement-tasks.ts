@@ -20,8 +20,7 @@ export class SettlementTasks {
         const isWhole = isFirstRun && whole !== undefined;
         isFirstRun = false;
         if (!isWhole) return settleInOutbox(transaction, instanceId, settlements);
-        removeRecord(transaction, whole);
-        return undefined;
+        return removeRecord(transaction, whole);
       },
       failed: () => this.#keep(instanceId, settlements),
     };
@@ -47,7 +46,6 @@ export class SettlementTasks {
     };
   }
 
-  /** The database is gone. */
   reset(): void {
     this.#unwritten.clear();
   }

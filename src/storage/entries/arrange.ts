@@ -4,7 +4,7 @@ import { BLOCK_ENTRIES } from "./block-record.ts";
 
 /** The payloads of a block are this long together, at most, in UTF-16 units or bytes: to read one is to read all. */
 const MAX_BLOCK_LENGTH = 8_192;
-/** Fewer rows are written each by itself: a key that is soon written again is cheaper in a record of its own. */
+/** Fewer rows get a record each: rewriting a key costs less in its own record. */
 const MIN_ROWS_FOR_BLOCKS = 64;
 
 /** The records for rows that are written together. */
@@ -13,7 +13,7 @@ export interface Arrangement {
   readonly blocks: readonly Block[];
 }
 
-/** Decides which rows lie by themselves, and which in blocks. */
+/** Decides which rows get their own records, and which are put into blocks. */
 export function arrange(rows: ReadonlyMap<string, Row>, minRowsForBlocks = MIN_ROWS_FOR_BLOCKS): Arrangement {
   const fit = new Map([...rows].filter((entry): entry is [string, EntryRow] => fitsBlock(entry[1])));
   if (fit.size < minRowsForBlocks) return { loose: rows, blocks: [] };

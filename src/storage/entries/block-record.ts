@@ -8,5 +8,5 @@ export interface BlockRecord {
   readonly size: number;
 }
 
-/** More entries in a block make the read of one dearer, and the write of many hardly cheaper. */
+/** With more entries in a block, a single read costs more, and a bulk write hardly less. */
 export const BLOCK_ENTRIES = 16;

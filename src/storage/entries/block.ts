@@ -8,7 +8,7 @@ import { BLOCK_ENTRIES, type BlockRecord } from "./block-record.ts";
  * Several small entries in one record, by their keys: IndexedDB takes hardly longer for sixteen entries in a record than for one.
  * A block only shrinks: an entry that changes leaves it.
  *
- * A block lies under its BlockId. Its keys lie once more, alone, under the first number of that id.
+ * The key of the record is the BlockId. A second record under the first number of that id has only the keys of the entries.
  */
 export type Block = ReadonlyMap<string, unknown>;
 
@@ -49,7 +49,6 @@ export async function keysAt(entries: IDBObjectStore, place: IDBValidKey): Promi
   return typeof place === "string" ? [place] : [...(asBlock(await promisifyRequest<unknown>(entries.get(place)))?.keys() ?? [])];
 }
 
-/** The number of entries in the record at a place. */
 export function entriesAt(place: IDBValidKey): number {
   const [, entries] = Array.isArray(place) ? place : [];
   return isCount(entries) && entries <= BLOCK_ENTRIES ? entries : 1;

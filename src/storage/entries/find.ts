@@ -7,11 +7,11 @@ import { BLOCK_ENTRIES, type BlockRecord } from "./block-record.ts";
 /** The rows of some keys, as a transaction found them. */
 export interface Found {
   readonly rows: ReadonlyMap<string, Row>;
-  /** Key → the record of its block, for the keys that lie in blocks. Only `replaceRows` needs it. */
+  /** Key → the record of its block, for the keys in blocks. Only `replaceRows` needs it. */
   readonly blocks: ReadonlyMap<string, object>;
 }
 
-/** This many keys are looked up one by one: requests at the same time cost less than one more round. */
+/** Up to this many keys are looked up one by one: concurrent requests cost less than another round trip. */
 const FEW_KEYS = 8;
 
 /** Finds the rows of keys, in an open transaction. The unique index `keys` gives the one place of each key. */

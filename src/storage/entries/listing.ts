@@ -12,12 +12,7 @@ const MAX_LOOKUPS = 1_000;
  * Lists the living keys at `now`, sorted by code unit, and the keys that have expired but are not marked as expired. Loads no payload.
  * @param prefix the beginning of the living keys
  */
-export function listKeys(
-  database: Pick<Database, "run">,
-  now: number,
-  prefix: string,
-  tag?: string,
-): Promise<{ living: string[]; expired: string[] }> {
+export function listKeys(database: Pick<Database, "run">, now: number, prefix: string, tag?: string) {
   return database.run([ENTRIES], "readonly", async (transaction) => {
     const entries = transaction.objectStore(ENTRIES);
     const looseKeys = tag === undefined ? entries.getAllKeys(prefixRange(prefix)) : entries.index("tags").getAllKeys(tag);

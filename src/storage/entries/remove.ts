@@ -4,7 +4,7 @@ import { ENTRIES } from "../idb/schema.ts";
 import { keysPlace, shrinkBlock } from "./block.ts";
 import { find } from "./find.ts";
 
-/** Removes records that claim one of the keys, but lie under another, in an open transaction. This library never writes such a record. */
+/** Removes records that claim one of the keys but are stored under another, in an open transaction. This library never writes such a record. */
 export async function removeStrays(transaction: IDBTransaction, keys: Iterable<string>): Promise<void> {
   const entries = transaction.objectStore(ENTRIES);
   const { blocks } = await find(transaction, keys);

@@ -1,18 +1,9 @@
+import type { Usage } from "../../model/change.ts";
 import type { Database } from "../idb/database.ts";
 import { ENTRIES } from "../idb/schema.ts";
 import { entriesAt, keysAt } from "./block.ts";
 import { expiredKeys } from "./listing.ts";
 
-/** A number of entries, and the bytes of their payloads before compression. */
-export interface Usage {
-  readonly entries: number;
-  readonly bytes: number;
-}
-
-/** A key of the index `use`. */
-type UseKey = [lastUsed: number, size: number];
-
-/** Measures the living entries at `now`. */
 export function measureLiving(database: Pick<Database, "run">, now: number): Promise<Usage> {
   return database.run([ENTRIES], "readonly", async (transaction) => measureUse(transaction, new Set(await expiredKeys(transaction, now))));
 }
@@ -23,7 +14,7 @@ export async function measureUse(transaction: IDBTransaction, without: ReadonlyS
   await eachUse(transaction, null, ({ key, primaryKey }) => {
     if (!without.has(primaryKey)) {
       usage.entries += entriesAt(primaryKey);
-      usage.bytes += (key as UseKey)[1];
+      usage.bytes += (key as [lastUsed: number, size: number])[1];
     }
     return true;
   });

@@ -1,6 +1,7 @@
+import type { Usage } from "../../model/change.ts";
 import { isTombstone, type EntryRow } from "../../model/row.ts";
 import { find } from "../entries/find.ts";
-import { leastRecentlyUsed, type Usage } from "../entries/usage.ts";
+import { leastRecentlyUsed } from "../entries/usage.ts";
 import { replaceRows } from "../entries/write.ts";
 import type { Database } from "../idb/database.ts";
 import { ENTRIES, OUTBOX } from "../idb/schema.ts";
@@ -31,7 +32,6 @@ export interface EvictRules {
 interface Batch {
   readonly keys: readonly string[];
   readonly bytes: number;
-  /** The position of the next batch. */
   readonly next: IDBValidKey | undefined;
 }
 

@@ -1,4 +1,5 @@
-import { measureUse, type Usage } from "../entries/usage.ts";
+import type { Change, Usage } from "../../model/change.ts";
+import { measureUse } from "../entries/usage.ts";
 import { ENTRIES } from "../idb/schema.ts";
 import { evict, type EvictPorts } from "./evict.ts";
 import { excessOf, isLimited, minus, plus, type Limits } from "./limits.ts";
@@ -28,6 +29,16 @@ export class Evictor {
 
   constructor(options: EvictorOptions) {
     this.#options = options;
+  }
+
+  /**
+   * Receives the changes of the change feed. Those of other tabs and a clear are not counted: the database is measured again. This
+   * store's own removals are counted when their transactions are complete, which is later than their change.
+   */
+  apply(changes: readonly Change[]): void {
+    if (changes.some((change) => change.source === "tab" || change.type === "clear")) this.forgetCount();
+    const growths = changes.flatMap((change) => ("grew" in change ? [change.grew] : []));
+    if (growths.length > 0) this.grew(growths.reduce(plus));
   }
 
   /** To be called when this tab has changed the database. `by` is negative where it shrank. */
@@ -61,11 +72,7 @@ export class Evictor {
     while (this.#running !== undefined) await this.#running;
   }
 
-  /**
-   * Frees space on a full disk.
-   * @param keys the keys being written: they stay
-   * @returns whether anything was removed
-   */
+  /** Frees space on a full disk. @param keys the keys being written: they stay. @returns whether anything was removed */
   async makeRoom(bytes: number, keys: readonly string[]): Promise<boolean> {
     const hasRoom = await makeRoom(this.#options, bytes, keys, this.#options.uses.unwritten);
     this.remeasure();

@@ -1,4 +1,4 @@
-import type { Usage } from "../entries/usage.ts";
+import type { Usage } from "../../model/change.ts";
 
 export interface Limits {
   readonly maxEntries: number;

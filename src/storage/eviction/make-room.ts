@@ -5,7 +5,7 @@ import { sweep, type SweepPorts } from "./sweeper.ts";
 /**
  * Frees at least `bytes` on a full disk, if there is that much to evict.
  * @param keys the keys being written: they stay
- * @param recentlyUsed keys whose last use is not written. They go last: to write their uses takes room.
+ * @param recentlyUsed keys whose last use is not written. They go last: writing their uses takes space.
  * @returns whether anything was removed
  */
 export async function makeRoom(
@@ -14,7 +14,7 @@ export async function makeRoom(
   keys: readonly string[],
   recentlyUsed: Iterable<string>,
 ): Promise<boolean> {
-  // An entry that expired unconfirmed is put again, marked as expired: there may be no room for that.
+  // An entry that expired unconfirmed is put again, marked as expired: there may be no space for that.
   let freed = await sweep(ports).catch(() => 0);
   let left = bytes;
   const free = async (rules: EvictRules): Promise<void> => {

@@ -23,10 +23,7 @@ export interface SweepPorts {
   readonly onExpired: (keys: readonly string[]) => void;
 }
 
-/**
- * Removes expired entries and the tombstones of confirmed deletes, in bounded batches.
- * @returns how many entries were removed
- */
+/** Removes expired entries and the tombstones of confirmed deletes, in bounded batches. @returns how many entries were removed */
 export async function sweep({ database, clock, stateOf, onExpired }: SweepPorts): Promise<number> {
   const now = clock.now();
   const [keys, unmarked] = await database.run([ENTRIES], "readonly", (transaction) =>

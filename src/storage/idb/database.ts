@@ -134,9 +134,6 @@ export class Database {
       this.#connection = undefined;
       this.#options.onLost();
     }
-    connection.then(
-      ({ database }) => database.close(),
-      () => undefined,
-    );
+    connection.then(({ database }) => database.close()).catch(() => undefined);
   }
 }

@@ -38,8 +38,6 @@ async function isFull(database: Pick<Database, "run">, bytes: number, clock: Clo
   const { quota = Infinity, usage = 0 } = await storageEstimate(clock);
   if (quota - usage < MIN_SPACE_BYTES + bytes) return true;
   const rewriteGeneration: Work<void> = (transaction, generation) => void transaction.objectStore(META).put(generation, GENERATION);
-  return database.run([META], "readwrite", rewriteGeneration).then(
-    () => false,
-    (failure: unknown) => isAbortWithoutReason(failure) || (failure instanceof KeyStoreError && failure.code === "QUOTA_EXCEEDED"),
-  );
+  const failure: unknown = await database.run([META], "readwrite", rewriteGeneration).catch((error: unknown) => error);
+  return isAbortWithoutReason(failure) || (failure instanceof KeyStoreError && failure.code === "QUOTA_EXCEEDED");
 }

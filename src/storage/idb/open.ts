@@ -31,10 +31,7 @@ export function openDatabase(name: string, upgrades: readonly Upgrade[], clock: 
   return boundedRequest(clock, open, (database) => database.close());
 }
 
-/**
- * Deletes a database. Open connections close at `versionchange`.
- * @throws KeyStoreError STORAGE_UNAVAILABLE when a connection stays open
- */
+/** Deletes a database. Open connections close at `versionchange`. @throws KeyStoreError STORAGE_UNAVAILABLE when a connection stays open */
 export async function deleteDatabase(name: string, clock: Clock): Promise<void> {
   try {
     await boundedRequest(clock, (factory) => factory.deleteDatabase(name));

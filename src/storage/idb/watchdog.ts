@@ -3,7 +3,6 @@ import { isClosedConnection } from "./errors.ts";
 import { readGeneration } from "./generation.ts";
 import { abort, type Watch } from "./transaction.ts";
 
-/** The interval of the health checks while a transaction runs. */
 const CHECK_EVERY_MS = 5_000;
 
 /**

@@ -24,19 +24,23 @@ export interface OutboxPage {
   readonly next: WriteId | undefined;
 }
 
-/** Whether the caller may send a write that is in this state. */
-export type MayTake = (id: WriteId, state: WriteState) => boolean;
-
-/** The next writes that may be sent, a bounded number of them. @param after the last record of the page before */
+/**
+ * The next writes that may be sent, a bounded number of them.
+ * @param after the last record of the page before
+ * @param mayTake whether the caller may send a write that is in this state
+ */
 export async function readOutbox(
   transaction: IDBTransaction,
   after: WriteId | undefined,
   limit: number,
-  mayTake: MayTake,
+  mayTake: (id: WriteId, state: WriteState) => boolean,
 ): Promise<OutboxPage> {
   const outbox = transaction.objectStore(OUTBOX);
   const range = after === undefined ? null : IDBKeyRange.lowerBound([...after], true);
   const found: unknown[] = await promisifyRequest(outbox.getAllKeys(range, limit));
+
+  const isInFlight = async (id: WriteId | undefined): Promise<boolean> =>
+    id !== undefined && (await outboxState(transaction, id)) === "sending" && !mayTake(id, "sending");
 
   const unsent: UnsentWrite[] = [];
   const superseded: Omit<UnsentWrite, "row">[] = [];
@@ -46,21 +50,15 @@ export async function readOutbox(
     const [instanceId] = recordKey;
     const record = await promisifyRequest<unknown>(outbox.get([...recordKey]));
     const writes = isOutboxRecord(record) ? record.writes.filter(({ sequence }) => mayTake([instanceId, sequence], record.state)) : [];
-    const { rows } = await find(
-      transaction,
-      writes.map(({ key }) => key),
-    );
+    const keysOfWrites = writes.map(({ key }) => key);
+    const { rows } = await find(transaction, keysOfWrites);
     for (const write of writes) {
       const row = rows.get(write.key);
       if (!isRowOf(row, [instanceId, write.sequence])) superseded.push({ instanceId, write });
-      else if (await isInFlight(transaction, write.waitsFor, mayTake)) held = true;
+      else if (await isInFlight(write.waitsFor)) held = true;
       else unsent.push({ instanceId, write, row });
     }
     if (unsent.length >= limit) return { unsent, superseded, held, next: recordKey };
   }
   return { unsent, superseded, held, next: found.length === limit ? keys.at(-1) : undefined };
-}
-
-async function isInFlight(transaction: IDBTransaction, id: WriteId | undefined, mayTake: MayTake): Promise<boolean> {
-  return id !== undefined && (await outboxState(transaction, id)) === "sending" && !mayTake(id, "sending");
 }

@@ -102,10 +102,7 @@ export function isRowOf(row: Row | undefined, [instanceId, sequence]: WriteId): 
 }
 
 /** The record that holds a write, if the outbox has one. */
-async function recordOf(
-  transaction: IDBTransaction,
-  [instanceId, sequence]: WriteId,
-): Promise<{ recordKey: WriteId; record: OutboxRecord } | undefined> {
+async function recordOf(transaction: IDBTransaction, [instanceId, sequence]: WriteId) {
   const outbox = transaction.objectStore(OUTBOX);
   const cursor = await promisifyRequest(outbox.openCursor(IDBKeyRange.bound([instanceId, 0], [instanceId, sequence]), "prev"));
   const record: unknown = cursor?.value;
@@ -123,10 +120,8 @@ async function supersedeRejected(
   const rejected = writes.filter(({ sequence }) => settlements.get(sequence)?.state === "rejected");
   if (rejected.length === 0) return settlements;
   const effective = new Map(settlements);
-  const { rows } = await find(
-    transaction,
-    rejected.map(({ key }) => key),
-  );
+  const keys = rejected.map(({ key }) => key);
+  const { rows } = await find(transaction, keys);
   for (const { sequence, key } of rejected) {
     if (!isRowOf(rows.get(key), [instanceId, sequence])) effective.set(sequence, { state: "superseded" });
   }

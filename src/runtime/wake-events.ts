@@ -1,0 +1,18 @@
+export interface WakeListener {
+  /** The network or the page's visibility is back: a good moment to publish the outbox. */
+  onWake(): void;
+  /** The browser has lost its network. */
+  onOffline(): void;
+}
+
+/** Follows the network and the visibility of the page, until the returned function is called. */
+export function followWakeEvents({ onWake, onOffline }: WakeListener): () => void {
+  const following = new AbortController();
+  const { signal } = following;
+  // Node with an IndexedDB made for tests has no such events.
+  globalThis.addEventListener?.("online", onWake, { signal });
+  globalThis.addEventListener?.("offline", onOffline, { signal });
+  const page = globalThis.document as Document | undefined;
+  page?.addEventListener("visibilitychange", () => page.visibilityState === "visible" && onWake(), { signal });
+  return () => following.abort();
+}
