@@ -1,11 +1,14 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { build, createLogger, type BuildOptions, type InlineConfig } from "vite";
+import { build, createLogger, type BuildOptions, type InlineConfig, type Plugin } from "vite";
 import { emptyCrypto } from "../../scripts/lib/empty-crypto.mjs";
 
 const library = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
 const eagerLibrary = fileURLToPath(new URL("../../dist/eager.js", import.meta.url));
 export const pageFolder: string = fileURLToPath(new URL("../page", import.meta.url));
+
+/** The path of the page whose library is of a later release. It has the origin of the e2e page. */
+export const NEWER_PAGE = "newer/";
 
 /**
  * Playwright's global setup: builds the page that the tests run on, with the built library as users install it.
@@ -28,8 +31,26 @@ export default async function buildPage(): Promise<void> {
       },
     });
   }
+  await build({
+    ...common,
+    plugins: [...(common.plugins ?? []), nextProtocol],
+    build: { ...output, outDir: `dist/${NEWER_PAGE}`, emptyOutDir: true },
+  });
   expectNoWarnings();
 }
+
+/** The constant in dist/tabs/channel.js. */
+const PROTOCOL = /\bPROTOCOL = (\d+)/;
+
+/** Raises the version of the messages between tabs, as a later release does. */
+const nextProtocol: Plugin = {
+  name: "next-protocol",
+  transform(code, id) {
+    if (!id.endsWith("/dist/tabs/channel.js")) return undefined;
+    if (!PROTOCOL.test(code)) throw new Error(`${id} has no constant PROTOCOL. Adapt e2e/support/build-page.ts.`);
+    return code.replace(PROTOCOL, (_all, version: string) => `PROTOCOL = ${Number(version) + 1}`);
+  },
+};
 
 /** Rolldown warns about a slow build, which is no error on a slow machine. */
 const rolldownOptions = { checks: { bundlerTimings: false } };

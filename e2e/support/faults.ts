@@ -1,14 +1,13 @@
-import type { Page } from "@playwright/test";
 import { startFaultServer, type FaultServer } from "./fault-server.ts";
 import { openCutter, type Cutter } from "./cutter.ts";
 import { givenSeed } from "./fault-run.ts";
-import { expect, test as base } from "./fixtures.ts";
+import { expect, test as base, visit } from "./fixtures.ts";
 import { startKillableBrowser, type KillableBrowser } from "./killable-browser.ts";
 import type { NatsServer } from "./nats-server.ts";
 import { seeded, type Random } from "./random.ts";
 import { installObserver } from "./observer.ts";
 
-export { expect };
+export { expect, visit };
 
 interface FaultFixtures {
   /** The test's random numbers. A test that fails prints their seed; FAULTS_SEED=<seed> repeats them. */
@@ -70,10 +69,3 @@ export const test = base.extend<FaultFixtures>({
     await Promise.all(browsers.map((browser) => browser.dispose()));
   },
 });
-
-/** Brings a page to the e2e page. */
-export async function visit(page: Page, url: string): Promise<Page> {
-  await page.goto(url);
-  await page.locator("body[data-ready]").waitFor({ state: "attached" });
-  return page;
-}

@@ -70,12 +70,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
 
   // Depends on the guard so that the guard listens first, and looks last.
   openPage: async ({ context, site, consoleGuard: _guard }, use) => {
-    await use(async () => {
-      const page = await context.newPage();
-      await page.goto(site.url);
-      await page.locator("body[data-ready]").waitFor({ state: "attached" });
-      return page;
-    });
+    await use(async () => visit(await context.newPage(), site.url));
   },
 
   page: async ({ openPage }, use) => {
@@ -121,13 +116,24 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
   },
 });
 
-/** Makes a store in a page, to be used there as `store`. */
-export async function openStoreIn(page: Page, options: KeyStoreOptions): Promise<void> {
-  await page.evaluate((options) => aids.openStore(options), options);
+/** Opens a page of the e2e site in a tab. Resolves when its scripts have run. */
+export async function visit(page: Page, url: string): Promise<Page> {
+  await page.goto(url);
+  await isReady(page);
+  return page;
 }
 
 /** Reloads a page. */
 export async function reload(page: Page): Promise<void> {
   await page.reload();
-  await page.locator("body[data-ready]").waitFor({ state: "attached" });
+  await isReady(page);
+}
+
+/** Makes a store in a page, to be used there as `store`. */
+export async function openStoreIn(page: Page, options: KeyStoreOptions): Promise<void> {
+  await page.evaluate((options) => aids.openStore(options), options);
+}
+
+function isReady(page: Page): Promise<void> {
+  return page.locator("body[data-ready]").waitFor({ state: "attached" });
 }
