@@ -3,7 +3,7 @@ import type { Change } from "../model/change.ts";
 /** Must not wait and must not throw. */
 export type ChangeReceiver = (changes: readonly Change[]) => void;
 
-/** The one place where changes of entries are emitted. The parts that change entries call `emit` once the change is made. */
+/** The one place where changes of entries are emitted. A write is emitted once it is committed, an expiry as soon as it is found. */
 export class ChangeFeed {
   readonly #receivers: ChangeReceiver[] = [];
 

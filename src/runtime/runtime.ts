@@ -8,7 +8,6 @@ import { Database } from "../storage/idb/database.ts";
 import { hasIndexedDB } from "../storage/idb/open.ts";
 import { ENTRIES } from "../storage/idb/schema.ts";
 import { Channel } from "../tabs/channel.ts";
-import type { TabMessage } from "../tabs/messages.ts";
 import { systemClock, type Clock } from "../util/clock.ts";
 import { LazyPart } from "../util/lazy-part.ts";
 import { randomId } from "../util/random-id.ts";
@@ -72,15 +71,10 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
   feed.subscribe((changes) => expired.apply(changes));
   feed.subscribe((changes) => cache.apply(changes));
 
-  const channel = new Channel(name, onTabMessage);
-
-  function onTabMessage(message: TabMessage): void {
-    if (message.type === "changes") feed.emit(message.changes.map((change) => ({ source: "tab", ...change })));
-    // A tab that publishes a dead tab's write may be the first to report it.
-    if (message.type === "settled") cache.dropOlder(message.keys, message.versions);
-    if (message.type === "foreign") cache.clear();
-    writeSide?.onTabMessage(message);
-  }
+  const channel = new Channel(name, (message) => {
+    if (writeSide === undefined) cache.clear();
+    else writeSide.onTabMessage(message);
+  });
 
   async function openWriteSide(): Promise<WriteSide> {
     const part = await writeSidePart.load();

@@ -187,11 +187,16 @@ export function openWriteSide(ports: WriteSidePorts) {
     onTabMessage(message: TabMessage): void {
       switch (message.type) {
         case "hello":
-        case "changes":
           return liveness.watch(message.instanceId);
+        case "changes":
+          liveness.watch(message.instanceId);
+          return feed.emit(message.changes.map((change) => ({ source: "tab", ...change })));
         case "settled":
+          // A tab that publishes a dead tab's write may be the first to report it.
+          cache.dropOlder(message.keys, message.versions);
           return publishing.settledElsewhere(message);
         case "foreign":
+          cache.clear();
           evictor.forgetCount();
           return relay.kick();
       }
