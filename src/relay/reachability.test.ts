@@ -89,3 +89,29 @@ describe("the events of a store", () => {
     expect(onOffline).toHaveBeenCalledTimes(1);
   });
 });
+
+describe("a failure after the server has answered", () => {
+  it("begins a first backoff step, however long the step before was", async () => {
+    const { clock, reachability } = setUpRelay({ inBackground: false });
+    for (let failure = 1; failure <= 8; failure++) {
+      await clock.advance(reachability.msUntilDue);
+      reachability.unreachable(REFUSED);
+    }
+    expect(reachability.msUntilDue).toBeGreaterThan(10_000);
+    reachability.connected();
+    reachability.answered();
+    reachability.unreachable(REFUSED);
+    expect(reachability.msUntilDue).toBe(500);
+  });
+
+  it("keeps the online event of that answer from being dispatched after its offline event", async () => {
+    const { clock, reachability, onOffline, onOnline } = setUpRelay({ inBackground: false });
+    reachability.unreachable(REFUSED);
+    reachability.connected();
+    reachability.answered();
+    reachability.unreachable(REFUSED);
+    await clock.advance(10);
+    expect(onOffline).toHaveBeenCalledTimes(2);
+    expect(onOnline).not.toHaveBeenCalled();
+  });
+});

@@ -69,11 +69,12 @@ export class Reachability implements TransportListener {
 
   answered(): void {
     this.#failures = 0;
+    this.#dueAt = 0;
     this.attemptFailed = false;
     if (!this.isReportedOffline) return;
     this.isReportedOffline = false;
     // In a later task, when the answered writes are settled: the event must not count them.
-    this.#ports.clock.setTimer(() => void this.#ports.countPending().then(this.#ports.onOnline, () => undefined), 0);
+    this.#ports.clock.setTimer(() => void this.#reportOnline().catch(() => undefined), 0);
   }
 
   unreachable(error: Error): void {
@@ -109,6 +110,12 @@ export class Reachability implements TransportListener {
       (pending) => this.#ports.onOffline(error, pending),
       () => undefined,
     );
+  }
+
+  /** Must not report a server that has failed again since it answered. */
+  async #reportOnline(): Promise<void> {
+    const pending = await this.#ports.countPending();
+    if (!this.isReportedOffline) this.#ports.onOnline(pending);
   }
 
   #browserIsOffline(): boolean {

@@ -239,6 +239,18 @@ describe("a notice of another tab", () => {
 });
 
 describe("a message of another protocol version", () => {
+  it("makes a tab watch the tab that sent it, and take over its writes when it dies", async () => {
+    await openQuiet();
+    const die = await page.locks.take(`${ALIVE}newer`);
+    tell({ type: "hello", instanceId: "newer" }, PROTOCOL + 1);
+    await FakeChannel.delivered();
+    await page.locks.asked(`${ALIVE}newer`);
+    await leave("newer", "sending", "theirs");
+    die();
+    await page.nats.received(1);
+    expect(page.nats.log).toEqual(["theirs@1"]);
+  });
+
   it.each([PROTOCOL + 1, 0, null])("%s empties the memory of a tab, and has it count its entries again", async (protocol) => {
     const store = await openQuiet({ maxEntries: 3 });
     await store.bulkStore({ a: 1, b: 2 });

@@ -63,7 +63,8 @@ export type WriteSide = ReturnType<typeof openWriteSide>;
 export function openWriteSide(ports: WriteSidePorts) {
   const { settings, clock, emit, name, instanceId, inBrowser, channel, feed, cache, expired, database, reader } = ports;
   const { namespace, timeoutMs, lingerMs, servers, connection, connect } = settings;
-  database.watch = new Watchdog(clock).watch;
+  const watchdog = new Watchdog(clock);
+  database.watch = watchdog.watch;
   smallHash.loaded = smallSha256;
 
   const committer = new Committer(database, {
@@ -198,6 +199,8 @@ export function openWriteSide(ports: WriteSidePorts) {
         case "foreign":
           cache.clear();
           evictor.forgetCount();
+          // The message may announce a store, in words that this version does not know.
+          void liveness.watchAll().catch(() => undefined);
           return relay.kick();
       }
     },
@@ -227,6 +230,7 @@ export function openWriteSide(ports: WriteSidePorts) {
       await uses.write().catch(() => undefined);
       await transport.close();
       liveness.end();
+      watchdog.stop();
     },
   };
 }

@@ -38,6 +38,11 @@ export class Liveness {
       return held;
     };
     locks.request(this.#prefix + this.#self, { signal }, live).catch(() => undefined);
+    await this.watchAll();
+  }
+
+  /** Watches every store that lives now. */
+  async watchAll(): Promise<void> {
     for (const instanceId of await this.living()) this.watch(instanceId);
   }
 

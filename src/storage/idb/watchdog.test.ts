@@ -2,7 +2,9 @@ import { expect, it } from "vitest";
 
 import { get, put, silence, watchedDatabase, type WatchedDatabase } from "../../testing/database.ts";
 import { resultOf, useFreshIndexedDB, watchConnections } from "../../testing/indexeddb.ts";
+import { FakeClock } from "../../testing/fake-clock.ts";
 import { ENTRIES, META } from "./schema.ts";
+import { Watchdog } from "./watchdog.ts";
 
 useFreshIndexedDB();
 
@@ -79,5 +81,14 @@ it("The health checks stop when no transaction is under way.", async () => {
   await put(database, "a", 1);
   expect(clock.timers).toBe(1);
   await clock.advance(5_000);
+  expect(clock.timers).toBe(0);
+});
+
+it("A stopped watchdog has no timer.", () => {
+  const clock = new FakeClock();
+  const watchdog = new Watchdog(clock);
+  void watchdog.watch({} as IDBTransaction, new Promise(() => undefined));
+  expect(clock.timers).toBe(1);
+  watchdog.stop();
   expect(clock.timers).toBe(0);
 });

@@ -1,4 +1,4 @@
-import type { Clock } from "../../util/clock.ts";
+import type { Clock, Timer } from "../../util/clock.ts";
 import { isClosedConnection } from "./errors.ts";
 import { readGeneration } from "./generation.ts";
 import { abort, type Watch } from "./transaction.ts";
@@ -20,8 +20,8 @@ export class Watchdog {
   readonly #clock: Clock;
   /** The health check of each transaction under way. */
   readonly #checks = new Set<() => void>();
-  /** One timer for all transactions: a timer for each costs too much for a read. It stops when no transaction is under way. */
-  #isTimerSet = false;
+  /** One timer for all transactions: a timer for each costs too much for a read. It ends when no transaction is under way. */
+  #timer: Timer | undefined;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -45,14 +45,18 @@ export class Watchdog {
           });
       };
       this.#checks.add(check);
-      if (!this.#isTimerSet) this.#setTimer();
+      if (this.#timer === undefined) this.#setTimer();
       outcome.then(resolve, reject).finally(() => this.#checks.delete(check));
     });
 
+  /** No transaction is under way, and none will be. */
+  stop(): void {
+    this.#timer?.cancel();
+  }
+
   #setTimer(): void {
-    this.#isTimerSet = true;
-    this.#clock.setTimer(() => {
-      this.#isTimerSet = false;
+    this.#timer = this.#clock.setTimer(() => {
+      this.#timer = undefined;
       if (this.#checks.size > 0) this.#setTimer();
       for (const check of this.#checks) check();
     }, CHECK_EVERY_MS);
