@@ -13,7 +13,7 @@ export interface OutboxPorts {
   readonly onDiscarded: () => void;
 }
 
-/** What the outbox holds, and the fate of its rejected writes. */
+/** Counts the writes of the outbox, and retries or discards the rejected ones. */
 export class Outbox {
   readonly #ports: OutboxPorts;
 
