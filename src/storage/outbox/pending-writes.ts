@@ -1,4 +1,6 @@
-import { outboxRecords } from "./outbox-table.ts";
+import type { WriteId } from "../../model/metadata.ts";
+import { find } from "../entries/find.ts";
+import { isRowOf, outboxRecords } from "./outbox-table.ts";
 
 /** A key's newest write that the server has not confirmed. */
 export interface PendingWrite {
@@ -12,23 +14,23 @@ export interface PendingWrite {
   rejected: boolean;
 }
 
-/** The newest unconfirmed write of each key. */
+/** The newest unconfirmed write of each key, in an open transaction on the entries and the outbox. */
 export async function pendingWrites(transaction: IDBTransaction): Promise<PendingWrite[]> {
-  const newest = new Map<string, PendingWrite>();
-  for (const [, { state, writes, attempts, lastError }] of await outboxRecords(transaction)) {
-    for (const { key, operation, version } of writes) {
-      if ((newest.get(key)?.version ?? 0) > version) continue;
-      newest.set(key, {
-        key,
-        operation,
-        version,
-        attempts,
-        ...(lastError === undefined ? undefined : { lastError }),
-        rejected: state === "rejected",
-      });
+  const byKey = new Map<string, { id: WriteId; write: PendingWrite }[]>();
+  for (const [[instanceId], { state, writes, attempts, lastError }] of await outboxRecords(transaction)) {
+    for (const { key, operation, version, sequence } of writes) {
+      const error = lastError === undefined ? undefined : { lastError };
+      const write = { key, operation, version, attempts, ...error, rejected: state === "rejected" };
+      byKey.set(key, [...(byKey.get(key) ?? []), { id: [instanceId, sequence], write }]);
     }
   }
-  return [...newest.values()];
+  // A confirmed write may still be recorded, and a key that was deleted starts again at version 1: the row tells which write is the newest.
+  const several = [...byKey].flatMap(([key, writes]) => (writes.length > 1 ? [key] : []));
+  const { rows } = await find(transaction, several);
+  return Array.from(byKey, ([key, writes]) => {
+    const newest = writes.find(({ id }) => isRowOf(rows.get(key), id));
+    return (newest ?? writes.reduce((a, b) => (b.write.version >= a.write.version ? b : a))).write;
+  });
 }
 
 export function countWrites(writes: readonly PendingWrite[]): { pending: number; rejected: number } {
