@@ -118,7 +118,7 @@ export declare class KeyStoreError extends Error {
 }
 
 export declare class NASKeyStore extends EventTarget {
-  /** Publishes what is queued from an earlier page, with no operation needed. Throws nothing outside a browser: operations then reject STORAGE_UNAVAILABLE. */
+  /** Publishes the queued writes of an earlier page without any call. Throws nothing outside a browser: operations then reject STORAGE_UNAVAILABLE. */
   constructor(options?: KeyStoreOptions);
 
   /** Events are CustomEvents whose `detail` is the KeyStoreEvents type of that name. */
@@ -156,8 +156,8 @@ export declare class NASKeyStore extends EventTarget {
   retryRejected(key?: string): Promise<number>;
   discardRejected(key?: string): Promise<number>;
   getStorageStats(): Promise<StorageStats>;
-  sweep(): Promise<number>; // removes what has expired now; the number removed
-  close(): Promise<void>; // waits for what is in flight; the store is unusable afterwards
+  sweep(): Promise<number>; // removes the expired entries now; resolves to their number
+  close(): Promise<void>; // waits for the operations under way; later ones reject CLOSED
   [Symbol.asyncDispose](): Promise<void>;
 }
 

@@ -1,6 +1,6 @@
 import { KeyFormat, type NASKeyStore, type StoreOptions } from "nas-keystore";
 
-/** Structured values to choose from, because nobody can type a Map. */
+/** Structured values to choose from: a text field cannot hold a Map. */
 export const structuredSamples: readonly { label: string; make: () => unknown }[] = [
   {
     label: "An order: Map, Date, BigInt",

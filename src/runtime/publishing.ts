@@ -65,8 +65,10 @@ export function openPublishing(ports: PublishingPorts) {
     commitPublisher,
     /** Another tab has settled writes: calls that wait for one of them continue. */
     settledElsewhere({ keys, versions, confirmed }: SettledWrites): void {
-      if (confirmed) relay.reachedElsewhere();
-      if (confirmed) keys.forEach((key, index) => waiters.tell(key, versions[index] ?? 0, { status: "confirmed" }));
+      if (confirmed) {
+        relay.reachedElsewhere();
+        keys.forEach((key, index) => waiters.tell(key, versions[index] ?? 0, { status: "confirmed" }));
+      }
       if (!waiters.isEmpty || drain.isHeld) relay.kick();
     },
     /** Ends all publishing. The connection stays open for operations in flight. */

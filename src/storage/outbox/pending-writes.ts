@@ -21,7 +21,9 @@ export async function pendingWrites(transaction: IDBTransaction): Promise<Pendin
     for (const { key, operation, version, sequence } of writes) {
       const error = lastError === undefined ? undefined : { lastError };
       const write = { key, operation, version, attempts, ...error, rejected: state === "rejected" };
-      byKey.set(key, [...(byKey.get(key) ?? []), { id: [instanceId, sequence], write }]);
+      const writesOfKey = byKey.get(key) ?? [];
+      byKey.set(key, writesOfKey);
+      writesOfKey.push({ id: [instanceId, sequence], write });
     }
   }
   // A confirmed write may still be recorded, and a key that was deleted starts again at version 1: the row tells which write is the newest.
