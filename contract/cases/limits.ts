@@ -2,7 +2,7 @@ import { assert } from "chai";
 import type { ContractCase } from "../environment.ts";
 import { assertRejects } from "../support/assertions.ts";
 import { published } from "../support/messages.ts";
-import { until } from "../support/waiting.ts";
+import { until, untilPublished } from "../support/waiting.ts";
 
 const KEYS = ["a", "b", "c", "d", "e"];
 
@@ -59,7 +59,7 @@ export const limits: readonly ContractCase[] = [
       for (const key of KEYS) await store.store(key, 1);
       assert.deepEqual(await store.listKeys(), KEYS);
       await server.restore();
-      await until("all writes are published", async () => (await store.flush()).pending === 0);
+      await untilPublished(store);
       await until("confirmed entries are evicted", async () => (await store.listKeys()).length === 2);
       assert.sameMembers(
         (await published(server)).map(({ key }) => key),

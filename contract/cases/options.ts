@@ -2,7 +2,7 @@ import { assert } from "chai";
 import type { KeyStoreOptions } from "nas-keystore";
 import type { Connect, ContractCase } from "../environment.ts";
 import { assertRejects, rejection } from "../support/assertions.ts";
-import { details } from "../support/events.ts";
+import { nextEvent } from "../support/events.ts";
 import { until } from "../support/waiting.ts";
 
 /** Invalid values of each option. */
@@ -194,11 +194,11 @@ export const options: readonly ContractCase[] = [
     title: "timeoutMs limits the wait for a server that never answers",
     run: async ({ openStore }) => {
       const store = openStore({ timeoutMs: 100, connect: () => new Promise(() => undefined) });
-      const offline = details(store, "offline");
+      const offline = nextEvent(store, "offline");
       assert.isFalse(await store.store("k", 1));
       assert.isFalse(await store.ping());
       assert.equal(await store.retrieve("k"), 1);
-      await until("the store dispatches `offline`", () => offline.length > 0);
+      await offline;
     },
   },
   {

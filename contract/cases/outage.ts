@@ -1,8 +1,9 @@
 import { assert } from "chai";
 import type { ContractCase } from "../environment.ts";
-import { details, nextEvent } from "../support/events.ts";
+import { byName } from "../support/by-name.ts";
+import { nextEvent } from "../support/events.ts";
 import { distinct, published } from "../support/messages.ts";
-import { until } from "../support/waiting.ts";
+import { until, untilPublished } from "../support/waiting.ts";
 
 /** The server becomes unreachable and reachable again. */
 export const outage: readonly ContractCase[] = [
@@ -51,7 +52,7 @@ export const outage: readonly ContractCase[] = [
       await store.delete("k3");
       await store.store("k5", "newer");
       await server.restore();
-      await until("all writes are published", async () => (await store.flush()).pending === 0);
+      await untilPublished(store);
       const writes = await published(server);
       const newest = new Map(writes.map((write) => [write.key, write]));
       assert.deepEqual(newest.get("k3"), { key: "k3", version: 2, value: undefined });
@@ -72,12 +73,11 @@ export const outage: readonly ContractCase[] = [
     run: async ({ openStore, server }) => {
       await server.disconnect();
       const store = openStore();
-      const confirmed = details(store, "published");
+      const confirmed = nextEvent(store, "published");
       await store.store("k", 1);
       await server.restore();
-      await server.waitForMessages(1);
-      await until("the write is confirmed", () => confirmed.length === 1);
-      assert.deepEqual(confirmed, [{ key: "k", version: 1, operation: "store" }]);
+      assert.deepEqual(await confirmed, { key: "k", version: 1, operation: "store" });
+      assert.lengthOf(await server.messages(), 1);
     },
   },
   {
@@ -86,16 +86,15 @@ export const outage: readonly ContractCase[] = [
     run: async ({ openStore, server }) => {
       await server.disconnect();
       const store = openStore();
-      const offline = details(store, "offline");
-      await store.store("k", 1);
       // The first event may come before the commit: the connection fails while the write is being prepared.
+      const offline = nextEvent(store, "offline", ({ pending }) => pending === 1);
+      await store.store("k", 1);
       await store.flush();
-      await until("the event counts the write", () => offline.at(-1)?.pending === 1);
-      assert.instanceOf(offline[0]?.error, Error);
-      assert.isNotEmpty(offline[0]?.error.message);
+      assert.instanceOf((await offline).error, Error);
+      assert.isNotEmpty((await offline).error.message);
       const online = nextEvent(store, "online");
       await server.restore();
-      await until("the write is published", async () => (await store.flush()).pending === 0);
+      await untilPublished(store);
       assert.isNumber((await online).pending);
     },
   },
@@ -126,9 +125,39 @@ export const outage: readonly ContractCase[] = [
       assert.isFalse(await store.store("k", 2));
       // The message that was held back arrives too, unless the store has closed its socket.
       await server.restore();
-      await until("the write is published", async () => (await store.flush()).pending === 0);
+      await untilPublished(store);
       const writes = distinct((await server.messages()).filter(({ envelope }) => envelope?.key === "k"));
       assert.deepEqual(writes, [{ key: "k", version: 1, value: "2" }]);
+    },
+  },
+  {
+    title: "A write that was sent and resolves false is in the database and in the outbox before its call resolves",
+    outage: true,
+    run: async ({ openStore, server, database }) => {
+      const store = openStore({ timeoutMs: 1_000, lingerMs: 60_000 });
+      await store.bulkStore({ updated: 0, deleted: 0 });
+      await server.hang();
+      const write = async (key: string, call: Promise<unknown>): Promise<object> => {
+        const result = await call;
+        const reader = openStore();
+        const listed = (await reader.pendingWrites())
+          .filter((pending) => pending.key === key)
+          .map(({ operation, version }) => ({ operation, version }));
+        return { result, listed, value: await reader.retrieve(key) };
+      };
+      const results = await byName({
+        stored: write("stored", store.store("stored", 1)),
+        updated: write("updated", store.update("updated", 2)),
+        bulk: write("bulk", store.bulkStore({ bulk: 3 })),
+        deleted: write("deleted", store.delete("deleted")),
+      });
+      assert.deepEqual(results, {
+        stored: { result: false, listed: [{ operation: "store", version: 1 }], value: 1 },
+        updated: { result: false, listed: [{ operation: "store", version: 2 }], value: 2 },
+        bulk: { result: new Map([["bulk", false]]), listed: [{ operation: "store", version: 1 }], value: 3 },
+        deleted: { result: true, listed: [{ operation: "delete", version: 2 }], value: undefined },
+      });
+      assert.includeMembers(await database.keys(), ["bulk", "stored", "updated"]);
     },
   },
   {
@@ -143,7 +172,7 @@ export const outage: readonly ContractCase[] = [
       await store.clearCache();
       assert.deepEqual(await store.listKeys(), ["queued"]);
       await server.restore();
-      await until("the write is published", async () => (await store.flush()).pending === 0);
+      await untilPublished(store);
       assert.deepEqual(
         (await published(server)).map(({ key }) => key),
         ["confirmed", "queued"],
@@ -163,7 +192,7 @@ export const outage: readonly ContractCase[] = [
       assert.isFalse(await store.exists("k"));
       assert.lengthOf(await store.pendingWrites(), 1);
       await server.restore();
-      await until("the write is published", async () => (await store.flush()).pending === 0);
+      await untilPublished(store);
       assert.deepEqual(await published(server), [{ key: "k", version: 1, value: "1" }]);
     },
   },

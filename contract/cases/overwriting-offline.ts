@@ -3,7 +3,7 @@ import type { NASKeyStore } from "nas-keystore";
 import type { ContractCase, Environment } from "../environment.ts";
 import { assertRejects } from "../support/assertions.ts";
 import { published } from "../support/messages.ts";
-import { until } from "../support/waiting.ts";
+import { until, untilPublished } from "../support/waiting.ts";
 import { KEY, situations } from "./situations.ts";
 
 interface OfflineWrite {
@@ -52,7 +52,7 @@ export const overwritingOffline: readonly ContractCase[] = situations
           assert.deepEqual(pending, [{ key: KEY, version: 2, operation: value === undefined ? "delete" : "store" }]);
         }
         await server.restore();
-        await until("the write is published", async () => (await store.flush()).pending === 0);
+        await untilPublished(store);
         const newest = { key: KEY, version: 2, value: value === undefined ? undefined : JSON.stringify(value) };
         assert.deepEqual((await published(server, KEY)).slice(1), [newest]);
         assert.equal(await openStore().retrieve(KEY), value);

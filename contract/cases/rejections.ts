@@ -121,6 +121,19 @@ export const rejections: readonly ContractCase[] = [
     },
   },
   {
+    title: "getMetadata reports a rejected write as pending again after retryRejected",
+    serverConfig: DENIES_SECRETS,
+    outage: true,
+    run: async ({ openStore, server }) => {
+      const store = openStore();
+      await assertRejects(store.store("secret", 1), "PUBLISH_REJECTED");
+      await server.hang();
+      assert.equal(await store.retryRejected("secret"), 1);
+      assert.deepInclude(await store.getMetadata("secret"), { pending: true, rejected: false });
+      assert.deepInclude(await store.getStorageStats(), { pendingWrites: 1, rejectedWrites: 0 });
+    },
+  },
+  {
     title: "A write is queued and `offline` is dispatched when the credentials are wrong, and the right credentials publish the write",
     serverConfig: DENIES_SECRETS,
     failsSockets: true, // the server closes the connection without a WebSocket closing handshake

@@ -2,7 +2,7 @@ import { assert } from "chai";
 import type { NASKeyStore } from "nas-keystore";
 import type { ContractCase, Environment } from "../environment.ts";
 import { distinct, published } from "../support/messages.ts";
-import { until } from "../support/waiting.ts";
+import { until, untilPublished } from "../support/waiting.ts";
 
 /** Longer than any case: the write stays in the state "sending". */
 const NEVER_MS = 60_000;
@@ -53,7 +53,7 @@ export const tabs: readonly ContractCase[] = [
       assert.lengthOf(await tab.pendingWrites(), 1); // so that no transaction of the tab is running
       await (ended === "killed" ? tab.kill() : tab.close());
       await server.restore();
-      await until("the write is published", async () => (await store.flush()).pending === 0);
+      await untilPublished(store);
       assert.deepEqual(await published(server), [{ key: "k", version: 1, value: "1" }]);
     },
   })),
@@ -102,7 +102,7 @@ export const tabs: readonly ContractCase[] = [
       assert.isFalse(await store.store("k", "newer"));
       await server.restore();
       await sending;
-      await until("the newer write is published", async () => (await store.flush()).pending === 0);
+      await untilPublished(store);
       const writes = await published(server);
       assert.deepEqual(writes.at(-1), { key: "k", version: 2, value: '"newer"' });
       assert.deepEqual(

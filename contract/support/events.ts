@@ -1,5 +1,5 @@
 import type { KeyStoreEvents, NASKeyStore } from "nas-keystore";
-import { until } from "./waiting.ts";
+import { inTime } from "./waiting.ts";
 
 /** Collects the details of a store's events of one type, from now on. */
 export function details<Type extends keyof KeyStoreEvents>(store: NASKeyStore, type: Type): KeyStoreEvents[Type][] {
@@ -8,9 +8,16 @@ export function details<Type extends keyof KeyStoreEvents>(store: NASKeyStore, t
   return list;
 }
 
-/** Resolves to the detail of the next event of a type. */
-export async function nextEvent<Type extends keyof KeyStoreEvents>(store: NASKeyStore, type: Type): Promise<KeyStoreEvents[Type]> {
-  const list = details(store, type);
-  await until(`the event "${type}" is dispatched`, () => list.length > 0);
-  return list[0]!;
+/** Resolves to the detail of the next event of a type for which `matches` returns true. */
+export function nextEvent<Type extends keyof KeyStoreEvents>(
+  store: NASKeyStore,
+  type: Type,
+  matches: (detail: KeyStoreEvents[Type]) => boolean = () => true,
+): Promise<KeyStoreEvents[Type]> {
+  const dispatched = new Promise<KeyStoreEvents[Type]>((resolve) => {
+    store.addEventListener(type, ({ detail }) => {
+      if (matches(detail)) resolve(detail);
+    });
+  });
+  return inTime(`the event "${type}"`, dispatched);
 }

@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { isTombstone } from "../model/row.ts";
 import { ENTRIES, META, type Table } from "../storage/idb/schema.ts";
 import { allOutbox, allRows, LAYOUTS, openDatabase, resultOf, useBlocks } from "../testing/indexeddb.ts";
-import { eventually, usePage } from "../testing/stores.ts";
+import { usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
@@ -65,10 +65,8 @@ async function converge(tabs: number, script: readonly Step[], round: number): P
   await page.clock.advance(100);
   await Promise.all(calls);
 
-  await eventually(async () => {
-    await Promise.all(stores.map((store) => store.flush()));
-    return (await allOutbox(database)).length === 0;
-  });
+  for (const store of stores) await store.flush();
+  expect(await allOutbox(database)).toEqual([]);
   const rows = await allRows(database);
   const arrived = page.nats.arrived.filter(({ subject }) => subject.startsWith(`_kv.${namespace}.key.`));
   const last = new Map(arrived.map(({ envelope }) => [envelope.key, envelope]));

@@ -2,8 +2,8 @@ import { IDBDatabase } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
 import type { TabMessage } from "../tabs/messages.ts";
 import { FakeChannel } from "../testing/fake-channel.ts";
-import { allRows, openDatabase, watchConnections } from "../testing/indexeddb.ts";
-import { DATABASE, eventually, usePage } from "../testing/stores.ts";
+import { watchConnections } from "../testing/indexeddb.ts";
+import { committed, usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
@@ -26,7 +26,6 @@ describe("another tab's write", () => {
     await other.store("another", 0);
     const [theirs] = connections;
     const one = page.open();
-    const database = openDatabase(DATABASE);
     // The browser tells a page of its transaction's end when it comes to it, here only after the other tab's message.
     const { transaction: begin } = IDBDatabase.prototype;
     let overtaking: Promise<boolean> | undefined;
@@ -34,7 +33,7 @@ describe("another tab's write", () => {
       overtake = async () => undefined;
       // Queued: it waits for the older write, which is being sent.
       overtaking = other.store("k", "newer");
-      await eventually(async () => (await allRows(database))["k"]?.version === 2);
+      await committed("k", 2);
       await FakeChannel.delivered();
     };
     vi.spyOn(IDBDatabase.prototype, "transaction").mockImplementation(function (this: IDBDatabase, ...given) {

@@ -9,7 +9,7 @@ import { FakeChannel } from "../testing/fake-channel.ts";
 import { deferred } from "../testing/fake-connection.ts";
 import { allRows, openDatabase, putOutbox, putRows, resultOf, watchConnections } from "../testing/indexeddb.ts";
 import { entryRow } from "../testing/rows.ts";
-import { DATABASE, event, eventually, listen, usePage } from "../testing/stores.ts";
+import { committed, DATABASE, event, listen, usePage } from "../testing/stores.ts";
 
 const page = usePage();
 const ALIVE = `${DATABASE}/alive/`;
@@ -208,7 +208,7 @@ describe("a notice of another tab", () => {
     await leave("other", "sending", "k");
     const store = await openQuiet();
     const writing = store.store("k", 2);
-    await eventually(async () => (await store.getMetadata("k"))?.version === 2);
+    await committed("k", 2);
     await page.drained();
     expect(page.nats.log).toEqual([]);
     const database = openDatabase(DATABASE);

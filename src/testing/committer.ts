@@ -6,7 +6,7 @@ import type { Commit, Draft } from "../storage/commit/draft.ts";
 import type { Database } from "../storage/idb/database.ts";
 import { ENTRIES } from "../storage/idb/schema.ts";
 import type { Settlement } from "../storage/outbox/outbox-record.ts";
-import { systemClock } from "../util/clock.ts";
+import { GroupingClock } from "./fake-clock.ts";
 import { openDatabase } from "./indexeddb.ts";
 
 export const CONFIRMED: Settlement = { state: "confirmed" };
@@ -25,7 +25,7 @@ afterEach(async () => {
 export function newCommitter(database: Database, given: Partial<CommitterOptions> = {}): Committer {
   const committer = new Committer(database, {
     instanceId: "me",
-    clock: systemClock,
+    clock: new GroupingClock(),
     mayPublish: () => true,
     onBegin: () => undefined,
     isInMemory: () => false,

@@ -63,6 +63,18 @@ export class FakeClock implements Clock {
   }
 }
 
+/** The longest delay by which stores group background work. */
+const GROUPING_MS = 20;
+
+/** A clock that a test moves. The short delays by which stores group background work end by themselves, in the next turn of the event loop. */
+export class GroupingClock extends FakeClock {
+  override setTimer(callback: () => void, ms: number): Timer {
+    if (ms > GROUPING_MS) return super.setTimer(callback, ms);
+    const turn = setImmediate(callback);
+    return { cancel: () => clearImmediate(turn) };
+  }
+}
+
 /** Promise callbacks that need nothing from outside have run. */
 function settled(): Promise<void> {
   return new Promise((resolve) => setImmediate(resolve));

@@ -7,7 +7,7 @@ import type { KeyFormat } from "../model/metadata.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import type { FakeLocks } from "./fake-locks.ts";
 import type { FakeNats } from "./fake-nats.ts";
-import { PageClock } from "./stores.ts";
+import { GroupingClock } from "./fake-clock.ts";
 
 /** What a store of one tab holds, as plain data; the rules are those of DESIGN 2 and 3. */
 export interface Model {
@@ -158,7 +158,7 @@ export async function outcomeOf<T>(work: () => Promise<T>): Promise<T | string> 
 }
 
 /** Its wall time is the model's. Only timers see the time that a call waits. */
-export class ModelClock extends PageClock {
+export class ModelClock extends GroupingClock {
   readonly #model: Pick<Model, "now">;
 
   constructor(model: Pick<Model, "now">) {

@@ -8,9 +8,9 @@ import { gzipPart } from "../values/gzip-part.ts";
 import { structuredPart } from "../values/formats.ts";
 import type { KeyStoreOptions } from "../options/types.ts";
 import { writeSidePart } from "../runtime/runtime.ts";
-import type { Clock, Timer } from "../util/clock.ts";
+import type { Clock } from "../util/clock.ts";
 import { FakeChannel } from "./fake-channel.ts";
-import { FakeClock } from "./fake-clock.ts";
+import { GroupingClock, type FakeClock } from "./fake-clock.ts";
 import { FakeLocks } from "./fake-locks.ts";
 import { FakeNats } from "./fake-nats.ts";
 import { useFreshIndexedDB } from "./indexeddb.ts";
@@ -48,7 +48,7 @@ export function usePage(): Page {
   beforeEach(() => {
     page.nats = new FakeNats();
     page.locks = new FakeLocks();
-    page.clock = new PageClock();
+    page.clock = new GroupingClock();
     // Later than the rows that a test puts into the database.
     page.clock.wallTime = NOW + 60_000;
     page.events = new EventTarget();
@@ -85,18 +85,6 @@ export function usePage(): Page {
     await Promise.all(stores.splice(0).map((store) => store.close()));
   });
   return page;
-}
-
-/** The longest delay by which stores group background work. */
-const GROUPING_MS = 20;
-
-/** Stands still, but for the short delays by which stores group background work: those end in the next turn of the event loop. */
-export class PageClock extends FakeClock {
-  override setTimer(callback: () => void, ms: number): Timer {
-    if (ms > GROUPING_MS) return super.setTimer(callback, ms);
-    const turn = setImmediate(callback);
-    return { cancel: () => clearImmediate(turn) };
-  }
 }
 
 /** A store with a clock of its own: a parameter that the public constructor does not show. */
@@ -139,7 +127,11 @@ export function event<Type extends keyof KeyStoreEvents>(store: NASKeyStore, typ
   return new Promise((resolve) => store.addEventListener(type, ({ detail }) => resolve(detail), { once: true }));
 }
 
-/** Waits for a condition that no event announces. Gives up after half a minute, enough for a slow machine. */
-export async function eventually(holds: () => unknown): Promise<void> {
-  await vi.waitUntil(holds, { timeout: 30_000, interval: 2 });
+/** Resolves when a store announces to other tabs that it has committed this version of a key. */
+export function committed(key: string, version: number): Promise<void> {
+  return FakeChannel.posted(
+    (message) =>
+      message.type === "changes" &&
+      message.changes.some((change) => "version" in change && change.key === key && change.version === version),
+  );
 }

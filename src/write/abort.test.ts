@@ -1,6 +1,13 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
+import type { Committer } from "../storage/commit/committer.ts";
+import type { Commit } from "../storage/commit/draft.ts";
+import { storeDraft } from "../testing/drafts.ts";
 import { caught } from "../testing/errors.ts";
+import { FakeClock } from "../testing/fake-clock.ts";
+import { deferred } from "../testing/fake-connection.ts";
 import { event, usePage } from "../testing/stores.ts";
+import { KeyQueue } from "./key-queue.ts";
+import { Writer } from "./writer.ts";
 
 const page = usePage();
 
@@ -46,4 +53,34 @@ describe("a signal", () => {
     expect(await published).toMatchObject({ key: "k", version: 1 });
     expect(await store.pendingWrites()).toEqual([]);
   });
+});
+
+it("A writer whose signal is aborted during the wait for the server resolves false only after the commit is durable", async () => {
+  const commit = { draft: storeDraft("k") } as Commit;
+  const waiting = deferred<void>();
+  const flushed = deferred<void>();
+  const clock = new FakeClock();
+  const durable = vi.fn<Committer["durable"]>(() => flushed.promise);
+  const release = vi.fn<() => void>();
+  const writer = new Writer({
+    drafts: { prepareStore: async () => ({ weight: 1, finish: async () => commit.draft }), delete: () => commit.draft },
+    queue: new KeyQueue(),
+    committer: { commit: async () => [commit], durable },
+    publisher: { outcome: () => (waiting.resolve(), new Promise(() => undefined)) },
+    connectAhead: () => release,
+    formatOf: async () => undefined,
+  });
+  const controller = new AbortController();
+  const resolved = vi.fn<() => void>();
+  const writing = writer.store("k", () => '"value"', { signal: controller.signal });
+  void writing.then(resolved);
+  await waiting.promise;
+  expect(durable).not.toHaveBeenCalled();
+  controller.abort();
+  await clock.advance(0);
+  expect(durable).toHaveBeenCalledWith(commit);
+  expect({ resolved: resolved.mock.calls.length, released: release.mock.calls.length }).toEqual({ resolved: 0, released: 0 });
+  flushed.resolve();
+  expect(await writing).toBe(false);
+  expect(release).toHaveBeenCalledTimes(1);
 });

@@ -4,7 +4,7 @@ import { smallHash } from "../values/sha256.ts";
 import type { NASKeyStore } from "../key-store.ts";
 import { caught, codeOf, errorOf } from "../testing/errors.ts";
 import { allOutbox, openDatabase } from "../testing/indexeddb.ts";
-import { DATABASE, eventually, usePage } from "../testing/stores.ts";
+import { committed, DATABASE, usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
@@ -179,7 +179,7 @@ describe("bulkStore", () => {
     page.nats.hold();
     const store = page.open();
     const writing = Promise.all([store.bulkStore({ k: 1 }), store.store("k", 2)]);
-    await eventually(async () => (await store.getMetadata("k"))?.version === 2);
+    await committed("k", 2);
     page.nats.answer();
     expect(await writing).toEqual([new Map([["k", true]]), true]);
   });

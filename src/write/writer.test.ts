@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { caught, codeOf, errorOf } from "../testing/errors.ts";
 import { allOutbox, allRows, openDatabase, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
-import { DATABASE, eventually, listen, usePage } from "../testing/stores.ts";
+import { committed, DATABASE, listen, usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
@@ -89,7 +89,7 @@ describe("writes of one key that nobody awaits commit in the order of the calls"
     const store = page.open();
     page.nats.hold();
     const writing = Promise.all([store.store("k", "text", { format: "text" }), store.update("k", "more")]);
-    await eventually(async () => (await store.getMetadata("k"))?.version === 2);
+    await committed("k", 2);
     expect(await store.getMetadata("k")).toMatchObject({ format: "text", pending: true });
     page.nats.answer();
     expect(await writing).toEqual([true, true]);

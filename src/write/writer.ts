@@ -10,8 +10,8 @@ import type { KeyQueue } from "./key-queue.ts";
 import { FormatChanged } from "./row-builder.ts";
 
 export interface WriterPorts {
-  readonly drafts: DraftBuilder;
-  readonly queue: KeyQueue;
+  readonly drafts: Pick<DraftBuilder, "prepareStore" | "delete">;
+  readonly queue: Pick<KeyQueue, "enter">;
   readonly committer: Pick<Committer, "commit" | "durable">;
   readonly publisher: Pick<CommitPublisher, "outcome">;
   /** Opens the connection while the write is prepared. The returned function is called when the write ends. */

@@ -3,6 +3,7 @@ import { setUpCommitter } from "../../testing/committer.ts";
 import { storeDraft } from "../../testing/drafts.ts";
 import { caught } from "../../testing/errors.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
+import { deferred } from "../../testing/fake-connection.ts";
 import { allRows, resultOf, useFreshIndexedDB, watchTransactions, writesAmong } from "../../testing/indexeddb.ts";
 import { entryRow } from "../../testing/rows.ts";
 import { ENTRIES } from "../idb/schema.ts";
@@ -31,11 +32,12 @@ describe("A group", () => {
   });
 
   it("holds all calls that waited while a transaction ran", async () => {
-    const { committer, groups, database } = setUpCommitter();
+    const { promise: running, resolve: onBegin } = deferred<readonly string[]>();
+    const { committer, groups, database } = setUpCommitter({ onBegin });
     await allRows(database);
     const transactions = watchTransactions();
     const first = committer.commit([storeDraft("a")]);
-    await new Promise(setImmediate);
+    await running;
     const rest = ["b", "c", "d"].map((key) => committer.commit([storeDraft(key)]));
     await Promise.all([first, ...rest]);
     expect(writesAmong(transactions)).toBe(2);
@@ -75,14 +77,15 @@ describe("A group", () => {
   });
 
   it("leaves out a call whose signal is aborted before the transaction begins, and rejects it with the signal's reason", async () => {
-    const { committer, database } = setUpCommitter();
+    const { promise: running, resolve: onBegin } = deferred<readonly string[]>();
+    const { committer, database } = setUpCommitter({ onBegin });
     const controller = new AbortController();
-    const running = committer.commit([storeDraft("a")]);
-    await new Promise(setImmediate);
+    const first = committer.commit([storeDraft("a")]);
+    await running;
     const aborted = committer.commit([storeDraft("b")], controller.signal);
     controller.abort(new RangeError("enough"));
     expect(await caught(() => aborted)).toEqual(new RangeError("enough"));
-    await running;
+    await first;
     expect(Object.keys(await allRows(database))).toEqual(["a"]);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { CONFIRMED, FAILED, REJECTED, setUpCommitter } from "../../testing/committer.ts";
+import { LONG_AGO } from "../../model/row.ts";
 import { deleteDraft, storeDraft } from "../../testing/drafts.ts";
 import { allOutbox, allRows, putOutbox, putRows, useFreshIndexedDB } from "../../testing/indexeddb.ts";
 import { entryRow, NOW, tombstone } from "../../testing/rows.ts";
@@ -72,13 +73,13 @@ describe("Versions", () => {
 
   it("start at 1 after a confirmed entry has expired", async () => {
     const { commit, database } = setUpCommitter();
-    await putRows(database, { a: entryRow({ version: 7, expiresAt: Date.now() - 1 }) });
+    await putRows(database, { a: entryRow({ version: 7, expiresAt: LONG_AGO }) });
     expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 1 }, replaced: undefined });
   });
 
   it("continue after an unconfirmed entry has expired", async () => {
     const { commit } = setUpCommitter();
-    await commit(storeDraft("a", "1", { expiresAt: Date.now() - 1 }));
+    await commit(storeDraft("a", "1", { expiresAt: LONG_AGO }));
     expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 2 }, replaced: undefined });
   });
 
