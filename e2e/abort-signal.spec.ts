@@ -1,3 +1,4 @@
+import { LONG_MS } from "./support/deadline.ts";
 import { expect, test } from "./support/fixtures.ts";
 import { keysOf } from "./support/messages.ts";
 
@@ -51,7 +52,7 @@ test.describe("an aborted signal", () => {
     wire,
   }) => {
     const link = await openLink(nats);
-    await openStore({ servers: link.wsUrl, lingerMs: 60_000 });
+    await openStore({ servers: link.wsUrl, lingerMs: LONG_MS });
     expect(await page.evaluate(() => store.ping())).toBe(true);
     link.hang();
     const seen = await page.evaluate(async () => {

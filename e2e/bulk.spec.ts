@@ -121,7 +121,7 @@ test.describe("bulkStore", () => {
         await store.bulkStore(items);
         // Other stores know that a write is confirmed only after the confirmation is in the database.
         await store.pendingWrites();
-        const other = new keystore.NASKeyStore({ servers, namespace, cacheSize: 0, timeoutMs: 60_000 });
+        const other = new keystore.NASKeyStore({ servers, namespace, cacheSize: 0, timeoutMs: aids.LONG_MS });
         const read = await other.bulkRetrieve(items.keys());
         const one = await other.retrieve("k77");
         const { version, pending } = (await other.getMetadata("k77"))!;
@@ -191,7 +191,7 @@ test.describe("bulkStore", () => {
     await page.reload();
     const seen = await page.evaluate(
       async ([servers, namespace]) => {
-        const next = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000 });
+        const next = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS });
         const values = [await next.retrieve("k0"), await next.retrieve("k1"), (await next.bulkRetrieve(await next.listKeys())).size];
         const { pending, rejected } = await next.flush();
         return [...values, pending, rejected, await next.pendingWrites()];
@@ -218,7 +218,7 @@ test.describe("bulkStore", () => {
         // Without a limit first, because eviction skips unconfirmed entries.
         await store.bulkStore(Array.from({ length: 200 }, (_, n) => [`k${String(n).padStart(3, "0")}`, n] as const));
         await store.close();
-        const limited = new keystore.NASKeyStore({ servers, namespace, maxEntries: 150, timeoutMs: 60_000 });
+        const limited = new keystore.NASKeyStore({ servers, namespace, maxEntries: 150, timeoutMs: aids.LONG_MS });
         const settled = async () => {
           while ((await limited.getStorageStats()).entries !== 150) await new Promise((resolve) => setTimeout(resolve, 10));
         };

@@ -1,3 +1,4 @@
+import { LONG_MS } from "./support/deadline.ts";
 import { expect, test, openStoreIn } from "./support/fixtures.ts";
 import { expectNoSocketLeft } from "./support/sockets.ts";
 
@@ -5,7 +6,7 @@ test.describe("close", () => {
   test("close waits for running writes and closes the socket", async ({ page, startNats, openWire, namespace }) => {
     const server = await startNats();
     const wire = await openWire(server);
-    await openStoreIn(page, { servers: server.wsUrl, namespace, lingerMs: 60_000 });
+    await openStoreIn(page, { servers: server.wsUrl, namespace, lingerMs: LONG_MS });
     const seen = await page.evaluate(async () => {
       const order: string[] = [];
       const writes = Array.from({ length: 50 }, (_, index) => store.store(`k${index}`, index));

@@ -1,6 +1,7 @@
 import type { Page } from "@playwright/test";
 import { jwtAuthenticator } from "nats";
 import { BACKEND, BILLING, logIn, openWithPassword, PASSWORDS, SHOP, TOKEN } from "./support/production/accounts.ts";
+import { LONG_MS } from "./support/deadline.ts";
 import { expect, test } from "./support/production/fixtures.ts";
 import { makeIssuer } from "./support/production/jwts.ts";
 
@@ -237,7 +238,7 @@ test.describe("wss with JWTs", () => {
     const publicKey = await page.evaluate(() => login.publicKey);
 
     await logIn(page, { jwt: await issuer.sign(publicKey, { namespace: "shop", seconds: 10 }) });
-    await page.evaluate((where) => login.openWithJwt(where), { servers: server.wsUrl, namespace: "shop", lingerMs: 60_000 });
+    await page.evaluate((where) => login.openWithJwt(where), { servers: server.wsUrl, namespace: "shop", lingerMs: LONG_MS });
     expect(await page.evaluate(() => store.store("before", 1))).toBe(true);
     expect(await server.openWebSockets()).toBe(1);
     await logIn(page, { jwt: await issuer.sign(publicKey, { namespace: "shop", seconds: 60 }) });

@@ -5,7 +5,7 @@ test("the built library loads in a browser and publishes a write", async ({ page
 
   const stored = await page.evaluate(
     async ([servers, namespace]) => {
-      const store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000 });
+      const store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS });
       const result = await store.store("a", { b: 1 });
       await store.close();
       return result;

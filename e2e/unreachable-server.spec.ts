@@ -1,3 +1,4 @@
+import { LONG_MS } from "./support/deadline.ts";
 import { expect, openStoreIn, reload, test } from "./support/fixtures.ts";
 import { flushAll } from "./support/flush-all.ts";
 import { keysOf, messageIds } from "./support/messages.ts";
@@ -46,7 +47,7 @@ test.describe("an unreachable server", () => {
 
   test("a write whose confirmation is lost is sent again with the same Nats-Msg-Id", async ({ page, nats, openLink, openStore, wire }) => {
     const link = await openLink(nats);
-    await openStore({ servers: link.wsUrl, lingerMs: 60_000, timeoutMs: 5_000 });
+    await openStore({ servers: link.wsUrl, lingerMs: LONG_MS, timeoutMs: 5_000 });
     await expect.poll(() => page.evaluate(() => store.ping())).toBe(true);
     link.muffle();
     expect(await storeIn(page, "a")).toBe(false);
@@ -66,7 +67,7 @@ test.describe("an unreachable server", () => {
     openStore,
   }) => {
     const link = await openLink(nats);
-    await openStore({ servers: link.wsUrl, lingerMs: 60_000, timeoutMs: 5_000 });
+    await openStore({ servers: link.wsUrl, lingerMs: LONG_MS, timeoutMs: 5_000 });
     await expect.poll(() => page.evaluate(() => store.ping())).toBe(true);
     link.hang();
     const silent = await storeIn(page, "silent");
@@ -176,7 +177,7 @@ test.describe("an unreachable server", () => {
   test("writes are published when a killed server is started again", async ({ page, startNats, openLink, openWire, namespace }) => {
     const server = await startNats();
     const link = await openLink(server);
-    await openStoreIn(page, { servers: link.wsUrl, namespace, lingerMs: 60_000 });
+    await openStoreIn(page, { servers: link.wsUrl, namespace, lingerMs: LONG_MS });
     expect(await page.evaluate(() => store.store("before", 1))).toBe(true);
     await server.kill();
     const results = await page.evaluate(() => Promise.all(["a", "b", "c"].map((key) => store.store(key, 1))));

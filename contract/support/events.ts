@@ -1,5 +1,5 @@
 import type { KeyStoreEvents, NASKeyStore } from "nas-keystore";
-import { inTime } from "./waiting.ts";
+import { withDeadline } from "../../e2e/support/deadline.ts";
 
 /** Collects the details of a store's events of one type, from now on. */
 export function details<Type extends keyof KeyStoreEvents>(store: NASKeyStore, type: Type): KeyStoreEvents[Type][] {
@@ -19,5 +19,5 @@ export function nextEvent<Type extends keyof KeyStoreEvents>(
       if (matches(detail)) resolve(detail);
     });
   });
-  return inTime(`the event "${type}"`, dispatched);
+  return withDeadline(dispatched, () => `No event "${type}" was dispatched.`);
 }

@@ -17,16 +17,3 @@ export async function until(condition: string, check: () => boolean | Promise<bo
 export function untilPublished(store: Pick<NASKeyStore, "flush">): Promise<void> {
   return until("all writes are published", async () => (await store.flush()).pending === 0);
 }
-
-/** Resolves as the promise does. Rejects if it takes so long that the case hangs. */
-export async function inTime<T>(event: string, promise: Promise<T>): Promise<T> {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`Waited ${LIMIT_MS} ms for ${event}.`)), LIMIT_MS);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}

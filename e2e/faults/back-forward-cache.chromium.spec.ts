@@ -1,4 +1,5 @@
 import type { BrowserContext, Page } from "@playwright/test";
+import { LONG_MS } from "../support/deadline.ts";
 import { expect, test as base, visit } from "../support/faults.ts";
 import { openStoreIn } from "../support/fixtures.ts";
 import { installObserver } from "../support/observer.ts";
@@ -42,7 +43,7 @@ test("a page closes its connections and channels and empties its memory when it 
   const page = await visit(await context.newPage(), site.url);
   const other = await visit(await context.newPage(), site.url);
   // An idle connection that lingers, a liveness lock, a channel, a database, and a wait for the other tab's liveness lock.
-  await openStoreIn(page, { servers: nats.wsUrl, namespace, lingerMs: 60_000 });
+  await openStoreIn(page, { servers: nats.wsUrl, namespace, lingerMs: LONG_MS });
   await openStoreIn(other, { servers: nats.wsUrl, namespace });
   expect(await page.evaluate(async () => [await store.store("a", 1), await store.retrieve("a")])).toEqual([true, 1]);
   expect((await nats.connections()).openWebSockets).toBe(1);

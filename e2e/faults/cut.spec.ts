@@ -1,5 +1,6 @@
 import type { Page } from "@playwright/test";
 import type { Cut, Cutter, Direction, Exchange } from "../support/cutter.ts";
+import { LONG_MS } from "../support/deadline.ts";
 import { byForm } from "../support/fault-run.ts";
 import { expect, test, visit } from "../support/faults.ts";
 import type { Outcome as CallOutcome } from "../support/observer.ts";
@@ -15,8 +16,6 @@ interface ExchangeOutcome {
   pending: string[];
 }
 
-/** For calls that the cut ends. */
-const LONG_MS = 60_000;
 /** For calls that only the timeout can end. */
 const SHORT_MS = 1_000;
 const PONG = "PONG\r\n";
@@ -150,7 +149,7 @@ async function expectAllPublished(
   await page.evaluate(
     async ([servers, namespace]) => {
       await (globalThis as Partial<typeof globalThis>).store?.close();
-      globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000 });
+      globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS });
     },
     [servers, namespace] as const,
   );

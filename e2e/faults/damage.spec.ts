@@ -66,7 +66,7 @@ async function fillDatabase({ servers, nobody, namespace }: { servers: string; n
     values.set(key, value);
   };
 
-  const online = new keystore.NASKeyStore({ servers, namespace, sweepIntervalMs, compression, timeoutMs: 60_000 });
+  const online = new keystore.NASKeyStore({ servers, namespace, sweepIntervalMs, compression, timeoutMs: aids.LONG_MS });
   // Keys that are one bit apart.
   await put(online, "k0", { text: "naught", list: [1, 2, 3] }, { tags: ["even", "number"] });
   await put(online, "k1", "one", { format: "text" });
@@ -233,7 +233,7 @@ async function flipAndLook({ servers, namespace, seed, count }: { servers: strin
       servers,
       namespace,
       sweepIntervalMs: 0,
-      timeoutMs: 60_000,
+      timeoutMs: aids.LONG_MS,
       lingerMs: 1_000,
       cacheSize: random() < 0.5 ? 0 : 100,
     });

@@ -179,7 +179,7 @@ async function meetFault({
 async function prepare(page: Page, server: FaultServer, namespace: string, call: Call): Promise<void> {
   await page.evaluate(
     async ([servers, namespace, call]) => {
-      const well = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000 });
+      const well = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS });
       if (!(await well.store("there", 1))) throw new Error("The server is not well");
       await well.close();
       if (call !== "flush") return;
@@ -219,7 +219,7 @@ function meet(page: Page, options: { servers: string; namespace: string; timeout
           return "closed";
         },
       };
-      const store: NASKeyStore = new keystore.NASKeyStore({ ...options, lingerMs: call === "idle close" ? 60_000 : 0 });
+      const store: NASKeyStore = new keystore.NASKeyStore({ ...options, lingerMs: call === "idle close" ? aids.LONG_MS : 0 });
       const outcome = await observer.outcome(calls[call]);
       const open = !call.endsWith("close");
       const waiting = open ? (await store.pendingWrites()).map(({ key, operation }) => `${key} ${operation}`).toSorted() : undefined;
@@ -236,7 +236,7 @@ function meet(page: Page, options: { servers: string; namespace: string; timeout
 async function makeGood(page: Page, server: FaultServer, namespace: string): Promise<void> {
   const left = await page.evaluate(
     async ([servers, namespace]) => {
-      const well = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000 });
+      const well = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS });
       const { pending } = await well.flush();
       await well.close();
       return pending;

@@ -7,7 +7,7 @@ function openStore(page: Page, servers: string, namespace: string, more: object 
   return page.evaluate(
     ([servers, namespace, more]) => {
       globalThis.resets = [];
-      globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000, ...more });
+      globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS, ...more });
       store.addEventListener("reset", ({ detail }) => resets.push(detail.reason));
     },
     [servers, namespace, more] as const,

@@ -144,7 +144,7 @@ function misnamed(held: readonly Held[]): string[] {
 function publishAll(page: Page, servers: string, namespace: string): Promise<{ pending: number; rejected: number }> {
   return page.evaluate(
     async ([servers, namespace]) => {
-      const store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000 });
+      const store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS });
       const { pending, rejected } = await store.flush();
       await store.close();
       return { pending, rejected };

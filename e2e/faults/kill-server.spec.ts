@@ -98,7 +98,7 @@ test("a lost connection counts as one failure for all of its calls, so that the 
     ([servers, namespace]) => {
       // The first step is of five seconds then, and those after the fifth are of five minutes.
       Math.random = () => 5;
-      globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000, lingerMs: 60_000 });
+      globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS, lingerMs: aids.LONG_MS });
       return store.ping();
     },
     [link.wsUrl, namespace] as const,

@@ -4,10 +4,9 @@ import { expect, test } from "../support/faults.ts";
 import { flushAll } from "../support/flush-all.ts";
 import { openStoreIn } from "../support/fixtures.ts";
 import { installProbe } from "../support/probe.ts";
-import { expectRefusals, expectRoomIsMade, fill, look } from "../support/quota.ts";
+import { look, quotaTests } from "../support/quota.ts";
 
 const MIB = 2 ** 20;
-const PAYLOAD = 100_000;
 
 interface Quota {
   set(bytes: number | undefined): Promise<void>;
@@ -28,30 +27,10 @@ async function quotaOf(page: Page): Promise<Quota> {
   };
 }
 
-test("expired entries and then the least recently used confirmed entries are removed at the quota", async ({ page, nats, namespace }) => {
-  await (await quotaOf(page)).set(2 * MIB);
-  await expectRoomIsMade({ page, namespace, payload: PAYLOAD, servers: nats.wsUrl });
-});
-
-test("writes reject QUOTA_EXCEEDED without a partial write, and reads work, when no entry can be removed", async ({
-  page,
-  nats,
-  wire,
-  openLink,
-  namespace,
-  consoleGuard,
-}) => {
-  consoleGuard.allowFailedSockets();
+quotaTests(test, 100_000, async (page) => {
   const quota = await quotaOf(page);
   await quota.set(2 * MIB);
-  await expectRefusals({ page, namespace, payload: PAYLOAD, link: await openLink(nats), wire });
-
-  // More room, and everything fits again.
-  await quota.set(undefined);
-  const later = await page.evaluate(fill, { prefix: "later", count: 30, bytes: PAYLOAD });
-  expect(new Set(later.map(({ outcome }) => outcome))).toEqual(new Set(["true"]));
-  expect((await page.evaluate(look, namespace)).failures).toEqual([]);
-  expect(await page.evaluate(() => store.listKeys("later*"))).toHaveLength(30);
+  return () => quota.set(undefined);
 });
 
 test("a bulkStore that exceeds the quota names the keys that it committed before", async ({ page, nats, namespace }) => {

@@ -1,6 +1,6 @@
 import type { Page } from "@playwright/test";
 import { test as base, visit } from "../support/faults.ts";
-import { expectRefusals, expectRoomIsMade } from "../support/quota.ts";
+import { quotaTests } from "../support/quota.ts";
 
 /** About a twentieth of the room: Firefox gives a site at least 10 MiB, however low the limit for all sites is. */
 const PAYLOAD = 500_000;
@@ -19,18 +19,4 @@ const test = base.extend<{ page: Page }>({
   },
 });
 
-test("expired entries and then the least recently used confirmed entries are removed at the quota", async ({ page, nats, namespace }) => {
-  await expectRoomIsMade({ page, namespace, payload: PAYLOAD, servers: nats.wsUrl });
-});
-
-test("writes reject QUOTA_EXCEEDED without a partial write, and reads work, when no entry can be removed", async ({
-  page,
-  nats,
-  wire,
-  openLink,
-  namespace,
-  consoleGuard,
-}) => {
-  consoleGuard.allowFailedSockets();
-  await expectRefusals({ page, namespace, payload: PAYLOAD, link: await openLink(nats), wire });
-});
+quotaTests(test, PAYLOAD);

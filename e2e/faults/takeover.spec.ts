@@ -1,30 +1,12 @@
-import type { Page } from "@playwright/test";
 import type { WorkerAnswer, WorkerCall } from "../page/store-worker.ts";
 import { expect, test, visit } from "../support/faults.ts";
 import { reload } from "../support/fixtures.ts";
-import { beginWrites, expectTakeover, openStores, publishedOf, UNDER_WAY } from "../support/takeover.ts";
+import { beginWrites, openStores, publishedOf, takeoverTests, UNDER_WAY } from "../support/takeover.ts";
 
-const ends: Record<string, (tab: Page) => Promise<void>> = {
+takeoverTests({
   "is closed": (tab) => tab.close(),
-  "goes elsewhere": async (tab) => void (await tab.goto("about:blank")),
-};
-
-for (const [what, end] of Object.entries(ends)) {
-  for (const connected of [true, false]) {
-    test(`a live tab publishes the running writes of a tab that ${what} (${connected ? "connected" : "connecting"})`, async ({
-      page: living,
-      openPage,
-      nats,
-      wire,
-      namespace,
-      openLink,
-      consoleGuard,
-    }) => {
-      consoleGuard.allowFailedSockets();
-      await expectTakeover({ living, ending: await openPage(), nats, link: await openLink(nats), wire, namespace, connected }, end);
-    });
-  }
-}
+  "navigates to another page": async (tab) => void (await tab.goto("about:blank")),
+});
 
 test("a tab does not publish the running writes of a live tab", async ({
   page: other,
@@ -83,7 +65,7 @@ for (const missing of [["locks"], ["BroadcastChannel"], ["locks", "BroadcastChan
     const link = await openLink(nats);
     const open = (): Promise<void> =>
       page.evaluate(
-        ([servers, namespace]) => void (globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000 })),
+        ([servers, namespace]) => void (globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS })),
         [link.wsUrl, namespace] as const,
       );
 
@@ -154,7 +136,7 @@ for (const kind of ["dedicated worker", "service worker"] as const) {
     expect(
       await page.evaluate(
         async ([servers, namespace, big]) => {
-          await workerCall("new", { servers, namespace, timeoutMs: 60_000, compression: true });
+          await workerCall("new", { servers, namespace, timeoutMs: aids.LONG_MS, compression: true });
           return {
             json: await workerCall("store", "a", { b: 1 }),
             // What loads with its first use: fflate, the serializer.
@@ -222,7 +204,7 @@ test("a page publishes the running writes of a dedicated worker that was termina
         };
       });
       for (const call of [
-        ["new", { servers: hanging, namespace, timeoutMs: 60_000 }],
+        ["new", { servers: hanging, namespace, timeoutMs: aids.LONG_MS }],
         ["store", "a", 1],
       ]) {
         worker.postMessage(call, {});

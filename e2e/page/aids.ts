@@ -1,5 +1,6 @@
 /** Functions that tests call in the page as `aids.…`. Their results can be returned from `page.evaluate`. */
 import { KeyStoreError, NASKeyStore, type KeyStoreOptions } from "nas-keystore";
+import { LONG_MS } from "../support/deadline.ts";
 
 /** An error in a form that `page.evaluate` can return. */
 export interface Refusal {
@@ -22,13 +23,12 @@ export interface Noted {
 
 const EVENT_TYPES = ["published", "rejected", "offline", "online", "corrupt", "reset"];
 
-/** Long, so that no call resolves `false` on a slow machine. A test whose server does not answer sets a shorter time. */
-const TIMEOUT_MS = 60_000;
+export { LONG_MS };
 
-/** Makes the store that tests use as `store`, and collects its events in `events`. */
+/** Makes the store that tests use as `store`, and collects its events in `events`. A test whose server does not answer gives a shorter `timeoutMs`. */
 export function openStore(options: KeyStoreOptions): void {
   const noted: Noted[] = [];
-  globalThis.store = new NASKeyStore({ timeoutMs: TIMEOUT_MS, ...options });
+  globalThis.store = new NASKeyStore({ timeoutMs: LONG_MS, ...options });
   globalThis.events = noted;
   for (const type of EVENT_TYPES) {
     globalThis.store.addEventListener(type, (event) => {

@@ -9,7 +9,7 @@ export async function prepareForMalformedRows(page: Page, servers: string, names
   await installProbe(page);
   await page.evaluate(
     async ([servers, namespace]) => {
-      const store = new keystore.NASKeyStore({ servers, namespace, compression: { thresholdBytes: 10 }, timeoutMs: 60_000 });
+      const store = new keystore.NASKeyStore({ servers, namespace, compression: { thresholdBytes: 10 }, timeoutMs: aids.LONG_MS });
       await store.store("structured", new Map(), { format: "structured" });
       await store.store("gzipped", "a".repeat(100));
       await store.clearCache();
@@ -229,7 +229,7 @@ export async function generateAndRead({ servers, namespace, seed, count, bombs }
   await probe.restore(namespace, { entries: [], outbox: [] });
   await probe.put(namespace, "entries", records);
 
-  const store = new keystore.NASKeyStore({ servers, namespace, sweepIntervalMs: 0, timeoutMs: 60_000 });
+  const store = new keystore.NASKeyStore({ servers, namespace, sweepIntervalMs: 0, timeoutMs: aids.LONG_MS });
   // Only in Chromium.
   const { memory } = performance as unknown as { memory?: { usedJSHeapSize: number } };
   let peakHeapBytes = 0;

@@ -1,5 +1,6 @@
 import type { Page } from "@playwright/test";
 import { byForm } from "./fault-run.ts";
+import type { test as faultTest } from "./faults.ts";
 import { expect, openStoreIn, reload } from "./fixtures.ts";
 import { flushAll } from "./flush-all.ts";
 import type { Link } from "./link.ts";
@@ -12,6 +13,36 @@ interface FullDisk {
   readonly namespace: string;
   /** Bytes. Payloads are random: Chromium compresses what it stores. */
   readonly payload: number;
+}
+
+/**
+ * Makes the tests that run in each engine whose quota a test can limit.
+ * @param limit limits the quota of the page's site to about twenty payloads. The function returned ends the limit.
+ */
+export function quotaTests(test: typeof faultTest, payload: number, limit?: (page: Page) => Promise<() => Promise<void>>): void {
+  test("expired entries and then the least recently used confirmed entries are removed at the quota", async ({ page, nats, namespace }) => {
+    await limit?.(page);
+    await expectRoomIsMade({ page, namespace, payload, servers: nats.wsUrl });
+  });
+
+  test("writes reject QUOTA_EXCEEDED without a partial write, and reads work, when no entry can be removed", async ({
+    page,
+    nats,
+    wire,
+    openLink,
+    namespace,
+    consoleGuard,
+  }) => {
+    consoleGuard.allowFailedSockets();
+    const endLimit = await limit?.(page);
+    await expectRefusals({ page, namespace, payload, link: await openLink(nats), wire });
+    if (endLimit === undefined) return;
+    await endLimit();
+    const later = await page.evaluate(fill, { prefix: "later", count: 30, bytes: payload });
+    expect(new Set(later.map(({ outcome }) => outcome))).toEqual(new Set(["true"]));
+    expect((await page.evaluate(look, namespace)).failures).toEqual([]);
+    expect(await page.evaluate(() => store.listKeys("later*"))).toHaveLength(30);
+  });
 }
 
 /** In the page: stores values of so many bytes one after another, and returns how each call ended. */
@@ -76,7 +107,7 @@ export async function look(namespace: string): Promise<{ keys: string[]; failure
 }
 
 /** Stores far more than fits, and checks that confirmed entries make room. */
-export async function expectRoomIsMade({ page, namespace, payload, servers }: FullDisk & { readonly servers: string }): Promise<void> {
+async function expectRoomIsMade({ page, namespace, payload, servers }: FullDisk & { readonly servers: string }): Promise<void> {
   await installProbe(page);
   await openStoreIn(page, { servers, namespace, sweepIntervalMs: 0, lingerMs: 1_000, cacheSize: 0 });
   await page.evaluate(async (bytes) => {
@@ -114,7 +145,7 @@ export async function expectRoomIsMade({ page, namespace, payload, servers }: Fu
 }
 
 /** Stores more than fits while the server is away, and checks that writes are refused. Then lets the queued ones be published. */
-export async function expectRefusals({
+async function expectRefusals({
   page,
   namespace,
   payload,

@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { expect } from "./fixtures.ts";
+import { expect, test } from "./faults.ts";
 import type { Link } from "./link.ts";
 import type { NatsServer } from "./nats-server.ts";
 import type { Wire } from "./wire.ts";
@@ -17,8 +17,28 @@ interface Tabs {
   readonly connected: boolean;
 }
 
+/** Makes a test of each way in which a tab can end while its writes are running, before and after it has connected. */
+export function takeoverTests(ends: Readonly<Record<string, (tab: Page) => Promise<void>>>): void {
+  for (const [what, end] of Object.entries(ends)) {
+    for (const connected of [true, false]) {
+      test(`a live tab publishes the running writes of a tab that ${what} (${connected ? "connected" : "connecting"})`, async ({
+        page: living,
+        openPage,
+        nats,
+        wire,
+        namespace,
+        openLink,
+        consoleGuard,
+      }) => {
+        consoleGuard.allowFailedSockets();
+        await expectTakeover({ living, ending: await openPage(), nats, link: await openLink(nats), wire, namespace, connected }, end);
+      });
+    }
+  }
+}
+
 /** Ends a tab in the middle of its writes, and checks that the other tab publishes them. */
-export async function expectTakeover(
+async function expectTakeover(
   { living, ending, nats, link, wire, namespace, connected }: Tabs,
   end: (tab: Page) => Promise<void>,
 ): Promise<void> {
@@ -51,7 +71,7 @@ export async function openStores(living: Page, livingServer: string, ending: Pag
     await page.evaluate(
       // Writes keep running during the whole test.
       ([servers, namespace]) =>
-        void (globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 60_000, lingerMs: 60_000 })),
+        void (globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS, lingerMs: aids.LONG_MS })),
       [servers, namespace] as const,
     );
   }

@@ -1,5 +1,6 @@
 /** Ways to open a store with credentials, as docs/PRODUCTION.md shows them; what tests call in the page as `login.…`. */
 import { NASKeyStore, type KeyStoreOptions } from "nas-keystore";
+import { LONG_MS } from "../../deadline.ts";
 
 const { connect, jwtAuthenticator, nkeys, tokenAuthenticator, usernamePasswordAuthenticator } = await import("nats.ws");
 
@@ -70,8 +71,7 @@ export function openWithFetchedJwt(where: Where): void {
 }
 
 function open(options: KeyStoreOptions): void {
-  // So long that no call resolves `false` because the machine is slow.
-  globalThis.store = new NASKeyStore({ timeoutMs: 60_000, ...options });
+  globalThis.store = new NASKeyStore({ timeoutMs: LONG_MS, ...options });
   for (const type of ["published", "rejected", "offline", "online", "corrupt", "reset"]) {
     globalThis.store.addEventListener(type, (event) => told.push({ type, text: everythingOf((event as CustomEvent).detail) }));
   }
