@@ -32,7 +32,15 @@ export function setText(element: Element, text: string): void {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** Calls the listener for each click, unless `setEnabled` has disabled the button. */
 export function onClick(id: string, listener: (button: HTMLButtonElement) => void): void {
   const button = find(id, HTMLButtonElement);
-  button.addEventListener("click", () => listener(button));
+  button.addEventListener("click", () => {
+    if (button.getAttribute("aria-disabled") !== "true") listener(button);
+  });
+}
+
+/** Not the attribute `disabled`: a button that has it loses the keyboard focus. */
+export function setEnabled(button: HTMLButtonElement, isEnabled: boolean): void {
+  button.setAttribute("aria-disabled", String(!isEnabled));
 }

@@ -125,7 +125,7 @@ function optionOf({ key, format, expiresAt, pending, rejected }: KeyMetadata, in
     { role: "option", id: `key-${index}`, title: key },
     create("span", { class: "key" }, key),
     ...(pending ? [create("span", { class: "badge pending" }, "pending")] : []),
-    ...(rejected ? [create("span", { class: "badge pending" }, "rejected")] : []),
+    ...(rejected ? [create("span", { class: "badge rejected" }, "rejected")] : []),
     ...(expiresAt === null ? [] : [create("span", { class: "badge expires" }, formatRemaining(expiresAt.getTime() - Date.now()))]),
     create("span", { class: "badge" }, format),
   );

@@ -39,9 +39,13 @@ export class Notice {
     else if (left.every(({ rejected }) => rejected)) this.say("The server rejected the write. See Outbox.", "error");
   }
 
-  /** Forgets the queued write of a key that is written again: it may be superseded and never published. */
-  overtake(key: string): void {
-    if (this.#queued?.keys.delete(key) && this.#queued.keys.size === 0) this.clear();
+  /**
+   * Clears the notice after a later write, or after an operation on many entries (no key). A notice about queued writes stays, unless the
+   * last of its keys is written again: the queued write may be superseded and never published.
+   */
+  overtake(key?: string): void {
+    if (this.#queued === undefined) this.clear();
+    else if (key !== undefined && this.#queued.keys.delete(key) && this.#queued.keys.size === 0) this.clear();
   }
 
   clear(): void {

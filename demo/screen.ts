@@ -128,10 +128,10 @@ export class Screen {
     return () => this.#list.takeLostFocus({ preventScroll });
   }
 
-  /** Updates this tab and the others after a write. */
+  /** Updates this tab and the others after a write of a key, or after an operation on many entries. */
   async afterWrite(key?: string): Promise<void> {
     this.#session.notifyOtherTabs();
-    if (key !== undefined) for (const notice of Object.values(this.notices)) notice.overtake(key);
+    for (const notice of Object.values(this.notices)) notice.overtake(key);
     await (key === undefined ? this.refresh() : this.show(key));
   }
 

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Locator, Page } from "@playwright/test";
+import axe, { type AxeResults } from "axe-core";
 import { expect, test as base } from "./support/fixtures.ts";
 import { buildSite, startSite, type Site } from "./support/production/site.ts";
 
@@ -34,6 +35,11 @@ const test = base.extend<{ openDemo: (settings?: { server?: string; namespace?: 
   },
 });
 
+const DENIES_A = `authorization { users: [
+  { user: anyone, password: "", permissions: { publish: { deny: ["_kv.*.key.a"] } } }
+] }
+no_auth_user: anyone`;
+
 async function store(page: Page, key: string): Promise<void> {
   await page.locator("#key").fill(key);
   await page.locator("#value").fill("1");
@@ -43,6 +49,60 @@ async function store(page: Page, key: string): Promise<void> {
 function connection(page: Page): Locator {
   return page.locator("#connection");
 }
+
+test("the demo shows a refused write as rejected, and enables Retry and Discard only while there is one", async ({
+  openDemo,
+  startNats,
+}) => {
+  const server = await startNats({ config: DENIES_A });
+  const page = await openDemo({ server: server.wsUrl });
+  const [retry, discard] = [page.locator("#retry"), page.locator("#discard")];
+  await store(page, "b");
+  await expect(page.locator("#write-notice")).toHaveText("Published “b”.");
+  await expect(retry).toBeDisabled();
+  await expect(discard).toBeDisabled();
+  await discard.click({ force: true });
+  await expect(page.locator("#outbox-notice")).toHaveText("");
+
+  await store(page, "a");
+  await expect(page.locator("#write-notice")).toContainText("PUBLISH_REJECTED");
+  const option = page.getByRole("option", { name: "a", exact: false }).filter({ hasText: "rejected" });
+  await expect(option).toHaveCount(1);
+  await expect(option).not.toContainText("pending");
+  const fact = (term: string): Locator => page.locator("#details-metadata div").filter({ hasText: term }).locator("dd");
+  await expect(fact("Pending")).toHaveText("no");
+  await expect(fact("Rejected")).toHaveText("yes: the server refused this version");
+  await expect(page.locator("#outbox li")).toContainText("rejected");
+  await expect(retry).toBeEnabled();
+
+  await discard.press("Enter");
+  await expect(page.locator("#outbox-notice")).toHaveText("1 write discarded. The entries stay here.");
+  await expect(retry).toBeDisabled();
+  await expect(discard).toBeDisabled();
+  await expect(discard).toBeFocused();
+});
+
+test("axe finds no violation in the demo, with and without entries, in light and in dark colours", async ({ openDemo }) => {
+  const page = await openDemo();
+  await page.evaluate(axe.source);
+  const violations = (): Promise<string[]> =>
+    page.evaluate(async () => {
+      const { axe } = globalThis as unknown as { axe: { run(): Promise<AxeResults> } };
+      return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
+    });
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect(await violations(), `without entries, ${colorScheme}`).toEqual([]);
+  }
+  await page.getByRole("button", { name: "Store a dozen samples" }).click();
+  await expect(page.locator("#keys-notice")).toHaveText("Stored 12 entries.");
+  await page.getByRole("option").first().click();
+  await expect(page.locator("#details-key")).toBeVisible();
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect(await violations(), `with entries, ${colorScheme}`).toEqual([]);
+  }
+});
 
 test.describe("notices of the demo", () => {
   test("the demo reports a queued write and a queued delete until they are published", async ({
@@ -93,6 +153,26 @@ test.describe("notices of the demo", () => {
     await page.locator("#destroy").click();
     await page.locator("#confirm-yes").click();
     await expect(page.locator("#figures-notice")).toHaveText("The database was deleted. A new one is open.");
+    await expect(page.locator("#keys-notice")).toHaveText("");
+  });
+
+  test("the demo clears the notices about entries when the cache is cleared", async ({ openDemo }) => {
+    const page = await openDemo();
+    await page.getByRole("button", { name: "Store a dozen samples" }).click();
+    await expect(page.locator("#keys-notice")).toHaveText("Stored 12 entries.");
+    await page.locator("#clear").click();
+    await page.locator("#confirm-yes").click();
+    await expect(page.locator("#figures-notice")).toHaveText("Cleared.");
+    await expect(page.locator("#keys-notice")).toHaveText("");
+  });
+
+  test("the demo clears the notice about the samples when one of them is deleted", async ({ openDemo }) => {
+    const page = await openDemo();
+    await page.getByRole("button", { name: "Store a dozen samples" }).click();
+    await expect(page.locator("#keys-notice")).toHaveText("Stored 12 entries.");
+    await page.getByRole("option").first().click();
+    await page.locator("#details-delete").click();
+    await expect(page.locator("#details-notice")).toContainText("Deleted");
     await expect(page.locator("#keys-notice")).toHaveText("");
   });
 

@@ -1,8 +1,9 @@
-// Starts a NATS server and the demo, prints their addresses, and ends both on Ctrl-C.
+// Starts the demo, and a NATS server unless one runs. Prints their addresses, and ends what it has started on Ctrl-C.
 import { startDevServer } from "./lib/dev-server.mjs";
 import { ensurePackages } from "./lib/packages.mjs";
 import { root } from "./lib/root.mjs";
 import { onAskedToEnd } from "./lib/signals.mjs";
+import { startMessage } from "./lib/start-message.mjs";
 
 if (!(await ensurePackages())) {
   console.error("The npm packages could not be installed, see above.");
@@ -14,12 +15,7 @@ const server = await startDevServer();
 onAskedToEnd(() => void server.stop().then(() => process.exit(0)));
 const demo = await startDemo();
 
-console.log(`
-  Demo         ${demo}
-  NATS server  ${server.lines.join("\n").replaceAll("\n", `\n${" ".repeat(15)}`)}
-
-  Ctrl-C ends both.
-`);
+console.log(startMessage(demo, server));
 
 /** Resolves to the address of the demo. */
 async function startDemo() {

@@ -12,8 +12,8 @@ const MONITORING = 8222;
 const WITHOUT = "The demo runs without a server: its writes are queued and published when a server answers.";
 
 /**
- * The server for the demo: `lines` are for the user, `stop` ends the server if this process started it.
- * @typedef {{ lines: string[], stop: () => Promise<void> }} DevServer
+ * The server for the demo: `lines` are for the user. `stop` ends the server if this process has started it (`isOurs`).
+ * @typedef {{ lines: string[], isOurs: boolean, stop: () => Promise<void> }} DevServer
  */
 
 /**
@@ -55,6 +55,7 @@ export async function startDevServer() {
       ...taken(CLIENT, ports.client),
       ...taken(MONITORING, ports.monitoring),
     ],
+    isOurs: true,
     stop: async () => {
       stopping = true;
       child.kill("SIGTERM");
@@ -70,7 +71,7 @@ export async function startDevServer() {
  * @returns {DevServer}
  */
 function notOurs(...lines) {
-  return { lines, stop: async () => {} };
+  return { lines, isOurs: false, stop: async () => {} };
 }
 
 async function describeListener() {
