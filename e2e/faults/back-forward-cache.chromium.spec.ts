@@ -19,7 +19,7 @@ const test = base.extend<{ contextWithCache: BrowserContext }>({
 
 /** Goes back. (`page.goBack()` waits for a load that does not happen.) */
 const goBack = async (page: Page): Promise<void> => {
-  // The page may be gone before it answers.
+  // The page may be unloaded before it answers.
   await page.evaluate(() => history.back()).catch(() => {});
   const arrival = (): Promise<unknown> =>
     page
@@ -42,7 +42,7 @@ test("a page closes its connections and channels and empties its memory when it 
 }) => {
   const page = await visit(await context.newPage(), site.url);
   const other = await visit(await context.newPage(), site.url);
-  // An idle connection that lingers, a liveness lock, a channel, a database, and a wait for the other tab's liveness lock.
+  // The page now has an idle connection, a liveness lock, a channel, a database connection and a request for the other tab's liveness lock.
   await openStoreIn(page, { servers: nats.wsUrl, namespace, lingerMs: LONG_MS });
   await openStoreIn(other, { servers: nats.wsUrl, namespace });
   expect(await page.evaluate(async () => [await store.store("a", 1), await store.retrieve("a")])).toEqual([true, 1]);
@@ -50,17 +50,17 @@ test("a page closes its connections and channels and empties its memory when it 
 
   await page.goto(`${site.url}?elsewhere`);
   await expect.poll(async () => (await nats.connections()).openWebSockets, "connections of a page in the cache").toBe(0);
-  // The other page drains the outbox under a lock that it holds for a moment only.
+  // The other page may hold the drain lock for a moment.
   const locks = (): Promise<number | undefined> => other.evaluate(async () => (await navigator.locks.query()).held?.length);
   await expect.poll(locks, "liveness locks: the other page's only").toBeLessThanOrEqual(1);
   expect(await other.evaluate(() => store.store("a", 2))).toBe(true);
 
   await goBack(page);
-  expect(await page.evaluate(() => store.retrieve("a")), "what another tab wrote meanwhile").toBe(2);
+  expect(await page.evaluate(() => store.retrieve("a")), "the value that another tab has written").toBe(2);
   expect(await page.evaluate(() => store.store("a", 3))).toBe(true);
-  expect(await other.evaluate(() => store.retrieve("a")), "the channel is back").toBe(3);
+  expect(await other.evaluate(() => store.retrieve("a")), "the other page receives messages").toBe(3);
   expect(await other.evaluate(() => store.store("a", 4))).toBe(true);
-  await expect.poll(() => page.evaluate(() => store.retrieve("a")), "and hears").toBe(4);
+  await expect.poll(() => page.evaluate(() => store.retrieve("a")), "the page receives messages").toBe(4);
   expect((await wire.settled()).map(({ envelope }) => envelope?.value)).toEqual(["1", "2", "3", "4"]);
 });
 
@@ -90,12 +90,12 @@ test("another tab publishes the running writes of a page that enters the back/fo
   await link.mend();
   await goBack(page);
   expect(await page.evaluate(async () => [await store.retrieve("a"), await store.pendingWrites()])).toEqual([1, []]);
-  // True or false: the attempt that the page interrupted may count as failed.
+  // Resolves true or false: the interrupted attempt may count as failed.
   await page.evaluate(() => store.store("a", 2));
   await expect.poll(() => page.evaluate(async () => (await store.pendingWrites()).length)).toBe(0);
-  expect(await page.evaluate(() => underWay), "the call that was under way has settled").toEqual([expect.any(Boolean)]);
+  expect(await page.evaluate(() => underWay), "the running call has settled").toEqual([expect.any(Boolean)]);
   await wire.settled();
-  expect(wire.messages.at(-1)?.envelope?.value, "the newest comes last").toBe("2");
+  expect(wire.messages.at(-1)?.envelope?.value, "the newest value is published last").toBe("2");
 });
 
 declare global {

@@ -10,19 +10,19 @@ const DAY = 24 * HOUR;
 const YEAR = 365.25 * DAY;
 const JUMPS = { "1 h": HOUR, "7 days": 7 * DAY, "10 years": 10 * YEAR };
 
-/** Ways to see that an entry is gone: each by its result when it is. */
-const LOOKS: Record<string, { look: (page: Page) => Promise<unknown>; gone: unknown }> = {
-  retrieve: { look: (page) => page.evaluate(() => store.retrieve("key")), gone: undefined },
-  "retrieve past memory": { look: (page) => page.evaluate(() => store.retrieve("key", { useCache: false })), gone: undefined },
-  bulkRetrieve: { look: (page) => page.evaluate(() => store.bulkRetrieve(["key"]).then((found) => found.size)), gone: 0 },
-  exists: { look: (page) => page.evaluate(() => store.exists("key")), gone: false },
-  getMetadata: { look: (page) => page.evaluate(() => store.getMetadata("key")), gone: undefined },
-  listKeys: { look: (page) => page.evaluate(() => store.listKeys("key")), gone: [] },
-  "listKeys by tag": { look: (page) => page.evaluate(() => store.listKeys("*", { tag: "tag" })), gone: [] },
-  sweep: { look: (page) => page.evaluate(() => store.sweep().then(() => true)), gone: true },
+/** Calls that find an expired entry absent, and their results. */
+const READS: Record<string, { read: (page: Page) => Promise<unknown>; absent: unknown }> = {
+  retrieve: { read: (page) => page.evaluate(() => store.retrieve("key")), absent: undefined },
+  "retrieve from IndexedDB": { read: (page) => page.evaluate(() => store.retrieve("key", { useCache: false })), absent: undefined },
+  bulkRetrieve: { read: (page) => page.evaluate(() => store.bulkRetrieve(["key"]).then((found) => found.size)), absent: 0 },
+  exists: { read: (page) => page.evaluate(() => store.exists("key")), absent: false },
+  getMetadata: { read: (page) => page.evaluate(() => store.getMetadata("key")), absent: undefined },
+  listKeys: { read: (page) => page.evaluate(() => store.listKeys("key")), absent: [] },
+  "listKeys by tag": { read: (page) => page.evaluate(() => store.listKeys("*", { tag: "tag" })), absent: [] },
+  sweep: { read: (page) => page.evaluate(() => store.sweep().then(() => true)), absent: true },
 };
 
-async function mustBeGone(page: Page, when: string): Promise<void> {
+async function expectAbsent(page: Page, when: string): Promise<void> {
   const found = await page.evaluate(async () => ({
     retrieve: await store.retrieve("key"),
     cold: await store.retrieve("key", { useCache: false }),
@@ -45,7 +45,7 @@ for (const [jump, ms] of Object.entries(JUMPS)) {
     namespace,
   }) => {
     await installProbe(page);
-    for (const [index, [what, { look, gone }]] of Object.entries(LOOKS).entries()) {
+    for (const [index, [what, { read, absent }]] of Object.entries(READS).entries()) {
       for (const cacheSize of [0, 100]) {
         const options = {
           servers: nats.wsUrl,
@@ -57,19 +57,19 @@ for (const [jump, ms] of Object.entries(JUMPS)) {
         await openStoreIn(page, options);
         await page.evaluate(() => store.store("key", "value", { ttl: 1_800, tags: ["tag"] }));
         await page.evaluate((ms) => probe.moveClock(ms), ms);
-        expect(await look(page), what).toEqual(gone);
+        expect(await read(page), what).toEqual(absent);
         await page.evaluate((ms) => probe.moveClock(-ms), ms);
         const when = `after ${what}, with ${cacheSize} entries in memory`;
-        await mustBeGone(page, when);
+        await expectAbsent(page, when);
         await page.evaluate(() => store.close());
         await openStoreIn(page, options);
-        await mustBeGone(page, `${when}, opened anew`);
-        // And the key starts anew.
+        await expectAbsent(page, `${when}, in a new store`);
+        // The next write of the key has version 1.
         expect
           .soft(
             await page.evaluate(() =>
               store
-                .store("key", "anew")
+                .store("key", "new")
                 .then(() => store.getMetadata("key"))
                 .then((metadata) => metadata?.version),
             ),
@@ -89,11 +89,11 @@ for (const [jump, ms] of Object.entries(JUMPS)) {
     await page.evaluate((ms) => probe.moveClock(-ms), ms);
     expect(await page.evaluate(() => store.retrieve("key"))).toBe("value");
     expect(await page.evaluate(() => store.getMetadata("key").then((metadata) => metadata?.expiresAt?.getTime()))).toBe(expiresAt);
-    // Times go back with the clock, versions do not.
+    // Times go back with the clock. Versions do not.
     expect(await page.evaluate(() => store.store("key", "next"))).toBe(true);
     expect(await page.evaluate(() => store.getMetadata("key").then((metadata) => metadata?.version))).toBe(2);
     await page.evaluate((ms) => probe.moveClock(ms + 61_000), ms);
-    expect(await page.evaluate(() => store.exists("key"))).toBe(true); // it has no ttl now
+    expect(await page.evaluate(() => store.exists("key"))).toBe(true); // the last store had no ttl
   });
 
   test(`no unconfirmed write is lost by expiry when the clock jumps ${jump} ahead`, async ({
@@ -112,8 +112,8 @@ for (const [jump, ms] of Object.entries(JUMPS)) {
     await wire.waitFor(2);
     await link.cut();
     await page.evaluate(async () => {
-      await store.store("first", "waits", { ttl: 1 });
-      await store.store("third", "waits", { ttl: 1 });
+      await store.store("first", "unconfirmed", { ttl: 1 });
+      await store.store("third", "unconfirmed", { ttl: 1 });
       await store.delete("second");
       await store.store("fourth", "lives");
     });
@@ -136,7 +136,7 @@ for (const [jump, ms] of Object.entries(JUMPS)) {
       ),
     ).toEqual(before.map(({ key, version, operation }) => ({ key, version, operation })));
     await page.evaluate((ms) => probe.moveClock(-ms), ms);
-    // Back again nothing is revived, but for what never expired.
+    // After the clock has jumped back, expired entries stay absent.
     expect(await page.evaluate(() => store.listKeys())).toEqual(["fourth"]);
     expect(
       await page.evaluate(() => store.bulkRetrieve(["first", "second", "third", "fourth"]).then((found) => [...found.keys()])),
@@ -145,8 +145,12 @@ for (const [jump, ms] of Object.entries(JUMPS)) {
     await link.mend();
     await flushAll(page);
     const messages = (await wire.waitFor(2 + 4)).slice(2);
-    const told = messages.map(({ envelope }) => [envelope?.key, envelope?.operation, envelope?.metadata?.version ?? envelope?.version]);
-    expect(told.toSorted()).toEqual([
+    const published = messages.map(({ envelope }) => [
+      envelope?.key,
+      envelope?.operation,
+      envelope?.metadata?.version ?? envelope?.version,
+    ]);
+    expect(published.toSorted()).toEqual([
       ["first", "store", 2],
       ["fourth", "store", 1],
       ["second", "delete", 2],
@@ -166,7 +170,11 @@ test("no expired entry returns and versions stay in order when the clock jumps i
 }) => {
   await openStoreIn(page, { servers: nats.wsUrl, namespace, sweepIntervalMs: 0, lingerMs: 1_000, cacheSize: 2 });
   await installProbe(page);
-  const report = await page.evaluate(wander, { steps: byForm(1_000, 10_000), seed: random.int(0, 2 ** 31), jumps: Object.values(JUMPS) });
+  const report = await page.evaluate(storeReadAndJump, {
+    steps: byForm(1_000, 10_000),
+    seed: random.int(0, 2 ** 31),
+    jumps: Object.values(JUMPS),
+  });
   expect(report.failures).toEqual([]);
 
   const messages = await wire.settled();
@@ -179,8 +187,8 @@ test("no expired entry returns and versions stay in order when the clock jumps i
   expect(failures).toEqual([]);
 });
 
-/** In the page: stores, looks and jumps at random. A key that was absent is present only after it was stored again. */
-async function wander({ steps, seed, jumps }: { steps: number; seed: number; jumps: number[] }) {
+/** In the page: stores, reads and moves the clock at random. Checks that an absent key stays absent until it is stored again. */
+async function storeReadAndJump({ steps, seed, jumps }: { steps: number; seed: number; jumps: number[] }) {
   const random = probe.random(seed);
   const pick = <T>(list: readonly T[]): T => list[Math.floor(random() * list.length)] as T;
   const keys = ["a", "b", "c", "d"];
@@ -194,13 +202,13 @@ async function wander({ steps, seed, jumps }: { steps: number; seed: number; jum
       probe.moveClock(pick(jumps) * pick([1, -1]));
     } else if (choice < 0.5) {
       const ttl = pick([undefined, 1, 1_800, 86_400 * 3, 86_400 * 365]);
-      const alive = await store.exists(key);
+      const existed = await store.exists(key);
       const before = known.get(key);
       const confirmed = await store.store(key, step, ttl === undefined ? {} : { ttl });
       if (!confirmed) failures.push(`step ${step}: ${key} is not confirmed`);
       const metadata = await store.getMetadata(key);
-      // A ttl of a second may be over by now.
-      const version = alive && before !== undefined ? before.version + 1 : 1;
+      // The entry may have expired already, with a ttl of one second.
+      const version = existed && before !== undefined ? before.version + 1 : 1;
       if (metadata !== undefined && metadata.version !== version)
         failures.push(`step ${step}: ${key} has version ${metadata.version}, not ${version}`);
       (versions[key] ??= []).push(metadata?.version ?? version);
@@ -218,10 +226,10 @@ async function wander({ steps, seed, jumps }: { steps: number; seed: number; jum
       const value = await store.retrieve<number>(key, { useCache });
       const expected = known.get(key);
       if (value === undefined) {
-        if (expected !== undefined && expected.expiresAt > now + 1_000) failures.push(`step ${step}: ${key} is gone`);
+        if (expected !== undefined && expected.expiresAt > now + 1_000) failures.push(`step ${step}: ${key} is absent`);
         known.delete(key);
       } else if (expected === undefined) {
-        failures.push(`step ${step}: ${key} has come back with ${value}`);
+        failures.push(`step ${step}: ${key} is present again with ${value}`);
         known.set(key, { value, version: 0, expiresAt: Infinity });
       } else if (value !== expected.value) failures.push(`step ${step}: ${key} is ${value}, not ${expected.value}`);
     }

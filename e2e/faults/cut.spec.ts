@@ -6,20 +6,20 @@ import { expect, test, visit } from "../support/faults.ts";
 import type { Outcome as CallOutcome } from "../support/observer.ts";
 import type { Wire } from "../support/wire.ts";
 
-/** What the page says of one exchange that was cut. */
+/** The results of an exchange in the page. */
 interface ExchangeOutcome {
   store: CallOutcome<boolean>;
   delete: CallOutcome<boolean>;
   /** Keys of the `published` events so far. */
   published: string[];
-  /** Keys that still wait. */
+  /** Keys of pending writes. */
   pending: string[];
 }
 
-/** For calls that only the timeout can end. */
+/** The `timeoutMs` of calls that only the timeout ends. */
 const SHORT_MS = 1_000;
 const PONG = "PONG\r\n";
-/** So many exchanges that are not made good for at once fail a test; more would only take long. */
+/** After this many exchanges whose writes two flushes do not publish, the test flushes no more: it fails in any case. */
 const ENOUGH_LATE = 5;
 
 for (const direction of ["up", "down"] as const) {
@@ -50,14 +50,14 @@ for (const direction of ["up", "down"] as const) {
         if (!recorded.wasCut) neverCut.push(name);
 
         cutter.mend();
-        if (late.length < ENOUGH_LATE && !(await publishesAtOnce(page))) late.push(name);
-        // A page's failed attempts make Chromium hold back its next ones; and a store that is late would hold up the next.
+        if (late.length < ENOUGH_LATE && !(await publishesInTwoFlushes(page))) late.push(name);
+        // Chromium delays the connections of a page with many failed ones, and a late store would delay the next.
         if (index % 100 === 99 || late.at(-1) === name || late.length === ENOUGH_LATE) await visit(page, site.url);
       }
       await expectAllPublished(page, wire, { servers: cutter.wsUrl, namespace, names });
-      // The last bytes of a connection follow after the calls have ended.
+      // A cut in the last bytes of a connection comes after the calls have settled.
       expect(neverCut.length, `not cut: ${neverCut.join(", ")}`).toBeLessThan(names.length / 10);
-      expect(late, "not published by two flushes, on connections that nobody cuts").toEqual([]);
+      expect(late, "not published by two flushes on connections that are not cut").toEqual([]);
     });
   }
 }
@@ -75,7 +75,7 @@ test("an outbox record is kept when the server becomes silent in the middle of t
   const cutter = await openCutter(nats);
   const { down } = (await exchange(page, cutter, { namespace, timeoutMs: LONG_MS, name: "whole" })).recorded;
   const lastPong = down.toString("latin1").lastIndexOf(PONG);
-  // From the WebSocket's acceptance on: what a browser does before is for fault-server.spec.ts.
+  // Begins after the WebSocket handshake: fault-server.spec.ts tests the steps before.
   const accepted = down.indexOf("\r\n\r\n") + 4;
   const offsets = [accepted, accepted + 1, lastPong - 2, lastPong, lastPong + 2, lastPong + PONG.length - 1];
 
@@ -91,13 +91,13 @@ test("an outbox record is kept when the server becomes silent in the middle of t
     expectKept(outcome, recorded, name);
     expect(outcome.store.value, name).toBe(false);
     cutter.mend();
-    // The page goes, and the silent connection with it.
+    // Ends the silent connection.
     await visit(page, site.url);
   }
   await expectAllPublished(page, wire, { servers: cutter.wsUrl, namespace, names });
 });
 
-/** Stores one key and deletes another, together, with a store that has met no failure yet. */
+/** Stores one key and deletes another at the same time, with a new store. */
 async function exchange(
   page: Page,
   cutter: Cutter,
@@ -127,7 +127,7 @@ async function exchange(
 function expectKept(outcome: ExchangeOutcome, recorded: Exchange, name: string): void {
   expect(outcome.store.error ?? outcome.delete.error, `${name}: the writes are accepted`).toBeUndefined();
 
-  // The first PONG answers CONNECT's PING, the second says that the messages were read.
+  // The first PONG answers the PING of CONNECT. The second confirms the messages.
   const pongs = recorded.down.toString("latin1").split(PONG).length - 1;
   if (pongs >= 2) return;
   const keys = [`stored-${name}`, `deleted-${name}`];
@@ -136,8 +136,8 @@ function expectKept(outcome: ExchangeOutcome, recorded: Exchange, name: string):
   expect(outcome.store.value, `${name}: true without a PONG`).toBe(false);
 }
 
-/** Whether the store publishes what waits when told to. The first flush may join an attempt made on what was cut. */
-function publishesAtOnce(page: Page): Promise<boolean> {
+/** Whether two flushes publish the pending writes. The first one may join an attempt on the connection that was cut. */
+function publishesInTwoFlushes(page: Page): Promise<boolean> {
   return page.evaluate(async () => (await store.flush()).pending === 0 || (await store.flush()).pending === 0);
 }
 
@@ -161,7 +161,7 @@ async function expectAllPublished(
   }
 }
 
-/** After how many bytes to cut: all, or in the quick form every seventh (one way of cutting here, the other there) and the borders. */
+/** The numbers of bytes after which to cut: all, or in the quick form the borders and every fourteenth, at different numbers for the two ways of cutting. */
 function points(recorded: Exchange, direction: Direction, how: Cut["how"]): number[] {
   const { length } = recorded[direction];
   const all = Array.from({ length }, (_, index) => index + 1);
@@ -172,7 +172,7 @@ function points(recorded: Exchange, direction: Direction, how: Cut["how"]): numb
   );
 }
 
-/** Where something begins or ends, and one byte before and after. */
+/** The first and last byte of each protocol part, and the bytes beside them. */
 function borders(recorded: Exchange, direction: Direction): number[] {
   const bytes = recorded[direction];
   const ends = [...bytes.toString("latin1").matchAll(/\r\n\r\n|INFO |PONG\r\n/g)];

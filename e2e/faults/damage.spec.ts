@@ -4,7 +4,7 @@ import { freePorts } from "../support/ports.ts";
 import { installProbe, type Dump } from "../support/probe.ts";
 
 const FLIPS = byForm(200, 2_000);
-/** So many in one call into the page. */
+/** Flips in one call into the page. */
 const CHUNK = 50;
 
 test(`no read returns a wrong value when one stored bit is flipped, ${FLIPS} times`, async ({
@@ -17,13 +17,13 @@ test(`no read returns a wrong value when one stored bit is flipped, ${FLIPS} tim
 }) => {
   consoleGuard.allowFailedSockets();
   await installProbe(page);
-  const [nobody] = await freePorts(1);
-  await page.evaluate(fillDatabase, { servers: nats.wsUrl, nobody: `ws://127.0.0.1:${nobody}`, namespace });
+  const [unreachable] = await freePorts(1);
+  await page.evaluate(fillDatabase, { servers: nats.wsUrl, unreachable: `ws://127.0.0.1:${unreachable}`, namespace });
 
   const failures: string[] = [];
   const places = new Set<string>();
   for (let done = 0; done < FLIPS; done += CHUNK) {
-    const report = await page.evaluate(flipAndLook, {
+    const report = await page.evaluate(flipAndCheck, {
       servers: nats.wsUrl,
       namespace,
       seed: random.int(0, 2 ** 31),
@@ -35,20 +35,20 @@ test(`no read returns a wrong value when one stored bit is flipped, ${FLIPS} tim
   console.log(`${FLIPS} flips in ${places.size} kinds of places`);
   expect(failures).toEqual([]);
 
-  // Others may be told what is right, or something that they can tell is damaged.
+  // A published value is right, or its checksum shows the damage.
   const wrong: string[] = [];
   const right = await page.evaluate(() => damaged.wire);
   for (const { envelope, text } of await wire.settled()) {
     if (envelope?.operation !== "store") continue;
     const { key, value = "", metadata } = envelope;
-    const isRight = (right[key] ?? []).includes(value) || value.startsWith('"anew') || value === '"deleted below"';
+    const isRight = (right[key] ?? []).includes(value) || value.startsWith('"new') || value === '"deleted below"';
     if (!isRight && metadata?.checksum === (await sha256(value))) wrong.push(text);
   }
   expect(wrong).toEqual([]);
 });
 
 declare global {
-  /** What `fillDatabase` leaves in the page. */
+  /** In the page: the stored values, the database, and the payloads that may be published, from `fillDatabase`. */
   var damaged: { values: Map<string, unknown>; dump: Dump; wire: Record<string, string[]> };
 }
 
@@ -56,8 +56,16 @@ async function sha256(text: string): Promise<string> {
   return Buffer.from(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text))).toString("hex");
 }
 
-/** In the page: entries of every format, confirmed, queued, refused and deleted, as the library itself writes them. */
-async function fillDatabase({ servers, nobody, namespace }: { servers: string; nobody: string; namespace: string }): Promise<void> {
+/** In the page: writes entries of every format with the library: confirmed, queued, rejected and deleted ones. */
+async function fillDatabase({
+  servers,
+  unreachable,
+  namespace,
+}: {
+  servers: string;
+  unreachable: string;
+  namespace: string;
+}): Promise<void> {
   const values = new Map<string, unknown>();
   const sweepIntervalMs = 0;
   const compression = { thresholdBytes: 200 };
@@ -67,7 +75,7 @@ async function fillDatabase({ servers, nobody, namespace }: { servers: string; n
   };
 
   const online = new keystore.NASKeyStore({ servers, namespace, sweepIntervalMs, compression, timeoutMs: aids.LONG_MS });
-  // Keys that are one bit apart.
+  // A flipped bit can turn one of these keys into another.
   await put(online, "k0", { text: "naught", list: [1, 2, 3] }, { tags: ["even", "number"] });
   await put(online, "k1", "one", { format: "text" });
   await put(online, "k2", { two: 2 }, { ttl: 100_000 });
@@ -85,15 +93,15 @@ async function fillDatabase({ servers, nobody, namespace }: { servers: string; n
   await put(online, "k6", new Uint8Array(500).fill(6), { format: "binary" });
   await put(online, "k7", { seven: "7".repeat(500) }, { ttl: 50_000 });
   await put(online, "gone", "deleted below");
-  // Many that are written together lie in packs.
-  const many = Array.from({ length: 64 }, (_, n) => [`q${n}`, `packed ${n}`] as const);
+  // Enough entries for the library to write blocks.
+  const many = Array.from({ length: 64 }, (_, n) => [`q${n}`, `in a block ${n}`] as const);
   await online.bulkStore(many);
   for (const [key, value] of many) values.set(key, value);
   await online.close();
 
-  const offline = new keystore.NASKeyStore({ servers: nobody, namespace, sweepIntervalMs, compression });
-  await put(offline, "p0", { waits: true }, { tags: ["waiting"] });
-  await put(offline, "p1", "waits too", { format: "text", ttl: 100_000 });
+  const offline = new keystore.NASKeyStore({ servers: unreachable, namespace, sweepIntervalMs, compression });
+  await put(offline, "p0", { queued: true }, { tags: ["queued"] });
+  await put(offline, "p1", "queued too", { format: "text", ttl: 100_000 });
   await put(offline, "p2", new Uint8Array([1, 2]), { format: "binary" });
   await offline.bulkStore({ p3: 3, p4: "four", p5: [5] });
   for (const [key, value] of [
@@ -104,12 +112,12 @@ async function fillDatabase({ servers, nobody, namespace }: { servers: string; n
     values.set(key, value);
   await offline.delete("gone");
   values.delete("gone");
-  await put(offline, "refused", "by the server");
+  await put(offline, "rejected", "by the server");
   await offline.close();
 
   const dump = await probe.dump(namespace);
   for (const [, row] of dump.outbox as [IDBValidKey, { state: string; writes: { key: string }[] }][]) {
-    if (row.writes.some(({ key }) => key === "refused")) row.state = "rejected";
+    if (row.writes.some(({ key }) => key === "rejected")) row.state = "rejected";
   }
   const wire: Record<string, string[]> = {};
   interface Row {
@@ -124,8 +132,8 @@ async function fillDatabase({ servers, nobody, namespace }: { servers: string; n
   globalThis.damaged = { values, dump, wire };
 }
 
-/** In the page: flips a bit, asks everything of a new store, and makes the damage good; again and again. */
-async function flipAndLook({ servers, namespace, seed, count }: { servers: string; namespace: string; seed: number; count: number }) {
+/** In the page, `count` times: restores the database, flips one bit, and calls every operation of a new store. */
+async function flipAndCheck({ servers, namespace, seed, count }: { servers: string; namespace: string; seed: number; count: number }) {
   const random = probe.random(seed);
   const below = (limit: number): number => Math.floor(random() * limit);
   const { values, dump } = damaged;
@@ -145,7 +153,7 @@ async function flipAndLook({ servers, namespace, seed, count }: { servers: strin
     const at = below(text.length);
     return text.slice(0, at) + String.fromCharCode(text.charCodeAt(at) ^ (1 << below(16))) + text.slice(at + 1);
   };
-  /** Every place in a record where a bit can flip: values, names of fields, bytes. */
+  /** Adds every place in a record where a bit can flip: values, names of fields, bytes. */
   const leavesOf = (holder: Record<string, unknown>, name: string, path: string, leaves: Leaf[]): void => {
     const value = holder[name];
     const set = (changed: unknown): string => {
@@ -174,14 +182,14 @@ async function flipAndLook({ servers, namespace, seed, count }: { servers: strin
             const renamed = flipText(field);
             inner[renamed] = inner[field];
             delete inner[field];
-            return `${path}.${field} is called ${renamed}`;
+            return `${path}.${field} becomes ${renamed}`;
           },
         });
       }
     }
   };
 
-  /** The keys of an entry by itself, of a block, and of the list of a block's keys. */
+  /** The keys of a record: of a single entry, of a block, or of the list of a block's keys. */
   const keysUnder = ([place, record]: [IDBValidKey, unknown]): string[] => {
     if (typeof place === "string") return [place];
     const list: unknown = Array.isArray(record) ? record : (record as { keys?: unknown }).keys;
@@ -194,7 +202,7 @@ async function flipAndLook({ servers, namespace, seed, count }: { servers: strin
     const record = copy[table][below(copy[table].length)] as [IDBValidKey, unknown];
     const isEntry = table === "entries";
     const key = JSON.stringify(record[0]);
-    const hurt = new Set<string>(
+    const damagedKeys = new Set<string>(
       isEntry ? keysUnder(record) : (record[1] as { writes: { key: string }[] }).writes.map((write) => write.key),
     );
     const leaves: Leaf[] = [];
@@ -203,29 +211,29 @@ async function flipAndLook({ servers, namespace, seed, count }: { servers: strin
     const leaf = leaves[below(leaves.length)] as Leaf;
     const what = `${key} ${leaf.flip()}`;
     places.add(leaf.path);
-    if (isEntry) for (const at of keysUnder(record)) hurt.add(at);
-    const complain = (said: string): void => void failures.push(`${what}: ${said}`);
+    if (isEntry) for (const at of keysUnder(record)) damagedKeys.add(at);
+    const fail = (problem: string): void => void failures.push(`${what}: ${problem}`);
 
-    /** What a call gives; an error has to be a typed one. */
-    const ask = async <T>(call: string, work: () => Promise<T>): Promise<T | undefined> => {
+    /** The result of a call; undefined if it rejects. Any error other than a KeyStoreError is a failure. */
+    const attempt = async <T>(call: string, work: () => Promise<T>): Promise<T | undefined> => {
       try {
         return await work();
       } catch (error) {
         const code = (error as { code?: string }).code;
-        if (!(error instanceof keystore.KeyStoreError) || code === "CLOSED") complain(`${call} rejects with ${String(error)}`);
+        if (!(error instanceof keystore.KeyStoreError) || code === "CLOSED") fail(`${call} rejects with ${String(error)}`);
         return undefined;
       }
     };
-    const mustBeRight = (call: string, at: string, value: unknown): void => {
+    const checkValue = (call: string, at: string, value: unknown): void => {
       if (value !== undefined && !(values.has(at) && probe.same(value, values.get(at)))) {
-        complain(`${call} of ${JSON.stringify(at)} gives ${String(JSON.stringify(value)).slice(0, 80)}`);
+        fail(`${call} of ${JSON.stringify(at)} returns ${String(JSON.stringify(value)).slice(0, 80)}`);
       }
     };
 
     try {
       await probe.restore(namespace, copy);
     } catch (error) {
-      // Two records that claim one key cannot be in a database: the index is unique.
+      // A database cannot hold two records with the same key, because the index is unique.
       if ((error as Error).name !== "ConstraintError") throw error;
       continue;
     }
@@ -238,44 +246,44 @@ async function flipAndLook({ servers, namespace, seed, count }: { servers: strin
       cacheSize: random() < 0.5 ? 0 : 100,
     });
     const isKey = (at: string): boolean => at !== "" && !/\p{Surrogate}/u.test(at);
-    const keys = [...new Set([...values.keys(), "gone", ...hurt])].filter(isKey);
+    const keys = [...new Set([...values.keys(), "gone", ...damagedKeys])].filter(isKey);
 
     const readTwice = async (at: string): Promise<void> => {
-      const value = await ask("retrieve", () => store.retrieve(at));
-      mustBeRight("retrieve", at, value);
-      if (value === undefined && !hurt.has(at) && values.has(at)) complain(`nothing is left of ${at}`);
-      mustBeRight("retrieve past memory", at, await ask("retrieve past memory", () => store.retrieve(at, { useCache: false })));
+      const value = await attempt("retrieve", () => store.retrieve(at));
+      checkValue("retrieve", at, value);
+      if (value === undefined && !damagedKeys.has(at) && values.has(at)) fail(`${at} is absent`);
+      checkValue("retrieve from IndexedDB", at, await attempt("retrieve from IndexedDB", () => store.retrieve(at, { useCache: false })));
     };
     // The damaged entries one by one, then all entries in shared transactions.
-    for (const at of hurt) if (isKey(at)) await readTwice(at);
+    for (const at of damagedKeys) if (isKey(at)) await readTwice(at);
     await Promise.all(keys.map(readTwice));
-    for (const [at, value] of (await ask("bulkRetrieve", () => store.bulkRetrieve(keys))) ?? []) mustBeRight("bulkRetrieve", at, value);
-    for (const at of hurt) {
+    for (const [at, value] of (await attempt("bulkRetrieve", () => store.bulkRetrieve(keys))) ?? []) checkValue("bulkRetrieve", at, value);
+    for (const at of damagedKeys) {
       if (!isKey(at)) continue;
-      await ask("exists", () => store.exists(at));
-      await ask("getMetadata", () => store.getMetadata(at));
+      await attempt("exists", () => store.exists(at));
+      await attempt("getMetadata", () => store.getMetadata(at));
     }
-    await ask("listKeys", () => store.listKeys());
-    await ask("getStorageStats", () => store.getStorageStats());
-    await ask("sweep", () => store.sweep());
-    await ask("flush", () => store.flush());
-    // What is whole has been published, whatever stands beside it.
-    for (const { key: at, rejected } of (await ask("pendingWrites", () => store.pendingWrites())) ?? []) {
-      if (!rejected && !hurt.has(at)) complain(`${at} still waits after a flush`);
+    await attempt("listKeys", () => store.listKeys());
+    await attempt("getStorageStats", () => store.getStorageStats());
+    await attempt("sweep", () => store.sweep());
+    await attempt("flush", () => store.flush());
+    // Undamaged writes are published, although others are damaged.
+    for (const { key: at, rejected } of (await attempt("pendingWrites", () => store.pendingWrites())) ?? []) {
+      if (!rejected && !damagedKeys.has(at)) fail(`${at} is still pending after a flush`);
     }
 
-    // The store goes on: what is damaged can be stored anew, updated and deleted.
-    for (const at of ["fresh", ...[...hurt].slice(0, 3)]) {
+    // A damaged key can be stored, updated and deleted again.
+    for (const at of ["fresh", ...[...damagedKeys].slice(0, 3)]) {
       if (!isKey(at)) continue;
-      const anew = `anew ${n}`;
-      if ((await ask(`store anew ${at}`, () => store.store(at, anew))) === undefined) complain(`${at} cannot be stored anew`);
-      const read = await ask("retrieve anew", () => store.retrieve(at, { useCache: false }));
-      if (read !== anew) complain(`${at}, stored anew, gives ${JSON.stringify(read)}`);
-      await ask("update", () => store.update(at, `${anew} again`));
-      if ((await ask("delete", () => store.delete(at))) !== true) complain(`${at}, stored anew, cannot be deleted`);
-      if ((await ask("exists", () => store.exists(at))) !== false) complain(`${at}, deleted, exists`);
+      const value = `new ${n}`;
+      if ((await attempt(`store ${at} again`, () => store.store(at, value))) === undefined) fail(`${at} cannot be stored again`);
+      const read = await attempt("retrieve after store", () => store.retrieve(at, { useCache: false }));
+      if (read !== value) fail(`${at}, stored again, returns ${JSON.stringify(read)}`);
+      await attempt("update", () => store.update(at, `${value}, updated`));
+      if ((await attempt("delete", () => store.delete(at))) !== true) fail(`${at}, stored again, cannot be deleted`);
+      if ((await attempt("exists", () => store.exists(at))) !== false) fail(`${at} exists after its delete`);
     }
-    await ask("close", () => store.close());
+    await attempt("close", () => store.close());
   }
   return { failures, places: [...places] };
 }

@@ -9,13 +9,13 @@ import type { Wire } from "../support/wire.ts";
 const CALLS = ["store", "delete", "bulkStore", "ping", "flush", "close", "idle close"] as const;
 type Call = (typeof CALLS)[number];
 
-/** Short for calls that only the timeout can end. Otherwise longer than a test may take: no call may wait for it. */
+/** Short for calls that only the timeout ends, otherwise longer than the limit of a test: no such call may wait for the timeout. */
 const timeoutOf = (call: Call, { at, how }: Fault): number => (how === "silence" && !isServed(call, at) ? 400 : 600_000);
 
-/** What the page says of a call that met the fault. */
+/** The results of a call during the fault. */
 interface Outcome {
   call: CallOutcome<unknown>;
-  /** `key operation` of what waits afterwards, sorted; not after a close. */
+  /** Pending writes after the call, as `key operation`, sorted. Undefined after a close. */
   pending?: string[];
 }
 
@@ -33,7 +33,7 @@ for (const at of silences) {
     consoleGuard,
   }) => {
     consoleGuard.allowFailedSockets();
-    await meetFault({ page, wire, namespace, server: await startFaultServer(nats), fault: { at, how: "silence" } });
+    await callDuringFault({ page, wire, namespace, server: await startFaultServer(nats), fault: { at, how: "silence" } });
   });
 }
 
@@ -49,7 +49,7 @@ for (const code of codes) {
     consoleGuard.allowFailedSockets();
     const server = await startFaultServer(nats);
     for (const at of stagesOfClosing) {
-      await meetFault({ page, wire, namespace: `${namespace}-${at}`, server, fault: { at, how: code } });
+      await callDuringFault({ page, wire, namespace: `${namespace}-${at}`, server, fault: { at, how: code } });
     }
   });
 }
@@ -63,7 +63,7 @@ test("a store retries a server that closes connections immediately, and publishe
   consoleGuard,
 }) => {
   consoleGuard.allowFailedSockets();
-  await meetFault({ page, wire, namespace, server: await startFaultServer(nats), fault: { at: "accept", how: "hang-up" } });
+  await callDuringFault({ page, wire, namespace, server: await startFaultServer(nats), fault: { at: "accept", how: "hang-up" } });
 });
 
 test("a store connects to a server that works again although an earlier handshake still hangs", async ({
@@ -88,7 +88,7 @@ test("a store connects to a server that works again although an earlier handshak
   ).toBe(false);
   await server.faulted(0);
 
-  // Half-open, as when a network drops what belongs to old connections: nothing tells the browser.
+  // The old connection stays half-open: the browser gets no event.
   server.fault = undefined;
   await expect.poll(() => wire.messages.length, "published in the background").toBe(1);
 });
@@ -106,7 +106,7 @@ test("no call is delayed by an attempt that the server closed before INFO", asyn
   server.fault = { at: "open", how: 1001 };
   const stored = await page.evaluate(
     ([servers, namespace]) => {
-      // Longer than the test may take: the server has hung up, so there is nothing to wait for.
+      // Longer than the limit of the test: the store must not wait for the timeout, since the server has closed the connection.
       globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: 3_600_000 });
       return store.store("a", 1);
     },
@@ -119,8 +119,8 @@ test("no call is delayed by an attempt that the server closed before INFO", asyn
   await wire.waitFor(1);
 });
 
-/** Makes each call with a store that has met no failure yet, on a key that exists; then sees that all is published. */
-async function meetFault({
+/** Makes each call with a new store during the fault, then checks that a store on a working server publishes every write. */
+async function callDuringFault({
   page,
   wire,
   namespace,
@@ -149,23 +149,23 @@ async function meetFault({
     server.fault = undefined;
     await prepare(page, server, space, call);
     server.fault = fault;
-    const outcome = await meet(page, { servers: server.wsUrl, namespace: space, timeoutMs: timeoutOf(call, fault) }, call);
+    const outcome = await makeCall(page, { servers: server.wsUrl, namespace: space, timeoutMs: timeoutOf(call, fault) }, call);
 
-    // A server that goes wrong when the client closes has read everything before.
+    // A server that fails when the client closes has read all messages.
     const reads = fault.at === "close";
     const queued = reads ? [] : pendingAfter(call);
     check(() => expect(outcome.call.error, what).toBeUndefined());
     check(() => expect(outcome.call.value, what).toEqual(expectedValue(call, fault.at)));
-    if (outcome.pending !== undefined) check(() => expect(outcome.pending, `${what}: what waits`).toEqual(queued));
+    if (outcome.pending !== undefined) check(() => expect(outcome.pending, `${what}: pending writes`).toEqual(queued));
     if (call === CALLS[0]) {
       const sockets = (): Promise<unknown> => page.evaluate(() => observer.openSockets());
       await expect.poll(sockets, `${what}: sockets left`).toEqual({ connecting: 0, open: 0 }).catch(note);
     }
-    // As when the process dies: the next call must not wait behind a handshake that hangs; that is a test of its own.
+    // Ends handshakes that hang, as the end of the server process does. Another test leaves them open.
     server.hangUp();
     await withDeadline(server.idle(), () => `${what}: ${server.open} connections are left`);
     server.fault = undefined;
-    await makeGood(page, server, space);
+    await publishPending(page, server, space);
     await wire.settled();
     for (const [key, operation] of reads ? [] : writesOf(call)) {
       const messages = wire.messages.filter(({ subject }) => subject === `_kv.${space}.key.${key}`);
@@ -175,25 +175,25 @@ async function meetFault({
   expect(problems.join("\n\n"), `${problems.length} problems`).toBe("");
 }
 
-/** Something to delete, and where the call is to publish what waits, something that does. */
+/** Stores the entry that `delete` deletes, and queues the write that `flush` publishes. */
 async function prepare(page: Page, server: FaultServer, namespace: string, call: Call): Promise<void> {
   await page.evaluate(
     async ([servers, namespace, call]) => {
-      const well = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS });
-      if (!(await well.store("there", 1))) throw new Error("The server is not well");
-      await well.close();
+      const online = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS });
+      if (!(await online.store("there", 1))) throw new Error("The server does not work");
+      await online.close();
       if (call !== "flush") return;
-      // A client that reaches no server, without a socket.
+      // A store whose connection fails without a socket.
       const connect = (): Promise<never> => Promise.reject(new Error("Not now"));
-      const away = new keystore.NASKeyStore({ servers, namespace, connect });
-      await away.store("waiting", 1);
-      await away.close();
+      const offline = new keystore.NASKeyStore({ servers, namespace, connect });
+      await offline.store("waiting", 1);
+      await offline.close();
     },
     [server.wsUrl, namespace, call] as const,
   );
 }
 
-function meet(page: Page, options: { servers: string; namespace: string; timeoutMs: number }, call: Call): Promise<Outcome> {
+function makeCall(page: Page, options: { servers: string; namespace: string; timeoutMs: number }, call: Call): Promise<Outcome> {
   return page.evaluate(
     async ([options, call]): Promise<Outcome> => {
       const calls: Record<typeof call, () => Promise<unknown>> = {
@@ -233,17 +233,17 @@ function meet(page: Page, options: { servers: string; namespace: string; timeout
   );
 }
 
-async function makeGood(page: Page, server: FaultServer, namespace: string): Promise<void> {
+async function publishPending(page: Page, server: FaultServer, namespace: string): Promise<void> {
   const left = await page.evaluate(
     async ([servers, namespace]) => {
-      const well = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS });
-      const { pending } = await well.flush();
-      await well.close();
+      const online = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS });
+      const { pending } = await online.flush();
+      await online.close();
       return pending;
     },
     [server.wsUrl, namespace] as const,
   );
-  expect(left, `${namespace}: waits though the server is well`).toBe(0);
+  expect(left, `${namespace}: pending although the server works`).toBe(0);
 }
 
 /** Whether the server has served the call before it fails at a stage. */

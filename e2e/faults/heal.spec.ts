@@ -25,7 +25,7 @@ test.describe("versionchange", () => {
     await openStore(page, nats.wsUrl, namespace);
     expect(await page.evaluate(() => store.store("a", 1))).toBe(true);
 
-    // A newer release that wants to upgrade, and gives it up again.
+    // Requests an upgrade, as a newer release does, and aborts it.
     const other = await openPage();
     const outcomes = await other.evaluate(
       (name) =>
@@ -41,7 +41,7 @@ test.describe("versionchange", () => {
         }),
       `nas-keystore/${namespace}`,
     );
-    expect(outcomes, "the store let go at once").toEqual(["upgrade"]);
+    expect(outcomes, "the store closed its connection immediately").toEqual(["upgrade"]);
 
     expect(
       await page.evaluate(async () => [
@@ -101,23 +101,23 @@ test.describe("versionchange", () => {
 
 test.describe("a database that another tab keeps open", () => {
   test("a blocked upgrade rejects with the reason and succeeds after the other tab closes the database", async ({
-    page: holder,
+    page: holding,
     openPage,
     site,
     nats,
     namespace,
   }) => {
-    await openStore(holder, nats.wsUrl, namespace);
-    await holder.evaluate(async (name) => {
+    await openStore(holding, nats.wsUrl, namespace);
+    await holding.evaluate(async (name) => {
       await store.store("a", 1);
       await store.close();
-      // Some script that never lets go.
+      // A script that does not close its connection.
       const request = indexedDB.open(name);
       await new Promise((resolve) => (request.onsuccess = resolve));
       globalThis.held = request.result;
     }, `nas-keystore/${namespace}`);
 
-    // The next release: its schema has a higher version.
+    // A newer release, whose schema has a higher version.
     const newer = await openPage();
     await newer.addInitScript(() => {
       const open = IDBFactory.prototype.open;
@@ -129,7 +129,7 @@ test.describe("a database that another tab keeps open", () => {
     await openStore(newer, nats.wsUrl, namespace);
     for (const [attempt, why] of [
       ["first", /Another tab holds/],
-      ["second, which waits behind the first", /Another tab may hold/],
+      ["second, which waits for the first", /Another tab may hold/],
     ] as const) {
       const blocked = await newer.evaluate(() =>
         store.retrieve("a").catch((error: InstanceType<typeof keystore.KeyStoreError>) => [error.code, error.message]),
@@ -137,7 +137,7 @@ test.describe("a database that another tab keeps open", () => {
       expect.soft(blocked, `${attempt} call`).toEqual(["STORAGE_UNAVAILABLE", expect.stringMatching(why)]);
     }
 
-    await holder.evaluate(() => held.close());
+    await holding.evaluate(() => held.close());
     expect(await newer.evaluate(async () => [await store.retrieve("a"), await store.store("b", 1)])).toEqual([1, true]);
   });
 
@@ -167,13 +167,13 @@ test.describe("an open that fails", () => {
     }) => {
       await page.evaluate((failure) => {
         const open = IDBFactory.prototype.open;
-        globalThis.healOpen = () => void (IDBFactory.prototype.open = open);
+        globalThis.restoreOpen = () => void (IDBFactory.prototype.open = open);
         IDBFactory.prototype.open = () => {
-          // In private windows of some browsers.
+          // As in private windows of some browsers.
           if (failure === "is refused") throw new DOMException("Not here", "SecurityError");
           const error = new DOMException("Internal error opening backing store", "UnknownError");
           const request = { error } as IDBOpenDBRequest;
-          // Else as Safari has it at times: nothing ever comes.
+          // Otherwise no event is dispatched, as sometimes in Safari.
           if (failure === "fails with an event") setTimeout(() => request.onerror?.(new Event("error")));
           return request;
         };
@@ -192,11 +192,11 @@ test.describe("an open that fails", () => {
       );
       expect(calls.map(({ error }) => error)).toEqual(calls.map(() => "STORAGE_UNAVAILABLE"));
 
-      const healed = await page.evaluate(async () => {
-        healOpen();
+      const next = await page.evaluate(async () => {
+        restoreOpen();
         return [await store.store("a", 1), await store.retrieve("a", { useCache: false })];
       });
-      expect(healed, "the very next call").toEqual([true, 1]);
+      expect(next, "the next call").toEqual([true, 1]);
       expect(await wire.settled()).toHaveLength(1);
     });
   }
@@ -239,7 +239,7 @@ test("a database connection that the browser closes is reopened without an error
     const results: Record<string, unknown> = {};
     await store.ping();
     for (const [name, call] of Object.entries(calls)) {
-      // As Safari does behind one's back: the next transaction throws.
+      // As Safari closes it, without an event: the next transaction throws.
       (globalThis.held as IDBDatabase | undefined)?.close();
       results[name] = await call().catch((error: unknown) => String(error));
     }
@@ -264,7 +264,7 @@ test("a database connection that the browser closes is reopened without an error
   await wire.waitFor(5);
 });
 
-/** Has the browser clear the site's data. */
+/** Makes the browser clear the site's data. */
 async function clearSiteData(page: Page): Promise<void> {
   await page.evaluate((path) => fetch(path), CLEAR_SITE_DATA);
 }
@@ -284,15 +284,15 @@ test("a store dispatches `reset`, empties its memory and works when the site's d
   await clearSiteData(page);
 
   for (const each of [page, other]) {
-    // The browser tells each page by an event of its own.
-    await expect.poll(() => each.evaluate(() => store.getCacheStats().size), "what is in memory").toBe(0);
+    // The browser dispatches a separate event in each page.
+    await expect.poll(() => each.evaluate(() => store.getCacheStats().size), "entries in memory").toBe(0);
     expect(await each.evaluate(async () => [await store.retrieve("a"), await store.listKeys()])).toEqual([undefined, []]);
     await expect.poll(() => each.evaluate(() => resets.length)).toBe(1);
   }
   expect(await page.evaluate(async () => [await store.store("a", 2), await store.retrieve("a", { useCache: false })])).toEqual([true, 2]);
   expect(await other.evaluate(() => store.retrieve("a"))).toBe(2);
   const [first, second] = await wire.waitFor(2);
-  expect(second?.headers["Nats-Msg-Id"], "another write, though key and version are the same").not.toBe(first?.headers["Nats-Msg-Id"]);
+  expect(second?.headers["Nats-Msg-Id"], "another write with the same key and version").not.toBe(first?.headers["Nats-Msg-Id"]);
   expect(second?.envelope?.metadata?.version).toBe(1);
 });
 
@@ -327,5 +327,5 @@ declare global {
   var resets: string[];
   /** In the page: a database that a script keeps open, or that the store has opened last. */
   var held: IDBDatabase;
-  var healOpen: () => void;
+  var restoreOpen: () => void;
 }

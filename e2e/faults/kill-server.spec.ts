@@ -8,10 +8,10 @@ const KILLS = byForm(5, 20);
 const AT_ONCE = 8;
 
 /*
- * What `true` promises is that the server has read the message, no more: a subscriber of that very server is the witness.
- * Not JetStream: a server that is killed between its PONG and its stream's write has read what its stream lacks. A wire
- * dies with its server, so each start has a new one, and nobody gets to the server before that listens: the link is cut
- * until then. The kernel delivers what the server had written before it was killed, so the union of the wires is all.
+ * `true` means that the server has read the message, and no more. So a subscriber of the same server checks it, not JetStream: a server that is
+ * killed between its PONG and the write of its stream has read a message that its stream lacks. A subscription ends with its server, so
+ * each start of the server gets a new wire, and the link stays cut until that wire listens. The kernel delivers everything that the server wrote
+ * before the kill, so the wires together have every message.
  */
 test(`no write is lost and every call settles when the server is killed ${KILLS} times under load`, async ({
   page,
@@ -26,7 +26,7 @@ test(`no write is lost and every call settles when the server is killed ${KILLS}
   const server = await startNats();
   const link = await openLink(server);
   const wires: Wire[] = [await openWire(server)];
-  const heard = (): WireMessage[] => wires.flatMap(({ messages }) => messages);
+  const received = (): WireMessage[] => wires.flatMap(({ messages }) => messages);
   const ledger = new LoadLedger(AT_ONCE);
   const seed = `seed ${random.seed}`;
   const stepRandom = random.fork();
@@ -47,12 +47,12 @@ test(`no write is lost and every call settles when the server is killed ${KILLS}
   const load = page.evaluate(runLoad, AT_ONCE);
 
   for (let kill = 0; kill < KILLS; kill++) {
-    // Somewhere in the middle of the load.
+    // A random moment of the load.
     const wire = wires.at(-1)!;
     await wire.waitFor(wire.messages.length + random.int(1, 40));
     await server.kill();
     await link.cut();
-    // Calls that were under way end while it is down, and calls that began after the kill.
+    // Running calls and new calls settle while the server is down.
     await callsEnd(random.int(1, 3 * AT_ONCE));
     await server.restart();
     wires.push(await openWire(server));
@@ -63,20 +63,20 @@ test(`no write is lost and every call settles when the server is killed ${KILLS}
   await load;
   expect(ledger.errors, `${seed}: calls that failed`).toEqual([]);
 
-  // By itself, in the background.
+  // The store publishes them in the background.
   await expect
     .poll(() => page.evaluate(async () => (await store.getStorageStats()).pendingWrites), { message: `${seed}: pending` })
     .toBe(0);
   await wires.at(-1)!.settled();
-  expect(ledger.unread(heard()), `${seed}: acknowledged as read, but never read`).toEqual([]);
+  expect(ledger.unread(received()), `${seed}: acknowledged as read, but never read`).toEqual([]);
 
-  const held = await page.evaluate(
+  const entries = await page.evaluate(
     (keys) => Promise.all(keys.map(async (key) => [key, await store.retrieve<{ n: number }>(key, { useCache: false })] as const)),
     LOAD_KEYS,
   );
-  for (const [key, value] of held) {
-    expect(ledger.objection(key, value), seed).toBeUndefined();
-    const last = heard().findLast(({ envelope }) => envelope?.key === key)?.envelope;
+  for (const [key, value] of entries) {
+    expect(ledger.lossOf(key, value), seed).toBeUndefined();
+    const last = received().findLast(({ envelope }) => envelope?.key === key)?.envelope;
     expect(last?.operation === "store" ? last.value : undefined, `${seed}: last message of ${key}`).toBe(value && JSON.stringify(value));
   }
   test
@@ -96,7 +96,7 @@ test("a lost connection counts as one failure for all of its calls, so that the 
   const link = await openLink(nats);
   await page.evaluate(
     ([servers, namespace]) => {
-      // The first step is of five seconds then, and those after the fifth are of five minutes.
+      // Makes the first backoff step five seconds, and each one after the fifth five minutes.
       Math.random = () => 5;
       globalThis.store = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS, lingerMs: aids.LONG_MS });
       return store.ping();
@@ -105,7 +105,7 @@ test("a lost connection counts as one failure for all of its calls, so that the 
   );
   link.hang();
   await page.evaluate(async () => {
-    // One after another, so that each is published by itself.
+    // Each store is committed before the next one begins, so that each is published alone.
     const keys = Array.from({ length: 10 }, (_, index) => `key-${index}`);
     globalThis.underWay = Promise.resolve([]);
     for (const key of keys) {

@@ -6,18 +6,18 @@ import { openStoreIn, reload } from "../support/fixtures.ts";
 import { freePorts } from "../support/ports.ts";
 import { installProbe } from "../support/probe.ts";
 
-/** Resolves to the keys that are left once there are so many; evictions run in the background. */
-async function keysOnceThere(page: Page, count: number): Promise<string[]> {
+/** Resolves to the keys once there are `count` of them. Evictions run in the background. */
+async function keysOnceCounted(page: Page, count: number): Promise<string[]> {
   await expect.poll(() => page.evaluate(async () => (await store.listKeys()).length)).toBe(count);
   return page.evaluate(() => store.listKeys());
 }
 
-/** Whatever runs in the background has had its turn: `close` waits for it. */
+/** Closes the store. `close` waits for background work. */
 async function closeStore(page: Page): Promise<void> {
   await page.evaluate(() => store.close());
 }
 
-/** Reloads once a use of `k0` has been written: batches may take a while, but not as long as a page lives. */
+/** Reloads the page once the use of `k0` is in the database. Uses are written in batches. */
 async function reloadOnceWritten(page: Page, namespace: string, isUse: boolean): Promise<void> {
   await installProbe(page);
   const newest = (): Promise<string> =>
@@ -36,7 +36,7 @@ test("maxEntries evicts the least recently used entries exactly down to the limi
     for (let i = 0; i < 30; i++) await store.store(`k${String(i).padStart(2, "0")}`, i);
   });
   const newest = Array.from({ length: 10 }, (_, i) => `k${20 + i}`);
-  expect(await keysOnceThere(page, 10)).toEqual(newest);
+  expect(await keysOnceCounted(page, 10)).toEqual(newest);
   await closeStore(page);
 
   await openStoreIn(page, { servers: nats.wsUrl, namespace, sweepIntervalMs: 0 });
@@ -47,15 +47,15 @@ test("maxEntries evicts the least recently used entries exactly down to the limi
 
 test("maxBytes evicts entries only until the payloads fit", async ({ page, nats, namespace }) => {
   await openStoreIn(page, { servers: nats.wsUrl, namespace, maxBytes: 1_000, sweepIntervalMs: 0, lingerMs: 1_000 });
-  // 100 bytes each.
+  // Each entry has 100 bytes.
   await page.evaluate(async () => {
     for (let i = 0; i < 25; i++) await store.store(`k${String(i).padStart(2, "0")}`, "x".repeat(100), { format: "text" });
   });
-  expect(await keysOnceThere(page, 10)).toEqual(Array.from({ length: 10 }, (_, i) => `k${15 + i}`));
+  expect(await keysOnceCounted(page, 10)).toEqual(Array.from({ length: 10 }, (_, i) => `k${15 + i}`));
 
-  // One of 250 bytes takes the place of three.
+  // An entry of 250 bytes evicts three.
   await page.evaluate(() => store.store("large", "y".repeat(250), { format: "text" }));
-  expect(await keysOnceThere(page, 8)).toEqual(["k18", "k19", "k20", "k21", "k22", "k23", "k24", "large"]);
+  expect(await keysOnceCounted(page, 8)).toEqual(["k18", "k19", "k20", "k21", "k22", "k23", "k24", "large"]);
   await closeStore(page);
 
   await openStoreIn(page, { servers: nats.wsUrl, namespace });
@@ -66,7 +66,7 @@ test("a bulkStore far above the limit leaves exactly the limit", async ({ page, 
   const count = byForm(1_000, 10_000);
   await openStoreIn(page, { servers: nats.wsUrl, namespace, maxEntries: 50, sweepIntervalMs: 0 });
   await page.evaluate((count) => store.bulkStore(Array.from({ length: count }, (_, i): [string, number] => [`k${i}`, i])), count);
-  const left = await keysOnceThere(page, 50);
+  const left = await keysOnceCounted(page, 50);
   await closeStore(page);
   await openStoreIn(page, { servers: nats.wsUrl, namespace });
   expect(await page.evaluate(() => store.listKeys())).toEqual(left);
@@ -75,9 +75,10 @@ test("a bulkStore far above the limit leaves exactly the limit", async ({ page, 
 
 const USES: Record<string, (page: Page) => Promise<unknown>> = {
   "a retrieve from memory": (page) => page.evaluate(() => store.retrieve("k0")),
-  "a retrieve past memory": (page) => page.evaluate(() => store.retrieve("k0", { useCache: false })),
+  "a retrieve from IndexedDB": (page) => page.evaluate(() => store.retrieve("k0", { useCache: false })),
   "a bulkRetrieve": (page) => page.evaluate(() => store.bulkRetrieve(["k0"]).then((found) => found.size)),
-  "a bulkRetrieve past memory": (page) => page.evaluate(() => store.bulkRetrieve(["k0"], { useCache: false }).then((found) => found.size)),
+  "a bulkRetrieve from IndexedDB": (page) =>
+    page.evaluate(() => store.bulkRetrieve(["k0"], { useCache: false }).then((found) => found.size)),
   "an update": (page) => page.evaluate(() => store.update("k0", "updated")),
 };
 const NO_USES: Record<string, (page: Page) => Promise<unknown>> = {
@@ -102,14 +103,14 @@ for (const [whether, then] of [
       await then(page, options.namespace, what in USES);
       if (whether !== "at once") await openStoreIn(page, options);
       await page.evaluate(() => store.store("k5", "value 5"));
-      const left = await keysOnceThere(page, 5);
+      const left = await keysOnceCounted(page, 5);
       expect.soft(left, what).toEqual(what in USES ? ["k0", "k2", "k3", "k4", "k5"] : ["k1", "k2", "k3", "k4", "k5"]);
     }
   });
 }
 
 test("the least recently used entry is evicted first, independent of the number of uses", async ({ page, nats, namespace, random }) => {
-  // The library against a list that is kept by hand.
+  // Compares the library with a list of keys in the order of use.
   const options = { servers: nats.wsUrl, namespace, maxEntries: 8, sweepIntervalMs: 0, lingerMs: 1_000, cacheSize: 4 };
   await openStoreIn(page, options);
   let used: string[] = [];
@@ -119,13 +120,13 @@ test("the least recently used entry is evicted first, independent of the number 
     const choice = random.next();
     if (choice < 0.5) {
       const value = await page.evaluate((key) => store.retrieve(key), key);
-      expect(value !== undefined, `step ${step}: ${key} is there`).toBe(used.includes(key));
+      expect(value !== undefined, `step ${step}: ${key} exists`).toBe(used.includes(key));
       if (value !== undefined) use(key);
     } else if (choice < 0.9) {
       expect(await page.evaluate(([key, step]) => store.store(key, step + 1), [key, step] as const)).toBe(true);
       use(key);
       used = used.slice(-8);
-      await keysOnceThere(page, used.length);
+      await keysOnceCounted(page, used.length);
     } else {
       await closeStore(page);
       if (choice < 0.95) await reload(page);
@@ -156,24 +157,24 @@ test("no unconfirmed entry is evicted, and the entries above the limit are evict
     for (let i = 0; i < 20; i++) await store.store(`new${String(i).padStart(2, "0")}`, "x".repeat(50));
     await store.delete("absent");
   });
-  // What is confirmed makes room; what is not stays, however much it is.
-  const waiting = Array.from({ length: 20 }, (_, i) => `new${String(i).padStart(2, "0")}`);
-  expect(await keysOnceThere(page, 20)).toEqual(waiting);
+  // Confirmed entries are evicted. Unconfirmed entries stay, although they exceed the limit.
+  const unconfirmed = Array.from({ length: 20 }, (_, i) => `new${String(i).padStart(2, "0")}`);
+  expect(await keysOnceCounted(page, 20)).toEqual(unconfirmed);
   await reload(page);
   await openStoreIn(page, options);
   await page.evaluate(() => store.retrieve("new00"));
-  expect(await page.evaluate(() => store.listKeys())).toEqual(waiting);
+  expect(await page.evaluate(() => store.listKeys())).toEqual(unconfirmed);
   expect(await page.evaluate(() => store.pendingWrites())).toHaveLength(21);
   await closeStore(page);
   await openStoreIn(page, options);
-  expect(await page.evaluate(() => store.listKeys())).toEqual(waiting);
+  expect(await page.evaluate(() => store.listKeys())).toEqual(unconfirmed);
 
   await link.mend();
   await flushAll(page);
   await wire.waitFor(5 + 21);
-  expect(new Set(wire.messages.slice(5).map(({ envelope }) => envelope?.key))).toEqual(new Set([...waiting, "absent"]));
-  // 52 bytes each: three fit.
-  expect(await keysOnceThere(page, 3)).toHaveLength(3);
+  expect(new Set(wire.messages.slice(5).map(({ envelope }) => envelope?.key))).toEqual(new Set([...unconfirmed, "absent"]));
+  // Each entry has 52 bytes, so three fit.
+  expect(await keysOnceCounted(page, 3)).toHaveLength(3);
   await closeStore(page);
   await openStoreIn(page, { ...options, maxEntries: 1_000, maxBytes: 1_000_000 });
   const left = await page.evaluate(() => store.listKeys());
@@ -191,7 +192,7 @@ test("expired entries are evicted before live entries", async ({ page, nats, nam
     await store.store("lives3", 3);
     await store.store("lives4", 4);
   });
-  expect(await keysOnceThere(page, 5)).toEqual(["lives0", "lives1", "lives2", "lives3", "lives4"]);
+  expect(await keysOnceCounted(page, 5)).toEqual(["lives0", "lives1", "lives2", "lives3", "lives4"]);
   await closeStore(page);
   await openStoreIn(page, { servers: nats.wsUrl, namespace });
   expect(await page.evaluate(() => store.listKeys())).toHaveLength(5);
@@ -202,12 +203,12 @@ test("several tabs together evict exactly down to the limit", async ({ page, ope
   const pages = [page, await openPage(), await openPage()];
   for (const tab of pages) await openStoreIn(tab, options);
   await page.evaluate(() => store.bulkStore(Array.from({ length: 10 }, (_, i): [string, number] => [`a${i}`, i])));
-  // Each tab knows by now what the database holds.
+  // After its first write, each tab counts the entries of the database.
   for (const tab of pages) await tab.evaluate(() => store.store("a0", "again"));
   const rounds = byForm(20, 200);
   for (let round = 0; round < rounds; round++) {
     await pages[round % 3]!.evaluate((round) => store.store(`b${round}`, round), round);
-    await keysOnceThere(page, 10);
+    await keysOnceCounted(page, 10);
   }
   for (const tab of pages) await closeStore(tab);
   await openStoreIn(page, { servers: nats.wsUrl, namespace });
@@ -228,7 +229,7 @@ test("three tabs that write at the same time leave exactly the limit", async ({ 
       ),
     ),
   );
-  await keysOnceThere(page, 20);
+  await keysOnceCounted(page, 20);
   for (const tab of pages) await closeStore(tab);
   await openStoreIn(page, { servers: nats.wsUrl, namespace });
   expect(await page.evaluate(() => store.listKeys())).toHaveLength(20);
@@ -244,7 +245,7 @@ test("no tab returns an evicted key from memory", async ({ page, openPage, nats,
   await page.evaluate(async () => {
     for (const key of ["b", "c", "d"]) await store.store(key, 1);
   });
-  await keysOnceThere(page, 3);
+  await keysOnceCounted(page, 3);
   expect(await page.evaluate(() => store.retrieve("a"))).toBeUndefined();
   await expect.poll(() => other.evaluate(() => store.retrieve("a"))).toBeUndefined();
 });
@@ -316,8 +317,8 @@ test("getStorageStats returns the browser's quota and usage", async ({ page, nat
 
 test("getStorageStats omits quota and usage when the browser refuses an estimate", async ({ page, namespace, consoleGuard }) => {
   consoleGuard.allowFailedSockets();
-  const [nobody] = await freePorts(1);
-  await openStoreIn(page, { servers: `ws://127.0.0.1:${nobody}`, namespace });
+  const [unreachable] = await freePorts(1);
+  await openStoreIn(page, { servers: `ws://127.0.0.1:${unreachable}`, namespace });
   await page.evaluate(() => {
     StorageManager.prototype.estimate = () => Promise.reject(new TypeError("no"));
   });
@@ -326,6 +327,6 @@ test("getStorageStats omits quota and usage when the browser refuses an estimate
 });
 
 declare global {
-  /** How often persistence was asked for. */
+  /** The number of requests for persistence. */
   var asked: number;
 }

@@ -4,7 +4,7 @@ import { expect, test } from "../support/faults.ts";
 import { flushAll } from "../support/flush-all.ts";
 import { openStoreIn } from "../support/fixtures.ts";
 import { installProbe } from "../support/probe.ts";
-import { look, quotaTests } from "../support/quota.ts";
+import { check, quotaTests } from "../support/quota.ts";
 
 const MIB = 2 ** 20;
 
@@ -14,8 +14,8 @@ interface Quota {
 }
 
 /**
- * Must be set low before the page's first write: Chromium remembers for half a minute how much room there was. It looks
- * again only when a write does not fit into that.
+ * Must be set before the page's first write: Chromium caches the free space for half a minute, and measures it again only for a write that does
+ * not fit.
  */
 async function quotaOf(page: Page): Promise<Quota> {
   const devtools: CDPSession = await page.context().newCDPSession(page);
@@ -37,7 +37,7 @@ test("a bulkStore that exceeds the quota names the keys that it committed before
   const quota = await quotaOf(page);
   await quota.set(2 * MIB);
   await installProbe(page);
-  // Each slice is confirmed only after the call, so that none makes room for the next.
+  // The slices are confirmed only after the call, so that no slice can be evicted for the next.
   await openStoreIn(page, { servers: nats.wsUrl, namespace, sweepIntervalMs: 0, lingerMs: 1_000 });
   const refusal = await page.evaluate(async () => {
     const items = Array.from({ length: 40 }, (_, i): [string, Uint8Array] => [
@@ -49,11 +49,11 @@ test("a bulkStore that exceeds the quota names the keys that it committed before
   if (refusal !== undefined) {
     expect(refusal).toMatchObject({ code: "QUOTA_EXCEEDED", isKeyStoreError: true });
     const named = (refusal.results ?? []).map(([key]) => key);
-    // Each entry that exists is named among the results. Named ones may have been evicted since.
-    const there = await page.evaluate(() => store.listKeys());
-    for (const key of there) expect(named).toContain(key);
+    // The results name every entry that exists. A named entry may have been evicted.
+    const keys = await page.evaluate(() => store.listKeys());
+    for (const key of keys) expect(named).toContain(key);
   }
-  const { failures } = await page.evaluate(look, namespace);
+  const { failures } = await page.evaluate(check, namespace);
   expect(failures).toEqual([]);
 });
 
@@ -65,7 +65,7 @@ test("each write near the quota is stored completely or not at all", async ({ pa
   const typed = /^(?:true|false|QUOTA_EXCEEDED)$/;
   for (let round = 0; round < byForm(12, 120); round++) {
     await quota.set(random.pick([1, 2, 3, 5]) * MIB);
-    // Small and large ones at once, many on the same keys.
+    // Small and large entries at the same time, several with the same key.
     const outcomes = await page.evaluate(
       async (prefix) => {
         const store1 = (key: string, bytes: number): Promise<string> =>
@@ -81,7 +81,7 @@ test("each write near the quota is stored completely or not at all", async ({ pa
       `r${round % 5}-`,
     );
     for (const outcome of outcomes) expect(outcome, `round ${round}`).toMatch(typed);
-    expect((await page.evaluate(look, namespace)).failures, `round ${round}`).toEqual([]);
+    expect((await page.evaluate(check, namespace)).failures, `round ${round}`).toEqual([]);
   }
   await quota.set(undefined);
   await flushAll(page);

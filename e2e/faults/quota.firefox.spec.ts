@@ -2,11 +2,11 @@ import type { Page } from "@playwright/test";
 import { test as base, visit } from "../support/faults.ts";
 import { quotaTests } from "../support/quota.ts";
 
-/** About a twentieth of the room: Firefox gives a site at least 10 MiB, however low the limit for all sites is. */
+/** About a twentieth of the quota: Firefox gives a site at least 10 MiB, even if the limit for all sites is lower. */
 const PAYLOAD = 500_000;
 
 const test = base.extend<{ page: Page }>({
-  /** A page in a Firefox with little room. */
+  /** A page in a Firefox with a small quota. */
   page: async ({ playwright, launchOptions, site, consoleGuard }, use) => {
     await using browser = await playwright.firefox.launch({
       ...launchOptions,

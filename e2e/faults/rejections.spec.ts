@@ -10,7 +10,7 @@ const DENIED = KEYS.filter((_, i) => i % 10 === 9);
 const CREDENTIALS = { user: "page", pass: "page-secret" };
 const ADMIN = { user: "admin", pass: "admin-secret" };
 
-/** A server on which the page's user may publish below its namespace, but to these keys. */
+/** A server on which the page's user may publish every key of the namespace except these. */
 function permitting(namespace: string, denied: readonly string[]): NatsServerOptions {
   const deny = denied.map((key) => `"_kv.${namespace}.key.${key}"`).join(", ");
   return {
@@ -34,7 +34,7 @@ test(`exactly the denied writes of ${WRITES} are rejected when every tenth is de
   await openStoreIn(page, { servers: server.wsUrl, namespace, connection: CREDENTIALS, lingerMs: 1_000 });
   const outcomes = await page.evaluate(async (keys) => {
     const outcomes: Record<string, string[]> = {};
-    // Ten at a time, so that refused and accepted ones share a flush.
+    // Ten at a time, so that rejected and accepted writes share a flush.
     for (let at = 0; at < keys.length; at += 10) {
       await Promise.all(
         keys.slice(at, at + 10).map(async (key) => {
@@ -71,7 +71,7 @@ test(`exactly the denied writes of ${WRITES} are rejected when every tenth is de
     pendingWrites: 0,
     rejectedWrites: DENIED.length,
   });
-  // The entries are here, and what was refused is not tried again by itself.
+  // The entries are kept, and rejected writes are not retried automatically.
   expect(await page.evaluate((keys) => store.bulkRetrieve(keys).then((found) => found.size), KEYS)).toBe(WRITES);
   expect(await page.evaluate(() => store.flush())).toEqual({ published: 0, pending: 0, rejected: DENIED.length });
   await page.evaluate(() => store.close());
@@ -79,7 +79,7 @@ test(`exactly the denied writes of ${WRITES} are rejected when every tenth is de
   expect(await page.evaluate(() => store.flush())).toEqual({ published: 0, pending: 0, rejected: DENIED.length });
   expect((await keysOf()).toSorted()).toEqual(allowed);
 
-  // Tried again in vain they are refused again, one event each.
+  // A retry that the server rejects dispatches one event for each write.
   expect(await page.evaluate(() => store.retryRejected())).toBe(DENIED.length);
   await page.evaluate((count) => aids.happened("rejected", count), DENIED.length);
   expect(await page.evaluate(() => store.flush())).toEqual({ published: 0, pending: 0, rejected: DENIED.length });
@@ -107,7 +107,7 @@ test("retryRejected and discardRejected handle one key or all keys and keep the 
   const denied = ["a", "b", "c", "d"];
   const server = await startNats(permitting(namespace, denied));
   await openStoreIn(page, { servers: server.wsUrl, namespace, connection: CREDENTIALS });
-  const waiting = (): Promise<string[]> => page.evaluate(async () => (await store.pendingWrites()).map(({ key }) => key).toSorted());
+  const rejectedKeys = (): Promise<string[]> => page.evaluate(async () => (await store.pendingWrites()).map(({ key }) => key).toSorted());
   expect(await page.evaluate(() => store.bulkStore({ a: 1, b: 2, c: 3, d: 4, fine: 5 }).then((results) => [...results]))).toEqual([
     ["a", false],
     ["b", false],
@@ -115,7 +115,7 @@ test("retryRejected and discardRejected handle one key or all keys and keep the 
     ["d", false],
     ["fine", true],
   ]);
-  expect(await waiting()).toEqual(denied);
+  expect(await rejectedKeys()).toEqual(denied);
   expect(await page.evaluate(() => store.retryRejected("fine"))).toBe(0);
   expect(await page.evaluate(() => store.discardRejected("absent"))).toBe(0);
 
@@ -123,17 +123,17 @@ test("retryRejected and discardRejected handle one key or all keys and keep the 
   const wire = await openWire(server, ADMIN);
   expect(await page.evaluate(() => store.retryRejected("b"))).toBe(1);
   await wire.waitFor(1);
-  await expect.poll(waiting).toEqual(["a", "c", "d"]);
+  await expect.poll(rejectedKeys).toEqual(["a", "c", "d"]);
   expect(await page.evaluate(() => store.discardRejected("c"))).toBe(1);
-  expect(await waiting()).toEqual(["a", "d"]);
+  expect(await rejectedKeys()).toEqual(["a", "d"]);
   expect(await page.evaluate(() => store.discardRejected())).toBe(2);
-  expect(await waiting()).toEqual([]);
+  expect(await rejectedKeys()).toEqual([]);
   expect(await page.evaluate(() => store.getStorageStats())).toMatchObject({ entries: 5, pendingWrites: 0, rejectedWrites: 0 });
   expect(await page.evaluate(() => store.bulkRetrieve(["a", "b", "c", "d", "fine"]).then((found) => [...found.values()]))).toEqual([
     1, 2, 3, 4, 5,
   ]);
   expect(await page.evaluate(() => store.getMetadata("a").then((metadata) => metadata?.pending))).toBe(false);
-  // What was given up is not sent, now or after a reload.
+  // Discarded writes are not sent, not even after a reload.
   await reload(page);
   await openStoreIn(page, { servers: server.wsUrl, namespace, connection: CREDENTIALS });
   expect(await page.evaluate(() => store.flush())).toEqual({ published: 0, pending: 0, rejected: 0 });
@@ -162,7 +162,7 @@ test("a rejected delete is kept, retried and discarded as a rejected store is", 
   const [message] = await wire.waitFor(1);
   expect(message?.envelope).toMatchObject({ operation: "delete", key: "a", version: 2 });
   await expect.poll(() => page.evaluate(() => store.pendingWrites())).toEqual([]);
-  // A delete that was given up leaves nothing of the key, which starts anew.
+  // A discarded delete removes the tombstone, so that versions begin at 1 again.
   await page.evaluate(() => store.bulkStore({ a: 3, b: 4 }));
   expect(await page.evaluate(async () => [(await store.getMetadata("a"))?.version, (await store.getMetadata("b"))?.version])).toEqual([
     1, 1,
@@ -182,13 +182,13 @@ test("a rejected write blocks no other write, and a newer version replaces it", 
   });
   expect(codes).toEqual(["PUBLISH_REJECTED", "PUBLISH_REJECTED", "PUBLISH_REJECTED"]);
   expect((await wire.settled()).map(({ envelope }) => envelope?.value)).toEqual(["1", "2", "3"]);
-  // One row, and one write, for the newest.
+  // Only the newest write is left.
   expect(await page.evaluate(() => store.pendingWrites())).toMatchObject([{ key: "a", version: 3, rejected: true }]);
   expect(await page.evaluate(() => store.getStorageStats())).toMatchObject({ pendingWrites: 0, rejectedWrites: 1 });
 
   await server.restart(permitting(namespace, []));
   const later = await openWire(server, ADMIN);
-  // The newer version is sent without retryRejected, and nothing is left of the refused ones.
+  // The newer version is sent without retryRejected, and supersedes the rejected one.
   expect(await page.evaluate(() => store.store("a", 4))).toBe(true);
   expect(await page.evaluate(() => store.pendingWrites())).toEqual([]);
   expect(await page.evaluate(() => store.retryRejected())).toBe(0);
@@ -238,14 +238,14 @@ test("only a message over the server's limit is rejected, and it is kept", async
   const wire = await openWire(server);
   const link = await openLink(server);
   await link.cut();
-  // The store has never heard of the server's limit.
+  // The store does not know the server's limit yet.
   await openStoreIn(page, { servers: link.wsUrl, namespace });
   await page.evaluate(() => store.bulkStore({ small: 1, large: "x".repeat(5_000), little: 2 }));
   await link.mend();
   await flushAll(page);
   await wire.waitFor(2);
   expect(await page.evaluate(() => store.pendingWrites())).toMatchObject([{ key: "large", rejected: true }]);
-  // From now on it knows.
+  // The store knows the limit from its first connection on.
   expect(await page.evaluate(() => aids.refusalOf(() => store.store("larger", "x".repeat(5_000))))).toMatchObject({
     code: "PAYLOAD_TOO_LARGE",
   });

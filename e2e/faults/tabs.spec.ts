@@ -34,7 +34,7 @@ test.describe("coherence of tabs", () => {
       await change(page);
       for (const tab of tabs) {
         await expect.poll(() => tab.evaluate(() => store.retrieve("key"))).toBe(then);
-        // And never again.
+        // No later read returns the old value.
         const seen = await tab.evaluate(async () => {
           const values = new Set<unknown>();
           for (let i = 0; i < 50; i++) values.add(await store.retrieve("key"));
@@ -55,7 +55,7 @@ test.describe("coherence of tabs", () => {
         for (let before = 0, now = 0; now < last; before = now) {
           now = (await store.retrieve<number>("key")) ?? 0;
           if (now < before) wentBack.push(`${before} → ${now}`);
-          // Lets notices in, and cold reads overlap.
+          // Lets messages of other tabs arrive, and reads from IndexedDB overlap.
           if (now === before) await new Promise((resolve) => setTimeout(resolve, 0));
         }
         return wentBack;
@@ -64,7 +64,7 @@ test.describe("coherence of tabs", () => {
     await page.evaluate(async (writes) => {
       for (let i = 1; i <= writes; i++) await store.store("key", i);
     }, writes);
-    // They end when they have seen the last one.
+    // The readers end when they have read the last value.
     expect(await Promise.all(reading)).toEqual([[], []]);
   });
 

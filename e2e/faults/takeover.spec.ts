@@ -29,7 +29,7 @@ test("a tab does not publish the running writes of a live tab", async ({
     await store.flush();
   });
   await wire.settled();
-  expect(publishedOf(wire), "what another tab sends").toEqual({});
+  expect(publishedOf(wire), "writes that another tab is sending").toEqual({});
 
   await link.mend();
   expect(await ended()).toEqual([true, ...Array.from({ length: 10 }, () => true)]);
@@ -91,13 +91,13 @@ for (const missing of [["locks"], ["BroadcastChannel"], ["locks", "BroadcastChan
       pending: [],
     });
 
-    // Queued, and published when the server is back.
+    // The write is queued, and published when the server is reachable again.
     await link.cut();
     expect(await page.evaluate(() => store.store("a", 3))).toBe(false);
     await link.mend();
     expect(await page.evaluate(() => store.flush())).toMatchObject({ pending: 0, rejected: 0 });
 
-    // Under way when the page goes: its next store publishes it, at its start.
+    // The write is running at the reload. The next store of the page publishes it.
     link.hang();
     await page.evaluate(() => void store.store("a", 4));
     await expect.poll(() => page.evaluate(() => store.getMetadata("a").then((found) => found?.version))).toBe(4);
@@ -139,7 +139,7 @@ for (const kind of ["dedicated worker", "service worker"] as const) {
           await workerCall("new", { servers, namespace, timeoutMs: aids.LONG_MS, compression: true });
           return {
             json: await workerCall("store", "a", { b: 1 }),
-            // What loads with its first use: fflate, the serializer.
+            // Loads the lazy parts: gzip and the serializer.
             compressed: await workerCall("store", "big", big),
             structured: await workerCall("store", "set", new Set([1]), { format: "structured" }),
             update: await workerCall("update", "a", { b: 2 }),

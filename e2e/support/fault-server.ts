@@ -7,14 +7,14 @@ import { webSocketPeer } from "./websocket-peer.ts";
 export const STAGES = [
   "accept", // TCP is connected
   "open", // the WebSocket is open
-  "info", // INFO is sent, CONNECT has come
-  "publish", // connected; a message has come
-  "flush", // connected; a PING has come that is not the one of the connecting
-  "close", // all of that went well; the client closes
+  "info", // INFO is sent, CONNECT has arrived
+  "publish", // connected; a message has arrived
+  "flush", // connected; a PING has arrived, not the PING of CONNECT
+  "close", // every stage before has succeeded; the client closes
 ] as const;
 export type Stage = (typeof STAGES)[number];
 
-/** The fault at a stage: silence from then on, TCP closed, or a close frame with a code (not before "open"). */
+/** The fault at a stage: the server becomes silent, closes TCP, or sends a close frame with a code (not before "open"). */
 export interface Fault {
   at: Stage;
   how: "silence" | "hang-up" | number;
@@ -33,7 +33,7 @@ export interface FaultServer {
   faulted(count: number): Promise<void>;
   /** Resolves when no connection is open. */
   idle(): Promise<void>;
-  /** Closes the connections that have reached their fault, as a dying process does. */
+  /** Closes the connections that have reached their fault, as the end of a process does. */
   hangUp(): void;
   close(): Promise<void>;
 }
@@ -110,11 +110,11 @@ function relay(socket: Socket, target: number): void {
   socket.on("close", () => real.destroy());
 }
 
-/** A conversation in good order up to the fault. */
+/** Speaks the protocol correctly until the fault. */
 function converse(socket: Socket, { at, how }: Fault, onFault: () => void): void {
   const peer = webSocketPeer(socket);
   let faulty = false;
-  /** Whether the conversation goes on. */
+  /** Whether the connection continues after the stage. */
   const pass = (stage: Stage): boolean => {
     if (faulty || stage !== at) return !faulty;
     faulty = true;
@@ -130,7 +130,7 @@ function converse(socket: Socket, { at, how }: Fault, onFault: () => void): void
     if (pass("open")) peer.send(`INFO ${JSON.stringify(INFO)} \r\n`);
   };
   let connected = false;
-  const hear = natsCommands((verb) => {
+  const onBytes = natsCommands((verb) => {
     if (verb === "CONNECT") pass("info");
     else if (verb === "PUB" || verb === "HPUB") pass("publish");
     else if (verb === "PING" && (!connected || pass("flush")) && !faulty) {
@@ -138,10 +138,10 @@ function converse(socket: Socket, { at, how }: Fault, onFault: () => void): void
       peer.send("PONG\r\n");
     }
   });
-  peer.onData = (bytes) => hear(bytes);
+  peer.onData = (bytes) => onBytes(bytes);
   peer.onClose = (code) => {
     if (faulty) {
-      // The answer to our own close frame, or heard in silence.
+      // The answer to our own close frame, or a close frame that the silent server ignores.
       if (typeof how === "number") socket.end();
     } else if (pass("close")) {
       peer.sendClose(code);
@@ -150,7 +150,7 @@ function converse(socket: Socket, { at, how }: Fault, onFault: () => void): void
   };
 }
 
-/** Calls back with the verb of each command of a client, once its payload is in, however the bytes come in pieces. */
+/** Calls back with the verb of each command of a client when its payload is complete. The bytes may arrive in any pieces. */
 function natsCommands(onCommand: (verb: string) => void): (bytes: Buffer) => void {
   let unread = Buffer.alloc(0);
   return (bytes) => {

@@ -39,7 +39,7 @@ function loadStep(random: Random, n: number): LoadStep {
 
 /** The values that each key may have after a crash. */
 export class LoadLedger {
-  /** By number. */
+  /** Steps by their number. */
   readonly #steps = new Map<number, LoadStep>();
   readonly #acknowledged = new Map<number, boolean>();
   readonly #atOnce: number;
@@ -49,7 +49,7 @@ export class LoadLedger {
   #lastBegun = 0;
   readonly errors: string[] = [];
 
-  /** @param atOnce how many calls are under way at the same time */
+  /** @param atOnce the number of calls that run at the same time */
   constructor(atOnce: number) {
     this.#atOnce = atOnce;
   }
@@ -62,7 +62,7 @@ export class LoadLedger {
   }
 
   acknowledge({ n, result, error }: Acknowledgement): void {
-    // They begin in the order of their numbers, at most so many at once.
+    // Calls begin in the order of their numbers, and at most `atOnce` run at the same time.
     this.#lastBegun = Math.max(this.#lastBegun, n + this.#atOnce);
     if (error === undefined) this.#acknowledged.set(n, result);
     else this.errors.push(`${n}: ${error}`);
@@ -77,43 +77,43 @@ export class LoadLedger {
     return this.#writesOf(key).findLast(({ n }) => this.#acknowledged.has(n));
   }
 
-  /** Why this cannot be what an acknowledged write and those after it left; undefined: it can. */
-  objection(key: string, value: { n: number } | undefined): string | undefined {
+  /** Why a value contradicts the acknowledged writes of its key; undefined if it does not. */
+  lossOf(key: string, value: { n: number } | undefined): string | undefined {
     const newest = this.newestOf(key);
     const writes = this.#writesOf(key);
     if (value !== undefined) {
-      if (!writes.some(({ n, operation }) => n === value.n && operation !== "delete")) return `${key}: nobody wrote ${value.n}`;
+      if (!writes.some(({ n, operation }) => n === value.n && operation !== "delete")) return `${key}: no call wrote ${value.n}`;
       if (newest === undefined || value.n >= newest.n) return undefined;
-      return `${key}: holds ${value.n}, but ${newest.operation} ${newest.n} was acknowledged`;
+      return `${key}: has ${value.n}, but ${newest.operation} ${newest.n} was acknowledged`;
     }
     if (newest === undefined || newest.operation === "delete") return undefined;
-    // A delete that was under way: begun, but not acknowledged.
+    // A delete that has begun and is not acknowledged may have removed the entry.
     if (writes.some(({ n, operation }) => n > newest.n && n <= this.#lastBegun && operation === "delete")) return undefined;
     return `${key}: absent, but ${newest.operation} ${newest.n} was acknowledged`;
   }
 
-  /** The calls that the store said the server has read. */
+  /** The calls that resolved true. */
   confirmed(): LoadStep[] {
     return [...this.#acknowledged].flatMap(([n, result]) => (result ? [this.#steps.get(n)!] : []));
   }
 
-  /** Calls that resolved true though neither their message nor a newer one of the key is among these. */
+  /** Calls that resolved true although the messages have neither their write nor a newer one of the key. */
   unread(messages: readonly WireMessage[]): string[] {
-    // A delete does not say which call it was: it may have taken along any that it overtook.
-    const told = new Map<string, number[]>();
+    // The message of a delete does not identify its call: it may supersede any earlier call that ran at the same time.
+    const published = new Map<string, number[]>();
     for (const { envelope } of messages) {
       if (envelope === undefined) continue;
       const { n } = envelope.value === undefined ? { n: Infinity } : (JSON.parse(envelope.value) as { n: number });
-      const all = told.get(envelope.key) ?? [];
-      told.set(envelope.key, all);
+      const all = published.get(envelope.key) ?? [];
+      published.set(envelope.key, all);
       all.push(n);
     }
-    const isTold = (n: number, key: string): boolean => {
-      const all = told.get(key) ?? [];
+    const isPublished = (n: number, key: string): boolean => {
+      const all = published.get(key) ?? [];
       const lastBefore = all.findLastIndex((other) => other <= n - this.#atOnce);
       return all.some((other, index) => other >= n && (other < Infinity || index > lastBefore));
     };
-    return this.confirmed().flatMap(({ n, keys }) => keys.filter((key) => !isTold(n, key)).map((key) => `${n} of ${key}`));
+    return this.confirmed().flatMap(({ n, keys }) => keys.filter((key) => !isPublished(n, key)).map((key) => `${n} of ${key}`));
   }
 
   #writesOf(key: string): LoadStep[] {
@@ -122,8 +122,8 @@ export class LoadLedger {
 }
 
 /**
- * Runs in the page, on `store`, so it must refer to nothing outside itself. Takes steps from `nextSteps` and tells
- * `acknowledged` of each call as it settles: the test exposes both. Never more than `atOnce` calls are under way.
+ * Runs in the page with `store`, so it must refer to nothing outside itself. Takes steps from `nextSteps`, and reports each settled call to
+ * `acknowledged`. The test exposes both functions. At most `atOnce` calls run at the same time.
  */
 export async function runLoad(atOnce: number): Promise<void> {
   const queue: LoadStep[] = [];
@@ -135,7 +135,7 @@ export async function runLoad(atOnce: number): Promise<void> {
   const calls = {
     store: ({ n, keys: [key = ""] }: LoadStep) => store.store(key, { n }),
     update: ({ n, keys: [key = ""] }: LoadStep) => store.update(key, { n }),
-    // Whether it was there, not whether it was read: that is not known.
+    // `delete` resolves to whether the key existed, not to whether the server has read the message.
     delete: ({ keys: [key = ""] }: LoadStep) => store.delete(key).then(() => false),
     bulkStore: async ({ n, keys }: LoadStep) =>
       [...(await store.bulkStore(keys.map((key) => [key, { n }] as const))).values()].every(Boolean),
@@ -148,7 +148,7 @@ export async function runLoad(atOnce: number): Promise<void> {
         continue;
       }
       const { value = false, ...rest } = await observer.outcome(() => calls[step.operation](step));
-      // Waited for: what is begun but not known outside is then `atOnce` calls at most.
+      // Awaits the report, so that at most `atOnce` calls have begun without a report.
       await acknowledged({ n: step.n, result: value, ...rest });
     }
   };

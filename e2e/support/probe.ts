@@ -12,15 +12,15 @@ export interface Probe {
   /** Replaces the contents of the tables. */
   restore(namespace: string, dump: Dump): Promise<void>;
   put(namespace: string, table: keyof Dump, records: readonly (readonly [IDBValidKey, unknown])[]): Promise<void>;
-  /** Whether two values are the same, all the way down: what `structured` keeps, -0 and NaN included. */
+  /** Whether two values are deeply equal, for the types that `structured` keeps, with -0 and NaN. */
   same(a: unknown, b: unknown): boolean;
   sha256(data: string | Uint8Array<ArrayBuffer>): Promise<string>;
   gzip(data: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>>;
-  /** From 0, below 1; the same for the same seed. */
+  /** Random numbers from 0 to below 1, the same ones for the same seed. */
   random(seed: number): () => number;
-  /** Moves `Date.now()`, which goes on from there. */
+  /** Moves `Date.now()`. The clock continues from there. */
   moveClock(byMs: number): void;
-  /** By how much it is moved. */
+  /** The sum of all moves. */
   clockOffset(): number;
 }
 
@@ -28,12 +28,12 @@ declare global {
   var probe: Probe;
 }
 
-/** Puts the probe into a page; lasts until it loads anew. */
+/** Puts the probe into a page, until the next load of the page. */
 export async function installProbe(page: Page): Promise<void> {
   await page.evaluate(install);
 }
 
-/** Runs inside the page: must not use anything from outside itself. */
+/** Runs in the page. Must refer to nothing outside itself. */
 function install(): void {
   const requested = <T>(request: IDBRequest<T>): Promise<T> =>
     new Promise((resolve, reject) => {
@@ -111,8 +111,8 @@ function install(): void {
       return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
     },
     gzip: async (data) => {
-      const packed = new Blob([data]).stream().pipeThrough(new CompressionStream("gzip"));
-      return new Uint8Array(await new Response(packed).arrayBuffer());
+      const compressed = new Blob([data]).stream().pipeThrough(new CompressionStream("gzip"));
+      return new Uint8Array(await new Response(compressed).arrayBuffer());
     },
     random: (seed) => {
       let state = seed >>> 0;

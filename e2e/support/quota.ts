@@ -22,7 +22,7 @@ interface FullDisk {
 export function quotaTests(test: typeof faultTest, payload: number, limit?: (page: Page) => Promise<() => Promise<void>>): void {
   test("expired entries and then the least recently used confirmed entries are removed at the quota", async ({ page, nats, namespace }) => {
     await limit?.(page);
-    await expectRoomIsMade({ page, namespace, payload, servers: nats.wsUrl });
+    await expectEviction({ page, namespace, payload, servers: nats.wsUrl });
   });
 
   test("writes reject QUOTA_EXCEEDED without a partial write, and reads work, when no entry can be removed", async ({
@@ -40,12 +40,12 @@ export function quotaTests(test: typeof faultTest, payload: number, limit?: (pag
     await endLimit();
     const later = await page.evaluate(fill, { prefix: "later", count: 30, bytes: payload });
     expect(new Set(later.map(({ outcome }) => outcome))).toEqual(new Set(["true"]));
-    expect((await page.evaluate(look, namespace)).failures).toEqual([]);
+    expect((await page.evaluate(check, namespace)).failures).toEqual([]);
     expect(await page.evaluate(() => store.listKeys("later*"))).toHaveLength(30);
   });
 }
 
-/** In the page: stores values of so many bytes one after another, and returns how each call ended. */
+/** In the page: stores `count` values of `bytes` bytes one after another. Resolves to the result or the error code of each call. */
 export async function fill({
   prefix,
   count,
@@ -80,7 +80,7 @@ export async function fill({
 }
 
 /** In the page: checks that each value is whole, and that entries and outbox agree. */
-export async function look(namespace: string): Promise<{ keys: string[]; failures: string[] }> {
+export async function check(namespace: string): Promise<{ keys: string[]; failures: string[] }> {
   const failures: string[] = [];
   await store.pendingWrites(); // resolves when confirmed writes have left the outbox
   const { entries, outbox } = await probe.dump(namespace);
@@ -88,7 +88,7 @@ export async function look(namespace: string): Promise<{ keys: string[]; failure
   const versions = new Map(entries.map(([key, row]) => [key, (row as { version: number }).version]));
   for (const [, { writes }] of outbox as [unknown, { writes: { key: string; version: number }[] }][]) {
     for (const { key, version } of writes) {
-      // An older version may still be named: its message can no longer be made, and it is passed over.
+      // The outbox may name an older version: it is superseded.
       const stored = versions.get(key) ?? 0;
       if (stored < version) failures.push(`the outbox has version ${version} of ${key}, the entries have ${stored}`);
     }
@@ -100,14 +100,14 @@ export async function look(namespace: string): Promise<{ keys: string[]; failure
     else {
       let total = 0;
       for (const byte of value) total = (total * 31 + byte) >>> 0;
-      if (`${value.length} ${total}` !== sum) failures.push(`${key} is not what was stored last`);
+      if (`${value.length} ${total}` !== sum) failures.push(`${key} is not the value stored last`);
     }
   }
   return { keys, failures };
 }
 
-/** Stores far more than fits, and checks that confirmed entries make room. */
-async function expectRoomIsMade({ page, namespace, payload, servers }: FullDisk & { readonly servers: string }): Promise<void> {
+/** Stores far more than fits, and checks that confirmed entries are evicted. */
+async function expectEviction({ page, namespace, payload, servers }: FullDisk & { readonly servers: string }): Promise<void> {
   await installProbe(page);
   await openStoreIn(page, { servers, namespace, sweepIntervalMs: 0, lingerMs: 1_000, cacheSize: 0 });
   await page.evaluate(async (bytes) => {
@@ -127,24 +127,24 @@ async function expectRoomIsMade({ page, namespace, payload, servers }: FullDisk 
       outcomes.map(({ outcome }) => outcome),
       `store ${i}`,
     ).toEqual(["true"]);
-    // It is used all the time, so it is never the one that goes.
+    // Each read is a use, so the entry is never evicted.
     expect(await page.evaluate(() => store.retrieve("lives").then((value) => value !== undefined)), `after store ${i}`).toBe(true);
     const left = await keys();
     const expiredLeft = left.filter((key) => key.startsWith("expires")).length;
     if (!left.includes("k000-000")) sweptFirst ||= expiredLeft === 0;
-    if (!left.includes("k000-000")) expect(expiredLeft, "expired entries once one that lives has gone").toBe(0);
+    if (!left.includes("k000-000")) expect(expiredLeft, "expired entries after the eviction of a live entry").toBe(0);
   }
   expect(sweptFirst, "the quota was reached").toBe(true);
-  const { keys: left, failures } = await page.evaluate(look, namespace);
+  const { keys: left, failures } = await page.evaluate(check, namespace);
   expect(failures).toEqual([]);
-  // The newest are there, the oldest are not, and there is no gap.
+  // The newest entries are kept, without a gap. The oldest are evicted.
   const numbers = left.filter((key) => key.startsWith("k")).map((key) => Number(key.slice(1, 4)));
   expect(numbers).toEqual(Array.from({ length: numbers.length }, (_, i) => count - numbers.length + i));
   expect(numbers.length).toBeGreaterThan(3);
   expect(await page.evaluate(() => store.pendingWrites())).toEqual([]);
 }
 
-/** Stores more than fits while the server is away, and checks that writes are refused. Then lets the queued ones be published. */
+/** Stores more than fits while the server is unreachable, and checks that writes reject. Then publishes the queued writes. */
 async function expectRefusals({
   page,
   namespace,
@@ -164,7 +164,7 @@ async function expectRefusals({
   const stored = outcomes.filter(({ outcome }) => outcome === "false").map(({ key }) => key);
   expect(stored.length).toBeGreaterThan(5);
   const consistent = async (): Promise<void> => {
-    const { keys, failures } = await page.evaluate(look, namespace);
+    const { keys, failures } = await page.evaluate(check, namespace);
     expect(failures).toEqual([]);
     expect(keys.toSorted()).toEqual(stored.toSorted());
     expect(await page.evaluate(() => store.pendingWrites().then((writes) => writes.map(({ key }) => key).toSorted()))).toEqual(
@@ -215,7 +215,7 @@ async function expectRefusals({
   await openStoreIn(page, options);
   await consistent();
 
-  // The server comes back: queued writes are published though the disk is full, and their entries then make room.
+  // Queued writes are published although the disk is full. Then their entries can be evicted.
   await link.mend();
   await flushAll(page);
   expect(new Set((await wire.settled()).map(({ envelope }) => envelope?.key))).toEqual(new Set(stored));

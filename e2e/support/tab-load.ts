@@ -71,7 +71,7 @@ export async function endTabsUnderLoad(
   };
   const tabs = await Promise.all(Array.from({ length: TABS }, (_, slot) => openTab(slot)));
 
-  // One tab after another ends in the middle of its work, until every slot has done its part.
+  // Ends one tab after another in the middle of its work, until every slot has made its stores.
   const allDone = async (): Promise<boolean> => {
     const counts = await Promise.all(tabs.map(({ slot }) => settledOf(slot)));
     return counts.every((count) => count >= STORES_EACH);
@@ -80,28 +80,28 @@ export async function endTabsUnderLoad(
     await expect.poll(() => settledOf(""), "the stores that have settled").toBeGreaterThanOrEqual(settled + STORES_BETWEEN_ENDS);
     settled = await settledOf("");
     isFinishing = ends >= LEAST_ENDS - 1 && (await allDone());
-    const victim = tabs[random.int(0, TABS - 1)]!;
+    const ending = tabs[random.int(0, TABS - 1)]!;
     if (isFinishing) {
-      // First, all tabs but the last victim stop in good order.
+      // First, all other tabs stop after their running stores.
       await Promise.all(
         tabs
-          .filter((tab) => tab !== victim)
+          .filter((tab) => tab !== ending)
           .map(async ({ page, load }) => {
             await page.evaluate(() => void (globalThis.isOver = true));
             await load;
           }),
       );
     }
-    await end(victim.page);
+    await end(ending.page);
     ends++;
-    expect(await victim.load).toBe("ended");
-    if (isFinishing) tabs.splice(tabs.indexOf(victim), 1);
-    else tabs[tabs.indexOf(victim)] = await openTab(victim.slot);
+    expect(await ending.load).toBe("ended");
+    if (isFinishing) tabs.splice(tabs.indexOf(ending), 1);
+    else tabs[tabs.indexOf(ending)] = await openTab(ending.slot);
   }
 
-  // The survivor publishes all of it in the background.
-  const survivor = tabs[0]!.page;
-  await expect.poll(() => survivor.evaluate(() => store.pendingWrites()), "pending writes").toEqual([]);
+  // The last tab publishes every write in the background.
+  const lastTab = tabs[0]!.page;
+  await expect.poll(() => lastTab.evaluate(() => store.pendingWrites()), "pending writes").toEqual([]);
 
   const reports = await watcher.evaluate(() => globalThis.reports);
   const versions = new Map<string, Map<number, Set<string>>>();
@@ -113,7 +113,7 @@ export async function endTabsUnderLoad(
     ofKey.set(report.version, (ofKey.get(report.version) ?? new Set()).add(report.id));
   }
   const finished = new Set(settled.map(({ tab, n }) => `${tab} ${n}`));
-  const cutOff = reports.filter((report) => report.type === "begun" && !finished.has(`${report.tab} ${report.n}`));
+  const interrupted = reports.filter((report) => report.type === "begun" && !finished.has(`${report.tab} ${report.n}`));
   for (const { tab, n, key, result } of settled) {
     if (typeof result === "string") failures.push(`store ${n} of ${key} in tab ${tab} rejected: ${result}`);
   }
@@ -125,7 +125,7 @@ export async function endTabsUnderLoad(
     messagesOf.set(key, [...(messagesOf.get(key) ?? []), message]);
   }
   const keys = Array.from({ length: KEYS }, (_, k) => `k${k}`);
-  const stored = await survivor.evaluate(
+  const stored = await lastTab.evaluate(
     (keys) =>
       Promise.all(
         keys.map(async (key) => ({
@@ -144,10 +144,10 @@ export async function endTabsUnderLoad(
   for (const [index, key] of keys.entries()) {
     const { value, newest } = stored[index]!;
     const committed = versions.get(key) ?? new Map<number, Set<string>>();
-    // Dense: each version once. Only a store that was cut off may have been committed without a report.
+    // Each version is committed once. Only an interrupted store may be committed without a report.
     const unseen = Array.from({ length: newest }, (_, i) => i + 1).filter((version) => !committed.has(version));
-    const maybe = cutOff.filter((report) => report.key === key).length;
-    if (unseen.length > maybe) failures.push(`${key}: nobody committed versions ${unseen.join(", ")} of ${newest}`);
+    const maybe = interrupted.filter((report) => report.key === key).length;
+    if (unseen.length > maybe) failures.push(`${key}: no report of versions ${unseen.join(", ")} of ${newest}`);
     for (const [version, ids] of committed) {
       if (ids.size > 1) failures.push(`${key}: version ${version} was committed ${ids.size} times`);
       if (version > newest) failures.push(`${key}: version ${version} is lost, the newest is ${newest}`);
@@ -155,8 +155,8 @@ export async function endTabsUnderLoad(
     const acknowledged = settled.filter((report) => report.key === key).length;
     if (newest < acknowledged) failures.push(`${key}: ${acknowledged} stores were acknowledged, the newest version is ${newest}`);
 
-    // On the wire: in order, and the newest last. A message that is sent twice, because a tab ended between the server's
-    // answer and the outbox, is the same message: it counts where it came first.
+    // Messages are in order, and the newest is last. A message that is sent twice, because a tab ended between the server's answer and the
+    // removal of the outbox record, counts at its first position.
     const sent = messagesOf.get(key) ?? [];
     const last = sent.at(-1)?.envelope;
     if (last?.metadata?.version !== newest)
@@ -176,7 +176,7 @@ export async function endTabsUnderLoad(
     for (const { slot, values } of seenBy) {
       const seen = values[index];
       if (JSON.stringify(seen) !== JSON.stringify(value))
-        failures.push(`${key}: tab ${slot} serves ${JSON.stringify(seen)}, not ${JSON.stringify(value)}`);
+        failures.push(`${key}: tab ${slot} returns ${JSON.stringify(seen)}, not ${JSON.stringify(value)}`);
     }
   }
   const confirmed = settled.filter(({ result }) => result === true).length;
@@ -226,7 +226,7 @@ function reportCommits(): void {
     row: { writes: { key: string; version: number; sequence: number }[] } | null,
     rowKey?: IDBValidKey,
   ) {
-    // Null: a mark that makes the browser flush earlier commits.
+    // The row is null in a transaction that only flushes earlier commits.
     if (this.name === "outbox" && row !== null) {
       let list = commits.get(this.transaction);
       if (list === undefined) {
@@ -252,7 +252,7 @@ async function write({ tab, least, keys, seed }: { tab: string; least: number; k
   const chain = async (): Promise<void> => {
     while (begun < least || !globalThis.isOver) {
       const n = begun++;
-      // Enough is written. Further stores only keep the tab busy.
+      // The tab has made its stores. Further stores only keep it busy.
       if (n > least) await new Promise((resolve) => setTimeout(resolve, 50));
       const key = `k${below(9_973) % keys}`;
       await globalThis.reportBegun({ type: "begun", tab, n, key });

@@ -50,7 +50,7 @@ async function expectTakeover(
   ).toEqual([]);
 
   await end(ending);
-  await expect.poll(() => publishedOf(wire), "taken over").toEqual(UNDER_WAY);
+  await expect.poll(() => publishedOf(wire), "published by the live tab").toEqual(UNDER_WAY);
   await expect.poll(() => living.evaluate(async () => (await store.pendingWrites()).length)).toBe(0);
   expect(await living.evaluate(() => store.bulkRetrieve(["under-way-0", "under-way-9"]).then((found) => [...found.values()]))).toEqual([
     0, 9,
@@ -101,7 +101,7 @@ export async function beginWrites({
     ]).then((results) => results.flat());
   });
   await expect
-    .poll(() => living.evaluate(async () => (await store.pendingWrites()).length), "committed by the tab that is to end")
+    .poll(() => living.evaluate(async () => (await store.pendingWrites()).length), "writes that the ending tab has committed")
     .toBe(Object.keys(UNDER_WAY).length);
   return () => ending.evaluate(() => underWay);
 }
