@@ -8,25 +8,30 @@ test.describe("bulkStore", () => {
         yield ["g", 1] as const;
         yield ["h", 2] as const;
       }
-      const all = await Promise.all([
-        store.bulkStore({ a: 1, b: 2 }),
-        store.bulkStore([
-          ["c", 1],
-          ["d", 2],
-        ]),
-        store.bulkStore(
-          new Map([
-            ["e", 1],
-            ["f", 2],
-          ]),
-        ),
-        store.bulkStore(pairs()),
-        store.bulkStore({}),
-        store.bulkStore([]),
-      ]);
-      return [...all.map((map) => [...map.keys()].join("")), await store.listKeys()];
+      const keysOf = async (results: Promise<Map<string, boolean>>) => [...(await results).keys()];
+      const array = [
+        ["c", 1],
+        ["d", 2],
+      ] as const;
+      return {
+        object: await keysOf(store.bulkStore({ a: 1, b: 2 })),
+        array: await keysOf(store.bulkStore(array)),
+        map: await keysOf(store.bulkStore(new Map(Object.entries({ e: 1, f: 2 })))),
+        generator: await keysOf(store.bulkStore(pairs())),
+        emptyObject: await keysOf(store.bulkStore({})),
+        emptyArray: await keysOf(store.bulkStore([])),
+        listed: await store.listKeys(),
+      };
     });
-    expect(results).toEqual(["ab", "cd", "ef", "gh", "", "", ["a", "b", "c", "d", "e", "f", "g", "h"]]);
+    expect(results).toEqual({
+      object: ["a", "b"],
+      array: ["c", "d"],
+      map: ["e", "f"],
+      generator: ["g", "h"],
+      emptyObject: [],
+      emptyArray: [],
+      listed: ["a", "b", "c", "d", "e", "f", "g", "h"],
+    });
   });
 
   test("bulkStore applies its options to every item", async ({ page, openStore }) => {
@@ -36,14 +41,11 @@ test.describe("bulkStore", () => {
       return Promise.all(
         ["a", "b"].map(async (key) => {
           const { format, ttl, tags } = (await store.getMetadata(key))!;
-          return [format, ttl, tags];
+          return { key, format, ttl, tags };
         }),
       );
     });
-    expect(seen).toEqual([
-      ["text", 9, ["t"]],
-      ["text", 9, ["t"]],
-    ]);
+    expect(seen).toEqual(["a", "b"].map((key) => ({ key, format: "text", ttl: 9, tags: ["t"] })));
   });
 
   test("bulkStore writes a repeated key once with its last value", async ({ page, openStore, wire }) => {
@@ -54,16 +56,9 @@ test.describe("bulkStore", () => {
         ["b", 2],
         ["a", 3],
       ]);
-      return [[...results], await store.retrieve("a"), (await store.getMetadata("a"))?.version];
+      return { results: Object.fromEntries(results), value: await store.retrieve("a"), version: (await store.getMetadata("a"))?.version };
     });
-    expect(seen).toEqual([
-      [
-        ["a", true],
-        ["b", true],
-      ],
-      3,
-      1,
-    ]);
+    expect(seen).toEqual({ results: { a: true, b: true }, value: 3, version: 1 });
     await wire.waitFor(2);
     expect((await wire.settled()).map(({ envelope }) => `${envelope?.key} ${envelope?.value}`).toSorted()).toEqual(["a 3", "b 2"]);
   });
@@ -72,11 +67,15 @@ test.describe("bulkStore", () => {
     await openStore();
     const seen = await page.evaluate(async () => {
       const items = new Map<string, unknown>(Array.from({ length: 3_000 }, (_, index) => [`k${index}`, index]));
-      const value = await aids.refusalOf(() => store.bulkStore(new Map([...items, ["bad", () => 1]])));
-      const key = await aids.refusalOf(() => store.bulkStore(new Map([...items, ["", 1]])));
-      return [value?.code, value?.key, value?.results ?? [], key?.code, await store.listKeys(), await store.pendingWrites()];
+      return {
+        badValue: await aids.refusalOf(() => store.bulkStore(new Map([...items, ["bad", () => 1]]))),
+        badKey: await aids.refusalOf(() => store.bulkStore(new Map([...items, ["", 1]]))),
+        keys: await store.listKeys(),
+        pending: await store.pendingWrites(),
+      };
     });
-    expect(seen).toEqual(["INVALID_VALUE", "bad", [], "INVALID_KEY", [], []]);
+    expect(seen).toMatchObject({ badValue: { code: "INVALID_VALUE", key: "bad" }, badKey: { code: "INVALID_KEY" }, keys: [], pending: [] });
+    expect(seen.badValue).not.toHaveProperty("results");
     expect(await wire.settled()).toEqual([]);
   });
 
@@ -85,20 +84,21 @@ test.describe("bulkStore", () => {
     const seen = await page.evaluate(async () => {
       const items = Object.fromEntries(Array.from({ length: 999 }, (_, index) => [`k${index}`, index as unknown]));
       const refusal = await aids.refusalOf(() => store.bulkStore({ ...items, large: "x".repeat(20_000) }));
-      return [refusal?.code, refusal?.key, refusal?.results ?? [], await store.listKeys()];
+      return { refusal, keys: await store.listKeys() };
     });
-    expect(seen).toEqual(["PAYLOAD_TOO_LARGE", "large", [], []]);
+    expect(seen).toMatchObject({ refusal: { code: "PAYLOAD_TOO_LARGE", key: "large" }, keys: [] });
+    expect(seen.refusal).not.toHaveProperty("results");
     expect(await wire.settled()).toEqual([]);
   });
 
   test("bulkStore rejects with a KeyStoreError when its argument is not a list of pairs", async ({ page, openStore }) => {
     await openStore();
-    const codes = await page.evaluate(async () => {
+    const seen = await page.evaluate(async () => {
       const inputs: unknown[] = [undefined, null, 1, "ab", [["a"]], ["ab"], [["a", 1, 2]], [null], [{ a: 1 }]];
       const refusals = await Promise.all(inputs.map((input) => aids.refusalOf(() => store.bulkStore(input as []))));
-      return [refusals.map((refusal) => refusal?.isKeyStoreError), await store.listKeys()];
+      return { isKeyStoreError: refusals.map((refusal) => refusal?.isKeyStoreError), keys: await store.listKeys() };
     });
-    expect(codes).toEqual([Array.from({ length: 9 }, () => true), []]);
+    expect(seen).toEqual({ isKeyStoreError: Array.from({ length: 9 }, () => true), keys: [] });
   });
 
   test("bulkStore returns the results of 2,500 items in the order of the items", async ({ page, openStore, wire }) => {
@@ -106,9 +106,13 @@ test.describe("bulkStore", () => {
     const seen = await page.evaluate(async () => {
       const keys = Array.from({ length: 2_500 }, (_, index) => `k${(index * 7919) % 2_500}`);
       const results = await store.bulkStore(keys.map((key, index) => [key, index] as const));
-      return [[...results.keys()].join() === keys.join(), [...results.values()].every(Boolean), (await store.getStorageStats()).entries];
+      return {
+        isInOrder: [...results.keys()].join() === keys.join(),
+        allConfirmed: [...results.values()].every(Boolean),
+        entries: (await store.getStorageStats()).entries,
+      };
     });
-    expect(seen).toEqual([true, true, 2_500]);
+    expect(seen).toEqual({ isInOrder: true, allConfirmed: true, entries: 2_500 });
     await wire.waitFor(2_500);
     expect(new Set((await wire.settled()).map(({ subject }) => subject)).size).toBe(2_500);
   });
@@ -178,32 +182,37 @@ test.describe("bulkStore", () => {
 
   test("the next page reads and publishes a large bulkStore that was queued", async ({ page, wire, namespace, nats }) => {
     const queued = await page.evaluate(async (namespace) => {
-      const connect = (): Promise<never> => Promise.reject(new Error("Nobody can be reached"));
+      const connect = (): Promise<never> => Promise.reject(new Error("The server is unreachable"));
       const offline = new keystore.NASKeyStore({ namespace, connect });
       const results = await offline.bulkStore(Array.from({ length: 200 }, (_, n) => [`k${n}`, n] as const));
       await offline.store("k0", "newer");
       await offline.delete("k1");
       await offline.clearCache();
-      return [[...results.values()].some(Boolean), (await offline.listKeys()).length];
+      return { someConfirmed: [...results.values()].some(Boolean), keys: (await offline.listKeys()).length };
     }, namespace);
-    expect(queued).toEqual([false, 199]);
+    expect(queued).toEqual({ someConfirmed: false, keys: 199 });
 
     await page.reload();
     const seen = await page.evaluate(
       async ([servers, namespace]) => {
         const next = new keystore.NASKeyStore({ servers, namespace, timeoutMs: aids.LONG_MS });
-        const values = [await next.retrieve("k0"), await next.retrieve("k1"), (await next.bulkRetrieve(await next.listKeys())).size];
-        const { pending, rejected } = await next.flush();
-        return [...values, pending, rejected, await next.pendingWrites()];
+        return {
+          overwritten: await next.retrieve("k0"),
+          deleted: await next.retrieve("k1"),
+          readable: (await next.bulkRetrieve(await next.listKeys())).size,
+          pending: (await next.flush()).pending,
+          pendingWrites: await next.pendingWrites(),
+        };
       },
       [nats.wsUrl, namespace] as const,
     );
-    expect(seen).toEqual(["newer", undefined, 199, 0, 0, []]);
+    expect(seen).toEqual({ overwritten: "newer", deleted: undefined, readable: 199, pending: 0, pendingWrites: [] });
     await wire.waitFor(200);
     const last = new Map(
       (await wire.settled()).map(({ envelope }) => [envelope?.key, envelope?.operation === "store" ? envelope.value : undefined]),
     );
-    expect([last.size, last.get("k0"), last.get("k1"), last.get("k199")]).toEqual([200, '"newer"', undefined, "199"]);
+    expect(last.size).toBe(200);
+    expect(Object.fromEntries(last)).toMatchObject({ k0: '"newer"', k1: undefined, k199: "199" });
   });
 
   test("eviction removes the oldest entries of a large bulkStore one by one and keeps an entry that was read since", async ({
@@ -213,7 +222,7 @@ test.describe("bulkStore", () => {
     namespace,
   }) => {
     await openStore();
-    const listed = await page.evaluate(
+    const left = await page.evaluate(
       async ([servers, namespace]) => {
         // Without a limit first, because eviction skips unconfirmed entries.
         await store.bulkStore(Array.from({ length: 200 }, (_, n) => [`k${String(n).padStart(3, "0")}`, n] as const));
@@ -226,11 +235,11 @@ test.describe("bulkStore", () => {
         await limited.retrieve("k050");
         await limited.store("one more", 1);
         await settled();
-        return [(await limited.listKeys()).slice(0, 3), await limited.retrieve("k050", { useCache: false })];
+        return { firstKeys: (await limited.listKeys()).slice(0, 3), value: await limited.retrieve("k050", { useCache: false }) };
       },
       [nats.wsUrl, namespace] as const,
     );
-    expect(listed).toEqual([["k050", "k052", "k053"], 50]);
+    expect(left).toEqual({ firstKeys: ["k050", "k052", "k053"], value: 50 });
   });
 
   test("a small bulkStore with ifVersion writes nothing when one key conflicts", async ({ page, openStore, wire }) => {
@@ -238,9 +247,10 @@ test.describe("bulkStore", () => {
     const seen = await page.evaluate(async () => {
       await store.store("b", 0);
       const refusal = await aids.refusalOf(() => store.bulkStore({ a: 1, b: 1, c: 1 }, { ifVersion: 0 }));
-      return [refusal?.code, refusal?.key, refusal?.results ?? [], await store.listKeys(), await store.retrieve("b")];
+      return { refusal, keys: await store.listKeys(), value: await store.retrieve("b") };
     });
-    expect(seen).toEqual(["VERSION_CONFLICT", "b", [], ["b"], 0]);
+    expect(seen).toMatchObject({ refusal: { code: "VERSION_CONFLICT", key: "b" }, keys: ["b"], value: 0 });
+    expect(seen.refusal).not.toHaveProperty("results");
     expect(await wire.settled()).toHaveLength(1);
   });
 
@@ -279,22 +289,22 @@ test("bulkRetrieve returns each existing key once in the order of the given keys
     function* keys() {
       yield* ["c", "nothing", "a", "c", "b"];
     }
-    return [
-      [...(await store.bulkRetrieve(keys()))],
-      [...(await store.bulkRetrieve(new Set(["b", "a"]), { useCache: false }))],
-      [...(await store.bulkRetrieve([]))],
-    ];
+    return {
+      generator: [...(await store.bulkRetrieve(keys()))],
+      set: [...(await store.bulkRetrieve(new Set(["b", "a"]), { useCache: false }))],
+      noKeys: [...(await store.bulkRetrieve([]))],
+    };
   });
-  expect(seen).toEqual([
-    [
+  expect(seen).toEqual({
+    generator: [
       ["c", 3],
       ["a", 1],
       ["b", 2],
     ],
-    [
+    set: [
       ["b", 2],
       ["a", 1],
     ],
-    [],
-  ]);
+    noKeys: [],
+  });
 });

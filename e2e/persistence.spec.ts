@@ -4,14 +4,14 @@ test.describe("stored entries", () => {
   test("an entry of any format keeps its value and metadata across a reload", async ({ page, openStore }) => {
     await openStore({ compression: true });
     const look = () =>
-      page.evaluate(async () => [
-        await store.retrieve("json"),
-        await store.retrieve("text"),
-        [...((await store.retrieve<Uint8Array>("binary")) ?? [])],
-        [...((await store.retrieve<Map<string, bigint>>("structured")) ?? [])],
-        await store.retrieve("long"),
-        await Promise.all(["json", "text", "binary", "structured", "long"].map((key) => store.getMetadata(key))),
-      ]);
+      page.evaluate(async () => ({
+        json: await store.retrieve("json"),
+        text: await store.retrieve("text"),
+        binary: [...((await store.retrieve<Uint8Array>("binary")) ?? [])],
+        structured: [...((await store.retrieve<Map<string, bigint>>("structured")) ?? [])],
+        long: await store.retrieve("long"),
+        metadata: await Promise.all(["json", "text", "binary", "structured", "long"].map((key) => store.getMetadata(key))),
+      }));
     await page.evaluate(async () => {
       await store.store("json", { a: 1 }, { tags: ["t"], ttl: 1000 });
       await store.store("text", "é", { format: "text" });
@@ -33,7 +33,8 @@ test.describe("stored entries", () => {
     await page.evaluate(() => store.store("k", { a: 1 }));
     const second = await openPage();
     await openStoreIn(second, { servers: nats.wsUrl, namespace });
-    expect(await second.evaluate(async () => [await store.retrieve("k"), await store.listKeys()])).toEqual([{ a: 1 }, ["k"]]);
+    const read = await second.evaluate(async () => ({ value: await store.retrieve("k"), keys: await store.listKeys() }));
+    expect(read).toEqual({ value: { a: 1 }, keys: ["k"] });
   });
 
   test("a store of another namespace does not list the entry", async ({ page, openStore, namespace }) => {
@@ -47,16 +48,20 @@ test.describe("stored entries", () => {
     await openStore();
     const second = await openPage();
     await openStoreIn(second, { servers: nats.wsUrl, namespace });
-    const read = () => second.evaluate(async () => [await store.retrieve("k"), (await store.getMetadata("k"))?.version]);
+    const read = () =>
+      second.evaluate(async () => ({ value: await store.retrieve("k"), version: (await store.getMetadata("k"))?.version }));
     for (let version = 1; version <= 10; version++) {
       await page.evaluate((version) => store.store("k", { version }), version);
-      expect(await read()).toEqual([{ version }, version]);
-      expect(await read()).toEqual([{ version }, version]);
+      expect(await read()).toEqual({ value: { version }, version });
+      expect(await read()).toEqual({ value: { version }, version });
     }
     await page.evaluate(() => store.delete("k"));
-    expect(await second.evaluate(async () => [await store.exists("k"), (await store.retrieve("k")) === undefined])).toEqual([false, true]);
-    await page.evaluate(() => store.store("k", "anew"));
-    expect(await read()).toEqual(["anew", 1]);
+    expect(await second.evaluate(async () => ({ exists: await store.exists("k"), value: await store.retrieve("k") }))).toEqual({
+      exists: false,
+      value: undefined,
+    });
+    await page.evaluate(() => store.store("k", "new"));
+    expect(await read()).toEqual({ value: "new", version: 1 });
     await page.evaluate(() => store.clearCache());
     expect(await second.evaluate(async () => (await store.retrieve("k")) === undefined)).toBe(true);
   });
@@ -78,10 +83,13 @@ test.describe("stored entries", () => {
     await Promise.all([page.evaluate(() => store.flush()), second.evaluate(() => store.flush())]);
 
     const look = (in_: typeof page) =>
-      in_.evaluate(async () => [await store.retrieve("k", { useCache: false }), (await store.getMetadata("k"))?.version]);
-    const [value, version] = await look(page);
+      in_.evaluate(async () => ({
+        value: await store.retrieve("k", { useCache: false }),
+        version: (await store.getMetadata("k"))?.version,
+      }));
+    const { value, version } = await look(page);
     expect(version).toBe(40);
-    expect(await look(second)).toEqual([value, version]);
+    expect(await look(second)).toEqual({ value, version });
     const last = (await wire.settled()).at(-1)?.envelope;
     expect(last?.metadata?.version).toBe(40);
     expect(last?.value).toBe(JSON.stringify(value));
@@ -123,9 +131,9 @@ test.describe("the database of a store", () => {
     const seen = await page.evaluate(async (namespace) => {
       const stored = await store.store("k", 1);
       await keystore.destroyNamespace(namespace);
-      return [stored, await store.pendingWrites(), await store.listKeys()];
+      return { stored, pending: await store.pendingWrites(), keys: await store.listKeys() };
     }, namespace);
-    expect(seen).toEqual([false, [], []]);
+    expect(seen).toEqual({ stored: false, pending: [], keys: [] });
     await link.mend();
     await page.evaluate(async () => {
       await store.flush();
@@ -146,14 +154,14 @@ test.describe("the database of a store", () => {
     const second = await openPage();
     await page.evaluate(() => store.store("k", { a: 1 }));
     await second.evaluate((namespace) => aids.disturbDatabase(namespace), namespace);
-    const seen = await page.evaluate(async () => [
-      await store.retrieve("k"),
-      await store.store("k", { a: 2 }, { ifVersion: 1 }),
-      await store.retrieve("k", { useCache: false }),
-      await store.listKeys(),
-      events.filter(({ type }) => type === "reset").length,
-    ]);
-    expect(seen).toEqual([{ a: 1 }, true, { a: 2 }, ["k"], 0]);
+    const seen = await page.evaluate(async () => ({
+      before: await store.retrieve("k"),
+      stored: await store.store("k", { a: 2 }, { ifVersion: 1 }),
+      after: await store.retrieve("k", { useCache: false }),
+      keys: await store.listKeys(),
+      resets: events.filter(({ type }) => type === "reset").length,
+    }));
+    expect(seen).toEqual({ before: { a: 1 }, stored: true, after: { a: 2 }, keys: ["k"], resets: 0 });
   });
 
   test("no running operation is lost when another page makes a store close its database", async ({
@@ -214,10 +222,10 @@ test.describe("the database of a store", () => {
       await store.store("c", 3);
       await store.delete("e");
       await store.clearCache();
-      const pending = (await store.pendingWrites()).map(({ key, operation }) => `${operation} ${key}`);
-      return [await store.listKeys(), store.getCacheStats().size, await store.retrieve("b"), pending.toSorted()];
+      const pending = (await store.pendingWrites()).map(({ key, operation }) => `${operation} ${key}`).toSorted();
+      return { keys: await store.listKeys(), cached: store.getCacheStats().size, value: await store.retrieve("b"), pending };
     });
-    expect(seen).toEqual([["b", "c"], 0, "changed", ["delete e", "store b", "store c"]]);
+    expect(seen).toEqual({ keys: ["b", "c"], cached: 0, value: "changed", pending: ["delete e", "store b", "store c"] });
     await link.mend();
     await page.evaluate(() => store.flush());
     const late = (await wire.waitFor(6)).slice(3).map(({ envelope }) => `${envelope?.operation} ${envelope?.key}`);

@@ -44,16 +44,16 @@ test.describe("versionchange", () => {
     expect(outcomes, "the store closed its connection immediately").toEqual(["upgrade"]);
 
     expect(
-      await page.evaluate(async () => [
-        await store.retrieve("a", { useCache: false }),
-        await store.store("a", 2),
-        await store.update("a", 3),
-        await store.exists("a"),
-        await store.delete("a"),
-        await store.pendingWrites(),
+      await page.evaluate(async () => ({
+        retrieve: await store.retrieve("a", { useCache: false }),
+        store: await store.store("a", 2),
+        update: await store.update("a", 3),
+        exists: await store.exists("a"),
+        delete: await store.delete("a"),
+        pending: await store.pendingWrites(),
         resets,
-      ]),
-    ).toEqual([1, true, true, true, true, [], []]);
+      })),
+    ).toEqual({ retrieve: 1, store: true, update: true, exists: true, delete: true, pending: [], resets: [] });
     expect((await wire.settled()).map(({ envelope }) => envelope?.value ?? envelope?.operation)).toEqual(["1", "2", "3", "delete"]);
   });
 
@@ -87,13 +87,13 @@ test.describe("versionchange", () => {
     const other = await openPage();
     await other.evaluate((namespace) => keystore.destroyNamespace(namespace), namespace);
     expect(
-      await page.evaluate(async () => [
-        await store.retrieve("a"),
-        await store.listKeys(),
-        await store.store("a", 2),
-        await store.retrieve("a"),
-      ]),
-    ).toEqual([undefined, [], true, 2]);
+      await page.evaluate(async () => ({
+        before: await store.retrieve("a"),
+        keys: await store.listKeys(),
+        stored: await store.store("a", 2),
+        after: await store.retrieve("a"),
+      })),
+    ).toEqual({ before: undefined, keys: [], stored: true, after: 2 });
     expect(await page.evaluate(() => resets.length)).toBe(1);
     expect(await page.evaluate(() => store.getMetadata("a").then((found) => found?.version)), "a new database, a new version 1").toBe(1);
   });
@@ -132,13 +132,16 @@ test.describe("a database that another tab keeps open", () => {
       ["second, which waits for the first", /Another tab may hold/],
     ] as const) {
       const blocked = await newer.evaluate(() =>
-        store.retrieve("a").catch((error: InstanceType<typeof keystore.KeyStoreError>) => [error.code, error.message]),
+        store.retrieve("a").catch(({ code, message }: InstanceType<typeof keystore.KeyStoreError>) => ({ code, message })),
       );
-      expect.soft(blocked, `${attempt} call`).toEqual(["STORAGE_UNAVAILABLE", expect.stringMatching(why)]);
+      expect.soft(blocked, `${attempt} call`).toEqual({ code: "STORAGE_UNAVAILABLE", message: expect.stringMatching(why) });
     }
 
     await holding.evaluate(() => held.close());
-    expect(await newer.evaluate(async () => [await store.retrieve("a"), await store.store("b", 1)])).toEqual([1, true]);
+    expect(await newer.evaluate(async () => ({ value: await store.retrieve("a"), stored: await store.store("b", 1) }))).toEqual({
+      value: 1,
+      stored: true,
+    });
   });
 
   test("destroyNamespace rejects when another tab keeps the database open", async ({ page, openPage, nats, namespace }) => {
@@ -194,9 +197,9 @@ test.describe("an open that fails", () => {
 
       const next = await page.evaluate(async () => {
         restoreOpen();
-        return [await store.store("a", 1), await store.retrieve("a", { useCache: false })];
+        return { stored: await store.store("a", 1), value: await store.retrieve("a", { useCache: false }) };
       });
-      expect(next, "the next call").toEqual([true, 1]);
+      expect(next, "the next call").toEqual({ stored: true, value: 1 });
       expect(await wire.settled()).toHaveLength(1);
     });
   }
@@ -286,10 +289,15 @@ test("a store dispatches `reset`, empties its memory and works when the site's d
   for (const each of [page, other]) {
     // The browser dispatches a separate event in each page.
     await expect.poll(() => each.evaluate(() => store.getCacheStats().size), "entries in memory").toBe(0);
-    expect(await each.evaluate(async () => [await store.retrieve("a"), await store.listKeys()])).toEqual([undefined, []]);
+    expect(await each.evaluate(async () => ({ value: await store.retrieve("a"), keys: await store.listKeys() }))).toEqual({
+      value: undefined,
+      keys: [],
+    });
     await expect.poll(() => each.evaluate(() => resets.length)).toBe(1);
   }
-  expect(await page.evaluate(async () => [await store.store("a", 2), await store.retrieve("a", { useCache: false })])).toEqual([true, 2]);
+  expect(
+    await page.evaluate(async () => ({ stored: await store.store("a", 2), value: await store.retrieve("a", { useCache: false }) })),
+  ).toEqual({ stored: true, value: 2 });
   expect(await other.evaluate(() => store.retrieve("a"))).toBe(2);
   const [first, second] = await wire.waitFor(2);
   expect(second?.headers["Nats-Msg-Id"], "another write with the same key and version").not.toBe(first?.headers["Nats-Msg-Id"]);
@@ -313,10 +321,8 @@ test("a running write settles and the store works when the site's data is cleare
   await clearSiteData(page);
   expect(await pending).toBe(false);
   await link.mend();
-  expect(await page.evaluate(async () => [await store.flush().then(({ pending }) => pending), await store.pendingWrites()])).toEqual([
-    0,
-    [],
-  ]);
+  expect(await page.evaluate(() => store.flush())).toMatchObject({ pending: 0 });
+  expect(await page.evaluate(() => store.pendingWrites())).toEqual([]);
   await expect.poll(() => page.evaluate(() => store.store("b", 1))).toBe(true);
   await wire.settled();
   expect(wire.messages.at(-1)?.envelope?.key).toBe("b");

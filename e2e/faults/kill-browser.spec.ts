@@ -74,12 +74,10 @@ test(`no acknowledged write is lost when the browser is killed ${KILLS} times`, 
   test
     .info()
     .annotations.push({ type: "acknowledged", description: `${ledger.acknowledgements}, ${ledger.confirmed().length} of them true` });
-  test
-    .info()
-    .annotations.push({
-      type: "torn logs",
-      description: `${browser.tornLogs} kills left a partial record in a log of Chromium, which was truncated`,
-    });
+  test.info().annotations.push({
+    type: "torn logs",
+    description: `${browser.tornLogs} kills left a partial record in a log of Chromium, which was truncated`,
+  });
 });
 
 /** Runs the load until the browser is killed. */
