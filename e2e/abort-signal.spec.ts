@@ -38,9 +38,9 @@ test.describe("an aborted signal", () => {
       const controller = new AbortController();
       const stored = store.store("k", 1, { signal: controller.signal });
       controller.abort();
-      return [await stored.catch((error: Error) => error.name), await store.exists("k")];
+      return { error: await stored.catch((error: Error) => error.name), exists: await store.exists("k") };
     });
-    expect(seen).toEqual(["AbortError", false]);
+    expect(seen).toEqual({ error: "AbortError", exists: false });
     expect(await wire.settled()).toEqual([]);
   });
 
@@ -65,9 +65,9 @@ test.describe("an aborted signal", () => {
       ];
       while ((await store.listKeys()).length < 2);
       controller.abort();
-      return [await Promise.all(writes), await store.retrieve("a")];
+      return { results: await Promise.all(writes), value: await store.retrieve("a") };
     });
-    expect(seen).toEqual([[false, false, false], 1]);
+    expect(seen).toEqual({ results: [false, false, false], value: 1 });
     await link.mend();
     expect(keysOf(await wire.waitFor(3)).toSorted()).toEqual(["a", "b", "c"]);
   });
@@ -78,8 +78,8 @@ test.describe("an aborted signal", () => {
       const controller = new AbortController();
       const stored = await store.store("k", 1, { signal: controller.signal });
       controller.abort();
-      return [stored, await store.retrieve("k")];
+      return { stored, value: await store.retrieve("k") };
     });
-    expect(seen).toEqual([true, 1]);
+    expect(seen).toEqual({ stored: true, value: 1 });
   });
 });

@@ -39,13 +39,13 @@ test.describe("copies", () => {
               const { list, inner, map, bytes } = read as typeof object;
               return [list, inner, ...(map === undefined ? [] : [[...map], [...(bytes ?? [])]])];
             };
-            return [describe(await store.retrieve("k")), describe(await store.retrieve("k", { useCache: false }))];
+            return { cached: describe(await store.retrieve("k")), stored: describe(await store.retrieve("k", { useCache: false })) };
           },
           [format, operation, before] as const,
         );
         const expected =
           format === "binary" ? [1, 2, 3] : format === "json" ? [[1], { a: 1 }] : [[1], { a: 1 }, [["a", { b: 1 }]], [1, 2, 3]];
-        expect(seen).toEqual([expected, expected]);
+        expect(seen).toEqual({ cached: expected, stored: expected });
         await wire.waitFor(sent);
       });
     }
@@ -61,13 +61,13 @@ test.describe("copies", () => {
       json.a.push(2);
       bytes[0] = 2;
       map.get("a")?.push(2);
-      return [
-        await store.retrieve("json"),
-        [...((await store.retrieve<Uint8Array>("binary")) ?? [])],
-        (await store.retrieve<typeof map>("structured"))?.get("a"),
-      ];
+      return {
+        json: await store.retrieve("json"),
+        binary: [...((await store.retrieve<Uint8Array>("binary")) ?? [])],
+        structured: (await store.retrieve<typeof map>("structured"))?.get("a"),
+      };
     });
-    expect(seen).toEqual([{ a: [1] }, [1], [1]]);
+    expect(seen).toEqual({ json: { a: [1] }, binary: [1], structured: [1] });
   });
 
   test("a change of a retrieved object does not change the entry", async ({ page, openStore }) => {
@@ -85,14 +85,14 @@ test.describe("copies", () => {
       };
       await spoil(true);
       await spoil(false);
-      return [
-        await store.retrieve("json"),
-        [...((await store.retrieve<Uint8Array>("binary")) ?? [])],
-        (await store.retrieve<Map<string, number[]>>("structured"))?.get("a"),
-        (await store.getMetadata("json"))?.createdAt.getTime() === 0,
-      ];
+      return {
+        json: await store.retrieve("json"),
+        binary: [...((await store.retrieve<Uint8Array>("binary")) ?? [])],
+        structured: (await store.retrieve<Map<string, number[]>>("structured"))?.get("a"),
+        metadataChanged: (await store.getMetadata("json"))?.createdAt.getTime() === 0,
+      };
     });
-    expect(seen).toEqual([{ a: [1] }, [1], [1], false]);
+    expect(seen).toEqual({ json: { a: [1] }, binary: [1], structured: [1], metadataChanged: false });
   });
 
   test("two concurrent reads return separate copies", async ({ page, openStore }) => {

@@ -11,12 +11,18 @@ test.describe("credentials", () => {
     const withUser = await startNats(users);
     await openStoreIn(page, { servers: withUser.wsUrl, namespace, connection: { user: "alice", pass: password } });
     const wire = await openWire(withUser, { user: "alice", pass: password });
-    expect(await page.evaluate(async () => [await store.ping(), await store.store("a", 1)])).toEqual([true, true]);
+    expect(await page.evaluate(async () => ({ ping: await store.ping(), store: await store.store("a", 1) }))).toEqual({
+      ping: true,
+      store: true,
+    });
     await wire.waitFor(1);
 
     const withToken = await startNats({ config: `authorization { token: "${password}" }` });
     await openStoreIn(page, { servers: withToken.wsUrl, namespace: `${namespace}-token`, connection: { token: password } });
-    expect(await page.evaluate(async () => [await store.ping(), await store.store("a", 1)])).toEqual([true, true]);
+    expect(await page.evaluate(async () => ({ ping: await store.ping(), store: await store.store("a", 1) }))).toEqual({
+      ping: true,
+      store: true,
+    });
     expect(await page.evaluate((namespace) => aids.rawText(namespace), namespace)).not.toContain(password);
   });
 

@@ -6,7 +6,7 @@ import type { Page } from "@playwright/test";
 import { expect, test as base } from "./support/fixtures.ts";
 import { buildSite, startSite, type Site } from "./support/production/site.ts";
 
-/** The strictest policy that a page with a store on it can have: no inline script, no eval, no string that becomes markup. */
+/** The strictest policy under which the library works: no inline script, no eval, no string as markup. */
 const POLICY = [
   "default-src 'self'",
   "script-src 'self'",
@@ -68,7 +68,7 @@ test("the library works under a strict Content-Security-Policy", async ({
   await page.locator("body[data-ready]").waitFor({ state: "attached" });
   const results = await page.evaluate(
     async ([servers, namespace]) => {
-      // What Playwright calls itself may use eval whatever the policy says; what a timer calls may not.
+      // Code that Playwright calls directly may use eval despite the policy. The callback of a timer may not.
       await new Promise((resolve) => setTimeout(resolve));
       const store = new keystore.NASKeyStore({ servers, namespace, compression: true, timeoutMs: aids.LONG_MS });
       const text = "long enough to be compressed ".repeat(100);

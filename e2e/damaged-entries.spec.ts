@@ -38,19 +38,19 @@ test.describe("damaged entries", () => {
             ];
             const bulk = [...(await store.bulkRetrieve([key, "whole"])), ...(await store.bulkRetrieve([key], { useCache: false }))];
             const corrupt = events.filter(({ type, detail }) => type === "corrupt" && detail.key === key);
-            await store.store(key, "anew");
+            await store.store(key, "new");
             return {
               reads: reads.map((refusal) => [refusal?.code, refusal?.key]),
               bulk,
               corrupt: corrupt.map(({ detail }) => [detail.error?.code, detail.error?.key]),
-              anew: await store.retrieve(key, { useCache: false }),
+              stored: await store.retrieve(key, { useCache: false }),
             };
           }, key);
           expect(seen).toEqual({
             reads: Array.from({ length: 3 }, () => ["CHECKSUM_MISMATCH", key]),
             bulk: [["whole", 1]],
             corrupt: Array.from({ length: 5 }, () => ["CHECKSUM_MISMATCH", key]),
-            anew: "anew",
+            stored: "new",
           });
         }
       });
@@ -63,9 +63,9 @@ test.describe("damaged entries", () => {
       await store.store("k", "value");
       await aids.flipBit(namespace, "k", 0.5);
       const refusal = await aids.refusalOf(() => store.retrieve("k"));
-      return [refusal?.code, await store.delete("k"), (await store.retrieve("k")) === undefined];
+      return { refused: refusal?.code, deleted: await store.delete("k"), isAbsent: (await store.retrieve("k")) === undefined };
     }, namespace);
-    expect(seen).toEqual(["CHECKSUM_MISMATCH", true, true]);
+    expect(seen).toEqual({ refused: "CHECKSUM_MISMATCH", deleted: true, isAbsent: true });
   });
 
   test("a read with useCache false rejects CHECKSUM_MISMATCH although the memory cache has the value", async ({
@@ -92,9 +92,9 @@ test.describe("damaged entries", () => {
       await aids.changeRawEntry(namespace, "k", { payload: "" });
       const empty = await read();
       await aids.changeRawEntry(namespace, "k", { payload: 1 as unknown as string });
-      return [longer, empty, await read()];
+      return { longer, empty, number: await read() };
     }, namespace);
-    expect(codes).toEqual(["CHECKSUM_MISMATCH", "CHECKSUM_MISMATCH", "CHECKSUM_MISMATCH"]);
+    expect(codes).toEqual({ longer: "CHECKSUM_MISMATCH", empty: "CHECKSUM_MISMATCH", number: "CHECKSUM_MISMATCH" });
   });
 
   for (const declared of [10, 1_000_000_000]) {
@@ -112,16 +112,16 @@ test.describe("damaged entries", () => {
           await aids.changeRawEntry(namespace, "k", { payload, storedChecksum, size });
           const refusal = await aids.refusalOf(() => store.retrieve("k"));
           const bulk = await store.bulkRetrieve(["k"]);
-          return [
-            refusal?.code,
-            refusal?.key,
-            bulk.size,
-            events.filter(({ type }) => type === "corrupt").map(({ detail }) => detail.error?.code),
-          ];
+          return {
+            code: refusal?.code,
+            key: refusal?.key,
+            bulkSize: bulk.size,
+            corruptEvents: events.filter(({ type }) => type === "corrupt").map(({ detail }) => detail.error?.code),
+          };
         },
         [namespace, bomb.toString("base64"), createHash("sha256").update(bomb).digest("hex"), declared] as const,
       );
-      expect(seen).toEqual(["DECODE_FAILED", "k", 0, ["DECODE_FAILED", "DECODE_FAILED"]]);
+      expect(seen).toEqual({ code: "DECODE_FAILED", key: "k", bulkSize: 0, corruptEvents: ["DECODE_FAILED", "DECODE_FAILED"] });
     });
   }
 

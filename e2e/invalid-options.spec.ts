@@ -161,11 +161,11 @@ test.describe("options", () => {
           }
           for (const options of [null, 1, "json", []]) await expect(options, "");
         }
-        return [wrong, await version(), await store.listKeys(), await store.pendingWrites()];
+        return { wrong, version: await version(), keys: await store.listKeys(), pending: await store.pendingWrites() };
       },
       [WRONG, LATER] as const,
     );
-    expect(seen).toEqual([[], 1, ["k"], []]);
+    expect(seen).toEqual({ wrong: [], version: 1, keys: ["k"], pending: [] });
     await wire.waitFor(1);
     expect(await wire.settled()).toHaveLength(1);
   });
@@ -198,11 +198,15 @@ test.describe("options", () => {
         options.namespace = "other";
         options.cacheSize = 0;
         options.connection["user"] = "x";
-        return [await own.store("k", 1), own.getCacheStats().maxSize, Object.keys(options.connection)];
+        return {
+          stored: await own.store("k", 1),
+          maxSize: own.getCacheStats().maxSize,
+          connectionOptions: Object.keys(options.connection),
+        };
       },
       [nats.wsUrl, namespace] as const,
     );
-    expect(seen).toEqual([true, 5, ["name", "user"]]);
+    expect(seen).toEqual({ stored: true, maxSize: 5, connectionOptions: ["name", "user"] });
     expect((await wire.waitFor(1))[0]?.subject).toBe(`_kv.${namespace}.key.k`);
   });
 

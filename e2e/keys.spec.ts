@@ -55,26 +55,26 @@ test("keys with the names of Object properties are ordinary keys", async ({ page
     const before = await store.bulkRetrieve(names);
     await store.bulkStore(JSON.parse('{"__proto__":1,"constructor":2}') as object as Record<string, unknown>);
     await store.store("toString", 3);
-    return [before.size, [...(await store.bulkRetrieve(names))], await store.listKeys()];
+    return { sizeBefore: before.size, entries: [...(await store.bulkRetrieve(names))], keys: await store.listKeys() };
   });
-  expect(seen).toEqual([
-    0,
-    [
+  expect(seen).toEqual({
+    sizeBefore: 0,
+    entries: [
       ["__proto__", 1],
       ["constructor", 2],
       ["toString", 3],
     ],
-    ["__proto__", "constructor", "toString"],
-  ]);
+    keys: ["__proto__", "constructor", "toString"],
+  });
 });
 
 test("keys that are equal only after Unicode normalization are different keys", async ({ page, openStore }) => {
   await openStore();
   const seen = await page.evaluate(async () => {
     await store.bulkStore({ "\u00e9": 1, "e\u0301": 2 });
-    return [await store.retrieve("\u00e9"), await store.retrieve("e\u0301")];
+    return { composed: await store.retrieve("\u00e9"), decomposed: await store.retrieve("e\u0301") };
   });
-  expect(seen).toEqual([1, 2]);
+  expect(seen).toEqual({ composed: 1, decomposed: 2 });
 });
 
 test("every operation rejects an invalid key with INVALID_KEY, and nothing is stored or sent", async ({ page, openStore, wire }) => {
@@ -117,9 +117,9 @@ test("every operation rejects an invalid key with INVALID_KEY, and nothing is st
         if (!right) wrong.push(`${name} of ${what}: ${JSON.stringify(refusal)}`);
       }
     }
-    return [wrong, await store.listKeys(), await store.pendingWrites()];
+    return { wrong, keys: await store.listKeys(), pending: await store.pendingWrites() };
   });
-  expect(codes).toEqual([[], [], []]);
+  expect(codes).toEqual({ wrong: [], keys: [], pending: [] });
   expect(await wire.settled()).toEqual([]);
 });
 
@@ -131,7 +131,11 @@ test("listKeys sorts by code unit", async ({ page, openStore }) => {
       keys.map((key) => [key, 1] as const),
       { tags: ["t"] },
     );
-    return [await store.listKeys(), await store.listKeys("*", { tag: "t" }), await store.listKeys("?", { tag: "t" })];
+    return {
+      all: await store.listKeys(),
+      tagged: await store.listKeys("*", { tag: "t" }),
+      ofOneCharacter: await store.listKeys("?", { tag: "t" }),
+    };
   }, sorted.toReversed());
-  expect(lists).toEqual([sorted, sorted, sorted.filter((key) => key !== "bb")]);
+  expect(lists).toEqual({ all: sorted, tagged: sorted, ofOneCharacter: sorted.filter((key) => key !== "bb") });
 });

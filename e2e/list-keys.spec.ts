@@ -58,13 +58,13 @@ test.describe("listKeys", () => {
       await store.store("user:2", 1, { tags: ["new"] });
       await store.store("order:1", 1, { tags: ["vip"] });
       await store.update("user:2", 2, { tags: ["old"] });
-      return [
-        await store.listKeys("user:*", { tag: "vip" }),
-        await store.listKeys("*", { tag: "vip" }),
-        await store.listKeys("*", { tag: "new" }),
-        await store.listKeys("*", { tag: "vi" }),
-      ];
+      return {
+        userVip: await store.listKeys("user:*", { tag: "vip" }),
+        vip: await store.listKeys("*", { tag: "vip" }),
+        new: await store.listKeys("*", { tag: "new" }),
+        vi: await store.listKeys("*", { tag: "vi" }),
+      };
     });
-    expect(lists).toEqual([["user:1"], ["order:1", "user:1"], ["user:1"], []]);
+    expect(lists).toEqual({ userVip: ["user:1"], vip: ["order:1", "user:1"], new: ["user:1"], vi: [] });
   });
 });

@@ -106,8 +106,11 @@ test.describe("the memory cache", () => {
     const seen = await page.evaluate(async () => {
       await store.store("a", { v: 1 });
       const values = [await store.retrieve("a"), await store.retrieve("a")];
-      return [values, store.getCacheStats()];
+      return { values, stats: store.getCacheStats() };
     });
-    expect(seen).toEqual([[{ v: 1 }, { v: 1 }], { size: 0, maxSize: 0, memoryUsage: 0, hits: 0, misses: 2, evictions: 0, keys: [] }]);
+    expect(seen).toEqual({
+      values: [{ v: 1 }, { v: 1 }],
+      stats: { size: 0, maxSize: 0, memoryUsage: 0, hits: 0, misses: 2, evictions: 0, keys: [] },
+    });
   });
 });

@@ -49,9 +49,9 @@ test.describe("metadata and versions", () => {
       aids.setClock(T + 3);
       await store.bulkStore({ k: 4 });
       const { version, createdAt, updatedAt } = (await store.getMetadata("k"))!;
-      return [version, createdAt.getTime() - T, updatedAt.getTime() - T];
+      return { version, createdAt: createdAt.getTime() - T, updatedAt: updatedAt.getTime() - T };
     }, T);
-    expect(seen).toEqual([4, 0, 3]);
+    expect(seen).toEqual({ version: 4, createdAt: 0, updatedAt: 3 });
   });
 
   test("concurrent writes of a key get one version each in call order", async ({ page, openStore, wire }) => {
@@ -65,9 +65,13 @@ test.describe("metadata and versions", () => {
         store.bulkStore({ k: "in bulk" }),
         store.store("k", "last"),
       ]);
-      return [await store.retrieve("k", { useCache: false }), await store.retrieve("k"), (await store.getMetadata("k"))?.version];
+      return {
+        stored: await store.retrieve("k", { useCache: false }),
+        cached: await store.retrieve("k"),
+        version: (await store.getMetadata("k"))?.version,
+      };
     });
-    expect(seen).toEqual(["last", "last", 55]);
+    expect(seen).toEqual({ stored: "last", cached: "last", version: 55 });
     await wire.waitFor(55);
     const messages = await wire.settled();
     expect(messages.map(({ envelope }) => envelope?.metadata?.version)).toEqual(Array.from({ length: 55 }, (_, index) => index + 1));
@@ -83,9 +87,9 @@ test.describe("metadata and versions", () => {
       aids.setClock(T + 5);
       await store.update("k", 3);
       const { version, createdAt, tags, ttl } = (await store.getMetadata("k"))!;
-      return [version, createdAt.getTime() - T, tags, ttl];
+      return { version, createdAt: createdAt.getTime() - T, tags, ttl };
     }, T);
-    expect(seen).toEqual([1, 5, [], null]);
+    expect(seen).toEqual({ version: 1, createdAt: 5, tags: [], ttl: null });
     const ids = (await wire.waitFor(4)).map(({ headers }) => headers["Nats-Msg-Id"]);
     expect(new Set(ids).size).toBe(4);
   });
@@ -126,9 +130,9 @@ test.describe("metadata and versions", () => {
     const seen = await page.evaluate(async () => {
       await store.update("k", { a: 1 }, { tags: ["t"] });
       const { version, format, tags, ttl } = (await store.getMetadata("k"))!;
-      return [version, format, tags, ttl, await store.retrieve("k")];
+      return { version, format, tags, ttl, value: await store.retrieve("k") };
     });
-    expect(seen).toEqual([1, "json", ["t"], 50, { a: 1 }]);
+    expect(seen).toEqual({ version: 1, format: "json", tags: ["t"], ttl: 50, value: { a: 1 } });
   });
 
   test("getMetadata returns tags in the order in which they were given", async ({ page, openStore }) => {

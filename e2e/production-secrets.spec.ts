@@ -27,7 +27,9 @@ test.describe("secret credentials", () => {
   }
 
   async function everythingSaid(page: Page, consoleLines: string[], server: ProductionServer): Promise<string> {
-    const inside = await page.evaluate(async () => JSON.stringify([login.told, await store.pendingWrites(), await login.everythingKept()]));
+    const inside = await page.evaluate(async () =>
+      JSON.stringify([login.reportedTexts, await store.pendingWrites(), await login.everythingKept()]),
+    );
     return [inside, ...consoleLines, server.log()].join("\n");
   }
 

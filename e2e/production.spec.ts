@@ -300,7 +300,7 @@ test.describe("wss with JWTs", () => {
     failing = false;
     await flushed(page);
     expect((await ear.waitFor(4)).map(({ subject }) => subject)).toEqual(["a", "b", "c", "d"].map((key) => `_kv.shop.key.${key}`));
-    expect(consoleGuard.complaints()).toEqual([]);
+    expect(consoleGuard.problems()).toEqual([]);
   });
 
   test("a write is queued when the login service never answers, and the next attempt publishes it", async ({ page, start }) => {

@@ -140,11 +140,11 @@ test.describe("rejected writes", () => {
     });
     await reload(page);
     await open();
-    const seen = await page.evaluate(async () => [
-      await store.retrieve("denied"),
-      (await store.pendingWrites()).map(({ rejected }) => rejected),
-    ]);
-    expect(seen).toEqual([1, [true]]);
+    const seen = await page.evaluate(async () => ({
+      value: await store.retrieve("denied"),
+      rejected: (await store.pendingWrites()).map(({ rejected }) => rejected),
+    }));
+    expect(seen).toEqual({ value: 1, rejected: [true] });
   });
 
   test("a message over the server's limit rejects PUBLISH_REJECTED first and PAYLOAD_TOO_LARGE once the limit is known", async ({
@@ -206,10 +206,10 @@ test.describe("rejected writes", () => {
 
   test("a message of 1 MiB rejects PAYLOAD_TOO_LARGE by default, and a message of half a MiB is stored", async ({ page, openStore }) => {
     await openStore();
-    const seen = await page.evaluate(async () => [
-      (await aids.refusalOf(() => store.store("large", "x".repeat(1024 * 1024))))?.code,
-      await store.store("half", "x".repeat(512 * 1024)),
-    ]);
-    expect(seen).toEqual(["PAYLOAD_TOO_LARGE", true]);
+    const seen = await page.evaluate(async () => ({
+      megabyte: (await aids.refusalOf(() => store.store("large", "x".repeat(1024 * 1024))))?.code,
+      half: await store.store("half", "x".repeat(512 * 1024)),
+    }));
+    expect(seen).toEqual({ megabyte: "PAYLOAD_TOO_LARGE", half: true });
   });
 });

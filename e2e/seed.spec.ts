@@ -130,9 +130,9 @@ test.describe("retrieve, delete, exists, update", () => {
     const deleted = await page.evaluate(async () => {
       await store.store("old_key", 1);
       await store.store("old_key", 2);
-      return [await store.delete("old_key"), await store.delete("never_there")];
+      return { existing: await store.delete("old_key"), absent: await store.delete("never_there") };
     });
-    expect(deleted).toEqual([true, false]);
+    expect(deleted).toEqual({ existing: true, absent: false });
     const messages = await wire.waitFor(4);
     expectDelete(messages[2], { namespace, key: "old_key", version: 3 });
     expectDelete(messages[3], { namespace, key: "never_there", version: 1 });
@@ -145,9 +145,9 @@ test.describe("retrieve, delete, exists, update", () => {
       await store.store("user:123", 1);
       const between = await store.exists("user:123");
       await store.delete("user:123");
-      return [before, between, await store.exists("user:123")];
+      return { before, stored: between, deleted: await store.exists("user:123") };
     });
-    expect(seen).toEqual([false, true, false]);
+    expect(seen).toEqual({ before: false, stored: true, deleted: false });
   });
 
   test("update raises the version", async ({ page, openStore, namespace, wire }) => {
@@ -155,9 +155,9 @@ test.describe("retrieve, delete, exists, update", () => {
     const seen = await page.evaluate(async () => {
       await store.store("config", { debug: true }, { tags: ["t"], ttl: 50 });
       const updated = await store.update("config", { debug: false });
-      return [updated, (await store.getMetadata("config"))?.version, await store.retrieve("config")];
+      return { updated, version: (await store.getMetadata("config"))?.version, value: await store.retrieve("config") };
     });
-    expect(seen).toEqual([true, 2, { debug: false }]);
+    expect(seen).toEqual({ updated: true, version: 2, value: { debug: false } });
     expectStore((await wire.waitFor(2))[1], {
       namespace,
       key: "config",
@@ -235,9 +235,9 @@ test.describe("cache management", () => {
     const left = await page.evaluate(async () => {
       await store.bulkStore({ a: 1, b: 2 });
       await store.clearCache();
-      return [await store.listKeys(), store.getCacheStats().size, await store.exists("a")];
+      return { keys: await store.listKeys(), cached: store.getCacheStats().size, exists: await store.exists("a") };
     });
-    expect(left).toEqual([[], 0, false]);
+    expect(left).toEqual({ keys: [], cached: 0, exists: false });
     expect(await wire.settled()).toHaveLength(2);
   });
 
@@ -245,10 +245,15 @@ test.describe("cache management", () => {
     await openStore();
     const lists = await page.evaluate(async () => {
       await store.bulkStore({ "user:2": 1, "user:1": 1, "cache:a": 1, "cache:b": 1, other: 1 });
-      return [await store.listKeys("user:*"), await store.listKeys("cache:*"), await store.listKeys("*"), await store.listKeys()];
+      return {
+        users: await store.listKeys("user:*"),
+        caches: await store.listKeys("cache:*"),
+        star: await store.listKeys("*"),
+        all: await store.listKeys(),
+      };
     });
     const all = ["cache:a", "cache:b", "other", "user:1", "user:2"];
-    expect(lists).toEqual([["user:1", "user:2"], ["cache:a", "cache:b"], all, all]);
+    expect(lists).toEqual({ users: ["user:1", "user:2"], caches: ["cache:a", "cache:b"], star: all, all });
   });
 });
 
@@ -278,9 +283,14 @@ test.describe("storage formats", () => {
       const object = { name: "example", created: new Date(1_700_000_000_000), seen: new Map([["a", new Set([1n])]]) };
       await store.store("complex_obj", object, { format: keystore.KeyFormat.STRUCTURED });
       const copy = await store.retrieve<typeof object>("complex_obj");
-      return [copy?.name, copy?.created instanceof Date, copy?.created.getTime(), [...(copy?.seen.get("a") ?? [])]];
+      return {
+        name: copy?.name,
+        isDate: copy?.created instanceof Date,
+        time: copy?.created.getTime(),
+        set: [...(copy?.seen.get("a") ?? [])],
+      };
     });
-    expect(seen).toEqual(["example", true, 1_700_000_000_000, [1n]]);
+    expect(seen).toEqual({ name: "example", isDate: true, time: 1_700_000_000_000, set: [1n] });
     const [message] = await wire.waitFor(1);
     expectStore(message, { namespace, key: "complex_obj", payload: message?.envelope?.value ?? "", format: "structured" });
   });
@@ -303,20 +313,24 @@ test.describe("storage formats", () => {
     const value = await page.evaluate(async () => {
       await store.store("image", new Blob([new Uint8Array([137, 80, 78, 71])]), { format: keystore.KeyFormat.BINARY });
       const bytes = await store.retrieve<Uint8Array>("image");
-      return [bytes instanceof Uint8Array, [...(bytes ?? [])]];
+      return { isUint8Array: bytes instanceof Uint8Array, bytes: [...(bytes ?? [])] };
     });
-    expect(value).toEqual([true, [137, 80, 78, 71]]);
+    expect(value).toEqual({ isUint8Array: true, bytes: [137, 80, 78, 71] });
     expectStore((await wire.waitFor(1))[0], { namespace, key: "image", payload: Uint8Array.of(137, 80, 78, 71), format: "binary" });
   });
 
   test("a format can be given as a string, and pickle is refused", async ({ page, openStore }) => {
     await openStore();
-    const seen = await page.evaluate(async () => [
-      { ...keystore.KeyFormat },
-      await store.store("t", "x", { format: "text" }),
-      (await aids.refusalOf(() => store.store("p", 1, { format: "pickle" as "json" })))?.code,
-    ]);
-    expect(seen).toEqual([{ JSON: "json", TEXT: "text", BINARY: "binary", STRUCTURED: "structured" }, true, "INVALID_OPTION"]);
+    const seen = await page.evaluate(async () => ({
+      formats: { ...keystore.KeyFormat },
+      stored: await store.store("t", "x", { format: "text" }),
+      refused: (await aids.refusalOf(() => store.store("p", 1, { format: "pickle" as "json" })))?.code,
+    }));
+    expect(seen).toEqual({
+      formats: { JSON: "json", TEXT: "text", BINARY: "binary", STRUCTURED: "structured" },
+      stored: true,
+      refused: "INVALID_OPTION",
+    });
   });
 });
 
@@ -326,9 +340,10 @@ test("an expired key does not exist", async ({ page, openStore }) => {
     aids.setClock(1_800_000_000_000);
     await store.store("session:abc", { id: 1 }, { ttl: 300 });
     aids.setClock(1_800_000_299_999);
-    const before = [await store.exists("session:abc"), await store.retrieve("session:abc")];
+    const read = async () => ({ exists: await store.exists("session:abc"), value: await store.retrieve("session:abc") });
+    const before = await read();
     aids.setClock(1_800_000_300_000);
-    return [...before, await store.exists("session:abc"), (await store.retrieve("session:abc")) === undefined];
+    return { before, after: await read() };
   });
-  expect(seen).toEqual([true, { id: 1 }, false, true]);
+  expect(seen).toEqual({ before: { exists: true, value: { id: 1 } }, after: { exists: false, value: undefined } });
 });

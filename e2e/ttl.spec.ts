@@ -19,13 +19,23 @@ test.describe("TTL", () => {
             bytes: (await store.getStorageStats()).bytes,
             cached: store.getCacheStats().keys.length > 0,
             retrieve: (await store.retrieve("retrieved")) !== undefined,
-            useCache: (await store.retrieve("past the cache", { useCache: false })) !== undefined,
+            useCache: (await store.retrieve("without the cache", { useCache: false })) !== undefined,
             exists: await store.exists("asked for"),
             getMetadata: (await store.getMetadata("described")) !== undefined,
             bulkRetrieve: [...(await store.bulkRetrieve(["in bulk 1", "in bulk 2"])).keys()],
           };
         }, at);
-      const keys = ["asked for", "described", "in bulk 1", "in bulk 2", "listed", "past the cache", "retrieved", "stored anew", "updated"];
+      const keys = [
+        "asked for",
+        "described",
+        "in bulk 1",
+        "in bulk 2",
+        "listed",
+        "without the cache",
+        "retrieved",
+        "stored again",
+        "updated",
+      ];
       await page.evaluate(
         async ([keys, T]) => {
           aids.setClock(T);
@@ -64,11 +74,11 @@ test.describe("TTL", () => {
       });
       const after = await page.evaluate(async () => {
         await store.update("updated", 2);
-        await store.store("stored anew", 2, { ifVersion: 0 });
+        await store.store("stored again", 2, { ifVersion: 0 });
         const updated = await store.getMetadata("updated");
         return {
           updated: { version: updated?.version, ttl: updated?.ttl, tags: updated?.tags, createdAt: updated?.createdAt.getTime() },
-          storedVersion: (await store.getMetadata("stored anew"))?.version,
+          storedVersion: (await store.getMetadata("stored again"))?.version,
           deleted: await store.delete("asked for"),
         };
       });
@@ -84,9 +94,9 @@ test.describe("TTL", () => {
       aids.setClock(T + 249);
       const before = await store.exists("k");
       aids.setClock(T + 250);
-      return [before, await store.exists("k")];
+      return { before, after: await store.exists("k") };
     }, T);
-    expect(seen).toEqual([true, false]);
+    expect(seen).toEqual({ before: true, after: false });
   });
 
   test("a ttl starts at the last write of the key", async ({ page, openStore }) => {
@@ -100,9 +110,9 @@ test.describe("TTL", () => {
       const before = await store.retrieve("k");
       const { ttl, expiresAt } = (await store.getMetadata("k"))!;
       aids.setClock(T + 19_000);
-      return [before, ttl, expiresAt?.getTime(), await store.exists("k")];
+      return { value: before, ttl, expiresAt: expiresAt?.getTime(), existsAfterwards: await store.exists("k") };
     }, T);
-    expect(seen).toEqual([2, 10, T + 19_000, false]);
+    expect(seen).toEqual({ value: 2, ttl: 10, expiresAt: T + 19_000, existsAfterwards: false });
   });
 
   test("defaultTtl applies to writes without a ttl, and null means that the entry never expires", async ({ page, openStore }) => {
@@ -134,11 +144,11 @@ test.describe("TTL", () => {
         await store.bulkStore({ long: 1, longer: 2 }, { ttl: 100 });
         await store.store("for ever", 1);
         aids.setClock(T + 1_000);
-        return [await store.sweep(), await aids.rawKeys(namespace), await store.sweep()];
+        return { first: await store.sweep(), keys: await aids.rawKeys(namespace), second: await store.sweep() };
       },
       [T, namespace] as const,
     );
-    expect(seen).toEqual([1_000, ["for ever", "long", "longer"], 0]);
+    expect(seen).toEqual({ first: 1_000, keys: ["for ever", "long", "longer"], second: 0 });
   });
 
   test("expired entries are removed in the background", async ({ page, openStore, namespace }) => {
@@ -172,17 +182,17 @@ test.describe("TTL", () => {
       aids.setClock(T + 10_000);
       await store.sweep();
       aids.setClock(T + 1);
-      return [
-        await store.exists("a"),
-        (await store.retrieve("b")) === undefined,
-        await store.listKeys(),
-        await store.listKeys("*", { tag: "t" }),
-      ];
+      return {
+        exists: await store.exists("a"),
+        isAbsent: (await store.retrieve("b")) === undefined,
+        keys: await store.listKeys(),
+        tagged: await store.listKeys("*", { tag: "t" }),
+      };
     }, T);
-    expect(seen).toEqual([false, true, [], []]);
+    expect(seen).toEqual({ exists: false, isAbsent: true, keys: [], tagged: [] });
   });
 
-  for (const way of ["retrieve", "retrieve past the cache", "exists", "getMetadata", "bulkRetrieve", "listKeys"] as const) {
+  for (const way of ["retrieve", "retrieve without the cache", "exists", "getMetadata", "bulkRetrieve", "listKeys"] as const) {
     test(`an entry that ${way} has found expired stays absent when the clock jumps back`, async ({ page, openStore }) => {
       await openStore({ sweepIntervalMs: 0 });
       const seen = await page.evaluate(
@@ -191,18 +201,23 @@ test.describe("TTL", () => {
           await store.store("k", 1, { ttl: 10 });
           aids.setClock(T + 10_000);
           if (way === "retrieve") await store.retrieve("k");
-          if (way === "retrieve past the cache") await store.retrieve("k", { useCache: false });
+          if (way === "retrieve without the cache") await store.retrieve("k", { useCache: false });
           if (way === "exists") await store.exists("k");
           if (way === "getMetadata") await store.getMetadata("k");
           if (way === "bulkRetrieve") await store.bulkRetrieve(["k"]);
           if (way === "listKeys") await store.listKeys();
           aids.setClock(T + 1);
           const cached = (await store.retrieve("k")) === undefined;
-          return [cached, (await store.retrieve("k", { useCache: false })) === undefined, await store.exists("k"), await store.listKeys()];
+          return {
+            isAbsentFromMemory: cached,
+            isAbsentFromIndexedDB: (await store.retrieve("k", { useCache: false })) === undefined,
+            exists: await store.exists("k"),
+            keys: await store.listKeys(),
+          };
         },
         [T, way] as const,
       );
-      expect(seen).toEqual([true, true, false, []]);
+      expect(seen).toEqual({ isAbsentFromMemory: true, isAbsentFromIndexedDB: true, exists: false, keys: [] });
     });
   }
 
@@ -213,9 +228,9 @@ test.describe("TTL", () => {
       await store.store("k", "first");
       aids.setClock(T - 3_600_000);
       await store.store("k", "second");
-      return [await store.retrieve("k", { useCache: false }), (await store.getMetadata("k"))?.version];
+      return { value: await store.retrieve("k", { useCache: false }), version: (await store.getMetadata("k"))?.version };
     }, T);
-    expect(seen).toEqual(["second", 2]);
+    expect(seen).toEqual({ value: "second", version: 2 });
     expect((await wire.waitFor(2)).map(({ envelope }) => envelope?.metadata?.version)).toEqual([1, 2]);
   });
 
@@ -238,9 +253,9 @@ test.describe("TTL", () => {
       const swept = await store.sweep();
       const keys = await store.listKeys();
       aids.setClock(T + 1);
-      return [stored, swept, keys, await store.exists("k"), (await store.pendingWrites()).map(({ key }) => key)];
+      return { stored, swept, keys, exists: await store.exists("k"), pending: (await store.pendingWrites()).map(({ key }) => key) };
     }, T);
-    expect(seen).toEqual([false, 0, [], false, ["k"]]);
+    expect(seen).toEqual({ stored: false, swept: 0, keys: [], exists: false, pending: ["k"] });
     await link.mend();
     await page.evaluate(() => store.flush());
     expect((await wire.waitFor(1))[0]?.envelope).toMatchObject({ key: "k", value: '"kept"' });
@@ -263,9 +278,12 @@ test.describe("TTL", () => {
       await store.store("k", "first", { ttl: 10 });
       aids.setClock(T + 10_000);
       await store.store("k", "second", { ifVersion: 0 });
-      return [(await store.getMetadata("k"))?.version, (await store.pendingWrites()).map(({ version }) => version)];
+      return {
+        version: (await store.getMetadata("k"))?.version,
+        pendingVersions: (await store.pendingWrites()).map(({ version }) => version),
+      };
     }, T);
-    expect(seen).toEqual([2, [2]]);
+    expect(seen).toEqual({ version: 2, pendingVersions: [2] });
     await link.mend();
     await page.evaluate(() => store.flush());
     expect((await wire.waitFor(1)).at(-1)?.envelope?.metadata?.version).toBe(2);

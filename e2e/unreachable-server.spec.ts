@@ -31,7 +31,9 @@ test.describe("an unreachable server", () => {
       { key: "a", operation: "store", version: 1, attempts: expect.any(Number), lastError: expect.stringMatching(/./), rejected: false },
     ]);
     expect(rows[0]?.attempts).toBeGreaterThanOrEqual(1);
-    expect(await page.evaluate(async () => [(await store.getMetadata("a"))?.pending, await store.retrieve("a")])).toEqual([true, 1]);
+    expect(
+      await page.evaluate(async () => ({ pending: (await store.getMetadata("a"))?.pending, value: await store.retrieve("a") })),
+    ).toEqual({ pending: true, value: 1 });
 
     await server.restart();
     const wire = await openWire(server);
@@ -39,7 +41,9 @@ test.describe("an unreachable server", () => {
     expect(flushed).toMatchObject({ pending: 0, rejected: 0 });
     const [online] = await page.evaluate(() => aids.happened("online"));
     expect(online).toEqual({ pending: expect.any(Number) });
-    expect(await page.evaluate(async () => [await store.pendingWrites(), (await store.getMetadata("a"))?.pending])).toEqual([[], false]);
+    expect(
+      await page.evaluate(async () => ({ pendingWrites: await store.pendingWrites(), pending: (await store.getMetadata("a"))?.pending })),
+    ).toEqual({ pendingWrites: [], pending: false });
     const published = await page.evaluate(() => aids.happened("published"));
     expect(published).toEqual([{ key: "a", version: 1, operation: "store" }]);
     await wire.close();
@@ -75,8 +79,8 @@ test.describe("an unreachable server", () => {
     const hanging = await storeIn(page, "hanging");
     await link.cut();
     await openStore({ servers: link.wsUrl });
-    const dead = await storeIn(page, "dead");
-    expect([silent, hanging, dead]).toEqual([false, false, false]);
+    const closed = await storeIn(page, "closed");
+    expect({ silent, hanging, closed }).toEqual({ silent: false, hanging: false, closed: false });
   });
 
   test("deletes, updates and bulk writes are queued while the server is unreachable", async ({ page, nats, openLink, openStore, wire }) => {
@@ -84,19 +88,25 @@ test.describe("an unreachable server", () => {
     await openStore({ servers: link.wsUrl });
     await page.evaluate(() => store.bulkStore({ a: 1, b: 2 }));
     await link.cut();
-    const seen = await page.evaluate(async () => [
-      await store.delete("a"),
-      await store.delete("nothing"),
-      await store.update("b", 3),
-      [...(await store.bulkStore({ c: 1, d: 2 })).values()],
-      (await store.pendingWrites()).map(({ key, operation, version }) => `${operation} ${key} ${version}`).toSorted(),
-    ]);
-    expect(seen).toEqual([true, false, false, [false, false], ["delete a 2", "delete nothing 1", "store b 2", "store c 1", "store d 1"]]);
+    const seen = await page.evaluate(async () => ({
+      delete: await store.delete("a"),
+      deleteOfAbsentKey: await store.delete("nothing"),
+      update: await store.update("b", 3),
+      bulkStore: [...(await store.bulkStore({ c: 1, d: 2 })).values()],
+      pending: (await store.pendingWrites()).map(({ key, operation, version }) => `${operation} ${key} ${version}`).toSorted(),
+    }));
+    expect(seen).toEqual({
+      delete: true,
+      deleteOfAbsentKey: false,
+      update: false,
+      bulkStore: [false, false],
+      pending: ["delete a 2", "delete nothing 1", "store b 2", "store c 1", "store d 1"],
+    });
     await link.mend();
     expect(await page.evaluate(() => store.flush())).toMatchObject({ pending: 0 });
     const late = (await wire.waitFor(7)).slice(2).map(({ envelope }) => `${envelope?.operation} ${envelope?.key}`);
     expect(late.toSorted()).toEqual(["delete a", "delete nothing", "store b", "store c", "store d"]);
-    expect(await page.evaluate(() => store.store("a", "anew").then(() => store.getMetadata("a")))).toMatchObject({ version: 1 });
+    expect(await page.evaluate(() => store.store("a", "new").then(() => store.getMetadata("a")))).toMatchObject({ version: 1 });
   });
 
   test("the newest version of a key is published last when several are queued", async ({ page, nats, openLink, openStore, wire }) => {
@@ -122,7 +132,10 @@ test.describe("an unreachable server", () => {
     const link = await openLink(nats);
     await link.cut();
     await openStore({ servers: link.wsUrl });
-    expect(await page.evaluate(async () => [await store.store("a", 1), await store.delete("b")])).toEqual([false, false]);
+    expect(await page.evaluate(async () => ({ store: await store.store("a", 1), delete: await store.delete("b") }))).toEqual({
+      store: false,
+      delete: false,
+    });
     await reload(page);
     await link.mend();
     await openStore({ servers: link.wsUrl });
@@ -236,11 +249,18 @@ test.describe("an unreachable server", () => {
         aids.openStore(options);
         const first = await store.store("first", 1);
         const results = await Promise.all([store.store("a", 1), store.delete("first"), store.bulkStore({ b: 1, c: 1 })]);
-        return [first, results[0], results[1], [...results[2].values()], attempts, events.filter(({ type }) => type === "offline").length];
+        return {
+          first,
+          store: results[0],
+          delete: results[1],
+          bulkStore: [...results[2].values()],
+          attempts,
+          offlineEvents: events.filter(({ type }) => type === "offline").length,
+        };
       },
       [{ servers: link.wsUrl, namespace }, LATE_RETRY] as const,
     );
-    expect(seen).toEqual([false, false, true, [false, false], 1, 1]);
+    expect(seen).toEqual({ first: false, store: false, delete: true, bulkStore: [false, false], attempts: 1, offlineEvents: 1 });
   });
 
   test("flush and a page that becomes visible publish before the next attempt is due", async ({

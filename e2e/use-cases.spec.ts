@@ -43,9 +43,14 @@ test.describe("use cases", () => {
         await store.store(key, result, { ttl: 300 });
         return result;
       };
-      return [await cachedCall("/users"), await cachedCall("/users"), await cachedCall("/posts"), requests];
+      return { first: await cachedCall("/users"), again: await cachedCall("/users"), other: await cachedCall("/posts"), requests };
     });
-    expect(seen).toEqual([{ endpoint: "/users", request: 1 }, { endpoint: "/users", request: 1 }, { endpoint: "/posts", request: 2 }, 2]);
+    expect(seen).toEqual({
+      first: { endpoint: "/users", request: 1 },
+      again: { endpoint: "/users", request: 1 },
+      other: { endpoint: "/posts", request: 2 },
+      requests: 2,
+    });
     expect(await wire.settled()).toHaveLength(2);
   });
 });

@@ -62,13 +62,13 @@ test.describe("round trips", () => {
         };
         await store.store("k", value);
         const copy = await store.retrieve<Record<string, unknown>>("k", { useCache });
-        return [copy, Object.is(copy?.["zero"], 0), "left" in (copy ?? {})];
+        return { copy, isPlusZero: Object.is(copy?.["zero"], 0), hasUndefined: "left" in (copy ?? {}) };
       }, useCache);
-      expect(read).toEqual([
-        { date: "1970-01-01T00:00:00.000Z", point: { x: 1 }, zero: 0, bare: { a: 1 }, own: ["as", "told"] },
-        true,
-        false,
-      ]);
+      expect(read).toEqual({
+        copy: { date: "1970-01-01T00:00:00.000Z", point: { x: 1 }, zero: 0, bare: { a: 1 }, own: ["as", "told"] },
+        isPlusZero: true,
+        hasUndefined: false,
+      });
     });
 
     test(`a property named __proto__ is returned as an own property ${where}`, async ({ page, openStore }) => {
@@ -81,9 +81,9 @@ test.describe("round trips", () => {
           const copy = await store.retrieve<object>(format, { useCache });
           seen.push(copy === undefined || (Object.hasOwn(copy, "__proto__") && Object.getPrototypeOf(copy) === Object.prototype));
         }
-        return [seen, ({} as { polluted?: boolean }).polluted === undefined];
+        return { ownProperties: seen, isClean: ({} as { polluted?: boolean }).polluted === undefined };
       }, useCache);
-      expect(read).toEqual([[true, true], true]);
+      expect(read).toEqual({ ownProperties: [true, true], isClean: true });
     });
 
     test(`the text format returns text unchanged ${where}`, async ({ page, openStore }) => {
@@ -214,9 +214,9 @@ test.describe("round trips", () => {
     const seen = await page.evaluate(async () => {
       await store.store("k", undefined, { format: "structured" });
       const all = await store.bulkRetrieve(["k", "nothing"]);
-      return [await store.exists("k"), all.has("k"), all.has("nothing")];
+      return { exists: await store.exists("k"), bulkHasIt: all.has("k"), bulkHasAbsent: all.has("nothing") };
     });
-    expect(seen).toEqual([true, true, false]);
+    expect(seen).toEqual({ exists: true, bulkHasIt: true, bulkHasAbsent: false });
   });
 
   test("a read can be the first use of the structured format in a page", async ({ page, openStore }) => {

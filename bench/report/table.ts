@@ -28,12 +28,12 @@ export function atMost({ target, aim }: Goal): string {
   return target === undefined ? "–" : aim === undefined ? String(target) : `${target} (aim ${aim})`;
 }
 
-/** Two figures that count after the point, small ones with what they have. */
+/** A number with two decimals, below 0.1 with two significant digits. */
 export function ratio(n: number): string {
   return n >= 0.1 ? n.toFixed(2) : n.toPrecision(2);
 }
 
-/** Milliseconds in the unit that suits them; other amounts as they are. */
+/** A duration in a readable unit. Other amounts keep their unit. */
 export function amount(n: number, unit: Goal["unit"] = "ratio"): string {
   if (unit !== "ratio") return `${n.toFixed(2)} ${unit.slice(0, 2)}`;
   if (n >= 10_000) return `${(n / 1000).toFixed(1)} s`;

@@ -6,7 +6,7 @@ import { openCaseServer, startSharedServer, type SharedServer } from "../server/
 import { FLAVOURS, type Outcome, type Run } from "./run.ts";
 import { startSite, type Site } from "./site.ts";
 
-/** A page in a browser. It loads anew for each case. */
+/** A page in a browser. It loads again for each case. */
 export interface CasePage {
   /** Loads a page and calls its `runCase`. */
   run(url: string, run: Run): Promise<Outcome>;

@@ -17,7 +17,7 @@ export const NEWER_PAGE = "newer/";
 export default async function buildPage(): Promise<void> {
   const { common, output, expectNoWarnings } = builtLibraryIn(pageFolder);
   await build({ ...common, build: { ...output, emptyOutDir: true } });
-  // Workers under names that tests know: a module that loads parts as it needs them, and one classic script without import().
+  // Workers with fixed names: a module that loads parts lazily, and a classic script without import().
   for (const [name, format] of [
     ["worker", "es"],
     ["service-worker", "iife"],

@@ -7,7 +7,7 @@ const FAILED_SOCKET = [
   /^uncaught: The connection to wss?:\S+ was interrupted while the page was loading\./, // Firefox, also on a reload
 ];
 
-/** Whether a console line is the browser's own about a failed WebSocket. */
+/** Whether a console line is the browser's report of a failed WebSocket. */
 export function isFailedSocket(line: string): boolean {
   return FAILED_SOCKET.some((known) => known.test(line));
 }
@@ -19,7 +19,7 @@ export interface ConsoleGuard {
   /** For a test that makes the server unreachable. */
   allowFailedSockets(): void;
   /** The warnings and errors that are not allowed. */
-  complaints(): string[];
+  problems(): string[];
 }
 
 export function createConsoleGuard(): ConsoleGuard {
@@ -33,6 +33,6 @@ export function createConsoleGuard(): ConsoleGuard {
       context.on("weberror", (uncaught) => seen.push(`uncaught: ${uncaught.error().stack ?? uncaught.error().message}`));
     },
     allowFailedSockets: () => void (failedSocketsAllowed = true),
-    complaints: () => seen.filter((line) => !(failedSocketsAllowed && isFailedSocket(line))),
+    problems: () => seen.filter((line) => !(failedSocketsAllowed && isFailedSocket(line))),
   };
 }

@@ -10,7 +10,7 @@ import { openWire, type Wire } from "./wire.ts";
 export { expect };
 
 interface WorkerFixtures {
-  /** A running server, shared by the tests of a worker: a test that stops it or changes it starts its own with `startNats`. */
+  /** A running server that the tests of a worker share. A test that stops or changes a server starts its own with `startNats`. */
   nats: NatsServer;
   site: PageServer;
 }
@@ -18,17 +18,17 @@ interface WorkerFixtures {
 interface TestFixtures {
   /** Unique for each run of each test. */
   namespace: string;
-  /** Already on the e2e page, with the library as `globalThis.keystore`. */
+  /** A page on the e2e page, with the library as `globalThis.keystore`. */
   page: Page;
-  /** One more page in the same context, likewise. */
+  /** Opens another such page in the same context. */
   openPage: () => Promise<Page>;
-  /** Makes a store in `page`, to be used there as `store`; on `nats` and in `namespace` unless told otherwise. */
+  /** Makes a store in `page`, there called `store`, on `nats` and in `namespace` unless the options differ. */
   openStore: (options?: KeyStoreOptions) => Promise<void>;
-  /** What `nats` delivers. */
+  /** The messages that `nats` delivers. */
   wire: Wire;
   /** A server for this test alone. */
   startNats: (options?: NatsServerOptions) => Promise<NatsServer>;
-  /** What another server delivers, or what a certain user may see. */
+  /** The messages that another server delivers, or that a given user may receive. */
   openWire: (server: NatsServer, options?: ConnectionOptions) => Promise<Wire>;
   /** A proxy in front of a server that a test can cut and mend. */
   openLink: (server: NatsServer) => Promise<Link>;
@@ -63,12 +63,12 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
       const guard = createConsoleGuard();
       guard.watch(context);
       await use(guard);
-      expect(guard.complaints(), "the browser's console").toEqual([]);
+      expect(guard.problems(), "the browser's console").toEqual([]);
     },
     { auto: true },
   ],
 
-  // Depends on the guard so that the guard listens first, and looks last.
+  // Depends on the guard, so that the guard listens before the page opens and checks after it closes.
   openPage: async ({ context, site, consoleGuard: _guard }, use) => {
     await use(async () => visit(await context.newPage(), site.url));
   },
@@ -129,7 +129,7 @@ export async function reload(page: Page): Promise<void> {
   await isReady(page);
 }
 
-/** Makes a store in a page, to be used there as `store`. */
+/** Makes a store in a page, there called `store`. */
 export async function openStoreIn(page: Page, options: KeyStoreOptions): Promise<void> {
   await page.evaluate((options) => aids.openStore(options), options);
 }

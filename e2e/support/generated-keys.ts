@@ -84,7 +84,7 @@ const PIECES = [
   "\u{1f1e6}",
 ];
 
-/** Distinct keys, the same ones for the same seed: first the awkward ones by themselves, then mixtures, some of 1,024 bytes. */
+/** Distinct keys, the same ones for the same seed: first each of the parts alone, then combinations, some of 1,024 bytes. */
 export function generateKeys(count: number, seed: number): string[] {
   const random = mulberry32(seed);
   const piece = () => PIECES[Math.floor(random() * PIECES.length)] ?? "";
@@ -98,7 +98,7 @@ export function generateKeys(count: number, seed: number): string[] {
   return [...keys];
 }
 
-/** To 1,024 bytes exactly. */
+/** Extends a key to exactly 1,024 bytes. */
 function filledUp(key: string, piece: string): string {
   const missing = 1024 - Buffer.byteLength(key);
   const whole = Math.floor(missing / Buffer.byteLength(piece));

@@ -7,27 +7,27 @@ import { chromium, firefox, type BrowserContext, type BrowserType, type LaunchOp
 import { withDeadline } from "./deadline.ts";
 import { mendTornLogs } from "./leveldb-log.ts";
 
-/** A browser with a profile of its own, which outlives it. */
+/** A browser whose profile is kept across restarts. */
 export interface KillableBrowser {
-  /** Of the browser that runs, or ran last. */
+  /** The context of the running browser, or of the last one. */
   readonly context: BrowserContext;
-  /** The number of Chromium's logs that kills have torn, and that were mended. */
+  /** The number of Chromium's logs in which a kill left a partial record, which was truncated. */
   readonly tornLogs: number;
-  /** SIGKILL to the browser's main process; the others go with it. Done when it is gone. */
+  /** Sends SIGKILL to the browser's main process, which ends the others. Resolves when it has ended. */
   kill(): Promise<void>;
-  /** Starts it again on the same profile. */
+  /** Starts the browser again with the same profile. */
   restart(): Promise<void>;
-  /** Ends it and removes its profile. */
+  /** Ends the browser and removes its profile. */
   dispose(): Promise<void>;
 }
 
-/** How to kill an engine's browser and to start it again on the same profile. */
+/** The differences between engines for a kill and a restart with the same profile. */
 interface EngineProfile {
   readonly type: BrowserType;
   /** A link in the profile. Its target ends in the separator and the id of the browser's main process. */
   readonly lock: string;
   readonly separator: string;
-  /** Prepares a profile for the next start. Resolves to the number of torn logs. */
+  /** Prepares a profile for the next start. Resolves to the number of logs with a partial record. */
   mend(profile: string): Promise<number>;
 }
 
@@ -71,7 +71,7 @@ export async function startKillableBrowser(
       const pid = await mainPid(profile, engine);
       process.kill(pid, "SIGKILL");
       await withDeadline(gone(pid), () => `${browserName} did not end by SIGKILL`);
-      // Playwright ends its own side of the dead browser.
+      // Playwright closes its connection to the ended browser.
       await withDeadline(
         context.close().catch(() => {}),
         () => `The context of the killed ${browserName} did not close`,
@@ -85,13 +85,13 @@ export async function startKillableBrowser(
     },
     dispose: async () => {
       if (running) await context.close();
-      // Its last children may still write.
+      // The last child processes may still write.
       await rm(profile, { recursive: true, force: true, maxRetries: 10, retryDelay: 100 });
     },
   };
 }
 
-/** The id of the browser's main process, from the link in its profile. Must never be that of another process. */
+/** The id of the browser's main process, from the link in its profile. Must not be the id of another process. */
 async function mainPid(profile: string, { lock, separator }: EngineProfile): Promise<number> {
   const pid = Number((await readlink(join(profile, lock))).split(separator).at(-1));
   const commandLine = await readFile(`/proc/${pid}/cmdline`, "utf8");

@@ -4,18 +4,18 @@ import { join } from "node:path";
 const BLOCK_BYTES = 32 * 1024;
 /** Checksum (4), length (2), type (1). */
 const HEADER_BYTES = 7;
-/** A record that is whole, or the last part of one in several. */
+/** The types of a complete record, and of the last part of a divided record. */
 const ENDS_RECORD = new Set([1, 4]);
 
 /**
  * Truncates a partial record at the end of a profile's IndexedDB logs after a kill, as LevelDB itself does when it reads them.
  *
  * Chromium writes a log record's header and its payload by two calls. When it is killed between them and started again,
- * LevelDB passes over the lone header, but goes on writing behind it (`reuse_logs`); at the start after that it finds a
- * checksum that is wrong in the middle of the log, and Chromium deletes all of the site's databases ("Creating DB … since it
+ * LevelDB skips the header without a payload, and appends to the log (`reuse_logs`). At the next start it finds a
+ * wrong checksum in the middle of the log, and Chromium deletes all of the site's databases ("Creating DB … since it
  * was missing"). That is a defect of the browser which no page can prevent, seen here about once in a hundred kills under
  * load (Chromium 156): docs/RELIABILITY.md.
- * @returns how many logs were torn
+ * @returns the number of logs with a partial record
  */
 export async function mendTornLogs(profile: string): Promise<number> {
   const folder = join(profile, "Default", "IndexedDB");

@@ -23,7 +23,7 @@ export async function prepareForMalformedRows(page: Page, servers: string, names
 interface Report {
   readonly failures: string[];
   readonly kinds: string[];
-  /** 0 where the engine does not tell. */
+  /** 0 if the engine does not report it. */
   readonly peakHeapBytes: number;
 }
 
@@ -62,7 +62,7 @@ export async function generateAndRead({ servers, namespace, seed, count, bombs }
     writeId: ["0".repeat(32), 1 + below(1_000)],
     lastUsed: Date.now() - 1_000,
   });
-  /** One that is gzipped, with the size and the bytes that a test says. */
+  /** A gzipped row with the given size and bytes. */
   const packedRow = async (format: string, packed: Uint8Array<ArrayBuffer>, size: unknown, checksum: string): Promise<Row> => ({
     ...(await rowFor(format, packed)),
     encoding: "gzip",
@@ -71,7 +71,7 @@ export async function generateAndRead({ servers, namespace, seed, count, bombs }
     size,
   });
 
-  // 16 MiB and 128 MiB of zeros; made once in a page.
+  // 16 MiB and 128 MiB of zeros, made once for each page.
   const zeros = ((globalThis as { zeros?: Promise<Uint8Array<ArrayBuffer>[]> }).zeros ??= Promise.all(
     [2 ** 24, 2 ** 27].map((bytes) => probe.gzip(new Uint8Array(bytes))),
   ));
@@ -95,7 +95,7 @@ export async function generateAndRead({ servers, namespace, seed, count, bombs }
       case 2:
         return packedRow("json", whole, size + pick([-1, 1, 1_000, 2 ** 40]), checksum);
       case 3: {
-        // Two members: twice the size declared.
+        // Two gzip members: twice the declared size.
         const twice = new Uint8Array(whole.length * 2);
         twice.set(whole);
         twice.set(whole, whole.length);
@@ -194,9 +194,9 @@ export async function generateAndRead({ servers, namespace, seed, count, bombs }
       () => '[["URL","no url"]]',
       () => '[{"__proto__":1},{"polluted":2},true]',
       () => '[["null","__proto__",1],{"polluted":2},true]',
-      // Deeper than devalue's recursion may go.
+      // Deeper than the recursion limit of devalue.
       () => `[${Array.from({ length: 501 + below(5_000) }, (_, depth) => `[${depth + 1}]`).join(",")},1]`,
-      // More places than the text is long: each level holds the next one twice.
+      // More elements than the text has characters: each level refers to the next one twice.
       () =>
         `[${Array.from({ length: 30 }, (_, level) => `[${`${level + 1},`.repeat(9)}${level + 1}]`).join(",")},[${"-2,".repeat(50_000)}-7]]`,
     ])();
@@ -265,7 +265,7 @@ export async function generateAndRead({ servers, namespace, seed, count, bombs }
       });
     }
   }
-  // The figures, lists and housekeeping take them too, and so do new writes.
+  // Statistics, lists, sweeps and new writes must accept malformed rows too.
   const [healed] = records[below(records.length)] as [string, unknown];
   for (const [call, work] of [
     ["listKeys", () => store.listKeys()],
@@ -278,7 +278,7 @@ export async function generateAndRead({ servers, namespace, seed, count, bombs }
     ["clearCache", () => store.clearCache()],
   ] as const) {
     await work().catch((error: unknown) => {
-      // An update keeps the format that the row names, for which the value may be wrong.
+      // An update keeps the format of the row, which may not accept the value.
       const isTyped = error instanceof keystore.KeyStoreError && [...codes, "INVALID_VALUE"].includes(error.code);
       if (call !== "update" || !isTyped) failures.push(`${call} among them: ${String(error)}`);
     });

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { expect } from "@playwright/test";
 import type { WireMessage } from "./wire.ts";
 
-/** DESIGN 3.1, written down a second time: Unicode Cc, JavaScript's white space, and what NATS or the escape needs. */
+/** The characters that a subject escapes, written independently of the library: Unicode Cc, white space of JavaScript, and characters with a meaning for NATS or the escape. */
 const ENCODED = new Set([
   ...Array.from({ length: 0x20 }, (_, code) => code),
   ...Array.from({ length: 0x21 }, (_, code) => 0x7f + code),
@@ -36,7 +36,7 @@ export const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 export interface ExpectedStore {
   namespace: string;
   key: string;
-  /** Before compression: text, or bytes for `binary`. */
+  /** The payload before compression: text, or bytes for `binary`. */
   payload: string | Uint8Array;
   format?: string;
   ttl?: number | null;
@@ -44,7 +44,7 @@ export interface ExpectedStore {
   version?: number;
 }
 
-/** Field by field as in DESIGN 3.3, and no other field; not for compressed payloads. */
+/** Checks every field of a store's message, and that there is no other field. Not for compressed payloads. */
 export function expectStore(message: WireMessage | undefined, expected: ExpectedStore): void {
   const { namespace, key, payload, format = "json", ttl = null, tags = [], version = 1 } = expected;
   expect(message?.subject).toBe(expectedSubject(namespace, key));
@@ -67,7 +67,7 @@ export function expectStore(message: WireMessage | undefined, expected: Expected
   });
 }
 
-/** Field by field as in DESIGN 3.3, and no other field. */
+/** Checks every field of a delete's message, and that there is no other field. */
 export function expectDelete(
   message: WireMessage | undefined,
   { namespace, key, version }: { namespace: string; key: string; version: number },

@@ -12,18 +12,18 @@ import { freePorts } from "./ports.ts";
 export interface NatsServerOptions {
   /** More lines for the server's configuration: users, permissions, max_payload … */
   config?: string;
-  /** Default false. What it stores lasts until `stop` or `kill` with no `restart` after it, that is: until `dispose`. */
+  /** Default false. Streams are kept across restarts, until `dispose`. */
   jetstream?: boolean;
 }
 
 export interface Connections {
-  /** Open now, of every kind: a test's `wire` is one. */
+  /** Open connections of every kind, a test's `wire` included. */
   open: number;
-  /** Ever opened since the server started, of every kind. */
+  /** Connections of every kind that were opened since the server started. */
   total: number;
-  /** Open now, over WebSocket. */
+  /** Open WebSocket connections. */
   openWebSockets: number;
-  /** Ever opened over WebSocket since the server started (the server remembers the last 10,000 closed ones). */
+  /** WebSocket connections that were opened since the server started. The server remembers the last 10,000 closed ones. */
   totalWebSockets: number;
 }
 
@@ -32,21 +32,21 @@ export interface NatsServer {
   readonly wsUrl: string;
   readonly tcpUrl: string;
   readonly monitorUrl: string;
-  /** Of the process that runs, or ran last. */
+  /** The id of the running process, or of the last one. */
   readonly pid: number;
-  /** Ends it in good order; done when the process is gone. */
+  /** Ends the process with SIGTERM. Resolves when it has ended. */
   stop(): Promise<void>;
-  /** SIGKILL; done when the process is gone. */
+  /** Ends the process with SIGKILL. Resolves when it has ended. */
   kill(): Promise<void>;
-  /** Starts it again on the same ports (and ends it before, where it runs), with other options where any are given. */
+  /** Starts the server again on the same ports, with the same options unless others are given. Ends a running process first. */
   restart(options?: NatsServerOptions): Promise<void>;
-  /** From now on it hangs: connections stay open, or are taken by the kernel, and nothing answers. */
+  /** Suspends the process: connections stay open, the kernel accepts new ones, and nothing answers. */
   suspend(): void;
   resume(): void;
   connections(): Promise<Connections>;
-  /** What it has printed since it was started last. */
+  /** The output since the last start. */
   log(): string;
-  /** Ends it and removes its files. */
+  /** Ends the process and removes its files. */
   dispose(): Promise<void>;
 }
 
@@ -58,7 +58,7 @@ export async function startNatsServer(options: NatsServerOptions = {}): Promise<
     try {
       return running(folder, ports, options, await launch(folder, ports, options));
     } catch (error) {
-      // Somebody else took the port between our look and the server's start.
+      // Another process may take the port between the check and the start of the server.
       if (attempt < 5 && String(error).includes("address already in use")) continue;
       await rm(folder, { recursive: true, force: true });
       throw error;
@@ -74,7 +74,7 @@ interface Ports {
 
 interface Launched {
   child: ChildProcess;
-  /** Settles when the process is gone. */
+  /** Settles when the process has ended. */
   gone: Promise<unknown>;
   log: () => string;
 }
@@ -106,7 +106,7 @@ function running(folder: string, ports: Ports, first: NatsServerOptions, launche
     },
     suspend: () => {
       current.child.kill("SIGSTOP");
-      // The signal takes a moment, in which the server could still answer.
+      // The server may answer until the signal takes effect.
       const status = `/proc/${current.child.pid}/status`;
       while (existsSync(status) && !/^State:\s+T/m.test(readFileSync(status, "utf8")));
     },
@@ -120,11 +120,11 @@ function running(folder: string, ports: Ports, first: NatsServerOptions, launche
   };
 }
 
-// Should the test process end without its teardowns, its servers must not outlive it.
+// The servers must end with the test process, even if it ends without its teardowns.
 const alive = new Set<ChildProcess>();
 process.on("exit", () => alive.forEach((child) => child.kill("SIGKILL")));
 
-/** Resolves when the server takes connections; rejects with its log when it ends instead. */
+/** Resolves when the server accepts connections. Rejects with its log if it ends before. */
 async function launch(folder: string, ports: Ports, options: NatsServerOptions): Promise<Launched> {
   const binary = await findNatsServer();
   if (binary === undefined) throw new Error(`No nats-server was found: ${howToGetAServer}`);
@@ -135,7 +135,7 @@ async function launch(folder: string, ports: Ports, options: NatsServerOptions):
   alive.add(child);
   let output = "";
   child.stderr.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
-  // Not "exit": what it printed last must have been read.
+  // Not "exit": the last output must have been read.
   const gone = once(child, "close").finally(() => alive.delete(child));
   const log = () => output;
 
@@ -152,7 +152,7 @@ async function launch(folder: string, ports: Ports, options: NatsServerOptions):
     throw error;
   } finally {
     over.abort();
-    failed.catch(() => {}); // later it ends because a test wants it to
+    failed.catch(() => {}); // a later end is requested by a test
   }
   return { child, gone, log };
 }
@@ -167,7 +167,7 @@ function configuration(folder: string, ports: Ports, { config = "", jetstream = 
   ].join("\n");
 }
 
-/** The server is healthy once all of its listeners take connections; asking it makes no connection that it counts. */
+/** The server is healthy once all of its listeners accept connections. A health check is not counted as a connection. */
 async function untilHealthy(url: string, over: AbortSignal): Promise<void> {
   while (!over.aborted) {
     const response = await fetch(url).catch(() => undefined);

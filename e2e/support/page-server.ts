@@ -3,7 +3,7 @@ import { preview, type Plugin } from "vite";
 import { pageFolder } from "./build-page.ts";
 
 export interface PageServer {
-  /** With a slash at its end. Another name in place of `127.0.0.1` works too, where it leads here, and is another origin. */
+  /** Ends with a slash. Another host name that resolves to `127.0.0.1` works too, and is another origin. */
   url: string;
   stop: () => Promise<void>;
 }
@@ -11,7 +11,7 @@ export interface PageServer {
 /** A path at which the server asks the browser to clear the site's data, as a user does in the settings. */
 export const CLEAR_SITE_DATA = "clear-site-data";
 
-/** Serves the built page, or those of another folder, on a free port: each server is an origin of its own. */
+/** Serves the built page, or the pages of another folder, on a free port. Each server is a separate origin. */
 export async function startPageServer(root = pageFolder, plugins: Plugin[] = []): Promise<PageServer> {
   const server = await preview({
     configFile: false,

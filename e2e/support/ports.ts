@@ -2,8 +2,8 @@ import { randomInt } from "node:crypto";
 import { isFree } from "../../scripts/lib/ports.mjs";
 
 /**
- * Free loopback ports, below those that the system gives to outgoing connections: a server that is restarted must find
- * its port as it left it.
+ * Free loopback ports below the range of outgoing connections, so that no connection takes the port of a server before it is
+ * restarted.
  */
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>();

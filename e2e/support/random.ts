@@ -1,7 +1,7 @@
 /** Random numbers that are the same for the same seed. */
 export interface Random {
   readonly seed: number;
-  /** From 0 up to, not including, 1. */
+  /** A number from 0 to below 1. */
   next(): number;
   /** A whole number from `from` to `to`, both included. */
   int(from: number, to: number): number;

@@ -11,7 +11,7 @@ const LIMIT_MS = 60_000;
 
 /** A page in WebKitGTK, which Playwright cannot drive. Its storage ends with it. */
 export interface WebKitPage {
-  /** Of WebKitGTK. */
+  /** The version of WebKitGTK. */
   readonly version: string;
   /** Resolves once the page has loaded. */
   open(url: string): Promise<void>;
@@ -51,7 +51,7 @@ export async function openWebKit(): Promise<WebKitPage> {
       open: (url) => command(session, "POST", "/url", { url }),
       execute: (script, ...args) => command(session, "POST", "/execute/async", { script, args }),
       close: async () => {
-        await command(session, "DELETE", "").catch(() => undefined); // the processes end in any case
+        await command(session, "DELETE", "").catch(() => undefined); // the processes end even if the command fails
         await end();
       },
     };
@@ -66,18 +66,18 @@ interface Session {
   readonly capabilities: { readonly browserVersion: string };
 }
 
-/** Must end with this process, even if it ends without closing them. */
+/** Process groups that must end with this process, even if it does not close them. */
 const running = new Set<ChildProcess>();
 process.on("exit", () => running.forEach((child) => kill(child, "SIGKILL")));
 
-/** Starts a program as the leader of a process group: browsers have processes of their own. Xvfb writes to the fourth stream. */
+/** Starts a program as the leader of a process group, because browsers start further processes. Xvfb writes to the fourth stream. */
 function start(program: string, args: string[], env: Record<string, string>): ChildProcess {
   const child = spawn(program, args, {
     detached: true,
     stdio: ["ignore", "ignore", "ignore", "pipe"],
     env: { ...process.env, ...env },
   });
-  child.on("error", () => undefined); // a program that does not start gives no answer, which the callers report
+  child.on("error", () => undefined); // the callers report a program that does not start, because it does not answer
   running.add(child);
   child.on("exit", () => running.delete(child));
   return child;
@@ -94,7 +94,7 @@ function kill({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   try {
     if (pid !== undefined) process.kill(-pid, signal);
   } catch {
-    // The group is gone.
+    // The group has ended.
   }
 }
 

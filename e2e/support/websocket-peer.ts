@@ -1,18 +1,18 @@
 import { createHash } from "node:crypto";
 import type { Socket } from "node:net";
 
-/** A browser's end of a WebSocket, as a server sees it on a bare TCP connection (RFC 6455). */
+/** The browser at the other end of a TCP connection that speaks WebSocket (RFC 6455). */
 export interface WebSocketPeer {
-  /** The HTTP request has come. */
+  /** Called for the HTTP request. */
   onRequest: () => void;
-  /** Payload of data frames. */
+  /** Called with the payload of each data frame. */
   onData: (bytes: Buffer) => void;
-  /** A close frame has come. */
+  /** Called for a close frame. */
   onClose: (code: number) => void;
   /** Answers the HTTP request. */
   accept(): void;
   send(text: string): void;
-  /** Sends a close frame; the connection stays until the browser has answered. */
+  /** Sends a close frame. The connection stays open until the browser answers. */
   sendClose(code: number): void;
 }
 
@@ -67,14 +67,14 @@ export function webSocketPeer(socket: Socket): WebSocketPeer {
   return peer;
 }
 
-/** A whole frame, not masked: servers do not mask. */
+/** A complete frame, not masked, because servers do not mask. */
 function frame(opcode: number, payload: Buffer): Buffer {
   const size = payload.length;
   const head = size < 126 ? Buffer.from([0x80 | opcode, size]) : Buffer.from([0x80 | opcode, 126, size >> 8, size & 0xff]);
   return Buffer.concat([head, payload]);
 }
 
-/** The first frame of what has come, unmasked; undefined while it is not whole. */
+/** The first frame of the received bytes, unmasked. Undefined while it is incomplete. */
 function unframe(bytes: Buffer): { opcode: number; payload: Buffer; size: number } | undefined {
   if (bytes.length < 2) return undefined;
   const short = bytes[1]! & 0x7f;

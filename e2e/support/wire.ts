@@ -1,7 +1,7 @@
 import { connect, type ConnectionOptions, type Msg } from "nats";
 import { withDeadline } from "./deadline.ts";
 
-/** The message format of the library, as far as it is JSON of the right kind. */
+/** The library's message format. A test checks the fields. */
 export interface Envelope {
   operation: string;
   key: string;
@@ -26,25 +26,25 @@ export interface Envelope {
 export interface WireMessage {
   subject: string;
   headers: Record<string, string>;
-  /** The data parsed as JSON; undefined where it is none. Not checked: that is what tests do. */
+  /** The data parsed as JSON, unchecked. Undefined if it is not JSON. */
   envelope: Envelope | undefined;
   text: string;
   data: Uint8Array;
 }
 
-/** Everything that a server delivers, as another client of it sees it. */
+/** All messages that a server delivers to another client. */
 export interface Wire {
   readonly messages: readonly WireMessage[];
-  /** Resolves to all messages once there are this many; rejects with those that came when they do not come in time. */
+  /** Resolves to all messages once there are `count`. Rejects with the messages so far if they do not arrive in time. */
   waitFor(count: number): Promise<readonly WireMessage[]>;
-  /** Resolves to all messages once everything is in that the server had read before this call. */
+  /** Resolves to all messages once every message has arrived that the server read before this call. */
   settled(): Promise<readonly WireMessage[]>;
   close(): Promise<void>;
 }
 
 /**
- * Subscribes to everything over TCP. A server that ends takes the wire with it (a new server gets a new wire): one that
- * reconnected by itself would silently lack what was published meanwhile.
+ * Subscribes to all subjects over TCP. The wire ends with its server, and a restarted server gets a new one: a wire that reconnects would
+ * silently miss messages.
  */
 export async function openWire(tcpUrl: string, options: ConnectionOptions = {}): Promise<Wire> {
   const connection = await connect({ servers: tcpUrl, reconnect: false, ...options });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { generate } from "selfsigned";
 
 export interface Certificates {
-  /** What a client must trust. */
+  /** The certificate authority that a client must trust. */
   readonly ca: string;
   readonly cert: string;
   readonly key: string;
@@ -11,7 +11,7 @@ export interface Certificates {
   readonly keyFile: string;
 }
 
-/** A certificate for 127.0.0.1 and localhost, by a certificate authority that nobody trusts and whose key nobody keeps. */
+/** A certificate for 127.0.0.1 and localhost, signed by a certificate authority of this run. Its key is not kept. */
 export async function makeCertificates(folder: string): Promise<Certificates> {
   const authority = await generate([{ name: "commonName", value: "nas-keystore tests" }], {
     keyType: "ec",

@@ -14,7 +14,7 @@ export { expect } from "../fixtures.ts";
 
 const pageRoot = fileURLToPath(new URL("page", import.meta.url));
 
-/** What docs/PRODUCTION.md tells apps to send, with any port of this machine in place of the one server. */
+/** The policy of docs/PRODUCTION.md, with every local port in place of the server's. */
 export const CONTENT_SECURITY_POLICY = [
   "default-src 'self'",
   "script-src 'self'",
@@ -25,36 +25,36 @@ export const CONTENT_SECURITY_POLICY = [
   "require-trusted-types-for 'script'",
 ].join("; ");
 
-/** What comes to another client that may hear the writes. */
+/** The messages that another client receives. */
 export interface Ear {
-  /** Subjects and data of what came, once there are so many. */
+  /** Resolves to the subjects and data of all messages once there are `count`. */
   waitFor(count: number): Promise<{ subject: string; data: string; id: string }[]>;
-  /** Everything that came of what the server had read before this call. */
+  /** Resolves to all messages that the server read before this call. */
   settled(): Promise<{ subject: string; data: string; id: string }[]>;
 }
 
 interface WorkerFixtures {
   workFolder: string;
   certificates: Certificates;
-  /** The app's own pages. */
+  /** The site of the app. */
   app: Site;
-  /** Pages of somebody else, with the same content. */
+  /** A site of another origin, with the same content. */
   stranger: Site;
 }
 
 interface TestFixtures {
-  /** On a page of the app. */
+  /** A page of the app. */
   page: Page;
   visit: (site: Site) => Promise<Page>;
-  /** Lets the app's origin in, and nobody else's. */
+  /** A server that allows only the app's origin. */
   start: (options: Omit<ProductionServerOptions, "certificates" | "origins">) => Promise<ProductionServer>;
   listen: (server: ProductionServer, subject: string, credentials: ConnectionOptions) => Promise<Ear>;
-  /** Every line on the browser's console, of every kind. */
+  /** All lines of the browser's console. */
   consoleLines: string[];
 }
 
 export const test = base.extend<TestFixtures, WorkerFixtures>({
-  // Playwright's context option: certificates of WebSockets are covered too.
+  // This option of the context applies to WebSockets too.
   ignoreHTTPSErrors: true,
 
   workFolder: [
@@ -97,7 +97,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     { auto: true },
   ],
 
-  // Depends on the guard so that the guard listens first, and looks last.
+  // Depends on the guard, so that the guard listens before the page opens and checks after it closes.
   visit: async ({ context, consoleGuard: _guard }, use) => {
     await use(async (site) => {
       const page = await context.newPage();
@@ -118,7 +118,7 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
       servers.push(server);
       return server;
     });
-    // Or their stores would try to reach servers that are gone, and Chromium would say so on the console.
+    // Otherwise their stores would connect to stopped servers, and Chromium would report errors on the console.
     await Promise.all(context.pages().map((page) => page.close()));
     await Promise.all(servers.map((server) => server.dispose()));
   },

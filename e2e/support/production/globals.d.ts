@@ -1,3 +1,3 @@
-/** What the page of the production tests puts there, besides `keystore` and `store`. */
+/** Globals of the page of the production tests, besides `keystore` and `store`. */
 declare var nats: typeof import("nats.ws");
 declare var login: typeof import("./page/login.ts");

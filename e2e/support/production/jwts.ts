@@ -9,13 +9,13 @@ import {
   type User,
 } from "@nats-io/jwt";
 
-/** An operator and an account, made for one test: what `nsc` and a login service would be. */
+/** An operator and an account for one test, in place of `nsc` and a login service. */
 export interface Issuer {
   /** As `nsc generate config --mem-resolver` writes it. */
   readonly operatorConf: string;
-  /** A JWT for a user's public key: may publish in the namespace, for so many seconds from now. */
+  /** A JWT for a user's public key: may publish in the namespace for the given number of seconds. */
   sign(userKey: string, options: { namespace: string; seconds: number; bearer?: boolean }): Promise<string>;
-  /** Credentials of something on the server's side, that hears everything. */
+  /** Credentials of a service that may subscribe to all subjects. */
   backend(): Promise<{ jwt: string; seed: Uint8Array }>;
 }
 

@@ -13,14 +13,14 @@ import type { Certificates } from "./certificates.ts";
 const configurations = fileURLToPath(new URL("../../../docs/production", import.meta.url));
 
 export interface ProductionServerOptions {
-  /** Which of docs/production's configurations. */
+  /** The name of a configuration in docs/production. */
   readonly configuration: "nats-server.conf" | "nats-server-token.conf" | "nats-server-jwt.conf";
   readonly certificates: Certificates;
-  /** What pages may connect. */
+  /** The allowed origin of pages. */
   readonly origins: readonly string[];
-  /** Passwords and the like, as the configuration names them. */
+  /** Passwords and other secrets, by their names in the configuration. */
   readonly secrets?: Readonly<Record<string, string>>;
-  /** Files that the configuration includes and that are not part of the guide, by name. */
+  /** Included files that are not part of the guide, by name. */
   readonly files?: Readonly<Record<string, string>>;
 }
 
@@ -28,13 +28,13 @@ export interface ProductionServer {
   readonly wsUrl: string;
   /** For `tls: { ca }` clients over TCP. */
   readonly tcpUrl: string;
-  /** How many browsers' connections are open. */
+  /** The number of open connections of browsers. */
   openWebSockets(): Promise<number>;
   log(): string;
   dispose(): Promise<void>;
 }
 
-/** Starts nats-server with a configuration of the production guide as it is: what differs comes from the environment. */
+/** Starts nats-server with an unchanged configuration of the production guide. The environment supplies the variables. */
 export async function startProductionServer(options: ProductionServerOptions): Promise<ProductionServer> {
   const binary = await findNatsServer();
   if (binary === undefined) throw new Error(`No nats-server was found: ${howToGetAServer}`);
@@ -71,7 +71,7 @@ export async function startProductionServer(options: ProductionServerOptions): P
   const failed = gone.then(() => {
     throw new Error(`nats-server ended at its start:\n${output}`);
   });
-  failed.catch(() => {}); // later it ends because a test wants it to
+  failed.catch(() => {}); // a later end is requested by a test
   const over = new AbortController();
   try {
     const healthy = untilHealthy(`http://127.0.0.1:${monitoring}/healthz`, over.signal);

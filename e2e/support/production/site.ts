@@ -9,12 +9,12 @@ import type { Certificates } from "./certificates.ts";
 const library = fileURLToPath(new URL("../../../dist/index.js", import.meta.url));
 
 export interface Site {
-  /** Without a slash at its end, as in an `Origin` header. */
+  /** Without a slash at the end, as in an `Origin` header. */
   readonly origin: string;
   stop(): Promise<void>;
 }
 
-/** Builds a page with the built library into a folder, by the page's own Vite configuration or plainly. */
+/** Builds a page with the built library into a folder, with the given Vite configuration or the default one. */
 export async function buildSite(root: string, outDir: string, configFile: string | false = false): Promise<void> {
   const warnings: string[] = [];
   const warn = (message: string): void => void warnings.push(message);
@@ -28,21 +28,21 @@ export async function buildSite(root: string, outDir: string, configFile: string
       plugins: [emptyCrypto()],
       resolve: { alias: [{ find: /^nas-keystore$/, replacement: library }] },
     }),
-    // On a machine with much to do, how long plugins took is no warning.
+    // On a busy machine, slow plugins are no problem.
     build: { outDir, emptyOutDir: true, rolldownOptions: { checks: { pluginTimings: false } } },
   });
   if (warnings.length > 0) throw new Error(`The page does not build without warnings:\n${warnings.join("\n")}`);
 }
 
 export interface SiteOptions {
-  /** What `buildSite` has built. */
+  /** The output folder of `buildSite`. */
   readonly folder: string;
   readonly headers?: OutgoingHttpHeaders;
   /** For https. */
   readonly certificates?: Certificates;
 }
 
-/** Serves a folder on a free port: each site is an origin of its own. */
+/** Serves a folder on a free port: each site is a separate origin. */
 export async function startSite({ folder, headers = {}, certificates }: SiteOptions): Promise<Site> {
   const server = await preview({
     configFile: false,

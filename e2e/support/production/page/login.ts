@@ -1,4 +1,4 @@
-/** Ways to open a store with credentials, as docs/PRODUCTION.md shows them; what tests call in the page as `login.…`. */
+/** Ways to open a store with credentials, as docs/PRODUCTION.md shows them. Tests call them in the page as `login.…`. */
 import { NASKeyStore, type KeyStoreOptions } from "nas-keystore";
 import { LONG_MS } from "../../deadline.ts";
 
@@ -6,15 +6,15 @@ const { connect, jwtAuthenticator, nkeys, tokenAuthenticator, usernamePasswordAu
 
 type Where = Pick<KeyStoreOptions, "servers" | "namespace" | "lingerMs" | "timeoutMs">;
 
-/** What the callbacks give; tests change it as time goes by. */
+/** The results of the callbacks. Tests change them. */
 export const credentials = { user: "", pass: "", token: "", jwt: "" };
 
 const pair = nkeys.createUser();
 export const publicKey: string = pair.getPublicKey();
 export const seed: string = new TextDecoder().decode(pair.getSeed());
 
-/** Everything that events and errors said, however deep they hide it. */
-export const told: { type: string; text: string }[] = [];
+/** All texts of events and errors. */
+export const reportedTexts: { type: string; text: string }[] = [];
 
 export function openWithPassword(where: Where): void {
   open({
@@ -36,7 +36,7 @@ export function openWithJwt(where: Where): void {
   open({ ...where, connection: { authenticator: jwtAuthenticator(() => credentials.jwt, pair.getSeed()) } });
 }
 
-/** The JWT is in a cookie that no script can see: the store has no credentials at all. */
+/** Opens a store without credentials. The JWT is in a cookie that scripts cannot read. */
 export function openWithCookie(where: Where): void {
   open({ ...where });
 }
@@ -49,7 +49,7 @@ export function openWithFixed(where: Where, connection: object): void {
 let jwt = "";
 let refreshAt = 0;
 
-/** Fetches a JWT where the one at hand is about to expire. */
+/** Resolves to a JWT, a new one if the present one expires soon. */
 async function freshJwt(): Promise<string> {
   if (Date.now() < refreshAt) return jwt;
   const response = await fetch("/nats-jwt", { method: "POST", body: publicKey, signal: AbortSignal.timeout(5_000) });
@@ -60,7 +60,7 @@ async function freshJwt(): Promise<string> {
   return jwt;
 }
 
-/** Asks a login service before a connection is opened, where need be. */
+/** Opens a store that fetches a JWT from the login service before a connection, if it needs one. */
 export function openWithFetchedJwt(where: Where): void {
   open({
     ...where,
@@ -73,30 +73,30 @@ export function openWithFetchedJwt(where: Where): void {
 function open(options: KeyStoreOptions): void {
   globalThis.store = new NASKeyStore({ timeoutMs: LONG_MS, ...options });
   for (const type of ["published", "rejected", "offline", "online", "corrupt", "reset"]) {
-    globalThis.store.addEventListener(type, (event) => told.push({ type, text: everythingOf((event as CustomEvent).detail) }));
+    globalThis.store.addEventListener(type, (event) => reportedTexts.push({ type, text: everythingOf((event as CustomEvent).detail) }));
   }
 }
 
-/** What the work resolves to; or, rejected, the code, with everything the error says noted in `told`. */
+/** Resolves to the result of the work. If it rejects, resolves to the error's code and adds the texts of the error to `reportedTexts`. */
 export async function outcome(work: () => Promise<unknown>): Promise<unknown> {
   try {
     return await work();
   } catch (error) {
-    told.push({ type: "error", text: everythingOf(error) });
+    reportedTexts.push({ type: "error", text: everythingOf(error) });
     return (error as { code?: unknown }).code ?? String(error);
   }
 }
 
-/** Resolves to the texts of a type's events once there are so many. */
+/** Resolves to the texts of the events of a type once there are `count`. */
 export async function waitFor(type: string, count = 1): Promise<string[]> {
   for (;;) {
-    const texts = told.filter((one) => one.type === type).map(({ text }) => text);
+    const texts = reportedTexts.filter((one) => one.type === type).map(({ text }) => text);
     if (texts.length >= count) return texts;
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
 
-/** Every string that can be reached from a value, hidden and inherited properties too. */
+/** All strings that are reachable from a value, also through non-enumerable and inherited properties. */
 function everythingOf(value: unknown, seen = new Set<unknown>()): string {
   if (typeof value === "string") return value;
   if (typeof value === "number" || typeof value === "boolean") return String(value);
@@ -124,7 +124,7 @@ function read(object: object, name: PropertyKey): unknown {
   }
 }
 
-/** Everything that the site keeps in the browser. */
+/** All data that the site keeps in the browser. */
 export async function everythingKept(): Promise<string> {
   const kept: unknown[] = [{ ...localStorage }, { ...sessionStorage }];
   for (const { name } of await indexedDB.databases()) {
