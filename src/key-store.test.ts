@@ -8,8 +8,8 @@ import { DATABASE, event, listen, NAMESPACE, usePage } from "./testing/stores.ts
 
 const page = usePage();
 
-describe("outside a browser", () => {
-  it("a store can be made, and operations reject STORAGE_UNAVAILABLE", async () => {
+describe("A store outside a browser", () => {
+  it("can be constructed, and its operations reject STORAGE_UNAVAILABLE", async () => {
     vi.stubGlobal("indexedDB", undefined);
     const store = page.open();
     expect(await codeOf(() => store.store("k", 1))).toBe("STORAGE_UNAVAILABLE");
@@ -17,7 +17,7 @@ describe("outside a browser", () => {
     expect(store.getCacheStats().size).toBe(0);
   });
 
-  it("a store can be made where only IndexedDB is provided, as unit tests of apps do", async () => {
+  it("works when only IndexedDB is provided, as in unit tests of apps", async () => {
     vi.stubGlobal("addEventListener", undefined);
     vi.stubGlobal("navigator", undefined);
     const store = page.open();
@@ -25,8 +25,8 @@ describe("outside a browser", () => {
   });
 });
 
-describe("where the user forbids the site to store data, as Firefox shows it", () => {
-  it("the constructor throws nothing, and every operation that needs storage rejects STORAGE_UNAVAILABLE", async () => {
+describe("A store in a Firefox whose user blocks site data", () => {
+  it("can be constructed, and every operation that needs storage rejects STORAGE_UNAVAILABLE", async () => {
     const forbidden = (): never => {
       throw new DOMException("The operation is insecure.", "SecurityError");
     };
@@ -52,7 +52,7 @@ describe("where the user forbids the site to store data, as Firefox shows it", (
 });
 
 describe("close", () => {
-  it("waits for the operations under way, and lets go of the connection", async () => {
+  it("waits for running operations, and closes the connection", async () => {
     const store = page.open({ lingerMs: 60_000 });
     const writing = store.store("k", 1);
     const closing = store.close();
@@ -61,7 +61,7 @@ describe("close", () => {
     expect(page.nats.open).toBe(0);
   });
 
-  it("waits for what is being sent, though its call waits no more", async () => {
+  it("waits for a write that is being sent, even if its call has settled", async () => {
     page.nats.hold();
     const store = page.open();
     const controller = new AbortController();
@@ -77,7 +77,7 @@ describe("close", () => {
     expect(await allOutbox(openDatabase(DATABASE))).toEqual([]);
   });
 
-  it("can be called twice, and by `await using`", async () => {
+  it("can be called twice, and is called by `await using`", async () => {
     const store = page.open();
     expect(store.close()).toBe(store.close());
     await store[Symbol.asyncDispose]();
@@ -108,7 +108,7 @@ describe("close", () => {
     for (const operation of operations) expect(await codeOf(operation)).toBe("CLOSED");
   });
 
-  it("makes reads reject CLOSED from the call on, also for a key that memory holds", async () => {
+  it("makes reads reject CLOSED immediately, even for a key in memory", async () => {
     const store = page.open();
     await store.store("k", 1);
     expect(await store.retrieve("k")).toBe(1);
@@ -119,7 +119,7 @@ describe("close", () => {
     expect(await codeOf(() => store.retrieve("k"))).toBe("CLOSED");
   });
 
-  it("leaves what is not confirmed in the outbox, for the next store to publish", async () => {
+  it("leaves unconfirmed writes in the outbox, and the next store publishes them", async () => {
     page.nats.dialling = "refuses";
     const store = page.open();
     await store.store("k", 1);
@@ -142,7 +142,7 @@ describe("close", () => {
     expect(page.clock.timers).toBe(0);
   });
 
-  it("finishes the eviction under way", async () => {
+  it("waits for a running eviction", async () => {
     const letGo = await page.locks.take(`${DATABASE}/evict`);
     const store = page.open({ maxEntries: 1 });
     await store.bulkStore({ a: 1, b: 2, c: 3 });
@@ -152,7 +152,7 @@ describe("close", () => {
     expect(Object.keys(await allRows(openDatabase(DATABASE)))).toEqual(["c"]);
   });
 
-  it("does not fail when the storage is gone", async () => {
+  it("resolves when the storage fails", async () => {
     const store = page.open({ maxEntries: 10 });
     await store.store("k", 1);
     await store.retrieve("k");
@@ -162,7 +162,7 @@ describe("close", () => {
   });
 });
 
-describe("what waits", () => {
+describe("A pending write", () => {
   it("is published with exponential backoff once the server answers, with its events", async () => {
     page.clock.chance = 1;
     page.nats.dialling = "refuses";
@@ -224,7 +224,7 @@ describe("what waits", () => {
     expect(events.map(({ type }) => type)).toEqual(["offline"]);
   });
 
-  it("is published when the network comes back", async () => {
+  it("is published when the browser dispatches `online`", async () => {
     page.nats.dialling = "refuses";
     const store = page.open();
     await store.store("k", 1);
@@ -234,7 +234,7 @@ describe("what waits", () => {
     expect(page.nats.log).toEqual(["k@1"]);
   });
 
-  it("is published by flush, which tells what is left", async () => {
+  it("is published by flush, which resolves to the number of pending writes", async () => {
     page.nats.dialling = "refuses";
     const store = page.open();
     await store.bulkStore({ a: 1, b: 2, c: 3 });
@@ -244,7 +244,7 @@ describe("what waits", () => {
     expect(await store.flush()).toEqual({ published: 2, pending: 0, rejected: 1 });
   });
 
-  it("is told by flush while another tab has its turn, instead of an error", async () => {
+  it("is counted by flush without an error while another tab drains the outbox", async () => {
     page.nats.dialling = "refuses";
     // Shorter than the first backoff.
     const store = page.open({ timeoutMs: 30 });
@@ -258,7 +258,7 @@ describe("what waits", () => {
     letGo();
   });
 
-  it("is left alone by clearCache and sweep, expired or not", async () => {
+  it("is kept by clearCache and sweep, even if its entry has expired", async () => {
     const store = page.open();
     await store.store("confirmed", 1);
     page.nats.dialling = "refuses";
@@ -275,7 +275,7 @@ describe("what waits", () => {
     expect(page.nats.log.toSorted()).toEqual(["confirmed@1", "expires@1", "waits@1"]);
   });
 
-  it("in a browser that is offline is queued at once, without an attempt", async () => {
+  it("is queued without an attempt while the browser is offline", async () => {
     page.navigator.onLine = false;
     const store = page.open({ servers: "wss://nats.example" });
     expect(await store.store("k", 1)).toBe(false);
@@ -286,8 +286,8 @@ describe("what waits", () => {
   });
 });
 
-describe("a page", () => {
-  it("that goes into the back/forward cache lets go of the connection, and comes back with an empty memory", async () => {
+describe("A page", () => {
+  it("closes its connection when it enters the back/forward cache, and has an empty memory after its return", async () => {
     const store = page.open({ lingerMs: 60_000 });
     await store.store("k", 1);
     page.events.dispatchEvent(new Event("pagehide"));
@@ -297,7 +297,7 @@ describe("a page", () => {
     expect(await store.retrieve("k")).toBe(1);
   });
 
-  it("whose database is deleted under it says so, and goes on with an empty store", async () => {
+  it("dispatches `reset` when its database is deleted, and continues with an empty store", async () => {
     const store = page.open();
     const events = listen(store);
     await store.store("k", 1);
@@ -310,7 +310,7 @@ describe("a page", () => {
   });
 });
 
-it("a store whose database was deleted counts its entries anew, so that limits evict nothing too early", async () => {
+it("A store counts its entries again after its database was deleted, so that limits evict nothing too early", async () => {
   const store = page.open({ maxEntries: 2 });
   await store.bulkStore({ a: 1, b: 2 });
   await page.evicted();
@@ -321,13 +321,13 @@ it("a store whose database was deleted counts its entries anew, so that limits e
   expect(await store.listKeys()).toEqual(["c", "d"]);
 });
 
-it("a page without crypto.subtle is told so", async () => {
+it("Writes reject INSECURE_CONTEXT in a page without crypto.subtle", async () => {
   const store = page.open();
   vi.stubGlobal("crypto", { getRandomValues: (bytes: Uint8Array) => bytes });
   expect((await errorOf(() => store.store("k", 1))).code).toBe("INSECURE_CONTEXT");
 });
 
-it("listKeys matches as fnmatch does, sorted by code unit", async () => {
+it("listKeys matches as fnmatch does, and sorts by code unit", async () => {
   const store = page.open();
   await store.bulkStore({ "user:2": 1, "user:1": 1, "User:3": 1, "user:10": 1, other: 1, "[x]": 1 });
   expect(await store.listKeys("user:*")).toEqual(["user:1", "user:10", "user:2"]);
@@ -336,7 +336,7 @@ it("listKeys matches as fnmatch does, sorted by code unit", async () => {
   expect(await store.listKeys()).toHaveLength(6);
 });
 
-it("getStorageStats counts entries, bytes and what waits", async () => {
+it("getStorageStats counts entries, bytes and pending writes", async () => {
   const store = page.open();
   await store.store("a", "12345", { format: "text" });
   page.nats.denies = () => true;
@@ -344,18 +344,18 @@ it("getStorageStats counts entries, bytes and what waits", async () => {
   expect(await store.getStorageStats()).toMatchObject({ entries: 3, bytes: 7, pendingWrites: 0, rejectedWrites: 2 });
 });
 
-it("ping says whether a server answers", async () => {
+it("ping resolves to whether a server answers", async () => {
   const store = page.open();
   expect(await store.ping()).toBe(true);
   page.nats.dialling = "refuses";
   expect(await store.ping()).toBe(false);
 });
 
-it("a constructor option that is wrong throws at once", async () => {
+it("The constructor throws when an option is wrong", async () => {
   expect(await codeOf(() => new NASKeyStore({ namespace: "a b" }))).toBe("INVALID_OPTION");
 });
 
-describe("an error of a call that is about a key", () => {
+describe("The error of a call with a key", () => {
   const calls = (store: NASKeyStore, key: string): (() => Promise<unknown>)[] => [
     () => store.store(key, 1),
     () => store.update(key, 2),
@@ -372,21 +372,21 @@ describe("an error of a call that is about a key", () => {
   };
   const each = (code: string): unknown[] => Array.from({ length: 8 }, (_, n) => [code, `k${n}`]);
 
-  it("names it, where all of them fail for the same reason too", async () => {
+  it("has the key, even if all operations fail for the same reason", async () => {
     const store = page.open();
     await store.store("k", 1);
     loseStorage();
     expect(await codesAndKeys(store)).toEqual(each("STORAGE_UNAVAILABLE"));
   });
 
-  it("names it when the store is closed, and when an option is wrong", async () => {
+  it("has the key when the store is closed or an option is wrong", async () => {
     const store = page.open();
     expect(await errorOf(() => store.store("k", 1, { ttl: -1 }))).toMatchObject({ code: "INVALID_OPTION", key: "k" });
     await store.close();
     expect(await codesAndKeys(store)).toEqual(each("CLOSED"));
   });
 
-  it("has none when that is no key", async () => {
+  it("has no key when the key is invalid", async () => {
     const error = await errorOf(() => page.open().store(5 as never, 1));
     expect([error.code, error.key]).toEqual(["INVALID_KEY", undefined]);
   });

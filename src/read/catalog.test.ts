@@ -2,8 +2,8 @@ import { describe, expect, it } from "vitest";
 import { metadataOf } from "./catalog.ts";
 import { entryRow, NOW } from "../testing/rows.ts";
 
-describe("metadata", () => {
-  it("tells what the row says, in the public names and types", () => {
+describe("Metadata", () => {
+  it("has the facts of the row under public names and types", () => {
     const row = entryRow({ version: 3, ttl: 60, expiresAt: NOW + 60_000, updatedAt: NOW + 5, tags: ["a", "b"] });
     expect(metadataOf("k", row, "queued")).toEqual({
       key: "k",
@@ -21,7 +21,7 @@ describe("metadata", () => {
     });
   });
 
-  it("has no expiry and no tags where the row has none", () => {
+  it("has no expiry and no tags if the row has none", () => {
     expect(metadataOf("k", entryRow(), undefined)).toMatchObject({ ttl: null, expiresAt: null, tags: [], pending: false });
   });
 

@@ -4,8 +4,8 @@ import { usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
-describe("an entry that has expired", () => {
-  it("is absent for every operation from that moment, in memory and out of it", async () => {
+describe("An entry that has expired", () => {
+  it("is absent for every operation from that moment, in memory and in IndexedDB", async () => {
     const store = page.open();
     await store.store("k", 1, { ttl: 60, tags: ["t"] });
     const { expiresAt } = (await store.getMetadata("k")) ?? {};
@@ -22,7 +22,7 @@ describe("an entry that has expired", () => {
     expect(await store.delete("k")).toBe(false);
   });
 
-  it("is not revived by a clock that jumps back after it was read as absent", async () => {
+  it("stays absent when the clock jumps back after a read found it absent", async () => {
     const store = page.open();
     await store.store("k", 1, { ttl: 60 });
     page.clock.wallTime += 61_000;
@@ -61,7 +61,7 @@ describe("an entry that has expired", () => {
     expect(await store.listKeys()).toEqual([]);
   });
 
-  it("does not hide what another tab has stored under its key since, though nobody told of it", async () => {
+  it("does not hide a later entry of another tab, even without a message", async () => {
     const store = page.open();
     await store.store("k", 1, { ttl: 60 });
     await store.flush();

@@ -68,8 +68,8 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom<Step[]>(["clear"], ["stats"]) },
 );
 
-describe("the memory front", () => {
-  it("is a true LRU, whatever is done with it", () => {
+describe("The memory cache", () => {
+  it("evicts in the order of use, for any sequence of operations", () => {
     fc.assert(
       fc.property(fc.nat(4), fc.array(step, { maxLength: 60 }), (maxSize, steps) => {
         const cache = new MemoryCache(maxSize);
@@ -108,7 +108,7 @@ describe("the memory front", () => {
     expect(cache.stats(0)).toMatchObject({ keys: ["a", "c"], evictions: 1 });
   });
 
-  it("counts the bytes that it holds", () => {
+  it("counts the bytes of its payloads", () => {
     const cache = new MemoryCache(2);
     cache.set("a", entry(10));
     cache.set("a", entry(7));
@@ -120,7 +120,7 @@ describe("the memory front", () => {
     expect(cache.stats(0)).toMatchObject({ memoryUsage: 0, size: 0, evictions: 1 });
   });
 
-  it("holds nothing that has expired, at that very moment", () => {
+  it("removes an entry at the moment of its expiry", () => {
     const cache = new MemoryCache(2);
     cache.set("a", entry(1, 100));
     expect(cache.get("a", 99)).toBeDefined();
@@ -128,7 +128,7 @@ describe("the memory front", () => {
     expect(cache.stats(100)).toMatchObject({ hits: 1, misses: 1, evictions: 0, size: 0 });
   });
 
-  it("is off with a size of 0, and counts misses", () => {
+  it("holds nothing with a size of 0, and counts misses", () => {
     const cache = new MemoryCache(0);
     cache.set("a", entry(1));
     expect(cache.get("a", 0)).toBeUndefined();

@@ -38,7 +38,7 @@ function atRequest(count: number, work: () => Promise<unknown>): () => Promise<u
 }
 
 describe("a read", () => {
-  it("is answered from memory after a write, without a transaction", async () => {
+  it("returns a stored value from memory, without a transaction", async () => {
     const store = page.open();
     await store.store("k", 1);
     await store.flush();
@@ -48,7 +48,7 @@ describe("a read", () => {
     expect(store.getCacheStats()).toMatchObject({ hits: 1, misses: 0, size: 1, keys: ["k"] });
   });
 
-  it("past memory is checked against the checksum", async () => {
+  it("from IndexedDB verifies the checksum", async () => {
     const store = page.open();
     await store.store("k", 1);
     await damage("k", { payload: "2" });
@@ -56,13 +56,13 @@ describe("a read", () => {
     expect(await codeOf(() => store.retrieve("k", { useCache: false }))).toBe("CHECKSUM_MISMATCH");
   });
 
-  it("never asks the network", async () => {
+  it("never opens a connection", async () => {
     const store = page.open();
     await Promise.all([store.retrieve("a"), store.bulkRetrieve(["a", "b"]), store.exists("a"), store.getMetadata("a"), store.listKeys()]);
     expect(page.nats.dials).toBe(0);
   });
 
-  it("tells null, false, 0 and the empty string from nothing", async () => {
+  it("distinguishes null, false, 0 and the empty string from an absent key", async () => {
     const store = page.open({ cacheSize: 0 });
     await store.bulkStore({ a: null, b: false, c: 0, d: "" });
     expect(await store.bulkRetrieve(["d", "c", "x", "b", "a"])).toEqual(
@@ -76,15 +76,15 @@ describe("a read", () => {
     expect(await store.retrieve("x")).toBeUndefined();
   });
 
-  it("keeps the order asked, each key once", async () => {
+  it("returns each key once, in the given order", async () => {
     const store = page.open();
     await store.bulkStore({ a: 1, b: 2, c: 3 });
     expect([...(await store.bulkRetrieve(["c", "a", "c", "b"])).keys()]).toEqual(["c", "a", "b"]);
   });
 });
 
-describe("cold reads", () => {
-  it("that are asked for in one turn share a transaction", async () => {
+describe("Reads from IndexedDB", () => {
+  it("of one turn share a transaction", async () => {
     const before = page.open();
     await before.bulkStore({ a: 1, b: 2, c: 3 });
     await before.close();
@@ -104,7 +104,7 @@ describe("cold reads", () => {
     expect(transactions).toHaveBeenCalledTimes(1);
   });
 
-  it("fill memory, those past it do not", async () => {
+  it("fill memory, unless useCache is false", async () => {
     await page.open().bulkStore({ a: 1, b: 2 });
     const store = page.open();
     await store.retrieve("a", { useCache: false });

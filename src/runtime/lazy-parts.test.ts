@@ -8,7 +8,7 @@ import { writeSidePart } from "./runtime.ts";
 const page = usePage();
 const LONG = "long ".repeat(1_000);
 
-describe("a part that cannot be loaded", () => {
+describe("A part that cannot be loaded", () => {
   it("is not treated as damage: writes stay queued, and reads are tried again", async () => {
     page.nats.dialling = "refuses";
     const store = page.open({ compression: true, cacheSize: 0 });
@@ -35,8 +35,8 @@ describe("a part that cannot be loaded", () => {
   });
 });
 
-describe("the write side", () => {
-  it("makes writes reject while it cannot be loaded, lets reads go on, and loads with a later call", async () => {
+describe("The write side", () => {
+  it("makes writes reject while it cannot be loaded, does not affect reads, and loads with a later call", async () => {
     await page.open().store("k", 1);
     const missing = vi
       .spyOn(writeSidePart, "load")

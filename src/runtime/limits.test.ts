@@ -5,7 +5,7 @@ import { usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
-describe("the limits of a store", () => {
+describe("The limits of a store", () => {
   it("do not count an expired entry that a read has removed", async () => {
     const store = page.open({ maxEntries: 10, cacheSize: 0 });
     await store.bulkStore({ k0: 0, k1: 1 });
@@ -17,7 +17,7 @@ describe("the limits of a store", () => {
     expect(await page.open().listKeys()).toEqual(["k0", "k1", "k2", "k3"]);
   });
 
-  it("are enforced by one tab at a time, to the entry", async () => {
+  it("are enforced exactly, by one tab at a time", async () => {
     const tabs = [page.open({ maxEntries: 10 }), page.open({ maxEntries: 10 }), page.open({ maxEntries: 10 })];
     for (let n = 0; n < 30; n++) {
       await tabs[n % 3]?.store(`k${String(n).padStart(2, "0")}`, n);

@@ -3,7 +3,7 @@ import { caught } from "../testing/errors.ts";
 import { deferred } from "../testing/fake-connection.ts";
 import { Operations } from "./operations.ts";
 
-it("close waits for the operations under way, and ends once however often it is called", async () => {
+it("close waits for running operations, and closes once, even if it is called more often", async () => {
   const operations = new Operations();
   const end = vi.fn<() => Promise<void>>().mockResolvedValue();
   const work = deferred<number>();
@@ -17,7 +17,7 @@ it("close waits for the operations under way, and ends once however often it is 
   expect(end).toHaveBeenCalledTimes(1);
 });
 
-it("an operation after close rejects CLOSED with its key, and does not run", async () => {
+it("An operation after close rejects CLOSED with its key, and does not run", async () => {
   const operations = new Operations();
   await operations.close(async () => undefined);
   const work = vi.fn<() => Promise<void>>();

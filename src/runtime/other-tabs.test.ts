@@ -7,8 +7,8 @@ import { committed, usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
-describe("another tab's write", () => {
-  it("is what is read next", async () => {
+describe("The next read after a write of another tab", () => {
+  it("returns its value", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("k", 1);
     expect(await other.retrieve("k")).toBe(1);
@@ -20,7 +20,7 @@ describe("another tab's write", () => {
     expect(await other.retrieve("k")).toBeUndefined();
   });
 
-  it("is what is read next, though it is heard of before this tab's own earlier one is known to be committed", async () => {
+  it("returns its value, even if its message arrives before this tab's own earlier commit is reported", async () => {
     const connections = watchConnections();
     const other = page.open();
     await other.store("another", 0);
@@ -50,7 +50,7 @@ describe("another tab's write", () => {
     expect(await overtaking).toBe(true);
   });
 
-  it("is what is read next, though the tab died before it told of it", async () => {
+  it("returns its value, even if the other tab ended before it sent a message", async () => {
     const [one, other] = [page.open(), page.open()];
     await Promise.all([one.flush(), other.flush()]);
     await one.store("k", "old");
@@ -63,7 +63,7 @@ describe("another tab's write", () => {
     expect(await one.retrieve("k")).toBe("new");
   });
 
-  it("is what is read next, once somebody else has published it", async () => {
+  it("returns its value when another tab has published it, even without a message of its commit", async () => {
     const [one, other] = [page.open(), page.open()];
     await Promise.all([one.flush(), other.flush()]);
     await one.store("k", "old");
@@ -78,7 +78,7 @@ describe("another tab's write", () => {
     expect(await one.retrieve("k")).toBe("new");
   });
 
-  it("is what is read next, once this one has published it, though nobody told of it", async () => {
+  it("returns its value when this tab has published it, even without a message", async () => {
     const [one, other] = [page.open(), page.open()];
     await Promise.all([one.flush(), other.flush()]);
     await one.store("k", "old");

@@ -55,7 +55,7 @@ async function openQuiet(options?: Parameters<typeof page.open>[0]): Promise<NAS
   return store;
 }
 
-describe("a page that goes into the back/forward cache", () => {
+describe("A page that enters the back/forward cache", () => {
   it("does not block another page that upgrades the database, even without a `versionchange` event", async () => {
     const connections = watchConnections();
     const store = await openQuiet();
@@ -69,7 +69,7 @@ describe("a page that goes into the back/forward cache", () => {
     expect(blocked).not.toHaveBeenCalled();
   });
 
-  it("releases its liveness lock and hears no other tab until it comes back", async () => {
+  it("releases its liveness lock and receives no message until its return", async () => {
     const store = await openQuiet();
     await store.store("k", 1);
     await store.flush();
@@ -87,7 +87,7 @@ describe("a page that goes into the back/forward cache", () => {
     expect(store.getCacheStats().size).toBe(0);
   });
 
-  it("forgets, when it comes back, what it read meanwhile", async () => {
+  it("has an empty memory after its return, even if it has read in the cache", async () => {
     const store = await openQuiet();
     await store.store("k", "old");
     hide();
@@ -100,7 +100,7 @@ describe("a page that goes into the back/forward cache", () => {
     expect(await store.retrieve("k")).toBe("new");
   });
 
-  it("publishes, when it comes back, its queued writes and those of a tab that ended meanwhile", async () => {
+  it("publishes its queued writes after its return, and the writes of a tab that has ended", async () => {
     await openQuiet();
     const die = await page.locks.take(`${ALIVE}other`);
     await leave("other", "sending", "theirs");
@@ -113,7 +113,7 @@ describe("a page that goes into the back/forward cache", () => {
     expect(page.nats.log).toEqual(["theirs@1"]);
   });
 
-  it("keeps its limits when it comes back, whatever other tabs stored meanwhile", async () => {
+  it("keeps its limits after its return, although other tabs have stored entries", async () => {
     const store = await openQuiet({ maxEntries: 2 });
     await store.bulkStore({ a: 1, b: 2 });
     // Records that these entries are confirmed, so that they may be evicted.
@@ -128,7 +128,7 @@ describe("a page that goes into the back/forward cache", () => {
     expect(await store.listKeys()).toEqual(["b", "c"]);
   });
 
-  it("takes no liveness lock when the write side loads while it is away", async () => {
+  it("takes no liveness lock when the write side loads in the cache", async () => {
     const loadWriteSide = holdWriteSide();
     const store = page.open();
     hide();
@@ -140,7 +140,7 @@ describe("a page that goes into the back/forward cache", () => {
     expect(await alive()).toBe(1);
   });
 
-  it("that came back takes its liveness lock as soon as the write side has loaded", async () => {
+  it("takes its liveness lock when the write side has loaded after its return", async () => {
     const loadWriteSide = holdWriteSide();
     const store = page.open();
     hide();
@@ -151,7 +151,7 @@ describe("a page that goes into the back/forward cache", () => {
   });
 });
 
-describe("a tab that ends", () => {
+describe("A tab that ends", () => {
   it.each<[string, (instanceId: string) => TabMessage]>([
     ["says that it lives", (instanceId) => ({ type: "hello", instanceId })],
     ["tells of a write", (instanceId) => ({ type: "changes", instanceId, changes: [] })],
@@ -177,7 +177,7 @@ describe("a tab that ends", () => {
   });
 });
 
-describe("a notice of another tab", () => {
+describe("A message of another tab", () => {
   it("that it has published a write makes an offline store try the server when its next attempt is due", async () => {
     page.clock.chance = 1;
     page.nats.dialling = "refuses";
@@ -220,7 +220,7 @@ describe("a notice of another tab", () => {
     die();
   });
 
-  it("that it has stored or dropped entries makes this tab count anew, so that its limits hold", async () => {
+  it("that it has stored or removed entries makes this tab count its entries again, so that its limits hold", async () => {
     const store = await openQuiet({ maxEntries: 3 });
     await store.bulkStore({ a: 1, b: 2 });
     // Records that these entries are confirmed, so that they may be evicted.
@@ -238,8 +238,8 @@ describe("a notice of another tab", () => {
   });
 });
 
-describe("a message of another protocol version", () => {
-  it("makes a tab watch the tab that sent it, and take over its writes when it dies", async () => {
+describe("A message of another protocol version", () => {
+  it("makes a tab watch its sender, and publish the writes of the sender when it ends", async () => {
     await openQuiet();
     const die = await page.locks.take(`${ALIVE}newer`);
     tell({ type: "hello", instanceId: "newer" }, PROTOCOL + 1);
@@ -251,7 +251,7 @@ describe("a message of another protocol version", () => {
     expect(page.nats.log).toEqual(["theirs@1"]);
   });
 
-  it.each([PROTOCOL + 1, 0, null])("%s empties the memory of a tab, and has it count its entries again", async (protocol) => {
+  it.each([PROTOCOL + 1, 0, null])("%s empties the memory of a tab, and makes it count its entries again", async (protocol) => {
     const store = await openQuiet({ maxEntries: 3 });
     await store.bulkStore({ a: 1, b: 2 });
     // Records that these entries are confirmed, so that they may be evicted.
@@ -272,8 +272,8 @@ describe("a message of another protocol version", () => {
   });
 });
 
-describe("the network", () => {
-  it("that answers a ping after an outage gets the queued writes at once", async () => {
+describe("A store on the network", () => {
+  it("publishes queued writes when a ping succeeds after an outage", async () => {
     page.nats.dialling = "refuses";
     const store = page.open();
     expect(await store.store("k", 1)).toBe(false);
@@ -283,7 +283,7 @@ describe("the network", () => {
     expect(page.nats.log).toEqual(["k@1"]);
   });
 
-  it("that breaks after the connection was opened makes a store offline, but lets the next write try", async () => {
+  it("is offline when an open connection breaks, but the next write makes an attempt", async () => {
     const store = await openQuiet();
     const events = listen(store);
     page.nats.hold();
@@ -309,7 +309,7 @@ describe("the network", () => {
     expect(page.nats.dials > 0).toBe(isTried);
   });
 
-  it("that the browser reports as gone is announced by an event with the number of pending writes", async () => {
+  it("dispatches `offline` with the number of pending writes when the browser goes offline", async () => {
     const store = await openQuiet({ servers: "wss://nats.example" });
     const offline = event(store, "offline");
     page.navigator.onLine = false;
@@ -317,7 +317,7 @@ describe("the network", () => {
     expect(await offline).toEqual({ pending: 0, error: new Error("The browser is offline.") });
   });
 
-  it("has 6 s for an attempt in the background, however short timeoutMs is", async () => {
+  it("limits an attempt in the background to 6 s, even if timeoutMs is shorter", async () => {
     const asked: unknown[] = [];
     const connect = async (options: object): Promise<unknown> => {
       asked.push((options as { timeout: number }).timeout);
@@ -328,7 +328,7 @@ describe("the network", () => {
     expect(asked).toEqual([6_000, 9_000]);
   });
 
-  it("is connected to while a write is being committed, and by writes only", async () => {
+  it("connects while a write is being committed, and for writes only", async () => {
     const store = await openQuiet();
     await Promise.all([store.exists("k"), store.listKeys(), store.pendingWrites()]);
     expect(page.nats.dials).toBe(0);
@@ -338,7 +338,7 @@ describe("the network", () => {
   });
 });
 
-it("a store sweeps every sweepIntervalMs, unless another tab is sweeping", async () => {
+it("A store sweeps every sweepIntervalMs, unless another tab is sweeping", async () => {
   const store = await openQuiet({ sweepIntervalMs: 1_000, cacheSize: 0 });
   await store.store("k", 1, { ttl: 60 });
   await store.flush();
@@ -359,8 +359,8 @@ it("a store sweeps every sweepIntervalMs, unless another tab is sweeping", async
   expect(await isThere()).toBe(false);
 });
 
-describe("a closed store", () => {
-  it("hears no other tab, holds no liveness lock, and has no connection", async () => {
+describe("A closed store", () => {
+  it("receives no message, holds no liveness lock, and has no connection", async () => {
     const connections = watchConnections();
     const store = await openQuiet();
     await store.store("k", 1);
@@ -373,7 +373,7 @@ describe("a closed store", () => {
     for (const { database } of connections) expect(() => database.transaction("meta")).toThrow(/InvalidState|not running|closed/i);
   });
 
-  it("does not start again with its page, nor with a write side that loads late", async () => {
+  it("does not start again when its page returns or its write side loads late", async () => {
     const loadWriteSide = holdWriteSide();
     await leave("dead", "queued", "theirs");
     const store = page.open();
@@ -386,7 +386,7 @@ describe("a closed store", () => {
     expect({ alive: await alive(), dials: page.nats.dials }).toEqual({ alive: 0, dials: 0 });
   });
 
-  it("has written down which entries were used, so that eviction knows after a reload", async () => {
+  it("has recorded the uses of its entries, so that eviction has them after a reload", async () => {
     const store = await openQuiet({ maxEntries: 3, cacheSize: 0 });
     for (const key of ["a", "b", "c"]) await store.store(key, 1);
     await store.retrieve("a");

@@ -10,8 +10,8 @@ const page = usePage();
 
 const sized = (length: number): string => "x".repeat(length);
 
-describe("a write on a full disk", () => {
-  it("evicts the entries used least recently, as many as it needs, and is published", async () => {
+describe("A write on a full disk", () => {
+  it("evicts as many of the least recently used entries as it needs, and is published", async () => {
     const store = page.open();
     for (const key of ["a", "b", "c", "d", "e"]) await store.store(key, sized(40_000), { format: "text" });
     await store.flush();
@@ -34,7 +34,7 @@ describe("a write on a full disk", () => {
     for (const key of ["a", "b"]) expect(left).not.toContain(key);
   });
 
-  it("is refused when only its own key and unconfirmed writes could be evicted, and leaves both as they are", async () => {
+  it("rejects and changes nothing when only its own key and unconfirmed writes could be evicted", async () => {
     const store = page.open();
     await store.store("k", "old");
     page.nats.denies = () => true;
@@ -77,7 +77,7 @@ describe("clearCache", () => {
     expect(await other.bulkRetrieve(["a", "b"])).toEqual(new Map());
   });
 
-  it("lets every tab count its entries anew, so that limits evict nothing too early", async () => {
+  it("makes every tab count its entries again, so that limits evict nothing too early", async () => {
     const [one, other] = [page.open({ maxEntries: 4 }), page.open({ maxEntries: 4 })];
     await one.bulkStore({ a: 1, b: 2 });
     await other.bulkStore({ c: 1, d: 2 });
@@ -91,7 +91,7 @@ describe("clearCache", () => {
     expect(await one.listKeys()).toEqual(["e", "f", "g", "h"]);
   });
 
-  it("is not undone by a read that was under way", async () => {
+  it("is not undone by a running read", async () => {
     const writer = page.open();
     await writer.store("k", 1);
     const store = page.open();
@@ -104,8 +104,8 @@ describe("clearCache", () => {
   });
 });
 
-describe("an entry that one tab removes", () => {
-  it("to stay within its limits is removed from the memory of the others", async () => {
+describe("An entry that one tab removes", () => {
+  it("to stay within its limits leaves the memory of the others", async () => {
     const [one, other] = [page.open({ maxEntries: 1 }), page.open()];
     await one.store("a", 1);
     expect(await other.retrieve("a")).toBe(1);
@@ -116,7 +116,7 @@ describe("an entry that one tab removes", () => {
     expect(await one.listKeys()).toEqual(["b"]);
   });
 
-  it("because it has expired is removed from the memory of the others, whose clocks may be slow", async () => {
+  it("because it has expired leaves the memory of the others, even if their clocks are slow", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("a", 1, { ttl: 60 });
     expect(await other.retrieve("a")).toBe(1);
@@ -141,8 +141,8 @@ describe("an entry that one tab removes", () => {
   });
 });
 
-describe("a refused write", () => {
-  it("is published in the background once it is retried, alone or with all others", async () => {
+describe("A rejected write", () => {
+  it("is published in the background after a retry, alone or with all others", async () => {
     const store = page.open();
     page.nats.denies = () => true;
     await store.bulkStore({ a: 1, b: 2, c: 3 });
@@ -161,7 +161,7 @@ describe("a refused write", () => {
     expect(page.nats.log.toSorted()).toEqual(["a@1", "b@1", "c@1"]);
   });
 
-  it("is retried by another tab as well, and all tabs hear that it is published", async () => {
+  it("can be retried by another tab, and all tabs dispatch `published`", async () => {
     const [one, other] = [page.open(), page.open()];
     page.nats.denies = () => true;
     expect(await codeOf(() => one.store("k", 1))).toBe("PUBLISH_REJECTED");
@@ -178,7 +178,7 @@ describe("a refused write", () => {
     expect((await one.getMetadata("k"))?.pending).toBe(false);
   });
 
-  it("that another tab's attempt finds refused is not sent again by the tab that wrote it", async () => {
+  it("is not sent again by the tab that wrote it when another tab's attempt was rejected", async () => {
     page.nats.dialling = "refuses";
     const one = page.open();
     expect(await one.store("k", 1)).toBe(false);
@@ -194,7 +194,7 @@ describe("a refused write", () => {
     expect(events.filter(({ type }) => type === "rejected")).toEqual([]);
   });
 
-  it("can be evicted once it is discarded, and no other refused write can", async () => {
+  it("can be evicted after it is discarded, and no other rejected write can", async () => {
     page.nats.denies = () => true;
     const store = page.open({ maxEntries: 1 });
     for (const key of ["a", "b"]) await store.store(key, 1).catch(() => undefined);
@@ -206,7 +206,7 @@ describe("a refused write", () => {
   });
 });
 
-describe("the size of a message", () => {
+describe("The size of a message", () => {
   it.each([
     ["the server's", 3_000, 1_000_000],
     ["maxPayloadBytes", 1_000_000, 3_000],
@@ -229,7 +229,7 @@ describe("the size of a message", () => {
   });
 });
 
-describe("an expired entry", () => {
+describe("An expired entry", () => {
   it("that cannot be removed yet stays absent, and is removed by the next read that finds it", async () => {
     const store = page.open({ cacheSize: 0 });
     await store.store("k", 1, { ttl: 60 });
@@ -247,7 +247,7 @@ describe("an expired entry", () => {
   });
 });
 
-it("entries over the limit that wait for the server are evicted once it has confirmed them", async () => {
+it("Unconfirmed entries over the limit are evicted once the server has confirmed them", async () => {
   page.nats.dialling = "refuses";
   const store = page.open({ maxEntries: 1 });
   await store.bulkStore({ a: 1, b: 2, c: 3 });
@@ -259,7 +259,7 @@ it("entries over the limit that wait for the server are evicted once it has conf
   expect(await store.listKeys()).toHaveLength(1);
 });
 
-it("the lock of eviction is named after the namespace, so that one tab at a time evicts", async () => {
+it("The lock of eviction has the name of the namespace, so that one tab at a time evicts", async () => {
   const letGo = await page.locks.take(`${DATABASE}/evict`);
   const store = page.open({ maxEntries: 1 });
   await store.bulkStore({ a: 1, b: 2 });
@@ -270,7 +270,7 @@ it("the lock of eviction is named after the namespace, so that one tab at a time
   expect(await store.listKeys()).toHaveLength(1);
 });
 
-it("the write side brings the SHA-256 for small payloads along", async () => {
+it("The write side loads the SHA-256 for small payloads", async () => {
   smallHash.loaded = undefined;
   await page.open().store("k", 1);
   expect(smallHash.loaded).toBe(smallSha256);

@@ -7,7 +7,7 @@ const page = usePage();
 
 const words = "the same words again and again ".repeat(20_000);
 
-describe("writes of one key that nobody awaits commit in the order of the calls", () => {
+describe("Concurrent writes of one key commit in the order of the calls", () => {
   it("a large compressed one before a small one", async () => {
     const store = page.open({ compression: true });
     const results = await Promise.all([
@@ -62,7 +62,7 @@ describe("writes of one key that nobody awaits commit in the order of the calls"
     expect(await store.getMetadata("k")).toMatchObject({ format: "binary", version: 2, tags: ["t"], ttl: 60 });
   });
 
-  it("updates after a delete create the key anew, in json", async () => {
+  it("updates after a delete create the key again, in json", async () => {
     const store = page.open();
     await Promise.all([
       store.store("k", "x", { format: "text" }),
@@ -95,7 +95,7 @@ describe("writes of one key that nobody awaits commit in the order of the calls"
     expect(await writing).toEqual([true, true]);
   });
 
-  it("one that fails does not hold up the next", async () => {
+  it("a write that fails does not delay the next", async () => {
     const store = page.open();
     const [failed, next] = await Promise.allSettled([store.store("k", 1, { ifVersion: 7 }), store.store("k", 2)]);
     expect([failed.status, next.status]).toEqual(["rejected", "fulfilled"]);
@@ -103,7 +103,7 @@ describe("writes of one key that nobody awaits commit in the order of the calls"
   });
 });
 
-describe("the value is what it was when the call was made", () => {
+describe("A write captures its value when it is called", () => {
   class User {
     name = "Ada";
   }
@@ -121,7 +121,7 @@ describe("the value is what it was when the call was made", () => {
     }
   });
 
-  it("and what is read is a copy that nobody else holds", async () => {
+  it("and each read returns a copy of its own", async () => {
     const store = page.open();
     await store.store("k", { list: [1] });
     const first = await store.retrieve<{ list: number[] }>("k");
@@ -142,7 +142,7 @@ describe("update", () => {
     expect(await caught(() => store.update("k", value))).toMatchObject({ code: "INVALID_VALUE" });
   });
 
-  it("rejects what the present format does not take, and changes nothing", async () => {
+  it("rejects a value that the present format does not accept, and changes nothing", async () => {
     const store = page.open();
     await store.store("k", "text", { format: "text" });
     expect(await codeOf(() => store.update("k", 5))).toBe("INVALID_VALUE");
@@ -163,7 +163,7 @@ describe("update", () => {
     expect((await store.getMetadata("k"))?.createdAt.getTime()).toBe(page.clock.now());
   });
 
-  it("takes what is given in place of what is kept", async () => {
+  it("uses the given options in place of the present metadata", async () => {
     const store = page.open({ defaultTtl: 10 });
     await store.store("k", 1, { ttl: null, tags: ["a"] });
     await store.update("k", "x", { format: "text", tags: ["b"] });
@@ -172,7 +172,7 @@ describe("update", () => {
 });
 
 describe("a bulk call", () => {
-  it("tells how far it has come, whatever the callback does", async () => {
+  it("reports its progress, even if the callback throws", async () => {
     const reported = vi.fn<(error: unknown) => void>();
     vi.stubGlobal("reportError", reported);
     const store = page.open();
@@ -206,7 +206,7 @@ describe("a bulk call", () => {
     expect(await store.listKeys()).toEqual([]);
   });
 
-  it("writes a key that is given twice once, with its last value", async () => {
+  it("writes a repeated key once, with its last value", async () => {
     const store = page.open();
     expect(
       await store.bulkStore([
@@ -223,7 +223,7 @@ describe("a bulk call", () => {
     expect([await store.retrieve("a"), page.nats.log.toSorted()]).toEqual([3, ["a@1", "b@1"]]);
   });
 
-  it("small enough is one transaction and one connection", async () => {
+  it("of a few entries uses one transaction and one connection", async () => {
     const store = page.open();
     await store.flush();
     const transactions = watchTransactions();
@@ -234,7 +234,7 @@ describe("a bulk call", () => {
     expect(page.nats.dials).toBe(1);
   });
 
-  it("that fails part-way names the keys of the slices before, and has changed nothing of its own slice", async () => {
+  it("that fails part-way has the results of the slices before, and changes nothing in its own slice", async () => {
     const store = page.open();
     await store.store("k299", 0);
     const items = Array.from({ length: 300 }, (_, n): [string, number] => [`k${n}`, n]);
@@ -245,7 +245,7 @@ describe("a bulk call", () => {
     expect((await store.listKeys()).length).toBe(257);
   });
 
-  it("gives false for what was refused, with its event, and true for the rest", async () => {
+  it("resolves false and dispatches `rejected` for refused keys, and resolves true for the others", async () => {
     const store = page.open();
     const events = listen(store);
     page.nats.denies = (subject) => subject.endsWith(".b");
@@ -261,7 +261,7 @@ describe("a bulk call", () => {
     ]);
   });
 
-  it("of nothing gives nothing and connects to nobody", async () => {
+  it("of no items resolves to an empty Map and opens no connection", async () => {
     const store = page.open();
     expect(await store.bulkStore({})).toEqual(new Map());
     expect(page.nats.dials).toBe(0);
@@ -269,7 +269,7 @@ describe("a bulk call", () => {
 });
 
 describe("a write", () => {
-  it("gives true once the server has read it, and is then confirmed everywhere", async () => {
+  it("resolves true once the server has read it, and is not pending then", async () => {
     const store = page.open();
     const events = listen(store);
     expect(await store.store("k", 1)).toBe(true);
@@ -279,7 +279,7 @@ describe("a write", () => {
     expect(await allOutbox(openDatabase(DATABASE))).toEqual([]);
   });
 
-  it("gives false when no server answers, after the event that says why, and waits in the outbox", async () => {
+  it("resolves false when no server answers, after the `offline` event with the reason, and is queued", async () => {
     page.nats.dialling = "refuses";
     const store = page.open();
     const events = listen(store);
@@ -299,7 +299,7 @@ describe("a write", () => {
     expect(page.nats.dials).toBe(dials);
   });
 
-  it("that is refused rejects, is kept, and leaves the outbox when a newer one takes its place", async () => {
+  it("rejects when the server refuses it, is kept, and leaves the outbox when a newer write supersedes it", async () => {
     const store = page.open();
     page.nats.denies = () => true;
     expect(await errorOf(() => store.store("k", 1))).toMatchObject({ code: "PUBLISH_REJECTED", key: "k" });
@@ -309,7 +309,7 @@ describe("a write", () => {
     expect(await store.pendingWrites()).toEqual([]);
   });
 
-  it("that was refused while a newer one was under way does not stay waitsFor for ever", async () => {
+  it("that was refused while a newer write was running leaves the outbox with the next write", async () => {
     const store = page.open();
     page.nats.denies = () => true;
     await Promise.allSettled([store.store("k", 1), store.store("k", 2)]);
@@ -326,7 +326,7 @@ describe("a write", () => {
     expect(await store.store("k", "x".repeat(1_400))).toBe(true);
   });
 
-  it("larger than the server takes is refused before anything is written once the server has told", async () => {
+  it("larger than the server's limit is refused before anything is written once the store knows the limit", async () => {
     page.nats.maxPayload = 3_000;
     const store = page.open();
     await store.ping();
@@ -344,14 +344,14 @@ describe("a write", () => {
     expect(await store.delete("k", { ifVersion: 2 })).toBe(true);
   });
 
-  it("shares one connection with those of the same time, which is closed after", async () => {
+  it("shares one connection with concurrent writes, which is closed afterwards", async () => {
     const store = page.open();
     await Promise.all(Array.from({ length: 20 }, (_, n) => store.store(`k${n}`, n)));
     expect(page.nats.dials).toBe(1);
     await page.nats.closed();
   });
 
-  it("has one id for ever, another than every other write", async () => {
+  it("has an id that no other write has", async () => {
     const store = page.open();
     for (let round = 0; round < 3; round++) {
       await store.store("k", 1);
@@ -363,7 +363,7 @@ describe("a write", () => {
 });
 
 describe("delete", () => {
-  it("says whether the key existed, and is published either way", async () => {
+  it("resolves to whether the key existed, and is published in both cases", async () => {
     const store = page.open();
     await store.store("k", 1);
     expect(await store.delete("k")).toBe(true);
