@@ -1,6 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
 import { FakeClock } from "../testing/fake-clock.ts";
-import { FakeConnection, messageTo } from "../testing/fake-connection.ts";
+import { deferred, FakeConnection, messageTo } from "../testing/fake-connection.ts";
 import type { Connection } from "./connection.ts";
 import { NatsTransport } from "./nats-transport.ts";
 
@@ -29,6 +29,17 @@ describe("a publication", () => {
     expect(listener.answered).toHaveBeenCalledTimes(1);
     await clock.advance(0);
     expect(connection.closes).toBe(1);
+  });
+
+  it("sends nothing on a connection that opens too late, and leaves the connection to others", async () => {
+    const opened = deferred<Connection>();
+    const { clock, connection, transport, listener } = setUp(() => opened.promise);
+    const publishing = transport.publish([messageTo("a")], clock.monotonic() + 1_000);
+    await clock.advance(1_001);
+    opened.resolve(connection);
+    expect(await publishing).toMatchObject([{ status: "unknown" }]);
+    expect(connection.published).toEqual([]);
+    expect(listener.broken).not.toHaveBeenCalled();
   });
 
   it("rejects the message that the server refuses, and confirms the others", async () => {

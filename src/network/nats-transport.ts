@@ -23,9 +23,9 @@ export class NatsTransport implements Transport {
     this.#options = options;
   }
 
-  async publish(messages: readonly Message[]): Promise<PublishResult[]> {
+  async publish(messages: readonly Message[], until = Infinity): Promise<PublishResult[]> {
     const receipts: Receipt[] = [];
-    const failure = await this.#exchange(messages, receipts);
+    const failure = await this.#exchange(messages, receipts, until);
     return messages.map((_, index) => {
       const refusal = receipts[index]?.refusal;
       if (refusal !== undefined) return { status: "rejected", error: refusal };
@@ -34,7 +34,7 @@ export class NatsTransport implements Transport {
   }
 
   async ping(): Promise<boolean> {
-    return (await this.#exchange([], [])) === undefined;
+    return (await this.#exchange([], [], Infinity)) === undefined;
   }
 
   keepConnected(): () => void {
@@ -46,12 +46,13 @@ export class NatsTransport implements Transport {
   }
 
   /** Publishes messages with one flush, and fills in their receipts. @returns the failure, unless the server has read everything */
-  async #exchange(messages: readonly Message[], receipts: Receipt[]): Promise<Error | undefined> {
+  async #exchange(messages: readonly Message[], receipts: Receipt[], until: number): Promise<Error | undefined> {
     const { clock, timeoutMs } = this.#options;
     const use = this.#connection.acquire();
     let isConnected = false;
     try {
       const connection = await use.connect();
+      if (clock.monotonic() > until) throw new Error("The tab was paused. Another tab may have published its messages.");
       isConnected = true;
       for (const message of messages) receipts.push(send(connection, message));
       await byDeadline(clock, use.deadline, connection.roundTrip(), timeoutMs);

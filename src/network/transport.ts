@@ -4,8 +4,11 @@ import type { Message } from "../model/envelope.ts";
 export interface Transport {
   /** The largest message that the server accepts, headers included. Infinity until the first connection is open. */
   readonly maxMessageBytes: number;
-  /** Publishes messages together. The results have the order of the messages. Never rejects. */
-  publish(messages: readonly Message[]): Promise<PublishResult[]>;
+  /**
+   * Publishes messages together. The results have the order of the messages. Never rejects.
+   * @param until nothing may be sent after this time, as `clock.monotonic()` counts. Default: no limit
+   */
+  publish(messages: readonly Message[], until?: number): Promise<PublishResult[]>;
   /** Whether a server answers. Never rejects. */
   ping(): Promise<boolean>;
   /** Opens the connection, and keeps it open until the returned function is called. */

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { deferred, messageTo } from "../testing/fake-connection.ts";
 import { holdDrain, setUpRelay } from "../testing/relay.ts";
 import type { Relay } from "./relay.ts";
 
@@ -13,6 +14,33 @@ function flushDuringDrain(given: Parameters<typeof setUpRelay>[0] = {}) {
 }
 
 describe("a flush", () => {
+  it("ends after timeoutMs while another tab drains the outbox, and the drain goes on", async () => {
+    const turn = deferred<void>();
+    const { clock, relay, waiting, attempts } = setUpRelay({
+      drainOutbox: async (publish, { onTurn }) => {
+        await turn.promise;
+        onTurn?.();
+        const keys = waiting.splice(0);
+        await publish(
+          keys.map((key) => messageTo(key)),
+          Infinity,
+        );
+        return { published: keys.length, failed: false, isComplete: true };
+      },
+    });
+    waiting.push("a");
+    const [first, joined] = [relay.flush(), relay.flush()];
+    await clock.advance(2_000);
+    expect(await Promise.all([first, joined])).toEqual([
+      { published: 0, failed: true },
+      { published: 0, failed: true },
+    ]);
+    expect(attempts()).toEqual([]);
+    turn.resolve();
+    expect(await relay.flush()).toEqual({ published: 1, failed: false });
+    expect(attempts()[0]).toEqual(["a"]);
+  });
+
   it("makes an attempt of its own after the drain that it has joined has failed", async () => {
     const { clock, waiting, attempts, setServer, drains, flush, goOn } = flushDuringDrain();
     waiting.push("a");

@@ -4,6 +4,7 @@ import type { PublishResult } from "../network/transport.ts";
 import { newCommitter } from "../testing/committer.ts";
 import { storeDraft } from "../testing/drafts.ts";
 import { openDatabase, useFreshIndexedDB } from "../testing/indexeddb.ts";
+import { FakeClock } from "../testing/fake-clock.ts";
 import { leaveWrites, outboxOf } from "../testing/publishing.ts";
 import { sha256Of } from "../testing/rows.ts";
 import { KeyStoreError } from "../util/errors.ts";
@@ -27,7 +28,9 @@ function setUp(given: Partial<OutboxDrainPorts> = {}) {
     emit,
     onSettled: () => undefined,
   });
+  const clock = new FakeClock();
   const outboxDrain = new OutboxDrain({
+    clock,
     namespace: "test",
     instanceId: "me",
     database,
@@ -46,7 +49,7 @@ function setUp(given: Partial<OutboxDrainPorts> = {}) {
     });
     return { sizes, ...drained };
   };
-  return { database, committer, emit, living, outboxDrain, drain, outbox: () => outboxOf(database) };
+  return { clock, database, committer, emit, living, outboxDrain, drain, outbox: () => outboxOf(database) };
 }
 
 describe("a drain", () => {
@@ -124,6 +127,54 @@ describe("a drain", () => {
   });
 });
 
+describe("the turn of a drain", () => {
+  it("is one page of the outbox, so that other tabs get theirs in between", async () => {
+    const turns: number[] = [];
+    const { outboxDrain } = setUp({
+      alone: async (work) => {
+        turns.push(0);
+        await work();
+        return true;
+      },
+    });
+    for (const instanceId of ["a", "b", "c"]) await leaveWrites(instanceId, "queued", 256);
+    await outboxDrain.run(async (messages) => {
+      turns[turns.length - 1]! += messages.length;
+      return messages.map(() => CONFIRMED);
+    });
+    expect(turns).toEqual([256, 256, 256, 0]);
+  });
+
+  it("sends nothing once another tab may have taken over, and the next turn reads the outbox again", async () => {
+    const { clock, database, outboxDrain, outbox } = setUp();
+    await leaveWrites("a", "queued", 1, { row: { payload: JSON.stringify("x".repeat(600_000)) } });
+    await leaveWrites("b", "queued", 1, { row: { payload: JSON.stringify("x".repeat(600_000)) } });
+    const sent: (readonly string[])[] = [];
+    const limits: number[] = [];
+    const drained = await outboxDrain.run(async (messages, until) => {
+      sent.push(messages.map(({ id }) => id));
+      limits.push(until - clock.monotonic());
+      if (sent.length === 1) {
+        // The tab is paused, and another one publishes the second write.
+        await clock.advance(60_000);
+        await database.run(["outbox"], "readwrite", (transaction) => void transaction.objectStore("outbox").delete(["b", 1]));
+      }
+      return messages.map(() => CONFIRMED);
+    });
+    expect(sent).toEqual([["a-1"]]);
+    expect(limits).toEqual([10_000]);
+    expect(drained).toMatchObject({ published: 1, failed: false, isComplete: true });
+    expect(await outbox()).toEqual([]);
+  });
+
+  it("is waited for only while the store is open", async () => {
+    const { outboxDrain } = setUp({ alone: async (_, signal) => signal?.aborted !== true });
+    const closing = new AbortController();
+    closing.abort();
+    expect(await outboxDrain.run(async () => [], { signal: closing.signal })).toMatchObject({ isComplete: false });
+  });
+});
+
 describe("a drain is incomplete", () => {
   it("while another tab is sending an earlier write of the key", async () => {
     const { database, committer, living, drain, outboxDrain } = setUp();
@@ -157,7 +208,7 @@ describe("a drain is incomplete", () => {
     expect(await outbox()).toEqual(["new sending new1", "new sending new2"]);
   });
 
-  it("when another tab is draining", async () => {
+  it("when its turn does not come", async () => {
     let isFree = false;
     const { drain, outbox } = setUp({ alone: async (work) => (isFree && (await work()), isFree) });
     await leaveWrites("a", "queued", 1);

@@ -4,6 +4,7 @@ import type { PublishResult } from "../network/transport.ts";
 import type { Committer } from "../storage/commit/committer.ts";
 import type { Database } from "../storage/idb/database.ts";
 import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
+import type { Clock } from "../util/clock.ts";
 import { readOutbox } from "../storage/outbox/outbox-page.ts";
 import { type WriteState } from "../storage/outbox/outbox-record.ts";
 import { BatchLimits } from "./batch-limits.ts";
@@ -16,14 +17,23 @@ export interface OutboxDrainPorts {
   readonly database: Pick<Database, "run">;
   readonly committer: Pick<Committer, "caughtUp" | "mayResend">;
   readonly settler: Pick<Settler, "settle" | "supersede">;
-  /** Runs work while no other tab drains the outbox. False: its turn did not come in time. */
-  readonly alone: (work: () => Promise<void>) => Promise<boolean>;
+  readonly clock: Pick<Clock, "monotonic">;
+  /** Runs work while no other tab drains the outbox. A tab that takes longer than TURN_MS loses its turn. False: the wait was aborted. */
+  readonly alone: (work: () => Promise<void>, signal?: AbortSignal) => Promise<boolean>;
   /** The instances whose page lives. They publish their own writes. */
   readonly livingInstances: () => Promise<ReadonlySet<string>>;
 }
 
-/** Publishes a batch. Undefined: no attempt is to be made now. */
-export type PublishBatch = (messages: readonly Message[]) => Promise<readonly PublishResult[] | undefined>;
+/**
+ * Publishes a batch. Undefined: no attempt is to be made now.
+ * @param until nothing may be sent after this time, as `clock.monotonic()` counts
+ */
+export type PublishBatch = (messages: readonly Message[], until: number) => Promise<readonly PublishResult[] | undefined>;
+
+export interface DrainOptions {
+  readonly onTurn?: () => void;
+  readonly signal?: AbortSignal;
+}
 
 export interface Drained {
   /** How many writes the server has confirmed. */
@@ -35,10 +45,20 @@ export interface Drained {
 }
 
 const PAGE_WRITES = 256;
+/** A tab sends messages of the outbox only so long after its turn began. Must be less than TAKEOVER_MS (tabs/locks.ts). */
+const TURN_MS = 10_000;
+
+interface Progress {
+  /** The last record of the last page that is finished. */
+  after: WriteId | undefined;
+  isAtEnd: boolean;
+  published: number;
+  failed: boolean;
+}
 
 /**
  * Publishes the outbox, batch by batch, until one fails: the writes that are queued, and those that a dead instance was
- * sending. Must publish first, read the server's answer, and only then take a write out of the outbox.
+ * sending. Each page is a turn of its own, so that other tabs wait a bounded time. Must publish first, read the server's answer, and only then take a write out of the outbox.
  */
 export class OutboxDrain {
   readonly #ports: OutboxDrainPorts;
@@ -50,32 +70,56 @@ export class OutboxDrain {
     this.#ports = ports;
   }
 
-  async run(publish: PublishBatch): Promise<Drained> {
+  /**
+   * @param onTurn called when no other tab drains the outbox, for each page
+   * @param signal ends the wait for a turn
+   */
+  async run(publish: PublishBatch, { onTurn, signal }: DrainOptions = {}): Promise<Drained> {
     const { alone, committer } = this.#ports;
     // Must see writes that have just failed as queued.
     await committer.caughtUp();
     this.isHeld = false;
-    let published = 0;
-    let failed = false;
-    const hadItsTurn = await alone(async () => {
-      for await (const messages of this.#pages()) {
-        for (let start = 0; start < messages.length && !failed;) {
-          const batch = this.#limits.next(messages, start);
-          const results = await this.#publishBatch(batch, publish);
-          published += results.filter(({ status }) => status === "confirmed").length;
-          failed = results.length === 0 || results.some(({ status }) => status === "unknown");
-          start += batch.length;
-        }
-        if (failed) break;
-      }
-      // Must write the results before the next tab reads the outbox.
-      await committer.caughtUp();
-    });
-    return { published, failed, isComplete: hadItsTurn && !this.isHeld };
+    const progress: Progress = { after: undefined, isAtEnd: false, published: 0, failed: false };
+    let hasTurn = true;
+    while (hasTurn && !progress.isAtEnd && !progress.failed) {
+      const turn = async (): Promise<void> => {
+        onTurn?.();
+        await this.#publishPage(progress, publish);
+        // Must write the results before the next tab reads the outbox.
+        await committer.caughtUp();
+      };
+      hasTurn = await alone(turn, signal);
+    }
+    return { published: progress.published, failed: progress.failed, isComplete: hasTurn && !this.isHeld };
+  }
+
+  /**
+   * Publishes the next page, as far as the turn allows. Must send nothing once another tab may have taken over: if this tab is
+   * paused, its messages would arrive after newer ones.
+   */
+  async #publishPage(progress: Progress, publish: PublishBatch): Promise<void> {
+    const { clock } = this.#ports;
+    const until = clock.monotonic() + TURN_MS;
+    const { messages, next } = await this.#nextPage(progress.after);
+    let sent = 0;
+    while (sent < messages.length && !progress.failed && clock.monotonic() < until) {
+      const batch = this.#limits.next(messages, sent);
+      const results = await this.#publishBatch(batch, (unsent) => publish(unsent, until));
+      progress.published += results.filter(({ status }) => status === "confirmed").length;
+      progress.failed = results.length === 0 || results.some(({ status }) => status === "unknown");
+      sent += batch.length;
+    }
+    // The next turn reads a page again that this one has not finished.
+    if (progress.failed || sent < messages.length) return;
+    progress.after = next;
+    progress.isAtEnd = next === undefined;
   }
 
   /** @returns the results; none when no attempt is to be made now */
-  async #publishBatch(batch: readonly OutboxMessage[], publish: PublishBatch): Promise<readonly PublishResult[]> {
+  async #publishBatch(
+    batch: readonly OutboxMessage[],
+    publish: (messages: readonly Message[]) => ReturnType<PublishBatch>,
+  ): Promise<readonly PublishResult[]> {
     const results = await publish(batch.map(({ message }) => message));
     if (results === undefined) return [];
     const sent = batch.map(({ unsent }) => unsent);
@@ -84,25 +128,20 @@ export class OutboxDrain {
     return results;
   }
 
-  /** The messages of the outbox, page by page. */
-  async *#pages(): AsyncGenerator<readonly OutboxMessage[], void, void> {
+  /** The messages of the next page of the outbox, and the last record that was read. */
+  async #nextPage(after: WriteId | undefined): Promise<{ messages: readonly OutboxMessage[]; next: WriteId | undefined }> {
     const { instanceId: self, livingInstances, namespace, settler } = this.#ports;
-    let living = await livingInstances();
-    let after: WriteId | undefined;
-    do {
-      const page = await this.#readPage(after, living);
-      // An instance that has begun to live since then publishes its own writes.
-      const before = living;
-      living = await livingInstances();
-      const unsent = page.unsent.filter(({ instanceId }) => instanceId === self || before.has(instanceId) || !living.has(instanceId));
-      settler.supersede(page.superseded);
+    const before = await livingInstances();
+    const page = await this.#readPage(after, before);
+    // An instance that has begun to live since then publishes its own writes.
+    const living = await livingInstances();
+    const unsent = page.unsent.filter(({ instanceId }) => instanceId === self || before.has(instanceId) || !living.has(instanceId));
+    settler.supersede(page.superseded);
 
-      const { ready, damaged, isIncomplete } = await makeMessages(namespace, page.generation, unsent);
-      for (const { unsent: write, error } of damaged) settler.settle([write], [{ status: "rejected", error }]);
-      this.isHeld ||= page.held || unsent.length < page.unsent.length || isIncomplete;
-      yield ready;
-      after = page.next;
-    } while (after !== undefined);
+    const { ready, damaged, isIncomplete } = await makeMessages(namespace, page.generation, unsent);
+    for (const { unsent: write, error } of damaged) settler.settle([write], [{ status: "rejected", error }]);
+    this.isHeld ||= page.held || unsent.length < page.unsent.length || isIncomplete;
+    return { messages: ready, next: page.next };
   }
 
   #readPage(after: WriteId | undefined, living: ReadonlySet<string>) {

@@ -1,7 +1,7 @@
 import type { Transport } from "../network/transport.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import { within } from "../util/deadline.ts";
-import type { Drained, PublishBatch } from "./outbox-drain.ts";
+import type { Drained, DrainOptions, PublishBatch } from "./outbox-drain.ts";
 import type { Reachability } from "./reachability.ts";
 
 export interface RelayPorts {
@@ -13,7 +13,7 @@ export interface RelayPorts {
   readonly reachability: Readonly<Pick<Reachability, "attemptFailed" | "backOff" | "beginStep" | "isReportedOffline" | "msUntilDue">>;
   readonly transport: Pick<Transport, "ping" | "publish">;
   /** Publishes the outbox once. */
-  readonly drainOutbox: (publish: PublishBatch) => Promise<Drained>;
+  readonly drainOutbox: (publish: PublishBatch, options: DrainOptions) => Promise<Drained>;
 }
 
 export type Flushed = Pick<Drained, "published" | "failed">;
@@ -26,13 +26,16 @@ export class Relay {
   readonly #ports: RelayPorts;
   #timer: Timer | undefined;
   #draining: Promise<Flushed> | undefined;
+  /** Resolves when the drain under way has its first turn: until then it waits for another tab. */
+  #turn: Promise<void> = Promise.resolve();
   /** The outbox may have new writes: the drain under way is followed by another. */
   #again = false;
   /** The server may be back: a drain that finds nothing to publish sends a ping. */
   #mustPing = false;
   /** A flush was called: the drain makes an attempt of its own, also after the attempt of a single write has failed. */
   #mustTry = false;
-  #isStopped = false;
+  /** Aborted when the store closes. */
+  readonly #stopping = new AbortController();
 
   constructor(ports: RelayPorts) {
     this.#ports = ports;
@@ -40,7 +43,7 @@ export class Relay {
 
   /** Publishes the outbox now, in the background. */
   kick(): void {
-    if (this.#isStopped || !this.#ports.inBackground) return;
+    if (this.#stopping.signal.aborted || !this.#ports.inBackground) return;
     // A drain throws when the storage fails, which may pass.
     this.drain().catch(() => this.#backOff());
   }
@@ -66,21 +69,24 @@ export class Relay {
     return this.#draining;
   }
 
-  /** Makes at least one attempt after the call: the attempt of a drain that it joins may have begun before. */
+  /**
+   * Makes at least one attempt after the call: the attempt of a drain that it joins may have begun before. Waits at most `timeoutMs`
+   * while another tab drains the outbox.
+   */
   async flush(): Promise<Flushed> {
     const { clock, reachability, timeoutMs } = this.#ports;
     this.#mustPing = reachability.isReportedOffline;
     const joins = this.#draining !== undefined;
     const deadline = clock.monotonic() + timeoutMs;
-    const first = await this.#drainAtAnyRate();
+    const first = await this.#drainAtAnyRate(deadline);
     if (!joins || !first.failed) return first;
-    const both = this.#drainAtAnyRate().then(({ published, failed }) => ({ published: first.published + published, failed }));
+    const both = this.#drainAtAnyRate(deadline).then(({ published, failed }) => ({ published: first.published + published, failed }));
     return within(clock, deadline - clock.monotonic(), both, () => first);
   }
 
   /** Makes sure that there is a next attempt, when it is due. */
   retryLater(): void {
-    if (this.#isStopped || !this.#ports.inBackground) return;
+    if (this.#stopping.signal.aborted || !this.#ports.inBackground) return;
     const { clock, reachability } = this.#ports;
     this.#timer?.cancel();
     this.#timer = clock.setTimer(() => this.kick(), reachability.msUntilDue);
@@ -88,30 +94,40 @@ export class Relay {
 
   /** Ends the work in the background. Resolves when the drain under way has ended. */
   async stop(): Promise<void> {
-    this.#isStopped = true;
+    this.#stopping.abort();
     this.#timer?.cancel();
     await this.#draining?.catch(() => undefined);
   }
 
-  #drainAtAnyRate(): Promise<Flushed> {
+  async #drainAtAnyRate(deadline: number): Promise<Flushed> {
+    const { clock } = this.#ports;
     this.#mustTry = true;
-    return this.drain();
+    const draining = this.drain();
+    const begun = Promise.race([this.#turn, draining]).then(() => true);
+    const hasBegun = await within(clock, deadline - clock.monotonic(), begun, () => false);
+    if (hasBegun) return draining;
+    // It goes on in the background.
+    draining.catch(() => undefined);
+    return { published: 0, failed: true };
   }
 
   async #drain(): Promise<Flushed> {
     const { drainOutbox, reachability, transport } = this.#ports;
+    const { signal } = this.#stopping;
+    let onTurn!: () => void;
+    this.#turn = new Promise((resolve) => (onTurn = resolve));
     // One turn later, so that #draining holds this promise before it can end.
     await Promise.resolve();
     let published = 0;
     try {
       for (;;) {
-        const drained = await drainOutbox(this.#publish);
+        const drained = await drainOutbox(this.#publish, { onTurn, signal });
         const { failed } = drained;
         published += drained.published;
         if (failed || !drained.isComplete) this.#backOff();
         if (this.#mustPing && !failed && reachability.isReportedOffline && this.#beginAttempt()) await transport.ping();
         this.#mustPing = false;
-        if (failed || this.#isStopped || !this.#again) return { published, failed };
+        if (failed || signal.aborted || !this.#again) return { published, failed };
         this.#again = false;
       }
     } finally {
@@ -121,11 +137,12 @@ export class Relay {
     }
   }
 
-  readonly #publish: PublishBatch = async (messages) => (this.#beginAttempt() ? this.#ports.transport.publish(messages) : undefined);
+  readonly #publish: PublishBatch = async (messages, until) =>
+    this.#beginAttempt() ? this.#ports.transport.publish(messages, until) : undefined;
 
   /** Whether an attempt may begin. The attempt of a single write may have failed while the outbox was read. */
   #beginAttempt(): boolean {
-    const mayTry = !this.#isStopped && (this.#mustTry || !this.#ports.reachability.attemptFailed);
+    const mayTry = !this.#stopping.signal.aborted && (this.#mustTry || !this.#ports.reachability.attemptFailed);
     if (mayTry) this.#mustTry = false;
     return mayTry;
   }

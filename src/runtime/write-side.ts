@@ -36,8 +36,6 @@ import { followWakeEvents } from "./wake-events.ts";
 
 /** An attempt to connect in the background may take longer than a call: browsers delay handshakes after failures. */
 const CONNECT_TIMEOUT_MS = 6_000;
-/** Another tab may have much to evict. */
-const EVICTION_WAIT_MS = 10_000;
 
 /** The parts of a store that exist before the write side has loaded. */
 export interface WriteSidePorts {
@@ -97,7 +95,7 @@ export function openWriteSide(ports: WriteSidePorts) {
     maxBytes: settings.maxBytes,
     uses,
     onEvicted: emitRemoval("evict"),
-    alone: (work) => exclusively(`${name}/evict`, work, EVICTION_WAIT_MS, clock),
+    alone: (work) => exclusively(`${name}/evict`, work, clock),
   });
   feed.subscribe((changes) => {
     const told = toldChanges(changes);
@@ -115,7 +113,7 @@ export function openWriteSide(ports: WriteSidePorts) {
     timeoutMs,
     inBackground: inBrowser,
     isLoopback: servers.every(isLoopback),
-    alone: (work) => exclusively(`${name}/drain`, work, timeoutMs, clock),
+    alone: (work, signal) => exclusively(`${name}/drain`, work, clock, signal),
     livingInstances: () => liveness.living(),
     openTransport: (listener) => {
       const connectTimeoutMs = Math.max(timeoutMs, CONNECT_TIMEOUT_MS);

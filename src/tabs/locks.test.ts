@@ -1,12 +1,14 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { caught } from "../testing/errors.ts";
+import { deferred } from "../testing/fake-connection.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { FakeLocks } from "../testing/fake-locks.ts";
-import { exclusively, unlessElsewhere } from "./locks.ts";
+import { exclusively, TAKEOVER_MS, unlessElsewhere } from "./locks.ts";
 
-const clock = new FakeClock();
+let clock: FakeClock;
 let locks: FakeLocks;
 beforeEach(() => {
+  clock = new FakeClock();
   locks = new FakeLocks();
   vi.stubGlobal("navigator", { locks });
 });
@@ -16,31 +18,72 @@ describe("exclusive work", () => {
   it("waits until the lock is granted", async () => {
     const letGo = await locks.take("l");
     const work = vi.fn<() => Promise<void>>().mockResolvedValue();
-    const doing = exclusively("l", work, 60_000, clock);
-    await clock.advance(59_999);
+    const doing = exclusively("l", work, clock);
+    await clock.advance(TAKEOVER_MS - 1);
     expect(work).not.toHaveBeenCalled();
     letGo();
     expect(await doing).toBe(true);
     expect(work).toHaveBeenCalledTimes(1);
   });
 
-  it("does not run when the lock is not granted in time", async () => {
+  it("does not run when its wait is ended, or was ended before", async () => {
     await locks.take("l");
     const work = vi.fn<() => Promise<void>>().mockResolvedValue();
-    const working = exclusively("l", work, 1_000, clock);
-    await clock.advance(1_000);
+    const ended = new AbortController();
+    const working = exclusively("l", work, clock, ended.signal);
+    ended.abort();
     expect(await working).toBe(false);
+    expect(await exclusively("l", work, clock, ended.signal)).toBe(false);
     expect(work).not.toHaveBeenCalled();
+    expect(clock.timers).toBe(0);
+  });
+
+  it("takes the lock over from a page that has held it for too long", async () => {
+    locks.take("l").catch(() => undefined);
+    await locks.granted("l");
+    const work = vi.fn<() => Promise<void>>().mockResolvedValue();
+    const working = exclusively("l", work, clock);
+    await clock.advance(TAKEOVER_MS);
+    expect(await working).toBe(true);
+    expect(work).toHaveBeenCalledTimes(1);
+    expect(clock.timers).toBe(0);
+  });
+
+  it("does not take the lock over from a page that has just got it", async () => {
+    const first = await locks.take("l");
+    const second = locks.take("l");
+    const work = vi.fn<() => Promise<void>>().mockResolvedValue();
+    const working = exclusively("l", work, clock);
+    await clock.advance(TAKEOVER_MS - 1);
+    first();
+    await second;
+    await clock.advance(TAKEOVER_MS - 1);
+    expect(work).not.toHaveBeenCalled();
+    (await second)();
+    expect(await working).toBe(true);
+  });
+
+  it("ends by itself when its lock is taken over", async () => {
+    const done = deferred<void>();
+    const begun = vi.fn<() => Promise<void>>().mockReturnValue(done.promise);
+    const paused = exclusively("l", begun, clock);
+    await locks.granted("l");
+    const next = exclusively("l", async () => undefined, clock);
+    await clock.advance(TAKEOVER_MS);
+    expect(await next).toBe(true);
+    done.resolve();
+    expect(await paused).toBe(true);
+    expect(begun).toHaveBeenCalledTimes(1);
   });
 
   it("rejects with its own error, and releases the lock", async () => {
-    expect(await caught(() => exclusively("l", () => Promise.reject(new Error("no")), 60_000, clock))).toEqual(new Error("no"));
-    expect(await exclusively("l", async () => undefined, 60_000, clock)).toBe(true);
+    expect(await caught(() => exclusively("l", () => Promise.reject(new Error("no")), clock))).toEqual(new Error("no"));
+    expect(await exclusively("l", async () => undefined, clock)).toBe(true);
   });
 
   it("runs at once where there are no Web Locks", async () => {
     vi.stubGlobal("navigator", undefined);
-    expect(await exclusively("l", async () => undefined, 60_000, clock)).toBe(true);
+    expect(await exclusively("l", async () => undefined, clock)).toBe(true);
   });
 });
 
@@ -54,15 +97,15 @@ describe("in a site that may not store data", () => {
 
   it("exclusive work runs without its lock, once, and rejects with its own error", async () => {
     const work = vi.fn<() => Promise<void>>().mockResolvedValue();
-    expect(await exclusively("l", work, 60_000, clock)).toBe(true);
+    expect(await exclusively("l", work, clock)).toBe(true);
     expect(work).toHaveBeenCalledTimes(1);
-    expect(await caught(() => exclusively("l", () => Promise.reject(new Error("no")), 60_000, clock))).toEqual(new Error("no"));
+    expect(await caught(() => exclusively("l", () => Promise.reject(new Error("no")), clock))).toEqual(new Error("no"));
   });
 
   it("exclusive work that fails with a SecurityError of its own runs once", async () => {
     vi.stubGlobal("navigator", { locks: new FakeLocks() });
     const work = vi.fn<() => Promise<void>>().mockRejectedValue(new DOMException("no", "SecurityError"));
-    expect(await caught(() => exclusively("l", work, 60_000, clock))).toMatchObject({ name: "SecurityError" });
+    expect(await caught(() => exclusively("l", work, clock))).toMatchObject({ name: "SecurityError" });
     expect(work).toHaveBeenCalledTimes(1);
   });
 });
@@ -73,7 +116,7 @@ it("any other error of the lock manager rejects, and the work does not run", asy
   };
   vi.stubGlobal("navigator", { locks: { request: fail, query: fail } });
   const work = vi.fn<() => Promise<void>>().mockResolvedValue();
-  expect(await caught(() => exclusively("l", work, 60_000, clock))).toEqual(new Error("broken"));
+  expect(await caught(() => exclusively("l", work, clock))).toEqual(new Error("broken"));
   expect(work).not.toHaveBeenCalled();
 });
 

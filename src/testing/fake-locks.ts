@@ -3,21 +3,31 @@ interface Request {
   readonly lock: Lock;
   readonly grant: () => void;
 }
+interface Hold {
+  readonly clientId: string;
+  /** Rejects the holder's request: another one takes the lock over. */
+  readonly lose: () => void;
+}
 
-/** Web Locks in memory, as far as they are used here. */
+/** Web Locks in memory, as far as they are used here. Each request stands for a page of its own. */
 export class FakeLocks {
-  readonly #held = new Set<Lock>();
+  readonly #held = new Map<Lock, Hold>();
   readonly #waiting: Request[] = [];
   readonly #taken = new Set<() => void>();
   /** Called when a lock is granted, or has to be waited for. */
   readonly #checks = new Set<() => void>();
+  #requests = 0;
 
   async request(name: string, options: LockOptions | Granted, work?: Granted): Promise<unknown> {
     const granted = (typeof options === "function" ? options : work) as Granted;
-    const { mode = "exclusive", ifAvailable = false, signal } = typeof options === "function" ? {} : options;
+    const { mode = "exclusive", ifAvailable = false, steal = false, signal } = typeof options === "function" ? {} : options;
     const lock: Lock = { name, mode };
+    const clientId = String(++this.#requests);
     if (ifAvailable && !this.#isFree(lock)) return granted(null);
     signal?.throwIfAborted();
+    let lose!: () => void;
+    const lost = new Promise<never>((_, reject) => (lose = () => reject(new DOMException("The lock was stolen.", "AbortError"))));
+    lost.catch(() => undefined);
     await new Promise<void>((resolve, reject) => {
       const abort = (): void => {
         this.#waiting.splice(this.#waiting.indexOf(request), 1);
@@ -28,16 +38,18 @@ export class FakeLocks {
         lock,
         grant: () => {
           signal?.removeEventListener("abort", abort);
-          this.#held.add(lock);
+          this.#held.set(lock, { clientId, lose });
           resolve();
         },
       };
-      this.#waiting.push(request);
+      if (steal) this.#takeFromHolders(name);
+      if (steal) this.#waiting.unshift(request);
+      else this.#waiting.push(request);
       signal?.addEventListener("abort", abort, { once: true });
       this.#grantNext();
     });
     try {
-      return await granted(lock);
+      return await Promise.race([granted(lock), lost]);
     } finally {
       this.#held.delete(lock);
       this.#grantNext();
@@ -45,13 +57,15 @@ export class FakeLocks {
   }
 
   async query(): Promise<LockManagerSnapshot> {
-    const infos = (locks: Iterable<Lock>): LockInfo[] => Array.from(locks, ({ name, mode }) => ({ name, mode, clientId: "" }));
-    return { held: infos(this.#held), pending: infos(this.#waiting.map(({ lock }) => lock)) };
+    return {
+      held: Array.from(this.#held, ([{ name, mode }, { clientId }]) => ({ name, mode, clientId })),
+      pending: this.#waiting.map(({ lock: { name, mode } }) => ({ name, mode, clientId: "" })),
+    };
   }
 
   /** Resolves when somebody holds the lock exclusively. */
   granted(name: string): Promise<void> {
-    return this.#when(() => [...this.#held].some((held) => held.name === name && held.mode === "exclusive"));
+    return this.#when(() => [...this.#held.keys()].some((held) => held.name === name && held.mode === "exclusive"));
   }
 
   /** Resolves when somebody waits for the lock. */
@@ -67,7 +81,8 @@ export class FakeLocks {
           this.#taken.add(letGo);
           resolve(letGo);
         });
-      void this.request(name, { mode }, hold);
+      // It may be taken over.
+      this.request(name, { mode }, hold).catch(() => undefined);
     });
   }
 
@@ -81,8 +96,16 @@ export class FakeLocks {
     for (const release of this.#taken) release();
   }
 
+  #takeFromHolders(name: string): void {
+    for (const [lock, { lose }] of this.#held) {
+      if (lock.name !== name) continue;
+      this.#held.delete(lock);
+      lose();
+    }
+  }
+
   #isFree({ name, mode }: Lock): boolean {
-    return ![...this.#held].some((held) => held.name === name && (mode === "exclusive" || held.mode === "exclusive"));
+    return ![...this.#held.keys()].some((held) => held.name === name && (mode === "exclusive" || held.mode === "exclusive"));
   }
 
   #grantNext(): void {

@@ -30,12 +30,16 @@ export function setUpRelay(given: Partial<RelayPorts & ReachabilityPorts> = {}) 
     timeoutMs: 2_000,
     reachability,
     transport,
-    drainOutbox: async (publish) => {
+    drainOutbox: async (publish, { onTurn }) => {
+      onTurn?.();
       await drains();
       let published = 0;
       let failed = false;
       while (waiting.length > 0 && !failed) {
-        const results = await publish(waiting.slice(0, 2).map((key) => messageTo(key)));
+        const results = await publish(
+          waiting.slice(0, 2).map((key) => messageTo(key)),
+          Infinity,
+        );
         failed = results === undefined || results.some(({ status }) => status === "unknown");
         if (failed || results === undefined) break;
         waiting.splice(0, results.length);
