@@ -10,21 +10,23 @@ test("a tab that is paused in the middle of a drain sends nothing when it resume
   nats,
   wire,
   namespace,
-  startFaultServer,
+  openLink,
   consoleGuard,
 }) => {
   consoleGuard.allowFailedSockets();
-  const server = await startFaultServer(nats);
-  server.fault = { at: "accept", how: "hang-up" };
+  const link = await openLink(nats);
+  await link.cut();
   const paused = await openPage();
-  // Longer than the takeover: the attempt to connect must not end before.
-  await openStoreIn(paused, { servers: server.wsUrl, namespace, timeoutMs: 120_000 });
+  // Longer than a takeover takes: the attempt to connect must not end before.
+  await openStoreIn(paused, { servers: link.wsUrl, namespace, timeoutMs: 120_000 });
   expect(await paused.evaluate(() => store.store("k", "old"))).toBe(false);
 
-  server.fault = { at: "accept", how: "silence" };
-  const faults = server.faults;
+  await link.mend();
+  link.hang();
   await paused.evaluate(() => void store.flush());
-  await server.faulted(faults);
+  await expect
+    .poll(() => paused.evaluate(async () => ((await navigator.locks.query()).held ?? []).map(({ name }) => name)))
+    .toContain(`nas-keystore/${namespace}/drain`);
   const devtools = await context.newCDPSession(paused);
   await devtools.send("Debugger.enable");
   const pausing = new Promise((resolve) => devtools.once("Debugger.paused", resolve));
@@ -32,11 +34,12 @@ test("a tab that is paused in the middle of a drain sends nothing when it resume
   void devtools.send("Runtime.evaluate", { expression: "0" }).catch(() => undefined);
   await pausing;
 
-  await openStoreIn(other, { servers: nats.wsUrl, namespace });
+  await openStoreIn(other, { servers: nats.wsUrl, namespace, timeoutMs: 2_000 });
   expect(await other.evaluate(() => store.store("k", "new"))).toBe(false);
   await expect.poll(() => other.evaluate(() => store.pendingWrites()), { timeout: 60_000 }).toEqual([]);
 
-  server.fault = undefined;
+  // The connection opens now, for a message that has been superseded.
+  await link.mend();
   await devtools.send("Debugger.resume");
   await devtools.send("Debugger.disable");
   await flushAll(paused);

@@ -15,16 +15,17 @@ test("a tab takes over the outbox from a tab that holds the drain lock and does 
   await paused.evaluate(
     (name) =>
       new Promise<void>((resolve) => {
-        void navigator.locks.request(name, () => {
+        const hold = (): Promise<void> => {
           resolve();
           return new Promise(() => {});
-        });
+        };
+        navigator.locks.request(name, hold).catch(() => "taken over");
       }),
     `nas-keystore/${namespace}/drain`,
   );
   const link = await openLink(nats);
   await link.cut();
-  await openStoreIn(page, { servers: link.wsUrl, namespace });
+  await openStoreIn(page, { servers: link.wsUrl, namespace, timeoutMs: 2_000 });
   expect(await page.evaluate(() => store.store("k", 1))).toBe(false);
   await link.mend();
 
