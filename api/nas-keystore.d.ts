@@ -161,7 +161,7 @@ export declare class NASKeyStore extends EventTarget {
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Deletes a namespace's IndexedDB database, pending writes included. */
+/** Deletes a namespace's IndexedDB database, pending writes included. After a rejection because a tab holds it, the browser deletes it later. */
 export declare function destroyNamespace(namespace: string): Promise<void>;
 
 export interface KeyStoreEvents {

@@ -75,4 +75,6 @@ export interface RawDatabase {
   keys(): Promise<string[]>;
   /** Changes one bit of an entry's payload. */
   flipBit(key: string): Promise<void>;
+  /** Opens the database and ignores `versionchange`, like a tab that does not let go. The returned function closes the connection. */
+  hold(): Promise<() => void>;
 }

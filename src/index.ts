@@ -1,4 +1,5 @@
-export { destroyNamespace, NASKeyStore } from "./key-store.ts";
+export { NASKeyStore } from "./key-store.ts";
+export { destroyNamespace } from "./runtime/destroy-namespace.ts";
 export { KeyFormat, type KeyMetadata } from "./model/metadata.ts";
 export { KeyStoreError, type KeyStoreErrorCode, type KeyStoreErrorDetails } from "./util/errors.ts";
 export type { KeyStoreEvents } from "./model/events.ts";

@@ -1,5 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
-import { destroyNamespace, NASKeyStore } from "./key-store.ts";
+import { NASKeyStore } from "./key-store.ts";
+import { destroyNamespace } from "./runtime/destroy-namespace.ts";
 import { META } from "./storage/idb/schema.ts";
 import { codeOf, errorOf } from "./testing/errors.ts";
 import { deferred } from "./testing/fake-connection.ts";

@@ -1,7 +1,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Kept in the declarations: apps need not have `Symbol.asyncDispose` in the `lib` of their own configuration.
 import { KeyStoreEventTarget } from "./model/events.ts";
-import { assertKey, assertNamespace } from "./model/key.ts";
+import { assertKey } from "./model/key.ts";
 import { KeyFormat, type KeyMetadata } from "./model/metadata.ts";
 import { readItems, readKeys, readPattern } from "./options/arguments.ts";
 import {
@@ -17,12 +17,11 @@ import type { BulkOptions, DeleteOptions, KeyStoreOptions, RetrieveOptions, Stor
 import type { StorageStats } from "./read/catalog.ts";
 import type { CacheStats } from "./read/memory-cache.ts";
 import { Operations } from "./runtime/operations.ts";
-import { databaseName, openRuntime, type Runtime } from "./runtime/runtime.ts";
+import { openRuntime, type Runtime } from "./runtime/runtime.ts";
 import type { WriteSide } from "./runtime/write-side.ts";
-import { deleteDatabase } from "./storage/idb/open.ts";
 import type { PendingWrite } from "./storage/outbox/pending-writes.ts";
 import { abortable } from "./util/abort.ts";
-import { systemClock, type Clock } from "./util/clock.ts";
+import type { Clock } from "./util/clock.ts";
 import { captureAs, captureForUpdate } from "./values/captured-value.ts";
 
 /**
@@ -31,7 +30,7 @@ import { captureAs, captureForUpdate } from "./values/captured-value.ts";
  */
 export class NASKeyStore extends KeyStoreEventTarget {
   readonly #runtime: Runtime;
-  readonly #operations = new Operations();
+  readonly #operations: Operations;
 
   /**
    * Publishes queued writes of an earlier page, with no operation needed. Throws nothing outside a browser: operations then reject
@@ -43,6 +42,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
   constructor(options?: KeyStoreOptions, clock?: Clock) {
     super();
     this.#runtime = openRuntime(settingsOf(options), (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail })), clock);
+    this.#operations = new Operations(this.#runtime.writeSide);
   }
 
   /**
@@ -57,7 +57,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
     return this.#onKey(key, () => {
       const checked = readStoreOptions(options);
       const captured = captureAs(checked.format ?? KeyFormat.JSON, key, value);
-      return this.#onWriteSide(({ writer }) => writer.store(key, captured, checked));
+      return this.#operations.write([key], ({ writer }) => writer.store(key, captured, checked));
     });
   }
 
@@ -66,12 +66,15 @@ export class NASKeyStore extends KeyStoreEventTarget {
    * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
    */
   async retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined> {
-    const { useCache = true, signal } = readRetrieveOptions(options);
-    signal?.throwIfAborted();
+    const { reader } = this.#runtime;
     // A read from memory waits for nothing, so `close` need not wait for it. Every key in memory is valid.
-    const cached = useCache && this.#operations.isOpen ? this.#runtime.reader.readCached(key) : undefined;
+    const isPlain = options === undefined && this.#operations.mayRead(key);
+    const cached = isPlain ? reader.readCached(key) : undefined;
     if (cached !== undefined) return (cached instanceof Promise ? await cached : cached).value as T;
-    const found = await this.#onKey(key, () => abortable(signal, () => this.#runtime.reader.readStored(key, useCache)));
+    const found = await this.#onKey(key, () => {
+      const { useCache = true, signal } = readRetrieveOptions(options);
+      return this.#operations.read([key], signal, () => (isPlain ? reader.readStored(key, true) : reader.read(key, useCache)));
+    });
     return found?.value as T | undefined;
   }
 
@@ -83,13 +86,15 @@ export class NASKeyStore extends KeyStoreEventTarget {
   delete(key: string, options?: DeleteOptions): Promise<boolean> {
     return this.#onKey(key, () => {
       const checked = readDeleteOptions(options);
-      return this.#onWriteSide(({ writer }) => writer.delete(key, checked));
+      return this.#operations.write([key], ({ writer }) => writer.delete(key, checked));
     });
   }
 
   /** Whether there is an entry under the key that has not expired. */
   exists(key: string): Promise<boolean> {
-    return this.#onKey(key, async () => (await this.#runtime.reader.readRow(key)) !== undefined);
+    return this.#onKey(key, () =>
+      this.#operations.read([key], undefined, async () => (await this.#runtime.reader.readRow(key)) !== undefined),
+    );
   }
 
   /**
@@ -101,7 +106,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
     return this.#onKey(key, () => {
       const checked = readStoreOptions(options);
       const captured = checked.format === undefined ? captureForUpdate(key, value) : captureAs(checked.format, key, value);
-      return this.#onWriteSide(({ writer }) => writer.update(key, captured, checked));
+      return this.#operations.write([key], ({ writer }) => writer.update(key, captured, checked));
     });
   }
 
@@ -117,7 +122,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
       const checked = readBulkOptions(options);
       const { format = KeyFormat.JSON } = checked;
       const captured = new Map(Array.from(pairs, ([key, value]) => [key, captureAs(format, key, value)]));
-      return this.#onWriteSide(({ bulkWriter }) => bulkWriter.store(captured, checked));
+      return this.#operations.write([...captured.keys()], ({ bulkWriter }) => bulkWriter.store(captured, checked));
     });
   }
 
@@ -127,9 +132,9 @@ export class NASKeyStore extends KeyStoreEventTarget {
    */
   bulkRetrieve<T = unknown>(keys: Iterable<string>, options?: RetrieveOptions): Promise<Map<string, T>> {
     return this.#operations.run(() => {
-      const { useCache = true, signal } = readRetrieveOptions(options);
       const list = readKeys(keys);
-      return abortable(signal, () => this.#runtime.reader.bulkRetrieve(list, useCache) as Promise<Map<string, T>>);
+      const { useCache = true, signal } = readRetrieveOptions(options);
+      return this.#operations.read(list, signal, () => this.#runtime.reader.bulkRetrieve(list, useCache) as Promise<Map<string, T>>);
     });
   }
 
@@ -145,7 +150,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
 
   /** Removes every local entry but those whose write is unconfirmed. Publishes nothing. */
   clearCache(): Promise<void> {
-    return this.#operations.run(() => this.#onWriteSide(({ housekeeping }) => housekeeping.clear()));
+    return this.#operations.run(() => this.#operations.write([undefined], ({ housekeeping }) => housekeeping.clear()));
   }
 
   /**
@@ -237,13 +242,4 @@ export class NASKeyStore extends KeyStoreEventTarget {
   async #onWriteSide<T>(work: (writeSide: WriteSide) => Promise<T>): Promise<T> {
     return work(await this.#runtime.writeSide());
   }
-}
-
-/**
- * Deletes a namespace's IndexedDB database, pending writes included.
- * @throws KeyStoreError INVALID_OPTION, STORAGE_UNAVAILABLE
- */
-export async function destroyNamespace(namespace: string): Promise<void> {
-  assertNamespace(namespace);
-  await deleteDatabase(databaseName(namespace), systemClock);
 }

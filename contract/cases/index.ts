@@ -11,6 +11,7 @@ import { outage } from "./outage.ts";
 import { overwritingMany } from "./overwriting-many.ts";
 import { overwritingOffline } from "./overwriting-offline.ts";
 import { overwriting } from "./overwriting.ts";
+import { readYourWrites } from "./read-your-writes.ts";
 import { rejections } from "./rejections.ts";
 import { tabs } from "./tabs.ts";
 import { ttlAndTags } from "./ttl-and-tags.ts";
@@ -20,6 +21,7 @@ import { upkeep } from "./upkeep.ts";
 export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   operations,
   "bulk and lists": bulkAndLists,
+  "read your writes": readYourWrites,
   upkeep,
   options,
   formats,

@@ -1,5 +1,6 @@
 import { assert } from "chai";
 import type { ContractCase } from "../environment.ts";
+import { assertRejects } from "../support/assertions.ts";
 import { details, nextEvent } from "../support/events.ts";
 import { until } from "../support/waiting.ts";
 
@@ -103,6 +104,19 @@ export const upkeep: readonly ContractCase[] = [
       assert.isEmpty(await next.listKeys());
       await next.store("k", 3);
       assert.equal((await next.getMetadata("k"))?.version, 1);
+    },
+  },
+  {
+    title: "destroyNamespace rejects while another tab holds the database, says that the deletion follows, and the deletion follows",
+    run: async ({ openStore, library, namespace, database }) => {
+      const store = openStore();
+      await store.store("k", 1);
+      await store.close();
+      const release = await database.hold();
+      const error = await assertRejects(library.destroyNamespace(namespace), "STORAGE_UNAVAILABLE");
+      assert.include(error.message, "The browser deletes it, with everything stored until then, as soon as no tab holds it.");
+      release();
+      assert.isUndefined(await openStore().retrieve("k"));
     },
   },
   {

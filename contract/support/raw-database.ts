@@ -25,6 +25,12 @@ export function rawDatabase(namespace: string): RawDatabase {
       });
       if (!isFound) throw new Error(`The database has no entry "${key}".`);
     },
+    hold: () =>
+      new Promise((resolve, reject) => {
+        const opening = indexedDB.open(`nas-keystore/${namespace}`);
+        opening.onerror = () => reject(opening.error);
+        opening.onsuccess = () => resolve(() => opening.result.close());
+      }),
   };
 }
 

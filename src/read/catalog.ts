@@ -28,6 +28,8 @@ export interface CatalogPorts {
   readonly clock: Clock;
   readonly database: Pick<Database, "run">;
   readonly committer: Pick<Committer, "stateOf">;
+  /** Resolves when earlier writes of these keys, or of every key, are committed or have failed. */
+  readonly writesCommitted: (keys?: readonly string[]) => Promise<void>;
   /** Counts the keys with a queued and with a rejected write. */
   readonly countWrites: () => Promise<{ pending: number; rejected: number }>;
   readonly reader: Pick<Reader, "live" | "readRow" | "verify">;
@@ -44,7 +46,8 @@ export class Catalog {
 
   /** @throws KeyStoreError CHECKSUM_MISMATCH when the row is damaged so that it has no metadata */
   async metadata(key: string): Promise<KeyMetadata | undefined> {
-    const { committer, database, reader } = this.#ports;
+    const { committer, database, reader, writesCommitted } = this.#ports;
+    await writesCommitted([key]);
     const [row, state] = await database.run([ENTRIES, OUTBOX], "readonly", async (transaction) => {
       const found = (await find(transaction, [key])).rows.get(key);
       return [found, found && (await committer.stateOf(transaction, found.writeId))] as const;
@@ -63,8 +66,9 @@ export class Catalog {
 
   /** The keys of live entries that match a pattern, sorted by code unit. */
   async listKeys(pattern: string, tag: string | undefined): Promise<string[]> {
-    const { clock, database, expired } = this.#ports;
+    const { clock, database, expired, writesCommitted } = this.#ports;
     const { prefix, matches } = compilePattern(pattern);
+    await writesCommitted();
     const now = clock.now();
     const listed = await listKeys(database, now, prefix, tag);
     expired.add(listed.expired, now);
@@ -72,7 +76,8 @@ export class Catalog {
   }
 
   async storageStats(): Promise<StorageStats> {
-    const { clock, countWrites, database } = this.#ports;
+    const { clock, countWrites, database, writesCommitted } = this.#ports;
+    await writesCommitted();
     const [{ entries, bytes }, { pending, rejected }, { quota, usage }] = await Promise.all([
       measureLiving(database, clock.now()),
       countWrites(),

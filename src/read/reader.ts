@@ -39,6 +39,11 @@ export class Reader {
     return decode(key, hit.payload, hit.format);
   }
 
+  /** The value under a key. @param useCache false: past memory. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
+  async read(key: string, useCache: boolean): Promise<Decoded | undefined> {
+    return (useCache ? this.readCached(key) : undefined) ?? this.readStored(key, useCache);
+  }
+
   /** The value under a key in IndexedDB. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
   async readStored(key: string, fillMemory: boolean): Promise<Decoded | undefined> {
     if (!fillMemory) return (await this.#decodeRow(key, await this.#read(key)))?.decoded;
@@ -56,9 +61,7 @@ export class Reader {
   /** The values found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each. */
   async bulkRetrieve(keys: Iterable<string>, useCache: boolean): Promise<Map<string, unknown>> {
     const distinct = [...new Set(keys)];
-    const found = await Promise.all(
-      distinct.map(async (key) => (useCache ? this.readCached(key) : undefined) ?? this.readStored(key, useCache).catch(ignoreDamage)),
-    );
+    const found = await Promise.all(distinct.map((key) => this.read(key, useCache).catch(ignoreDamage)));
     const values = new Map<string, unknown>();
     for (const [index, decoded] of found.entries()) if (decoded !== undefined) values.set(distinct[index] as string, decoded.value);
     return values;

@@ -6,6 +6,8 @@ import { countWrites, pendingWrites, type PendingWrite } from "../storage/outbox
 
 export interface OutboxPorts {
   readonly database: Pick<Database, "run">;
+  /** Resolves when earlier writes of these keys, or of every key, are committed or have failed. */
+  readonly writesCommitted: (keys?: readonly string[]) => Promise<void>;
   /** Resolves when earlier results have been written into the outbox. */
   readonly caughtUp: Committer["caughtUp"];
   readonly onRetried: () => void;
@@ -23,13 +25,13 @@ export class Outbox {
 
   /** The newest unconfirmed or rejected write of each key, with all results so far. */
   async pendingWrites(): Promise<PendingWrite[]> {
-    await this.#ports.caughtUp();
-    return this.#ports.database.run([ENTRIES, OUTBOX], "readonly", pendingWrites);
+    await this.#ports.writesCommitted();
+    return this.#list();
   }
 
-  /** How many keys have a queued write, and how many a rejected one. */
+  /** How many keys have a queued write, and how many a rejected one. Does not wait for writes: an `offline` event must not. */
   async count(): Promise<{ pending: number; rejected: number }> {
-    return countWrites(await this.pendingWrites());
+    return countWrites(await this.#list());
   }
 
   /** Queues all rejected writes again, or those of one key. @returns how many there were */
@@ -46,8 +48,14 @@ export class Outbox {
     return count;
   }
 
+  async #list(): Promise<PendingWrite[]> {
+    await this.#ports.caughtUp();
+    return this.#ports.database.run([ENTRIES, OUTBOX], "readonly", pendingWrites);
+  }
+
   async #settleRejected(key: string | undefined, state: "retried" | "discarded"): Promise<number> {
-    const { caughtUp, database } = this.#ports;
+    const { caughtUp, database, writesCommitted } = this.#ports;
+    await writesCommitted(key === undefined ? undefined : [key]);
     await caughtUp();
     return database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => settleRejected(transaction, key, state));
   }

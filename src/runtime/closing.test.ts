@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { destroyNamespace } from "../key-store.ts";
+import { destroyNamespace } from "./destroy-namespace.ts";
 import { DATABASE, listen, NAMESPACE, usePage } from "../testing/stores.ts";
 
 const page = usePage();

@@ -10,12 +10,14 @@ import { outboxRecords } from "../storage/outbox/outbox-table.ts";
 import { unlessElsewhere } from "../tabs/locks.ts";
 import { batches } from "../util/batches.ts";
 import type { Clock, Timer } from "../util/clock.ts";
+import type { KeyQueue } from "../write/key-queue.ts";
 
 export interface HousekeepingPorts extends SweepPorts {
   readonly clock: Clock;
   readonly committer: Pick<Committer, "caughtUp" | "defer">;
   readonly evictor: Pick<Evictor, "forgetCount">;
   readonly expired: Pick<ExpiredKeys, "removed">;
+  readonly queue: Pick<KeyQueue, "committed" | "enter">;
   readonly uses: Pick<Uses, "isLimited" | "write">;
   readonly emit: (changes: readonly LocalChange[]) => void;
   /** The lock under which one tab at a time sweeps. */
@@ -56,7 +58,8 @@ export class Housekeeping {
 
   /** @returns how many entries were removed */
   async sweep(): Promise<number> {
-    const { committer, evictor } = this.#ports;
+    const { committer, evictor, queue } = this.#ports;
+    await queue.committed();
     await committer.caughtUp();
     const removed = await sweep(this.#ports);
     if (removed > 0) evictor.forgetCount();
@@ -78,14 +81,20 @@ export class Housekeeping {
     if (isDone) expired.removed(keys);
   }
 
-  /** Removes every entry but the unconfirmed ones: their messages are made of them. */
+  /** Removes every entry but the unconfirmed ones: their messages are made of them. Later writes wait for it. */
   async clear(): Promise<void> {
-    const { committer, database, emit } = this.#ports;
-    await committer.caughtUp();
-    await database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
-      const records = await outboxRecords(transaction);
-      await removeAllBut(transaction, new Set(records.flatMap(([, { writes }]) => writes.map(({ key }) => key))));
-    });
-    emit([{ source: "local", type: "clear" }]);
+    const { committer, database, emit, queue } = this.#ports;
+    const place = queue.enter(undefined);
+    try {
+      await place.earlierCommitted;
+      await committer.caughtUp();
+      await database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
+        const records = await outboxRecords(transaction);
+        await removeAllBut(transaction, new Set(records.flatMap(([, { writes }]) => writes.map(({ key }) => key))));
+      });
+      emit([{ source: "local", type: "clear" }]);
+    } finally {
+      place.leave();
+    }
   }
 }

@@ -14,7 +14,7 @@ import type { Clock } from "../util/clock.ts";
 export interface PublishingPorts
   extends
     Pick<OutboxDrainPorts, "alone" | "database" | "instanceId" | "livingInstances" | "namespace">,
-    Pick<OutboxPorts, "onDiscarded">,
+    Pick<OutboxPorts, "onDiscarded" | "writesCommitted">,
     Pick<SettlerPorts, "onSettled"> {
   readonly clock: Clock;
   readonly emit: Emit;
@@ -36,6 +36,7 @@ export function openPublishing(ports: PublishingPorts) {
     caughtUp: () => committer.caughtUp(),
     onRetried: () => relay.kick(),
     onDiscarded: ports.onDiscarded,
+    writesCommitted: ports.writesCommitted,
   });
   const reachability = new Reachability({
     clock,

@@ -34,6 +34,8 @@ import { persistOnce } from "./persistence.ts";
 import { openPublishing } from "./publishing.ts";
 import { followWakeEvents } from "./wake-events.ts";
 
+export { deleteDatabase } from "../storage/idb/delete-database.ts";
+
 /** An attempt to connect in the background may take longer than a call: browsers delay handshakes after failures. */
 const CONNECT_TIMEOUT_MS = 6_000;
 
@@ -65,6 +67,8 @@ export function openWriteSide(ports: WriteSidePorts) {
   database.watch = watchdog.watch;
   smallHash.loaded = smallSha256;
 
+  const queue = new KeyQueue();
+  const writesCommitted = queue.committed;
   const committer = new Committer(database, {
     instanceId,
     clock,
@@ -127,6 +131,7 @@ export function openWriteSide(ports: WriteSidePorts) {
       if (writes.confirmed) evictor.unstick();
     },
     onDiscarded: () => evictor.unstick(),
+    writesCommitted,
   });
   const { commitPublisher, outbox, relay, reachability, transport } = publishing;
 
@@ -139,7 +144,7 @@ export function openWriteSide(ports: WriteSidePorts) {
     },
   });
 
-  const catalog = new Catalog({ clock, database, committer, reader, expired, countWrites: () => outbox.count() });
+  const catalog = new Catalog({ clock, database, committer, writesCommitted, reader, expired, countWrites: () => outbox.count() });
   const persist = settings.persist ? persistOnce() : () => undefined;
   const writerPorts = {
     drafts: new DraftBuilder({
@@ -147,7 +152,7 @@ export function openWriteSide(ports: WriteSidePorts) {
       maxMessageBytes: () => Math.min(settings.maxPayloadBytes, transport.maxMessageBytes),
       useTime: () => uses.now(),
     }),
-    queue: new KeyQueue(),
+    queue,
     committer,
     publisher: commitPublisher,
     connectAhead: () => {
@@ -162,6 +167,7 @@ export function openWriteSide(ports: WriteSidePorts) {
     committer,
     evictor,
     expired,
+    queue,
     uses,
     emit: (changes) => feed.emit(changes),
     sweepLock: `${name}/sweep`,
@@ -174,11 +180,13 @@ export function openWriteSide(ports: WriteSidePorts) {
   return {
     writer: new Writer(writerPorts),
     bulkWriter: new BulkWriter(writerPorts),
+    writesCommitted,
     catalog,
     housekeeping,
     outbox,
     transport,
     async flush(): Promise<{ published: number; pending: number; rejected: number }> {
+      await writesCommitted();
       const { published } = await relay.flush();
       return { published, ...(await outbox.count()) };
     },

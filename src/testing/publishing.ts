@@ -38,6 +38,7 @@ export function setUpPublishing(given: Partial<PublishingPorts> = {}) {
     openTransport: (listener) => (transport = new RecordingTransport(listener)),
     onSettled,
     onDiscarded: () => undefined,
+    writesCommitted: async () => undefined,
     ...given,
   });
   return { ...publishing, publishing, clock, database, living, emit, onSettled, committer, transport, outbox: () => outboxOf(database) };

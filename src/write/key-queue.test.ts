@@ -67,3 +67,48 @@ describe("the writes of a key", () => {
     expect(await stateOf(third)).toBe("turn earlierCommitted");
   });
 });
+
+describe("a write of every key", () => {
+  it("waits for the writes of single keys before it, and those after it wait for it", async () => {
+    const order = new KeyQueue();
+    const [a, b] = [order.enter(["a"]), order.enter(["b"])];
+    const all = order.enter(undefined);
+    const after = order.enter(["a", "c"]);
+    const second = order.enter(undefined);
+    a.leave();
+    expect(await stateOf(all)).toBe("");
+    b.leave();
+    expect(await stateOf(all)).toBe("turn earlierCommitted");
+    expect(await stateOf(after)).toBe("");
+    all.leave();
+    expect(await stateOf(after)).toBe("turn earlierCommitted");
+    expect(await stateOf(second)).toBe("");
+    after.leave();
+    expect(await stateOf(second)).toBe("turn earlierCommitted");
+    second.leave();
+    expect(await stateOf(order.enter(["a"]))).toBe("turn earlierCommitted");
+  });
+});
+
+describe("a read", () => {
+  /** Whether the writes of these keys are committed. */
+  async function isCommitted(order: KeyQueue, keys?: readonly string[]): Promise<boolean> {
+    let isDone = false;
+    void order.committed(keys).then(() => (isDone = true));
+    await new FakeClock().advance(0);
+    return isDone;
+  }
+
+  it("waits for the writes of its keys, or of every key, to leave", async () => {
+    const order = new KeyQueue();
+    const a = order.enter(["a"]);
+    expect(await isCommitted(order, ["b"])).toBe(true);
+    expect([await isCommitted(order, ["a", "b"]), await isCommitted(order)]).toEqual([false, false]);
+    a.leave();
+    expect([await isCommitted(order, ["a", "b"]), await isCommitted(order)]).toEqual([true, true]);
+    const all = order.enter(undefined);
+    expect([await isCommitted(order, ["z"]), await isCommitted(order)]).toEqual([false, false]);
+    all.leave();
+    expect([await isCommitted(order, ["z"]), await isCommitted(order)]).toEqual([true, true]);
+  });
+});

@@ -15,23 +15,25 @@ interface Mark {
   readonly left: Promise<void>;
 }
 
-/** In one store, the writes of a key commit in call order, however long each takes to be encoded and hashed. */
+/** In one store, the writes of a key commit in call order, however long each takes to be encoded and hashed. Reads wait for them. */
 export class KeyQueue {
   /** The latest write of each key that is under way. */
-  readonly #latest = new Map<string, Mark>();
+  #latest = new Map<string, Mark>();
+  /** The latest write of every key that is under way. Those in `#latest` were called after it, and wait for it. */
+  #latestOfAll: Mark | undefined;
 
-  enter(keys: readonly string[]): Place {
-    const before = new Set<Mark>();
+  /** @param keys undefined: every key */
+  enter(keys: readonly string[] | undefined): Place {
+    const before = this.#underWay(keys);
     let handedOver!: () => void;
     let left!: () => void;
     const mark: Mark = { handedOver: new Promise((resolve) => (handedOver = resolve)), left: new Promise((resolve) => (left = resolve)) };
-    for (const key of keys) {
-      const latest = this.#latest.get(key);
-      if (latest !== undefined) before.add(latest);
-      this.#latest.set(key, mark);
-    }
-    const turn = Promise.all(Array.from(before, (earlier) => earlier.handedOver));
-    const earlierCommitted = Promise.all(Array.from(before, (earlier) => earlier.left));
+    if (keys === undefined) {
+      this.#latest = new Map();
+      this.#latestOfAll = mark;
+    } else for (const key of keys) this.#latest.set(key, mark);
+    const turn = Promise.all(before.map((earlier) => earlier.handedOver));
+    const earlierCommitted = Promise.all(before.map((earlier) => earlier.left));
     return {
       turn,
       earlierCommitted,
@@ -41,9 +43,25 @@ export class KeyQueue {
         void turn.then(handedOver);
         void earlierCommitted.then(() => {
           left();
-          for (const key of keys) if (this.#latest.get(key) === mark) this.#latest.delete(key);
+          for (const key of keys ?? []) if (this.#latest.get(key) === mark) this.#latest.delete(key);
+          if (this.#latestOfAll === mark) this.#latestOfAll = undefined;
         });
       },
     };
+  }
+
+  /**
+   * Resolves when the writes of these keys that have entered are committed, or have failed.
+   * @param keys undefined: every key
+   */
+  readonly committed = async (keys?: readonly string[]): Promise<void> => {
+    await Promise.all(this.#underWay(keys).map(({ left }) => left));
+  };
+
+  /** The latest writes of these keys. Each has waited for the earlier ones when it leaves. */
+  #underWay(keys: readonly string[] | undefined): Mark[] {
+    const latest =
+      keys === undefined ? [...this.#latest.values(), this.#latestOfAll] : keys.map((key) => this.#latest.get(key) ?? this.#latestOfAll);
+    return [...new Set(latest)].filter((mark) => mark !== undefined);
   }
 }

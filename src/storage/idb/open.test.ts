@@ -5,7 +5,7 @@ import { get, NAME, put, watchedDatabase } from "../../testing/database.ts";
 import { errorOf } from "../../testing/errors.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
 import { resultOf, useFreshIndexedDB, watchConnections } from "../../testing/indexeddb.ts";
-import { deleteDatabase } from "./open.ts";
+import { deleteDatabase } from "./delete-database.ts";
 import { META, UPGRADES } from "./schema.ts";
 
 useFreshIndexedDB();
@@ -101,7 +101,7 @@ describe("A database that another page", () => {
     expect(onLost).toHaveBeenCalledTimes(1);
   });
 
-  it("holds open rejects a deletion after 4 s", async () => {
+  it("holds open rejects a deletion after 4 s, with an error that says that the deletion follows", async () => {
     const clock = new FakeClock();
     const requests = vi.spyOn(indexedDB, "deleteDatabase");
     const holder = await resultOf(indexedDB.open(NAME, UPGRADES.length));
@@ -109,11 +109,13 @@ describe("A database that another page", () => {
     const request = requests.mock.results[0]?.value as IDBOpenDBRequest;
     await new Promise((resolve) => request.addEventListener("blocked", resolve));
     await clock.advance(4_000);
-    expect(await failing).toMatchObject({
-      code: "STORAGE_UNAVAILABLE",
-      message: expect.stringContaining("Another tab holds the database.") as string,
-    });
+    const error = await failing;
+    expect(error.code).toBe("STORAGE_UNAVAILABLE");
+    expect(error.message).toContain("Another tab holds the database. The browser deletes it, with everything stored until then,");
+    const deleted = new Promise((resolve) => request.addEventListener("success", resolve));
     holder.close();
+    await deleted;
+    expect(await indexedDB.databases()).toEqual([]);
   });
 
   it("clears, with all data of the site, is reported as reset", async () => {

@@ -1,6 +1,5 @@
 import type { Clock } from "../../util/clock.ts";
 import { KeyStoreError } from "../../util/errors.ts";
-import { asKeyStoreError } from "./errors.ts";
 import type { Upgrade } from "./schema.ts";
 
 /** Safari's open may never answer, and another tab may keep an older schema open. */
@@ -28,27 +27,18 @@ export function openDatabase(name: string, upgrades: readonly Upgrade[], clock: 
     };
     return request;
   };
-  return boundedRequest(clock, open, (database) => database.close());
-}
-
-/** Deletes a database. Open connections close at `versionchange`. @throws KeyStoreError STORAGE_UNAVAILABLE when a connection stays open */
-export async function deleteDatabase(name: string, clock: Clock): Promise<void> {
-  try {
-    await boundedRequest(clock, (factory) => factory.deleteDatabase(name));
-  } catch (error) {
-    throw asKeyStoreError(error);
-  }
+  return boundedRequest(clock, open, { onLate: (database) => database.close() });
 }
 
 /**
  * The result of an open or delete request, within a time limit.
  * @param start starts the request; its `allow` sets a new time limit, from now on
- * @param onLate called with a result that comes after the limit
+ * @param late what happens after the limit: `onLate` is called with the result, the error says `pending`
  */
-function boundedRequest<T>(
+export function boundedRequest<T>(
   clock: Clock,
   start: (factory: IDBFactory, allow: (ms: number) => void) => IDBRequest<T>,
-  onLate?: (result: T) => void,
+  { onLate, pending = "" }: { onLate?: (result: T) => void; pending?: string },
 ): Promise<T> {
   return new Promise((resolve, reject) => {
     const factory = globalThis.indexedDB as IDBFactory | undefined;
@@ -61,7 +51,7 @@ function boundedRequest<T>(
     const giveUp = (): void => {
       isLate = true;
       const problem = isBlocked ? "Another tab holds the database." : "IndexedDB does not answer. Another tab may hold the database.";
-      reject(new KeyStoreError("STORAGE_UNAVAILABLE", `${problem} Close the site's other tabs, or reload the page.`));
+      reject(new KeyStoreError("STORAGE_UNAVAILABLE", `${problem} ${pending}Close the site's other tabs, or reload the page.`));
     };
     const request = start(factory, (ms) => {
       timer.cancel();
