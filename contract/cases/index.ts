@@ -7,6 +7,7 @@ import { indexedDb } from "./indexeddb.ts";
 import { limits } from "./limits.ts";
 import { operations } from "./operations.ts";
 import { options } from "./options.ts";
+import { orderOfErrors } from "./order-of-errors.ts";
 import { outage } from "./outage.ts";
 import { overwritingMany } from "./overwriting-many.ts";
 import { overwritingOffline } from "./overwriting-offline.ts";
@@ -24,6 +25,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   "read your writes": readYourWrites,
   upkeep,
   options,
+  "order of errors": orderOfErrors,
   formats,
   "ttl and tags": ttlAndTags,
   limits,
