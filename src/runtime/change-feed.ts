@@ -1,6 +1,6 @@
 import type { Change } from "../model/change.ts";
 
-/** Must not wait and must not throw. */
+/** Must not wait. An error that it throws is reported as the page's own: the other receivers are called all the same. */
 export type ChangeReceiver = (changes: readonly Change[]) => void;
 
 /** The one place where changes of entries are emitted. A write is emitted once it is committed, an expiry as soon as it is found. */
@@ -13,6 +13,13 @@ export class ChangeFeed {
   }
 
   emit(changes: readonly Change[]): void {
-    for (const receive of this.#receivers) receive(changes);
+    for (const receive of this.#receivers) {
+      try {
+        receive(changes);
+      } catch (error) {
+        // Node has no such function.
+        globalThis.reportError?.(error);
+      }
+    }
   }
 }

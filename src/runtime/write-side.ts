@@ -231,7 +231,7 @@ export function openWriteSide(ports: WriteSidePorts) {
       unfollow();
       await housekeeping.stopSweeping();
       await publishing.stop();
-      await committer.settled();
+      await committer.close();
       await evictor.settled();
       await uses.write().catch(() => undefined);
       await transport.close();

@@ -17,7 +17,7 @@ const committers = new Set<Committer>();
 
 // A task that is left over must not run in the database of the next test.
 afterEach(async () => {
-  await Promise.all(Array.from(committers, (committer) => committer.settled()));
+  await Promise.all(Array.from(committers, (committer) => committer.close()));
   committers.clear();
 });
 

@@ -1,4 +1,5 @@
 import type { WriteId } from "../../model/metadata.ts";
+import type { Timer } from "../../util/clock.ts";
 import type { Database } from "../idb/database.ts";
 import type { Settlements, WriteState } from "../outbox/outbox-record.ts";
 import { touchOutbox } from "../outbox/outbox-table.ts";
@@ -15,6 +16,9 @@ export interface CommitterOptions extends GroupCommitterOptions {
   readonly mayPublish: () => boolean;
 }
 
+/** Settlements that could not be written are tried again so often while no transaction takes them. */
+const RETRY_MS = 10_000;
+
 /**
  * Group commit: calls that wait while a transaction runs go into the next one together. A single write never waits for others.
  * Settlements go into strict transactions only, so that a strict transaction follows every relaxed one.
@@ -28,6 +32,8 @@ export class Committer {
   readonly #groups: GroupCommitter;
   /** The task that flushes relaxed commits to the disk, until it is done. */
   #flushing: Promise<void> | undefined;
+  #retryTimer: Timer | undefined;
+  #isClosed = false;
   /** The transactions under way, one after another; undefined when there is none. */
   #running: Promise<void> | undefined;
 
@@ -69,9 +75,10 @@ export class Committer {
   }
 
   /** Records how attempts to publish writes ended. This store uses the results at once; the outbox has them a moment later. */
-  settle(instanceId: string, settlements: Settlements): Promise<void> {
+  async settle(instanceId: string, settlements: Settlements): Promise<void> {
     const whole = instanceId === this.#options.instanceId ? this.#own.settled(settlements) : undefined;
-    return this.#defer(this.#settlements.record(instanceId, settlements, whole));
+    await this.#defer(this.#settlements.record(instanceId, settlements, whole));
+    this.#retryUnwritten();
   }
 
   /**
@@ -99,6 +106,13 @@ export class Committer {
     }
   }
 
+  /** Like `settled`. Later failures are not retried. */
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#retryTimer?.cancel();
+    await this.settled();
+  }
+
   stateOf(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined> {
     return this.#own.stateOf(transaction, id);
   }
@@ -123,6 +137,14 @@ export class Committer {
       this.#flushing = undefined;
     });
     return this.#flushing;
+  }
+
+  #retryUnwritten(): void {
+    if (this.#isClosed || !this.#settlements.hasUnwritten) return;
+    this.#retryTimer ??= this.#options.clock.setTimer(() => {
+      this.#retryTimer = undefined;
+      void this.caughtUp().then(() => this.#retryUnwritten());
+    }, RETRY_MS);
   }
 
   #start(): void {

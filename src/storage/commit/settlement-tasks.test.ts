@@ -44,7 +44,29 @@ describe("A settlement that could not be written", () => {
     expect(await outbox(database)).toEqual([]);
   });
 
-  it("is not retried while the storage is gone, but once by settled", async () => {
+  it("is tried again every 10 s while there are no other transactions, until it is written", async () => {
+    const clock = new FakeClock();
+    const { committer, commit, settle, database } = setUpCommitter({ clock });
+    const written = await commit(storeDraft("a"));
+    const find = loseStorage();
+    const settling = settle(written, CONFIRMED);
+    await clock.advance(20);
+    await settling;
+    const opens = vi.spyOn(indexedDB, "open");
+    await clock.advance(9_900);
+    expect(opens).not.toHaveBeenCalled();
+    await clock.advance(100);
+    // Each transaction is tried on two connections.
+    expect(opens).toHaveBeenCalledTimes(2);
+    find();
+    await clock.advance(10_000);
+    await committer.settled();
+    expect(await outbox(database)).toEqual([]);
+    await clock.advance(600_000);
+    expect(clock.timers).toBe(0);
+  });
+
+  it("is tried once more by close, and never again", async () => {
     const clock = new FakeClock();
     const { committer, commit, settle } = setUpCommitter({ clock });
     const written = await commit(storeDraft("a"));
@@ -53,11 +75,11 @@ describe("A settlement that could not be written", () => {
     await clock.advance(20);
     await settling;
     const opens = vi.spyOn(indexedDB, "open");
-    await clock.advance(600_000);
-    expect(opens).not.toHaveBeenCalled();
-    await committer.settled();
-    // Each transaction is tried on two connections.
+    await committer.close();
     expect(opens).toHaveBeenCalledTimes(2);
+    await clock.advance(600_000);
+    expect(opens).toHaveBeenCalledTimes(2);
+    expect(clock.timers).toBe(0);
   });
 
   it("is never written after a newer one", async () => {

@@ -5,7 +5,7 @@ import type { DeferredTask } from "./deferred-tasks.ts";
 
 /** Makes the tasks that record settlements in the outbox, and keeps the settlements of tasks that failed. */
 export class SettlementTasks {
-  /** By instance id, settlements that could not be written. They follow the next transaction that succeeds. */
+  /** By instance id, settlements that could not be written. They follow the next transaction that succeeds, at the latest that of a timer. */
   readonly #unwritten = new Map<string, Map<number, Settlement>>();
 
   /** @param whole the key of the record, if the settlements confirm a whole one */
