@@ -1,0 +1,36 @@
+import type { Page } from "@playwright/test";
+
+/** Calls every operation of the page's `store`, then closes it. Resolves for each to "resolved", the code of its KeyStoreError, or another error. */
+export function outcomesOfOperations(page: Pick<Page, "evaluate">, namespace: string): Promise<Record<string, string>> {
+  return page.evaluate(async (namespace) => {
+    const valid: Record<string, unknown[]> = {
+      store: ["k", 1],
+      update: ["k", 1],
+      bulkStore: [{ k: 1 }],
+      bulkRetrieve: [["k"]],
+      listKeys: [],
+      flush: [],
+    };
+    const { prototype } = keystore.NASKeyStore;
+    const names = Object.getOwnPropertyNames(prototype).filter((name) => !["constructor", "close", "getCacheStats"].includes(name));
+    const outcomes: Record<string, string> = {};
+    const note = async (name: string, work: () => unknown): Promise<void> => {
+      const refusal = await aids.refusalOf(work);
+      outcomes[name] =
+        refusal === undefined ? "resolved" : ((refusal.isKeyStoreError ? refusal.code : undefined) ?? JSON.stringify(refusal));
+    };
+    for (const name of names) {
+      await note(name, () => (Reflect.get(prototype, name) as (...args: unknown[]) => unknown).apply(store, valid[name] ?? ["k"]));
+    }
+    await note("destroyNamespace", () => keystore.destroyNamespace(namespace));
+    await note("close", () => store.close());
+    return outcomes;
+  }, namespace);
+}
+
+/** The outcomes where the browser gives the page no storage: all but those that need none. */
+export function withoutStorage(outcomes: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(
+    Object.keys(outcomes).map((name) => [name, name === "ping" || name === "close" ? "resolved" : "STORAGE_UNAVAILABLE"]),
+  );
+}
