@@ -19,7 +19,14 @@ async function openSandboxedFrame(page: Page, url: string): Promise<Page> {
   return page.frames()[1] as unknown as Page;
 }
 
-test("operations reject STORAGE_UNAVAILABLE in a sandboxed frame; ping and close resolve", async ({ page, site, nats, namespace }) => {
+test("operations reject STORAGE_UNAVAILABLE in a sandboxed frame; ping and close resolve", async ({
+  page,
+  site,
+  nats,
+  namespace,
+  consoleGuard,
+}) => {
+  consoleGuard.allowFailedSockets(); // the browser lets no such frame connect to loopback
   const frame = await openSandboxedFrame(page, site.url);
   expect(await frame.evaluate(() => origin)).toBe("null");
   await openStoreIn(frame, { servers: nats.wsUrl, namespace, persist: true, maxEntries: 10, sweepIntervalMs: 1 });
