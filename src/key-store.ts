@@ -17,6 +17,7 @@ import type { BulkOptions, DeleteOptions, KeyStoreOptions, RetrieveOptions, Stor
 import type { StorageStats } from "./read/catalog.ts";
 import type { CacheStats } from "./read/memory-cache.ts";
 import { Operations } from "./runtime/operations.ts";
+import type { Pages } from "./runtime/page.ts";
 import { openRuntime, type Runtime } from "./runtime/runtime.ts";
 import type { WriteSide } from "./runtime/write-side.ts";
 import type { PendingWrite } from "./storage/outbox/pending-writes.ts";
@@ -38,10 +39,10 @@ export class NASKeyStore extends KeyStoreEventTarget {
    * @throws KeyStoreError INVALID_OPTION
    */
   constructor(options?: KeyStoreOptions);
-  /** @param clock moved by the tests. Not part of the public declarations */
-  constructor(options?: KeyStoreOptions, clock?: Clock) {
+  /** @param clock moved by the tests. @param pages the tabs of the tests. Neither is part of the public declarations */
+  constructor(options?: KeyStoreOptions, clock?: Clock, pages?: Pages) {
     super();
-    this.#runtime = openRuntime(settingsOf(options), (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail })), clock);
+    this.#runtime = openRuntime(settingsOf(options), (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail })), clock, pages);
     this.#operations = new Operations(this.#runtime.writeSide);
   }
 

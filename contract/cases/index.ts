@@ -5,6 +5,7 @@ import { damage } from "./damage.ts";
 import { formats } from "./formats.ts";
 import { indexedDb } from "./indexeddb.ts";
 import { limits } from "./limits.ts";
+import { onePage } from "./one-page.ts";
 import { operations } from "./operations.ts";
 import { options } from "./options.ts";
 import { orderOfErrors } from "./order-of-errors.ts";
@@ -33,6 +34,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   outage,
   rejections,
   tabs,
+  "one page": onePage,
   damage,
   closed,
   IndexedDB: indexedDb,

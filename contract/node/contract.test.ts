@@ -3,6 +3,8 @@ import { connect } from "nats";
 import { afterAll, beforeAll, describe, it, vi } from "vitest";
 import * as library from "../../src/index.ts";
 import { FakeLocks } from "../../src/testing/fake-locks.ts";
+import { openStore } from "../../src/testing/stores.ts";
+import { systemClock } from "../../src/util/clock.ts";
 import { contract } from "../cases/index.ts";
 import type { Connect, ContractCase, Tab } from "../environment.ts";
 import { openCaseServer, startSharedServer, type SharedServer } from "../server/case-server.ts";
@@ -54,10 +56,10 @@ const connectOverTcp: Connect = (options) => {
   return connect({ ...options, servers: servers.map((url) => new URL(url).host) });
 };
 
-/** In Node, a tab is another store in the same realm. It cannot be killed. */
+/** In Node, a tab is another store in the same realm, which does not know the others. It cannot be killed. */
 function openTab(options: library.KeyStoreOptions): Tab {
   const kill = (): never => {
     throw new Error("Node cannot kill a tab. Declare `kills: true`.");
   };
-  return Object.assign(new library.NASKeyStore(options), { kill });
+  return Object.assign(openStore(options, systemClock), { kill });
 }

@@ -4,12 +4,26 @@ import type { EntryRow } from "./row.ts";
 /** Everything that can happen to an entry. */
 export type Change = LocalChange | TabChange;
 
-/** A change made by this store. Writes carry what memory keeps and what eviction counts. */
+/** A change made in this page. Writes carry what the writer's memory keeps and what eviction counts. */
 export type LocalChange = { readonly source: "local" } & (
-  | { readonly type: "store"; readonly key: string; readonly version: number; readonly entry: StoredEntry; readonly grew: Usage }
-  | { readonly type: "delete"; readonly key: string; readonly version: number; readonly grew: Usage }
+  | (Written & { readonly type: "store"; readonly entry: StoredEntry })
+  | (Written & { readonly type: "delete" })
   | Removal
 );
+
+interface Written {
+  readonly key: string;
+  readonly version: number;
+  readonly grew: Usage;
+  /** The memory of the store that made the write. The page's other stores drop what they hold of the key. */
+  readonly writer?: Memory | undefined;
+}
+
+/** The memory cache of a store, as far as a commit needs it. */
+export interface Memory {
+  /** Called when a transaction begins that writes these keys for the store. */
+  beginCommit(keys: readonly string[]): void;
+}
 
 /** A change made by another tab. */
 export type TabChange = { readonly source: "tab" } & ToldChange;

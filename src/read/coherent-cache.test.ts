@@ -18,14 +18,14 @@ function setUp() {
   };
   const commit = (version: number) => {
     cache.beginCommit(["k"]);
-    return { end: () => cache.apply([stored(version)]) };
+    return { end: () => cache.apply([stored(version, cache)]) };
   };
   return { cache, memory: cache, read, commit };
 }
 
-function stored(version: number): Change {
+function stored(version: number, writer: CoherentCache): Change {
   const entry = { row: entryRow({ version }), payload: PAYLOAD };
-  return { source: "local", type: "store", key: "k", version, entry, grew: { entries: 1, bytes: 7 } };
+  return { source: "local", type: "store", key: "k", version, entry, writer, grew: { entries: 1, bytes: 7 } };
 }
 
 function changedElsewhere(key: string): Change {
@@ -40,7 +40,7 @@ describe.each(["read", "commit"] as const)("a %s under way", (kind) => {
   ])("of version $found leaves version $kept in memory when another tab reports version 2", ({ found, kept }) => {
     const { cache, memory, [kind]: begin } = setUp();
     const underWay = begin(found);
-    cache.dropOlder(["k"], [2]);
+    cache.dropOlder([{ key: "k", version: 2 }]);
     underWay.end();
     expect(memory.versionOf("k")).toBe(kept);
   });
@@ -89,6 +89,6 @@ it("a read that has ended is not joined by a later one", () => {
 it("a delete of this store removes the entry from memory", () => {
   const { cache, memory, commit } = setUp();
   commit(1).end();
-  cache.apply([{ source: "local", type: "delete", key: "k", version: 2, grew: { entries: -1, bytes: -7 } }]);
+  cache.apply([{ source: "local", type: "delete", key: "k", version: 2, writer: cache, grew: { entries: -1, bytes: -7 } }]);
   expect(memory.versionOf("k")).toBeUndefined();
 });

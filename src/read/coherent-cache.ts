@@ -1,4 +1,4 @@
-import type { Change } from "../model/change.ts";
+import type { Change, Memory } from "../model/change.ts";
 import type { Row } from "../model/row.ts";
 import { cachedEntry, MemoryCache, type CachedEntry } from "./memory-cache.ts";
 
@@ -17,10 +17,10 @@ export interface RowRead extends Arrival {
  * The memory cache, kept in step with the database. Must never hold an entry that is older than a change this store knows of:
  * a write may overtake a read, and another tab's newer write may be announced before this tab's own transaction is `complete`.
  */
-export class CoherentCache extends MemoryCache {
+export class CoherentCache extends MemoryCache implements Memory {
   /** Reads that no change of their key has overtaken. */
   readonly #reads = new Map<string, RowRead>();
-  /** The keys of the commit under way, without those that another tab has changed since it began. */
+  /** The keys of this store's commit under way, without those that another store has changed since it began. */
   #committing = new Map<string, Arrival>();
 
   /** Joins the read of a key that is under way, or starts one. Must be followed by `endRead`. */
@@ -37,15 +37,15 @@ export class CoherentCache extends MemoryCache {
     if (entry !== undefined) this.#add(key, entry, read);
   }
 
-  beginCommit(keys: Iterable<string>): void {
-    this.#committing = new Map(Array.from(keys, (key) => [key, { newest: 0 }]));
+  beginCommit(keys: readonly string[]): void {
+    this.#committing = new Map(keys.map((key) => [key, { newest: 0 }]));
   }
 
   /** Receives the changes of the change feed. */
   apply(changes: readonly Change[]): void {
     for (const change of changes) {
       if (change.type === "clear") this.clear();
-      else if (change.source === "local" && (change.type === "store" || change.type === "delete")) {
+      else if ("writer" in change && change.writer === this) {
         this.#drop(change.key);
         const arrival = this.#committing.get(change.key);
         if (change.type === "store") this.#add(change.key, cachedEntry(change.entry.row, change.entry.payload), arrival);
@@ -57,14 +57,13 @@ export class CoherentCache extends MemoryCache {
   }
 
   /** The keys have these versions, whoever wrote them: removes older ones, and keeps them from entering. */
-  dropOlder(keys: readonly string[], versions: readonly number[]): void {
-    keys.forEach((key, index) => {
-      const version = versions[index] ?? 0;
+  dropOlder(writes: readonly { readonly key: string; readonly version: number }[]): void {
+    for (const { key, version } of writes) {
       if ((this.versionOf(key) ?? version) < version) this.delete(key);
       for (const arrival of [this.#reads.get(key), this.#committing.get(key)]) {
         if (arrival !== undefined) arrival.newest = Math.max(arrival.newest, version);
       }
-    });
+    }
   }
 
   /** Anything may have changed. */

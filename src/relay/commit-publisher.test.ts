@@ -69,8 +69,16 @@ describe("a committed write", () => {
     await committer.settled();
     expect(await outbox()).toEqual(["me queued b", "me rejected c"]);
     expect(onSettled.mock.calls).toEqual([
-      [{ keys: ["a"], versions: [1], confirmed: true }],
-      [{ keys: ["b", "c"], versions: [1, 1], confirmed: false }],
+      [{ writes: [{ key: "a", version: 1 }], confirmed: true }],
+      [
+        {
+          writes: [
+            { key: "b", version: 1 },
+            { key: "c", version: 1 },
+          ],
+          confirmed: false,
+        },
+      ],
     ]);
   });
 
@@ -112,15 +120,15 @@ describe("a write that waits for another tab's write of its key", () => {
 
   it("resolves true when the other tab has published its version", async () => {
     const { settledElsewhere, outcome } = await setUpWaiting();
-    settledElsewhere({ keys: ["other1"], versions: [1], confirmed: true });
-    settledElsewhere({ keys: ["other1"], versions: [2], confirmed: true });
+    settledElsewhere({ writes: [{ key: "other1", version: 1 }], confirmed: true });
+    settledElsewhere({ writes: [{ key: "other1", version: 2 }], confirmed: true });
     expect(await outcome).toBe(true);
   });
 
   it("is published when the other tab has settled its own write", async () => {
     const { commit, database, settledElsewhere, outcome, transport } = await setUpWaiting();
     await database.run(["outbox"], "readwrite", (transaction) => void transaction.objectStore("outbox").delete(["other", 1]));
-    settledElsewhere({ keys: ["unrelated"], versions: [1], confirmed: false });
+    settledElsewhere({ writes: [{ key: "unrelated", version: 1 }], confirmed: false });
     expect(await outcome).toBe(true);
     expect(transport.ids).toEqual([[commit.row.writeId.join("-")]]);
   });
@@ -128,20 +136,20 @@ describe("a write that waits for another tab's write of its key", () => {
   it("makes the store read the outbox at each result of another tab, until it is published", async () => {
     const { database, relay, settledElsewhere, outcome } = await setUpWaiting();
     const kick = vi.spyOn(relay, "kick");
-    settledElsewhere({ keys: ["other1"], versions: [1], confirmed: true });
+    settledElsewhere({ writes: [{ key: "other1", version: 1 }], confirmed: true });
     expect(kick).toHaveBeenCalledTimes(1);
     await database.run(["outbox"], "readwrite", (transaction) => void transaction.objectStore("outbox").delete(["other", 1]));
-    settledElsewhere({ keys: ["other1"], versions: [2], confirmed: true });
+    settledElsewhere({ writes: [{ key: "other1", version: 2 }], confirmed: true });
     expect(await outcome).toBe(true);
     await relay.flush();
     kick.mockClear();
-    settledElsewhere({ keys: ["other1"], versions: [3], confirmed: true });
+    settledElsewhere({ writes: [{ key: "other1", version: 3 }], confirmed: true });
     expect(kick).not.toHaveBeenCalled();
   });
 
   it("resolves false when another tab's attempt was in vain and the time is over", async () => {
     const { clock, settledElsewhere, outcome, outbox } = await setUpWaiting();
-    settledElsewhere({ keys: ["other1"], versions: [2], confirmed: false });
+    settledElsewhere({ writes: [{ key: "other1", version: 2 }], confirmed: false });
     await clock.advance(2_000);
     expect(await outcome).toBe(false);
     expect(await outbox()).toContain("me queued other1");

@@ -20,9 +20,11 @@ export interface OutboxDrainPorts {
   readonly clock: Pick<Clock, "monotonic">;
   /** Runs work while no other tab drains the outbox. A tab that takes longer than TURN_MS loses its turn. False: the wait was aborted. */
   readonly alone: (work: () => Promise<void>, signal?: AbortSignal) => Promise<boolean>;
-  /** The instances whose page lives. They publish their own writes. */
-  readonly livingInstances: () => Promise<ReadonlySet<string>>;
+  /** The instances that live now. They publish their own writes. */
+  readonly livingInstances: () => Promise<Living>;
 }
+
+export type Living = Pick<ReadonlySet<string>, "has">;
 
 /**
  * Publishes a batch. Undefined: no attempt is to be made now.
@@ -144,7 +146,7 @@ export class OutboxDrain {
     return { messages: ready, next: page.next };
   }
 
-  #readPage(after: WriteId | undefined, living: ReadonlySet<string>) {
+  #readPage(after: WriteId | undefined, living: Living) {
     const { committer, database, instanceId: self } = this.#ports;
     const mayTake = ([instanceId, sequence]: WriteId, state: WriteState): boolean => {
       if (instanceId === self) return committer.mayResend(sequence, state);

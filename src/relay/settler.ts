@@ -45,8 +45,7 @@ export class Settler {
 
   #announce(writes: readonly SentWrite[], confirmed: boolean): void {
     if (writes.length === 0) return;
-    const [keys, versions] = [writes.map(({ write }) => write.key), writes.map(({ write }) => write.version)];
-    this.#ports.onSettled({ keys, versions, confirmed });
+    this.#ports.onSettled({ writes: writes.map(({ write: { key, version } }) => ({ key, version })), confirmed });
   }
 
   #report({ write: { key, version, operation } }: SentWrite, result: PublishResult): void {

@@ -1,16 +1,9 @@
-export interface PageListener {
-  /** The page is closed, or enters the back/forward cache. */
-  onHide(): void;
-  /** The page is back from the back/forward cache. Anything may have changed. */
-  onReturn(): void;
-}
+type Listeners = { readonly [Type in "pagehide" | "pageshow"]?: (event: PageTransitionEvent) => void };
 
-/** Follows the page or worker of the store, until the returned function is called. */
-export function followPage({ onHide, onReturn }: PageListener): () => void {
+/** Follows the page or worker of the stores, until the returned function is called. */
+export function followPage(listeners: Listeners): () => void {
   const following = new AbortController();
-  const { signal } = following;
   // Node with an IndexedDB made for tests has no such events.
-  globalThis.addEventListener?.("pagehide", onHide, { signal });
-  globalThis.addEventListener?.("pageshow", ({ persisted }) => persisted && onReturn(), { signal });
+  for (const [type, listener] of Object.entries(listeners)) globalThis.addEventListener?.(type as "pagehide", listener, following);
   return () => following.abort();
 }

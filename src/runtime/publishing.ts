@@ -65,10 +65,10 @@ export function openPublishing(ports: PublishingPorts) {
     relay,
     commitPublisher,
     /** Another tab has settled writes: calls that wait for one of them continue. */
-    settledElsewhere({ keys, versions, confirmed }: SettledWrites): void {
+    settledElsewhere({ writes, confirmed }: SettledWrites): void {
       if (confirmed) {
         relay.reachedElsewhere();
-        keys.forEach((key, index) => waiters.tell(key, versions[index] ?? 0, { status: "confirmed" }));
+        for (const { key, version } of writes) waiters.tell(key, version, { status: "confirmed" });
       }
       if (!waiters.isEmpty || drain.isHeld) relay.kick();
     },

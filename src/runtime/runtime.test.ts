@@ -82,7 +82,7 @@ describe("A page that enters the back/forward cache", () => {
     await page.clock.advance(0);
     expect(await alive()).toBe(1);
     await store.retrieve("k");
-    tell({ type: "changes", instanceId: "other", changes: [{ type: "clear" }] });
+    tell({ type: "changes", pageId: "other", changes: [{ type: "clear" }] });
     await FakeChannel.delivered();
     expect(store.getCacheStats().size).toBe(0);
   });
@@ -152,9 +152,9 @@ describe("A page that enters the back/forward cache", () => {
 });
 
 describe("A tab that ends", () => {
-  it.each<[string, (instanceId: string) => TabMessage]>([
-    ["says that it lives", (instanceId) => ({ type: "hello", instanceId })],
-    ["tells of a write", (instanceId) => ({ type: "changes", instanceId, changes: [] })],
+  it.each<[string, (pageId: string) => TabMessage]>([
+    ["says that it lives", (pageId) => ({ type: "hello", pageId })],
+    ["tells of a write", (pageId) => ({ type: "changes", pageId, changes: [] })],
   ])("after it opened later and %s has its writes taken over", async (_, message) => {
     await openQuiet();
     const die = await page.locks.take(`${ALIVE}later`);
@@ -172,7 +172,7 @@ describe("A tab that ends", () => {
     channel.onmessage = ({ data }: MessageEvent<TabMessage>) => void heard.push(data);
     await page.open().flush();
     await FakeChannel.delivered();
-    expect(heard).toMatchObject([{ protocol: PROTOCOL, type: "hello", instanceId: expect.stringMatching(/^[0-9a-f]{32}$/) as string }]);
+    expect(heard).toMatchObject([{ protocol: PROTOCOL, type: "hello", pageId: expect.stringMatching(/^[0-9a-f]{32}$/) as string }]);
     channel.close();
   });
 });
@@ -191,11 +191,11 @@ describe("A message of another tab", () => {
     };
     await pass();
     expect(events.filter(({ type }) => type === "online")).toEqual([]);
-    tell({ type: "settled", keys: ["x"], versions: [1], confirmed: false });
+    tell({ type: "settled", writes: [{ key: "x", version: 1 }], confirmed: false });
     await FakeChannel.delivered();
     await pass();
     expect(events.filter(({ type }) => type === "online")).toEqual([]);
-    tell({ type: "settled", keys: ["x"], versions: [1], confirmed: true });
+    tell({ type: "settled", writes: [{ key: "x", version: 1 }], confirmed: true });
     await FakeChannel.delivered();
     const online = event(store, "online");
     await page.clock.advance(2_000);
@@ -214,7 +214,7 @@ describe("A message of another tab", () => {
     const database = openDatabase(DATABASE);
     await database.run(["outbox"], "readwrite", (transaction) => void transaction.objectStore("outbox").delete(["other", 1]));
     database.close();
-    tell({ type: "settled", keys: ["k"], versions: [1], confirmed: true });
+    tell({ type: "settled", writes: [{ key: "k", version: 1 }], confirmed: true });
     expect(await writing).toBe(true);
     expect(page.nats.log).toEqual(["k@2"]);
     die();
@@ -229,7 +229,7 @@ describe("A message of another tab", () => {
     const database = openDatabase(DATABASE);
     await putRows(database, { c: entryRow(), d: entryRow() });
     database.close();
-    tell({ type: "changes", instanceId: "other", changes: ["c", "d"].map((key) => ({ type: "store", key, version: 1 })) });
+    tell({ type: "changes", pageId: "other", changes: ["c", "d"].map((key) => ({ type: "store", key, version: 1 })) });
     await FakeChannel.delivered();
     await store.store("a", 3);
     await page.evicted();
@@ -242,7 +242,7 @@ describe("A message of another protocol version", () => {
   it("makes a tab watch its sender, and publish the writes of the sender when it ends", async () => {
     await openQuiet();
     const die = await page.locks.take(`${ALIVE}newer`);
-    tell({ type: "hello", instanceId: "newer" }, PROTOCOL + 1);
+    tell({ type: "hello", pageId: "newer" }, PROTOCOL + 1);
     await FakeChannel.delivered();
     await page.locks.asked(`${ALIVE}newer`);
     await leave("newer", "sending", "theirs");

@@ -4,15 +4,10 @@ import { CoherentCache } from "../read/coherent-cache.ts";
 import { ExpiredKeys } from "../read/expired-keys.ts";
 import { Reader } from "../read/reader.ts";
 import { find } from "../storage/entries/find.ts";
-import { Database } from "../storage/idb/database.ts";
-import { hasIndexedDB } from "../storage/idb/open.ts";
 import { ENTRIES } from "../storage/idb/schema.ts";
-import { Channel } from "../tabs/channel.ts";
 import { systemClock, type Clock } from "../util/clock.ts";
 import { LazyPart } from "../util/lazy-part.ts";
-import { randomId } from "../util/random-id.ts";
-import { ChangeFeed } from "./change-feed.ts";
-import { followPage } from "./page-lifecycle.ts";
+import { joinPage, type Pages, type PageStore } from "./page.ts";
 import type { WriteSide } from "./write-side.ts";
 
 /** The write side loads while the page starts. */
@@ -27,65 +22,41 @@ export function databaseName(namespace: string): string {
 /**
  * Builds and connects the parts of a store, and starts its background work. The parts that answer reads exist at once; the write side
  * loads meanwhile. Must throw nothing outside a browser.
+ * @param pages given by tests, which have several tabs in one page
  */
-export function openRuntime(settings: Settings, emit: Emit, clock: Clock = systemClock) {
-  const name = databaseName(settings.namespace);
-  const instanceId = randomId();
-  const inBrowser = hasIndexedDB();
+export function openRuntime(settings: Settings, emit: Emit, clock: Clock = systemClock, pages?: Pages) {
   /** Undefined until it has loaded. */
   let writeSide: WriteSide | undefined;
   let opening: Promise<WriteSide> | undefined;
   let isClosing = false;
-  /** The page is in the back/forward cache, or about to enter it. */
-  let isHidden = false;
   /** Keys that were read before the write side had loaded. */
   const earlyUses = new Set<string>();
 
-  const feed = new ChangeFeed();
   const cache = new CoherentCache(settings.cacheSize);
   const expired = new ExpiredKeys((keys, now) => {
-    feed.emit(keys.map((key) => ({ source: "local", type: "expire", key })));
+    page.emit(keys.map((key) => ({ source: "local", type: "expire", key })));
     // Off the path of the call. A row that cannot be removed now is absent all the same.
     loadWriteSide()
       .then(({ housekeeping }) => housekeeping.removeExpired(keys, now))
       .catch(() => undefined);
   });
-  const database = new Database(name, {
-    clock,
-    onLost: () => cache.clear(),
-    onReset: (reason) => {
-      cache.clear();
-      writeSide?.reset();
-      emit("reset", { reason });
-    },
-  });
+  const store: PageStore = { cache, expired, emit };
+  const page = joinPage(store, databaseName(settings.namespace), clock, pages);
   const reader = new Reader({
     clock,
     cache,
     expired,
     emit,
     onUse: (key, now) => (writeSide === undefined ? void earlyUses.add(key) : writeSide.uses.note(key, now)),
-    readRows: (keys) => database.run([ENTRIES], "readonly", async (transaction) => (await find(transaction, keys)).rows),
-  });
-  // In this order. The write side adds the other tabs and the eviction accounting.
-  feed.subscribe((changes) => expired.apply(changes));
-  feed.subscribe((changes) => cache.apply(changes));
-
-  const channel = new Channel(name, (message) => {
-    if (writeSide === undefined) cache.clear();
-    else writeSide.onTabMessage(message);
+    readRows: (keys) => page.database.run([ENTRIES], "readonly", async (transaction) => (await find(transaction, keys)).rows),
   });
 
   async function openWriteSide(): Promise<WriteSide> {
     const part = await writeSidePart.load();
-    const parts = { settings, clock, emit, name, instanceId, inBrowser, feed, cache, expired, database, reader, channel, earlyUses };
-    writeSide = part.openWriteSide(parts);
+    writeSide = part.openWriteSide({ settings, clock, page, store, reader, earlyUses });
     earlyUses.clear();
     // Outside a browser, background work would keep a server's process alive.
-    if (inBrowser && !isClosing) {
-      if (!isHidden) writeSide.appear();
-      writeSide.housekeeping.startSweeping();
-    }
+    if (page.inBrowser && !isClosing) writeSide.start();
     return writeSide;
   }
 
@@ -97,25 +68,7 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
     return opening;
   }
 
-  let unfollow = (): void => undefined;
-  if (inBrowser) {
-    channel.open();
-    loadWriteSide().catch(() => undefined);
-    unfollow = followPage({
-      onHide: () => {
-        isHidden = true;
-        channel.close();
-        writeSide?.disappear();
-        database.release();
-      },
-      onReturn: () => {
-        isHidden = false;
-        cache.clear();
-        channel.open();
-        writeSide?.appear();
-      },
-    });
-  }
+  if (page.inBrowser) loadWriteSide().catch(() => undefined);
 
   return {
     reader,
@@ -126,13 +79,11 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
      * where the browser remembers failed imports (older than 2026: whatwg/html#6768)
      */
     writeSide: loadWriteSide,
-    /** Releases everything. Operations under way must have ended. */
+    /** Releases everything that no other store of the page uses. Operations under way must have ended. */
     async close(): Promise<void> {
       isClosing = true;
-      unfollow();
       await (await opening?.catch(() => undefined))?.close();
-      channel.close();
-      database.close();
+      page.leave(store);
     },
   };
 }

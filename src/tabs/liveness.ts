@@ -1,32 +1,32 @@
 import { isForbidden, lockManager } from "./locks.ts";
 
 export interface LivenessListener {
-  /** This store holds its liveness lock from now on: other tabs can watch it. */
+  /** This page holds its liveness lock from now on: other tabs can watch it. */
   onBegun(): void;
-  /** A watched store has ended. */
+  /** A watched page has ended. */
   onDeath(): void;
 }
 
 /**
- * The liveness lock: each store holds one while its page lives, and the browser releases it when the tab dies. Other tabs wait for
+ * The liveness lock: each page holds one for a namespace while it lives, and the browser releases it when the tab dies. Other tabs wait for
  * the lock, so they learn of a death at once, however slow the timers of a hidden tab are.
  */
 export class Liveness {
   readonly #prefix: string;
   readonly #self: string;
   readonly #listener: LivenessListener;
-  /** Releases this store's lock and ends its waiting for the locks of others; undefined while the store holds no lock. */
+  /** Releases the lock of this page and ends its waiting for the locks of others; undefined while it holds no lock. */
   #ending: AbortController | undefined;
   readonly #watched = new Set<string>();
 
-  /** @param prefix the names of the locks are this and an instance id */
+  /** @param prefix the names of the locks are this and a page id */
   constructor(prefix: string, self: string, listener: LivenessListener) {
     this.#prefix = prefix;
     this.#self = self;
     this.#listener = listener;
   }
 
-  /** Takes the lock, and watches every store that lives now. */
+  /** Takes the lock, and watches every page that lives now. */
   async begin(): Promise<void> {
     const locks = lockManager();
     if (locks === undefined || this.#ending !== undefined) return;
@@ -41,27 +41,27 @@ export class Liveness {
     await this.watchAll();
   }
 
-  /** Watches every store that lives now. */
+  /** Watches every page that lives now. */
   async watchAll(): Promise<void> {
-    for (const instanceId of await this.living()) this.watch(instanceId);
+    for (const pageId of await this.living()) this.watch(pageId);
   }
 
-  /** Calls `onDeath` when another store ends. */
-  watch(instanceId: string): void {
+  /** Calls `onDeath` when another page ends. */
+  watch(pageId: string): void {
     const signal = this.#ending?.signal;
-    if (signal === undefined || signal.aborted || instanceId === this.#self || this.#watched.has(instanceId)) return;
-    this.#watched.add(instanceId);
+    if (signal === undefined || signal.aborted || pageId === this.#self || this.#watched.has(pageId)) return;
+    this.#watched.add(pageId);
     lockManager()
       // Shared: a busy tab must not keep other watchers from the lock.
-      ?.request(this.#prefix + instanceId, { signal, mode: "shared" }, () => undefined)
+      ?.request(this.#prefix + pageId, { signal, mode: "shared" }, () => undefined)
       .then(() => this.#listener.onDeath())
       .catch(() => undefined)
-      .finally(() => this.#watched.delete(instanceId));
+      .finally(() => this.#watched.delete(pageId));
   }
 
   /**
-   * The stores that hold their lock or have asked for it. For a moment, watchers of a store's earlier page may hold the lock that the
-   * store asks for. Watchers hold it shared, so they do not count.
+   * The pages that hold their lock or have asked for it. For a moment after a page has come back, its watchers may hold the lock that it
+   * asks for. Watchers hold it shared, so they do not count.
    */
   async living(): Promise<Set<string>> {
     const { held = [], pending = [] } =

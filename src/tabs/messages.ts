@@ -2,23 +2,22 @@ import type { Change, ToldChange } from "../model/change.ts";
 
 /** The messages between tabs. They never contain a value. Any change here needs the next PROTOCOL number, see channel.ts. */
 export type TabMessage =
-  /** A store holds its liveness lock from now on. */
-  | { readonly type: "hello"; readonly instanceId: string }
-  /** A store has changed entries. */
-  | { readonly type: "changes"; readonly instanceId: string; readonly changes: readonly ToldChange[] }
-  /** A store has published writes, or failed to. */
+  /** A page holds its liveness lock from now on. */
+  | { readonly type: "hello"; readonly pageId: string }
+  /** The stores of a page have changed entries. */
+  | { readonly type: "changes"; readonly pageId: string; readonly changes: readonly ToldChange[] }
+  /** A page has published writes, or failed to. */
   | ({ readonly type: "settled" } & SettledWrites)
   /** In place of a message of another protocol version: anything may have happened. */
   | { readonly type: "foreign" };
 
-/** Writes that have left the outbox (confirmed), or that any tab may try again. Key and version of a write have the same index. */
+/** Writes that have left the outbox (confirmed), or that any tab may try again. */
 export interface SettledWrites {
-  readonly keys: readonly string[];
-  readonly versions: readonly number[];
+  readonly writes: readonly { readonly key: string; readonly version: number }[];
   readonly confirmed: boolean;
 }
 
-/** This store's own changes, as it announces them to other tabs. */
+/** The page's own changes, as it announces them to other tabs. */
 export function toldChanges(changes: readonly Change[]): ToldChange[] {
   return changes.flatMap((change): ToldChange[] => {
     if (change.source !== "local") return [];

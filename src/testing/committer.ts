@@ -27,7 +27,6 @@ export function newCommitter(database: Database, given: Partial<CommitterOptions
     instanceId: "me",
     clock: new GroupingClock(),
     mayPublish: () => true,
-    onBegin: () => undefined,
     isInMemory: () => false,
     onCommitted: () => undefined,
     makeRoom: async () => false,

@@ -7,6 +7,7 @@ import { NASKeyStore } from "../key-store.ts";
 import { gzipPart } from "../values/gzip-part.ts";
 import { structuredPart } from "../values/formats.ts";
 import type { KeyStoreOptions } from "../options/types.ts";
+import type { Pages } from "../runtime/page.ts";
 import { writeSidePart } from "../runtime/runtime.ts";
 import type { Clock } from "../util/clock.ts";
 import { FakeChannel } from "./fake-channel.ts";
@@ -30,6 +31,8 @@ export interface Page {
   readonly navigator: { onLine: boolean; locks: FakeLocks };
   /** Every further store is one more tab. */
   open(options?: KeyStoreOptions): NASKeyStore;
+  /** The stores that this opens share a tab. */
+  openTogether(options?: KeyStoreOptions): NASKeyStore;
   /** Resolves when no tab evicts, and the tabs have heard of the evictions that have begun. */
   evicted(): Promise<void>;
   /** Resolves when no tab publishes the outbox. */
@@ -53,13 +56,16 @@ export function usePage(): Page {
     page.clock.wallTime = NOW + 60_000;
     page.events = new EventTarget();
     page.navigator = { onLine: true, locks: page.locks };
-    page.open = (options) => {
+    const openIn = (tab: Pages, options?: KeyStoreOptions): NASKeyStore => {
       // So long that no call ends by it. A test in which time matters sets less.
       const usual = { namespace: NAMESPACE, connect: page.nats.connect, sweepIntervalMs: 0, timeoutMs: 60_000 };
-      const store = openStore({ ...usual, ...options }, page.clock);
+      const store = openStore({ ...usual, ...options }, page.clock, tab);
       stores.push(store);
       return store;
     };
+    const tab: Pages = new Map();
+    page.open = (options) => openIn(new Map(), options);
+    page.openTogether = (options) => openIn(tab, options);
     page.evicted = async () => {
       // Evictions that have begun have asked for their lock by then.
       await page.clock.advance(0);
@@ -87,10 +93,10 @@ export function usePage(): Page {
   return page;
 }
 
-/** A store with a clock of its own: a parameter that the public constructor does not show. */
-export function openStore(options: KeyStoreOptions, clock: Clock): NASKeyStore {
-  const Store = NASKeyStore as new (options: KeyStoreOptions, clock: Clock) => NASKeyStore;
-  return new Store(options, clock);
+/** A store with a clock, and in a tab of its own: parameters that the public constructor does not show. */
+export function openStore(options: KeyStoreOptions, clock: Clock, tab: Pages = new Map()): NASKeyStore {
+  const Store = NASKeyStore as new (options: KeyStoreOptions, clock: Clock, pages: Pages) => NASKeyStore;
+  return new Store(options, clock, tab);
 }
 
 /** Loads the lazy parts of a store from files, so that no test waits for them. */

@@ -1,3 +1,4 @@
+import type { Memory } from "../model/change.ts";
 import type { KeyFormat, Payload } from "../model/metadata.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { StoreOptions } from "../options/types.ts";
@@ -8,6 +9,8 @@ import { entryRow, tombstone } from "./row-builder.ts";
 
 export interface DraftBuilderPorts {
   readonly settings: Pick<Settings, "namespace" | "compressAboveBytes" | "defaultTtl">;
+  /** The memory of the store. */
+  readonly writer: Memory;
   readonly maxMessageBytes: () => number;
   /** The current time, as a time of use. */
   readonly useTime: () => number;
@@ -47,6 +50,7 @@ export class DraftBuilder {
       key,
       operation: "delete",
       policy: PUBLISHED,
+      writer: this.#ports.writer,
       weight: 0,
       next: (present, version, now) => tombstone(key, ifVersion, present, version, now),
     };
@@ -58,6 +62,7 @@ export class DraftBuilder {
       key,
       operation: "store",
       policy: PUBLISHED,
+      writer: this.#ports.writer,
       weight: stored.payload.length,
       payload: compressed.original,
       next: (present, version, now) => {

@@ -1,4 +1,4 @@
-import type { Usage } from "../../model/change.ts";
+import type { Memory, Usage } from "../../model/change.ts";
 import type { Payload, WriteId } from "../../model/metadata.ts";
 import type { EntryRow, Row } from "../../model/row.ts";
 import type { Durability } from "../idb/transaction.ts";
@@ -28,6 +28,8 @@ export interface Draft {
   readonly weight: number;
   /** The whole payload, uncompressed, for the memory cache; undefined for a delete. */
   readonly payload?: Payload;
+  /** The memory of the store that makes the write. */
+  readonly writer?: Memory;
   /**
    * Makes the row that replaces `current`. Runs inside the transaction and must not wait.
    * @throws KeyStoreError to refuse the write, and all drafts of its call

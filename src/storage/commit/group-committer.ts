@@ -1,3 +1,4 @@
+import type { Memory } from "../../model/change.ts";
 import type { Clock } from "../../util/clock.ts";
 import { KeyStoreError, type KeyStoreErrorCode } from "../../util/errors.ts";
 import { removeStrays } from "../entries/remove.ts";
@@ -19,8 +20,6 @@ export interface GroupCommitterOptions {
   /** Names this store among all that ever write to the database. */
   readonly instanceId: string;
   readonly clock: Clock;
-  /** Called with the keys of a group when its transaction begins. */
-  readonly onBegin: (keys: readonly string[]) => void;
   /** Called for every group in the order of the commits, before its calls resolve. Must not wait. */
   readonly onCommitted: (commits: readonly Commit[]) => void;
   readonly isInMemory: (key: string) => boolean;
@@ -102,7 +101,7 @@ export class GroupCommitter {
         onRead: (allNew) => seemNew && this.#newKeys.checked(allNew),
         onRequested: () => {
           concludePrevious();
-          this.#ports.onBegin(keys);
+          tellWriters(calls);
         },
       });
       return written;
@@ -176,6 +175,19 @@ export const NOTHING = (): undefined => undefined;
 
 function keysOf(calls: readonly Call[]): string[] {
   return calls.flatMap(({ drafts }) => drafts.map(({ key }) => key));
+}
+
+/** Tells the stores that make the writes that their transaction begins. */
+function tellWriters(calls: readonly Call[]): void {
+  const keys = new Map<Memory | undefined, string[]>();
+  for (const { drafts } of calls) {
+    for (const { writer, key } of drafts) {
+      const ofWriter = keys.get(writer);
+      if (ofWriter === undefined) keys.set(writer, [key]);
+      else ofWriter.push(key);
+    }
+  }
+  for (const [writer, ofWriter] of keys) writer?.beginCommit(ofWriter);
 }
 
 function codeOf(error: unknown): KeyStoreErrorCode | undefined {

@@ -32,11 +32,11 @@ describe("A group", () => {
   });
 
   it("holds all calls that waited while a transaction ran", async () => {
-    const { promise: running, resolve: onBegin } = deferred<readonly string[]>();
-    const { committer, groups, database } = setUpCommitter({ onBegin });
+    const { promise: running, resolve: beginCommit } = deferred<readonly string[]>();
+    const { committer, groups, database } = setUpCommitter();
     await allRows(database);
     const transactions = watchTransactions();
-    const first = committer.commit([storeDraft("a")]);
+    const first = committer.commit([{ ...storeDraft("a"), writer: { beginCommit } }]);
     await running;
     const rest = ["b", "c", "d"].map((key) => committer.commit([storeDraft(key)]));
     await Promise.all([first, ...rest]);
@@ -77,10 +77,10 @@ describe("A group", () => {
   });
 
   it("leaves out a call whose signal is aborted before the transaction begins, and rejects it with the signal's reason", async () => {
-    const { promise: running, resolve: onBegin } = deferred<readonly string[]>();
-    const { committer, database } = setUpCommitter({ onBegin });
+    const { promise: running, resolve: beginCommit } = deferred<readonly string[]>();
+    const { committer, database } = setUpCommitter();
     const controller = new AbortController();
-    const first = committer.commit([storeDraft("a")]);
+    const first = committer.commit([{ ...storeDraft("a"), writer: { beginCommit } }]);
     await running;
     const aborted = committer.commit([storeDraft("b")], controller.signal);
     controller.abort(new RangeError("enough"));

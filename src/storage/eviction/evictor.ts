@@ -1,4 +1,4 @@
-import type { Change, Usage } from "../../model/change.ts";
+import type { LocalChange, Usage } from "../../model/change.ts";
 import { measureUse } from "../entries/usage.ts";
 import { ENTRIES } from "../idb/schema.ts";
 import { evict, type EvictPorts } from "./evict.ts";
@@ -32,11 +32,11 @@ export class Evictor {
   }
 
   /**
-   * Receives the changes of the change feed. Those of other tabs and a clear are not counted: the database is measured again. This
-   * store's own removals are counted when their transactions are complete, which is later than their change.
+   * Counts the changes that this engine has made. After a clear the database is measured again. Removals are counted when their
+   * transactions are complete, which is later than their change.
    */
-  apply(changes: readonly Change[]): void {
-    if (changes.some((change) => change.source === "tab" || change.type === "clear")) this.forgetCount();
+  apply(changes: readonly LocalChange[]): void {
+    if (changes.some(({ type }) => type === "clear")) this.forgetCount();
     const growths = changes.flatMap((change) => ("grew" in change ? [change.grew] : []));
     if (growths.length > 0) this.grew(growths.reduce(plus));
   }
@@ -48,7 +48,7 @@ export class Evictor {
     if (!this.#isStuck) this.#enforce();
   }
 
-  /** To be called when another tab has changed the database, and enforces the limits itself; or when entries were removed. */
+  /** To be called when somebody else has changed the database, and enforces the limits itself; or when entries were removed. */
   forgetCount(): void {
     this.#usage = undefined;
     this.#isStuck = false;

@@ -1,0 +1,229 @@
+import type { LocalChange } from "../model/change.ts";
+import type { Emit } from "../model/events.ts";
+import { isTombstone } from "../model/row.ts";
+import { connectToNats } from "../network/connect.ts";
+import { isLoopback } from "../network/loopback.ts";
+import { NatsTransport } from "../network/nats-transport.ts";
+import type { Settings } from "../options/defaults.ts";
+import type { OutboxDrainPorts } from "../relay/outbox-drain.ts";
+import { Committer } from "../storage/commit/committer.ts";
+import type { Commit } from "../storage/commit/draft.ts";
+import { Evictor } from "../storage/eviction/evictor.ts";
+import { isLimited } from "../storage/eviction/limits.ts";
+import type { SweepPorts } from "../storage/eviction/sweeper.ts";
+import { Uses } from "../storage/eviction/uses.ts";
+import type { SettledWrites } from "../tabs/messages.ts";
+import { exclusively } from "../tabs/locks.ts";
+import { KeyQueue } from "../write/key-queue.ts";
+import { Housekeeping } from "./housekeeping.ts";
+import type { Page, PageStore } from "./page.ts";
+import { openPublishing } from "./publishing.ts";
+
+/** An attempt to connect in the background may take longer than a call: browsers delay handshakes after failures. */
+const CONNECT_TIMEOUT_MS = 6_000;
+
+export interface EnginePorts extends Pick<OutboxDrainPorts, "instanceId" | "livingInstances"> {
+  readonly page: Page;
+  readonly settings: Settings;
+  /** Called when the engine has settled writes. */
+  readonly onSettled: (writes: SettledWrites) => void;
+  /** Called when the engine has changed what the database holds. */
+  readonly onChanged: () => void;
+  /** Called when the engine has ended. */
+  readonly onEnded: () => void;
+}
+
+export type Engine = ReturnType<typeof openEngine>;
+
+/** Whether two stores of a page can share an engine. What else differs between them is the business of each store. */
+export function canShareEngine(one: Settings, other: Settings): boolean {
+  const names = ["timeoutMs", "lingerMs", "maxEntries", "maxBytes", "sweepIntervalMs", "connect"] as const;
+  return (
+    names.every((name) => one[name] === other[name]) &&
+    haveSameMembers({ ...one.servers }, { ...other.servers }) &&
+    haveSameMembers(one.connection, other.connection)
+  );
+}
+
+function haveSameMembers(one: object, other: object): boolean {
+  const [members, others] = [new Map(Object.entries(one)), new Map(Object.entries(other))];
+  return members.size === others.size && [...members].every(([name, member]) => others.has(name) && others.get(name) === member);
+}
+
+/**
+ * Builds and connects the parts that commit, publish and clean up, for all stores of a page whose settings allow it. One engine has one
+ * instance id, one connection, one outbox drain and one knowledge of whether the server can be reached.
+ */
+export function openEngine({ page, settings, ...ports }: EnginePorts) {
+  const { name, clock, database, inBrowser } = page;
+  const { namespace, timeoutMs, lingerMs, servers, connection, connect } = settings;
+  const stores = new Set<PageStore>();
+  /** The stores that have joined and not left. */
+  let users = 0;
+  let isStarted = false;
+  let isEnding = false;
+  /** The reason of the last `offline` event, until the next `online` event. */
+  let outage: Error | undefined;
+
+  const emit: Emit = (type, detail) => {
+    for (const store of stores) store.emit(type, detail);
+  };
+  const emitChanges = (changes: readonly LocalChange[]): void => {
+    page.emit(changes);
+    evictor.apply(changes);
+    ports.onChanged();
+  };
+  const emitRemoval = (type: "expire" | "evict") => (keys: readonly string[]) =>
+    emitChanges(keys.map((key) => ({ source: "local", type, key })));
+
+  const isInMemory = (key: string): boolean => {
+    for (const { cache } of stores) if (cache.versionOf(key) !== undefined) return true;
+    return false;
+  };
+
+  const queue = new KeyQueue();
+  const committer = new Committer(database, {
+    instanceId: ports.instanceId,
+    clock,
+    mayPublish: () => commitPublisher.mayPublish,
+    onCommitted: (commits) => {
+      // The messages leave first: the receivers of changes do not delay them.
+      commitPublisher.publish(commits);
+      emitChanges(commits.map(changeOf));
+    },
+    isInMemory,
+    makeRoom: (bytes, keys) => evictor.makeRoom(bytes, keys),
+  });
+  const uses = new Uses({ database, clock, isLimited: isLimited(settings) });
+  const sweepPorts: SweepPorts = {
+    database,
+    clock,
+    stateOf: (transaction, id) => committer.stateOf(transaction, id),
+    onExpired: emitRemoval("expire"),
+  };
+  const evictor = new Evictor({
+    ...sweepPorts,
+    maxEntries: settings.maxEntries,
+    maxBytes: settings.maxBytes,
+    uses,
+    onEvicted: emitRemoval("evict"),
+    alone: (work) => exclusively(`${name}/evict`, work, clock),
+  });
+  const publishing = openPublishing({
+    clock,
+    emit: (type, detail) => {
+      if (type === "offline") outage = (detail as { error: Error }).error;
+      if (type === "online") outage = undefined;
+      emit(type, detail);
+    },
+    namespace,
+    instanceId: ports.instanceId,
+    database,
+    committer,
+    timeoutMs,
+    inBackground: inBrowser,
+    isLoopback: servers.every(isLoopback),
+    alone: (work, signal) => exclusively(`${name}/drain`, work, clock, signal),
+    livingInstances: ports.livingInstances,
+    openTransport: (listener) => {
+      const connectTimeoutMs = Math.max(timeoutMs, CONNECT_TIMEOUT_MS);
+      const open = () => connectToNats({ clock, servers, connection, connect, timeoutMs: connectTimeoutMs });
+      return new NatsTransport(open, listener, { clock, timeoutMs, lingerMs });
+    },
+    onSettled: ports.onSettled,
+    onDiscarded: () => evictor.unstick(),
+    writesCommitted: queue.committed,
+  });
+  const { commitPublisher, outbox, relay, reachability, transport } = publishing;
+  const housekeeping = new Housekeeping({
+    ...sweepPorts,
+    clock,
+    committer,
+    evictor,
+    expired: {
+      removed: (keys) => {
+        for (const { expired } of page.stores) expired.removed(keys);
+      },
+    },
+    queue,
+    uses,
+    emit: emitChanges,
+    sweepLock: `${name}/sweep`,
+    sweepIntervalMs: settings.sweepIntervalMs,
+  });
+
+  const wake = (): void => {
+    if (!isStarted || page.isHidden) return;
+    relay.wake();
+    evictor.remeasure();
+  };
+  /** Tells a store of an outage that began before it joined. */
+  const tellOutage = async ({ emit: tell }: PageStore): Promise<void> => {
+    const { pending } = await outbox.count();
+    if (outage !== undefined) tell("offline", { error: outage, pending });
+  };
+
+  return {
+    settings,
+    instanceId: ports.instanceId,
+    committer,
+    /** The writes of a key keep the order of their calls, whichever store was called. */
+    queue,
+    uses,
+    evictor,
+    housekeeping,
+    commitPublisher,
+    outbox,
+    relay,
+    reachability,
+    transport,
+    settledElsewhere: publishing.settledElsewhere,
+    get isEnding(): boolean {
+      return isEnding;
+    },
+    join(store: PageStore): void {
+      users++;
+      stores.add(store);
+      if (outage !== undefined) void tellOutage(store).catch(() => undefined);
+    },
+    /** Begins the work in the background, unless another store has. */
+    start(): void {
+      if (isStarted) return;
+      isStarted = true;
+      wake();
+      housekeeping.startSweeping();
+    },
+    /** The page is shown again. */
+    wake,
+    /** The database was deleted and created again. */
+    reset(): void {
+      committer.reset();
+      evictor.remeasure();
+    },
+    /** Resolves when nothing of the store is in flight. The last store ends all background work and connections. */
+    async leave(store: PageStore): Promise<void> {
+      isEnding = --users === 0;
+      if (isEnding) {
+        await housekeeping.stopSweeping();
+        await publishing.stop();
+        await committer.close();
+        await evictor.settled();
+        await uses.write().catch(() => undefined);
+        await transport.close();
+        ports.onEnded();
+      } else {
+        await commitPublisher.idle();
+        await committer.caughtUp();
+        await reachability.reported;
+      }
+      stores.delete(store);
+    },
+  };
+}
+
+function changeOf({ draft: { key, payload, writer }, row, grew }: Commit): LocalChange {
+  const { version } = row;
+  const written = { source: "local", key, version, grew, writer } as const;
+  if (payload === undefined || isTombstone(row)) return { ...written, type: "delete" };
+  return { ...written, type: "store", entry: { row, payload } };
+}

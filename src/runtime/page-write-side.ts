@@ -1,0 +1,156 @@
+import type { Settings } from "../options/defaults.ts";
+import type { Living } from "../relay/outbox-drain.ts";
+import { Watchdog } from "../storage/idb/watchdog.ts";
+import { Liveness } from "../tabs/liveness.ts";
+import { toldChanges, type SettledWrites, type TabMessage } from "../tabs/messages.ts";
+import { randomId } from "../util/random-id.ts";
+import { canShareEngine, openEngine, type Engine } from "./engine.ts";
+import type { LatePageParts, Page } from "./page.ts";
+import { followWakeEvents } from "./wake-events.ts";
+
+export interface PageWriteSide extends LatePageParts {
+  /** The engine of stores with these settings. */
+  engineFor(settings: Settings): Engine;
+  /** Begins to live, as other tabs see it. */
+  begin(): void;
+}
+
+const opened = new WeakMap<Page, PageWriteSide>();
+
+/** What the stores of a page share once their write sides have loaded. */
+export function writeSideOf(page: Page): PageWriteSide {
+  const writeSide = opened.get(page) ?? openPageWriteSide(page);
+  opened.set(page, writeSide);
+  page.late = writeSide;
+  return writeSide;
+}
+
+function openPageWriteSide(page: Page): PageWriteSide {
+  const { name, clock, channel, database, inBrowser, stores } = page;
+  /** An instance id is this, a dot and a number. */
+  const pageId = randomId();
+  const engines = new Set<Engine>();
+  let enginesOpened = 0;
+
+  const watchdog = new Watchdog(clock);
+  database.watch = watchdog.watch;
+
+  const kickAll = (): void => {
+    for (const { relay } of engines) relay.kick();
+  };
+  const liveness = new Liveness(`${name}/alive/`, pageId, {
+    onBegun: () => channel.post({ type: "hello", pageId }),
+    onDeath: () => {
+      // The last messages of the dead tab may be lost, and its writes are to be published.
+      page.clearMemory();
+      kickAll();
+    },
+  });
+  /** An engine that has ended may have left writes, although its page lives: the page's other engines may publish them. */
+  const livingInstances = async (): Promise<Living> => {
+    const pages = await liveness.living();
+    return {
+      has: (instanceId) => {
+        const [ofPage = ""] = instanceId.split(".");
+        return ofPage === pageId ? [...engines].some((engine) => engine.instanceId === instanceId) : pages.has(ofPage);
+      },
+    };
+  };
+
+  /** Writes that others have published may be newer than what memory holds. */
+  const dropOlder = ({ writes }: SettledWrites): void => {
+    for (const { cache } of stores) cache.dropOlder(writes);
+  };
+  const forgetCounts = (but?: Engine): void => {
+    for (const engine of engines) if (engine !== but) engine.evictor.forgetCount();
+  };
+
+  const openEngineFor = (settings: Settings): Engine => {
+    const engine: Engine = openEngine({
+      page,
+      settings,
+      instanceId: `${pageId}.${++enginesOpened}`,
+      livingInstances,
+      onSettled: (settled) => {
+        dropOlder(settled);
+        channel.post({ type: "settled", ...settled });
+        if (settled.confirmed) for (const { evictor } of engines) evictor.unstick();
+        for (const other of engines) if (other !== engine) other.settledElsewhere(settled);
+      },
+      onChanged: () => forgetCounts(engine),
+      onEnded: () => {
+        engines.delete(engine);
+        kickAll();
+      },
+    });
+    engines.add(engine);
+    return engine;
+  };
+
+  const unfollow = inBrowser
+    ? followWakeEvents({
+        onWake: () => {
+          for (const { relay } of engines) relay.wake();
+        },
+        onOffline: () => {
+          for (const { reachability } of engines) reachability.browserOffline();
+        },
+      })
+    : () => undefined;
+
+  const begin = (): void => {
+    if (!page.isHidden) void liveness.begin().catch(() => undefined);
+  };
+
+  return {
+    engineFor: (settings) =>
+      [...engines].find((engine) => !engine.isEnding && canShareEngine(engine.settings, settings)) ?? openEngineFor(settings),
+    begin,
+    onTabMessage(message: TabMessage): void {
+      switch (message.type) {
+        case "hello":
+          return liveness.watch(message.pageId);
+        case "changes":
+          liveness.watch(message.pageId);
+          forgetCounts();
+          return page.emit(message.changes.map((change) => ({ source: "tab", ...change })));
+        case "settled":
+          // A tab that publishes a dead tab's write may be the first to report it.
+          dropOlder(message);
+          for (const engine of engines) engine.settledElsewhere(message);
+          return;
+        case "foreign":
+          page.clearMemory();
+          forgetCounts();
+          // The message may announce a store, in words that this version does not know.
+          void liveness.watchAll().catch(() => undefined);
+          return kickAll();
+      }
+    },
+    announce(changes): void {
+      const told = toldChanges(changes);
+      try {
+        if (told.length > 0) channel.post({ type: "changes", pageId, changes: told });
+      } catch (error) {
+        // The call goes on. Node has no such function.
+        globalThis.reportError?.(error);
+      }
+    },
+    onReset(): void {
+      for (const engine of engines) engine.reset();
+    },
+    appear(): void {
+      begin();
+      for (const engine of engines) engine.wake();
+    },
+    disappear(): void {
+      liveness.end();
+      for (const { transport } of engines) void transport.close();
+    },
+    close(): void {
+      unfollow();
+      liveness.end();
+      watchdog.stop();
+    },
+  };
+}

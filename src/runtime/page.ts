@@ -1,0 +1,135 @@
+import type { Change } from "../model/change.ts";
+import type { Emit } from "../model/events.ts";
+import type { CoherentCache } from "../read/coherent-cache.ts";
+import type { ExpiredKeys } from "../read/expired-keys.ts";
+import { Database } from "../storage/idb/database.ts";
+import { hasIndexedDB } from "../storage/idb/open.ts";
+import { Channel } from "../tabs/channel.ts";
+import type { TabMessage } from "../tabs/messages.ts";
+import type { Clock } from "../util/clock.ts";
+import { followPage } from "./page-lifecycle.ts";
+
+/** A store, as its page knows it. */
+export interface PageStore {
+  readonly cache: CoherentCache;
+  readonly expired: ExpiredKeys;
+  readonly emit: Emit;
+}
+
+/** The shared parts that load with the write side of the first store. */
+export interface LatePageParts {
+  onTabMessage(message: TabMessage): void;
+  /** Tells other tabs of changes. */
+  announce(changes: readonly Change[]): void;
+  /** The database was deleted and created again. */
+  onReset(): void;
+  /** The page is shown, for the first time or again. */
+  appear(): void;
+  /** The page is closed, or enters the back/forward cache. */
+  disappear(): void;
+  /** The last store has ended. */
+  close(): void;
+}
+
+/** A page, as the stores of one namespace see it, and what they share. */
+export interface Page {
+  /** The name of the database. The names of locks begin with it. */
+  readonly name: string;
+  readonly clock: Clock;
+  readonly inBrowser: boolean;
+  readonly stores: Set<PageStore>;
+  readonly database: Database;
+  readonly channel: Channel;
+  late: LatePageParts | undefined;
+  /** The page is in the back/forward cache, or about to enter it. */
+  isHidden: boolean;
+  clearMemory(): void;
+  /** The one place where changes of entries are emitted. A write is emitted once it is committed, an expiry as soon as it is found. */
+  emit(changes: readonly Change[]): void;
+  /** The last store to leave releases everything. */
+  leave(store: PageStore): void;
+}
+
+/** The pages by the names of their databases. */
+export type Pages = Map<string, Page>;
+
+const PAGES: Pages = new Map();
+
+/**
+ * The page of a new store, which must leave it. Two copies of this module in one page do not know each other: their stores work as
+ * those of two tabs do.
+ * @param pages given by tests, which have several tabs in one page
+ */
+export function joinPage(store: PageStore, name: string, clock: Clock, pages = PAGES): Page {
+  const page = pages.get(name) ?? openPage(name, clock, pages);
+  page.stores.add(store);
+  return page;
+}
+
+function openPage(name: string, clock: Clock, pages: Pages): Page {
+  const inBrowser = hasIndexedDB();
+  const stores = new Set<PageStore>();
+  const clearMemory = (): void => {
+    for (const { cache } of stores) cache.clear();
+  };
+  const database = new Database(name, {
+    clock,
+    onLost: clearMemory,
+    onReset: (reason) => {
+      clearMemory();
+      page.late?.onReset();
+      for (const { emit } of stores) emit("reset", { reason });
+    },
+  });
+  const channel = new Channel(name, (message) => (page.late ? page.late.onTabMessage(message) : clearMemory()));
+  let unfollow = (): void => undefined;
+  const page: Page = {
+    name,
+    clock,
+    inBrowser,
+    stores,
+    database,
+    channel,
+    late: undefined,
+    isHidden: false,
+    clearMemory,
+    emit(changes) {
+      for (const { cache, expired } of stores) {
+        expired.apply(changes);
+        cache.apply(changes);
+      }
+      page.late?.announce(changes);
+    },
+    leave(store) {
+      stores.delete(store);
+      if (stores.size > 0) return;
+      pages.delete(name);
+      unfollow();
+      page.late?.close();
+      channel.close();
+      database.close();
+    },
+  };
+  // A server makes stores and never closes them.
+  if (!inBrowser) return page;
+  pages.set(name, page);
+  channel.open();
+  unfollow = followPage({
+    // The page is closed, or enters the back/forward cache.
+    pagehide: () => {
+      page.isHidden = true;
+      channel.close();
+      page.late?.disappear();
+      database.release();
+    },
+    // The page is back from the back/forward cache, if it was there. Anything may have changed.
+    pageshow: ({ persisted }) => {
+      if (!persisted) return;
+      page.isHidden = false;
+      clearMemory();
+      channel.open();
+      page.late?.appear();
+    },
+  });
+  return page;
+}
