@@ -362,3 +362,36 @@ test.describe("refused values", () => {
     });
   }
 });
+
+test("values and signals of an iframe are accepted and refused as those of the page are", async ({ page, openStore }) => {
+  await openStore();
+  const seen = await page.evaluate(async () => {
+    const frame = document.body.appendChild(document.createElement("iframe"));
+    const realm = frame.contentWindow as Window & typeof globalThis;
+    const codeOf = (value: unknown): Promise<unknown> =>
+      store.store("refused", value).catch((error: unknown) => (error as { code?: unknown }).code);
+    const signal = new realm.AbortController().signal;
+    await store.store("blob", new realm.Blob(["a"]), { format: "binary", signal });
+    await store.store("file", new realm.File(["b"], "name"), { format: "binary" });
+    await store.store("plain", Object.assign(new realm.Object(), { list: new realm.Array(1, 2) }));
+    const refused = [
+      new realm.FormData(),
+      new realm.Error("x"),
+      new realm.Map(),
+      realm.document.body,
+      document.createElement("p"),
+      performance.mark,
+      document.querySelectorAll("p"),
+      indexedDB,
+      new MessageChannel().port1,
+    ];
+    return {
+      blob: [...((await store.retrieve<Uint8Array>("blob")) ?? [])],
+      file: [...((await store.retrieve<Uint8Array>("file")) ?? [])],
+      plain: await store.retrieve("plain"),
+      rect: await store.store("rect", new DOMRect()),
+      codes: [...new Set(await Promise.all(refused.map(codeOf)))],
+    };
+  });
+  expect(seen).toEqual({ blob: [97], file: [98], plain: { list: [1, 2] }, rect: true, codes: ["INVALID_VALUE"] });
+});

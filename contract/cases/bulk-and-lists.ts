@@ -1,8 +1,38 @@
 import { assert } from "chai";
-import type { ContractCase } from "../environment.ts";
+import type { ContractCase, Environment } from "../environment.ts";
 import { assertRejects } from "../support/assertions.ts";
 
 const numbered = (count: number): [string, number][] => Array.from({ length: count }, (_, index) => [`k${index}`, index]);
+
+function* failing(): Generator<never> {
+  yield* [];
+  throw new Error("failed");
+}
+
+/** Arguments that are neither a plain object nor an iterable of pairs. */
+const noItems: readonly [of: string, items: () => unknown][] = [
+  ["a promise", () => Promise.resolve({ a: 1 })],
+  [
+    "an async generator",
+    async function* () {
+      yield* [["a", 1]];
+    },
+  ],
+  ["a Blob", () => new Blob(["a"])],
+  ["a Date", () => new Date()],
+  ["an Error", () => new Error("a")],
+  ["a WeakMap", () => new WeakMap()],
+  ["a Response", () => new Response("a")],
+  [
+    "a revoked proxy",
+    () => {
+      const { proxy, revoke } = Proxy.revocable({}, {});
+      revoke();
+      return proxy;
+    },
+  ],
+  ["an iterator that throws", failing],
+];
 
 /** Operations on many keys. */
 export const bulkAndLists: readonly ContractCase[] = [
@@ -76,6 +106,20 @@ export const bulkAndLists: readonly ContractCase[] = [
       assert.isFalse(await store.exists("a"));
       assert.isEmpty(await database.keys());
       assert.isEmpty(await server.messages());
+    },
+  },
+  ...noItems.map(([of, items]) => ({
+    title: `bulkStore refuses ${of} as its items`,
+    run: async ({ openStore }: Environment) => {
+      await assertRejects(openStore().bulkStore(items() as Record<string, unknown>), "INVALID_VALUE");
+    },
+  })),
+  {
+    title: "bulkRetrieve refuses a promise of keys and an iterator that throws",
+    run: async ({ openStore }) => {
+      const store = openStore();
+      await assertRejects(store.bulkRetrieve(Promise.resolve(["a"]) as unknown as string[]), "INVALID_KEY");
+      await assertRejects(store.bulkRetrieve(failing()), "INVALID_KEY");
     },
   },
   {

@@ -43,11 +43,25 @@ const roundTrips: readonly { format: KeyFormat; of: string; value: () => unknown
   { format: "structured", of: "undefined", value: () => undefined },
 ];
 
+class User {
+  readonly name = "Ada";
+}
+const nested = `${"[".repeat(3_000)}${"]".repeat(3_000)}`;
+
 const refused: readonly { format: KeyFormat; of: string; value: unknown }[] = [
   { format: "json", of: "undefined", value: undefined },
   { format: "json", of: "NaN within an object", value: { a: [Number.NaN] } },
   { format: "json", of: "a BigInt", value: 1n },
   { format: "json", of: "a Map", value: new Map() },
+  { format: "json", of: "a Response", value: { response: new Response("x") } },
+  { format: "json", of: "FormData", value: [new FormData()] },
+  { format: "json", of: "an Error in the results of Promise.allSettled", value: [{ status: "rejected", reason: new Error("x") }] },
+  { format: "json", of: "a RegExp", value: /x/ },
+  { format: "json", of: "an iterator", value: new Map().values() },
+  { format: "json", of: "the segments of a text", value: new Intl.Segmenter("en").segment("a b") },
+  { format: "json", of: "an invalid Date", value: new Date(Number.NaN) },
+  { format: "json", of: "a symbol key", value: { [Symbol("s")]: 1 } },
+  { format: "json", of: "an array with named properties", value: /b/.exec("abc") },
   { format: "text", of: "a number", value: 1 },
   { format: "text", of: "half of a surrogate pair", value: "\ud800" },
   { format: "binary", of: "a string", value: "text" },
@@ -71,6 +85,15 @@ export const formats: readonly ContractCase[] = [
       if (payload !== undefined) assert.equal(message?.envelope?.value, payload);
     },
   })),
+  {
+    title: "The json format returns an instance of a class as a plain object, and 3,000 nested arrays",
+    run: async ({ openStore }) => {
+      const store = openStore();
+      await store.bulkStore({ user: new User(), nested: JSON.parse(nested) as unknown });
+      assert.deepEqual(await store.retrieve("user", { useCache: false }), { name: "Ada" });
+      assert.equal(JSON.stringify(await store.retrieve("nested", { useCache: false })), nested);
+    },
+  },
   ...refused.map(({ format, of, value }) => ({
     title: `The ${format} format refuses ${of} with INVALID_VALUE and changes nothing`,
     run: async ({ openStore, server }: Environment) => {

@@ -1,28 +1,33 @@
 import { assertKey } from "../model/key.ts";
-import { KeyStoreError } from "../util/errors.ts";
+import { KeyStoreError, messageOf, type KeyStoreErrorCode } from "../util/errors.ts";
+import { isPlainData } from "../values/plain-data.ts";
 
 /** The items of a bulk call. A key given twice keeps its last value. @throws KeyStoreError INVALID_VALUE, INVALID_KEY */
 export function readItems(items: unknown): Map<string, unknown> {
-  const map = new Map<string, unknown>();
-  for (const pair of pairsOf(items)) {
-    if (!Array.isArray(pair) || pair.length !== 2) {
-      throw new KeyStoreError("INVALID_VALUE", "An item is not a pair. Give each item as [key, value].");
+  return reading("INVALID_VALUE", "items", () => {
+    const map = new Map<string, unknown>();
+    for (const pair of pairsOf(items)) {
+      if (!Array.isArray(pair) || pair.length !== 2) {
+        throw new KeyStoreError("INVALID_VALUE", "An item is not a pair. Give each item as [key, value].");
+      }
+      const [key, value] = pair as [unknown, unknown];
+      assertKey(key);
+      map.set(key, value);
     }
-    const [key, value] = pair as [unknown, unknown];
-    assertKey(key);
-    map.set(key, value);
-  }
-  return map;
+    return map;
+  });
 }
 
 /** @throws KeyStoreError INVALID_KEY */
 export function readKeys(keys: unknown): string[] {
-  if (typeof keys !== "object" || keys === null || !(Symbol.iterator in keys)) {
-    throw new KeyStoreError("INVALID_KEY", "The keys must be an array or another iterable of strings.");
-  }
-  return Array.from(keys as Iterable<unknown>, (key) => {
-    assertKey(key);
-    return key;
+  return reading("INVALID_KEY", "keys", () => {
+    if (typeof keys !== "object" || keys === null || !(Symbol.iterator in keys)) {
+      throw new KeyStoreError("INVALID_KEY", "The keys must be an array or another iterable of strings. Await a promise of them first.");
+    }
+    return Array.from(keys as Iterable<unknown>, (key) => {
+      assertKey(key);
+      return key;
+    });
   });
 }
 
@@ -34,7 +39,21 @@ export function readPattern(pattern: unknown): string {
 
 function pairsOf(items: unknown): Iterable<unknown> {
   if (typeof items === "object" && items !== null) {
-    return Symbol.iterator in items ? (items as Iterable<unknown>) : Object.entries(items);
+    if (Symbol.iterator in items) return items as Iterable<unknown>;
+    if (isPlainData(items)) return Object.entries(items);
   }
-  throw new KeyStoreError("INVALID_VALUE", "The items must be an object or an iterable of pairs [key, value].");
+  throw new KeyStoreError(
+    "INVALID_VALUE",
+    "The items must be a plain object or an iterable of pairs [key, value]. Await a promise of them first.",
+  );
+}
+
+/** An iterator, a getter or a proxy of the caller may throw anything. */
+function reading<T>(code: KeyStoreErrorCode, name: string, read: () => T): T {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof KeyStoreError) throw cause;
+    throw new KeyStoreError(code, `The ${name} cannot be read (${messageOf(cause)}). Correct the iterable.`, { cause });
+  }
 }

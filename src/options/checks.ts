@@ -1,6 +1,7 @@
 import { isWellFormed, namespaceProblem } from "../model/key.ts";
 import { KeyFormat } from "../model/metadata.ts";
 import { KeyStoreError } from "../util/errors.ts";
+import { tagOf } from "../values/plain-data.ts";
 import type { BulkOptions, DeleteOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./types.ts";
 
 /** Browsers fire a longer timer at once. */
@@ -16,7 +17,7 @@ const isTtl = (value: unknown): boolean => typeof value === "number" && value > 
 const isTag = (value: unknown): boolean => typeof value === "string" && isWellFormed(value);
 const aFunction = unless((value) => typeof value === "function", "a function");
 const trueOrFalse = unless((value) => typeof value === "boolean", "true or false");
-const signal = unless((value) => value instanceof AbortSignal, "an AbortSignal");
+const signal = unless((value) => tagOf(value) === "[object AbortSignal]", "an AbortSignal");
 const version = wholeNumber(0);
 
 const DELETE_OPTIONS = { ifVersion: version, signal };

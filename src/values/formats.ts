@@ -3,6 +3,7 @@ import { KeyFormat, type Payload } from "../model/metadata.ts";
 import { KeyStoreError, messageOf } from "../util/errors.ts";
 import { LazyPart } from "../util/lazy-part.ts";
 import { decodeJson, encodeJson } from "./json.ts";
+import { tagOf } from "./plain-data.ts";
 import { snapshot } from "./snapshot.ts";
 
 /** The serializer of the format `structured`. Loads with the first structured value. */
@@ -58,14 +59,16 @@ function encodeBinary(key: string, value: unknown): Uint8Array<ArrayBuffer> | Pr
   const unreadable = (cause: unknown): never => {
     throw invalid(key, `The bytes cannot be read: ${messageOf(cause)}. Pass a copy.`, cause);
   };
-  if (value instanceof Blob) return value.arrayBuffer().then((buffer) => new Uint8Array(buffer), unreadable);
   try {
     if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice();
-    if (Object.prototype.toString.call(value) === "[object ArrayBuffer]") {
-      return new Uint8Array((value as ArrayBuffer).slice(0));
+    // Tags are the same in each realm, classes are not.
+    const tag = tagOf(value);
+    if (tag === "[object ArrayBuffer]") return new Uint8Array((value as ArrayBuffer).slice(0));
+    if (tag === "[object Blob]" || tag === "[object File]") {
+      return (value as Blob).arrayBuffer().then((buffer) => new Uint8Array(buffer), unreadable);
     }
   } catch (cause) {
-    // The buffer was transferred to a worker.
+    // The buffer was transferred to a worker, or the value is a revoked proxy.
     return unreadable(cause);
   }
   throw invalid(key, `The format "binary" takes an ArrayBuffer, a view on one, or a Blob, not ${kindOf(value)}.`);
@@ -76,6 +79,5 @@ function invalid(key: string, message: string, cause?: unknown): KeyStoreError {
 }
 
 function kindOf(value: unknown): string {
-  if (value === null) return "null";
-  return Array.isArray(value) ? "an array" : `a value of type ${typeof value}`;
+  return value === null ? "null" : `a value of type ${typeof value}`;
 }

@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { caught, codeOf, errorOf } from "../testing/errors.ts";
 import { decodeJson, encodeJson } from "./json.ts";
 
@@ -10,6 +10,12 @@ const cyclic: Record<string, unknown> = { list: [] };
 (cyclic["list"] as unknown[]).push(cyclic);
 
 const twice = {};
+
+const nested = (depth: number, innermost: unknown = 1): unknown => {
+  let value = innermost;
+  for (let level = 0; level < depth; level++) value = [value];
+  return value;
+};
 
 const sparse: unknown[] = [];
 sparse.length = 2;
@@ -25,23 +31,26 @@ describe("Encoding: refusals", () => {
     ["Infinity", Infinity, "value is Infinity"],
     ["-Infinity", -Infinity, "value is -Infinity"],
     ["a boxed NaN", Object(Number.NaN), "value is NaN"],
-    ["a boxed BigInt", Object(1n), "value is"],
-    ["a Map", new Map(), "value is a Map"],
-    ["a Set", new Set(), "value is a Set"],
-    ["a WeakMap", new WeakMap(), "value is a WeakMap"],
-    ["an ArrayBuffer", new ArrayBuffer(1), "value is a ArrayBuffer"],
-    ["a typed array", new Uint8Array(1), "value is a typed array"],
-    ["a DataView", new DataView(new ArrayBuffer(1)), "value is a typed array or DataView"],
-    ["a Blob", new Blob(["x"]), "value is a Blob"],
-    ["a promise", Promise.resolve(1), "value is a Promise"],
-    ["a cycle", cyclic, "not serializable"],
+    ["a boxed BigInt", Object(1n), "value is an object of type BigInt"],
+    ["a Map", new Map(), "value is an object of type Map"],
+    ["a Set", new Set(), "value is an object of type Set"],
+    ["a WeakMap", new WeakMap(), "value is an object of type WeakMap"],
+    ["an ArrayBuffer", new ArrayBuffer(1), "value is an object of type ArrayBuffer"],
+    ["a typed array", new Uint8Array(1), "value is an object of type Uint8Array"],
+    ["a DataView", new DataView(new ArrayBuffer(1)), "value is an object of type DataView"],
+    ["a Blob", new Blob(["x"]), "value is an object of type Blob"],
+    ["a promise", Promise.resolve(1), "value is an object of type Promise"],
+    ["a cycle", cyclic, "value.list[0] is a cycle"],
+    ["an invalid Date", [new Date(Number.NaN)], "value[0] is an invalid Date"],
+    ["a symbol key", { a: { [Symbol("s")]: 1 } }, "value.a is an object with symbol keys"],
+    ["a match of a regular expression, which has named properties", /b/.exec("abc"), "value is an array with named properties"],
     ["undefined in an array", [1, undefined], "value[1] is undefined"],
     ["a hole in an array", sparse, "value[0] is undefined"],
     ["a function in an array", [[() => 1]], "value[0][0] is a function"],
     ["a function in an object", { a: { b: () => 1 } }, "value.a.b is a function"],
     ["a symbol in an object", { a: Symbol("s") }, "value.a is a symbol"],
     ["NaN deep down", { users: [{ "first name": { x: Number.NaN } }] }, 'value.users[0]["first name"].x is NaN'],
-    ["a Map after other branches", { a: { b: [1, { c: 2 }] }, d: [{}, [new Map()]] }, "value.d[1][0] is a Map"],
+    ["a Map after other branches", { a: { b: [1, { c: 2 }] }, d: [{}, [new Map()]] }, "value.d[1][0] is an object of type Map"],
     ["what comes after an object that is used twice", [twice, { a: twice }, { b: 1n }], "value[2].b is a bigint"],
     ["a BigInt under a name that needs quotes", { 'a"b': 1n }, 'value["a\\"b"] is a bigint'],
     [
@@ -56,7 +65,7 @@ describe("Encoding: refusals", () => {
     const error = await errorOf(() => encode(value));
     expect(error).toMatchObject({ code: "INVALID_VALUE", key: "k" });
     expect(error.message).toContain(path);
-    expect(error.message).toContain('Use the format "structured" or "binary"');
+    expect(error.message).toContain('Convert it first. The format "structured" keeps more types');
   });
 
   it("The format json names a shared object by the path on which it was reached", async () => {
@@ -76,7 +85,7 @@ describe("Encoding: refusals", () => {
     };
     const error = await errorOf(() => encode(value));
     expect(error).toMatchObject({ code: "INVALID_VALUE", cause: new Error("no b today") });
-    expect(error.message).toContain("value.a is not serializable (no b today)");
+    expect(error.message).toContain("value.a.b cannot be read (no b today). Correct the getter");
   });
 
   it.each<[string, unknown]>([
@@ -102,11 +111,92 @@ describe("Encoding: refusals", () => {
     expect(await codeOf(() => encode({ proxy }))).toBe("INVALID_VALUE");
   });
 
-  it("The format json refuses nesting that is too deep for the stack", async () => {
-    let value: unknown = 1;
-    for (let depth = 0; depth < 100_000; depth++) value = [value];
-    const error = await errorOf(() => encode(value));
-    expect(error.code).toBe("INVALID_VALUE");
+  it("The format json refuses nesting that is too deep for JSON.stringify, with its reason", async () => {
+    const tooMuch = new RangeError("Too deep.");
+    const stringify = vi.spyOn(JSON, "stringify").mockImplementation(() => {
+      throw tooMuch;
+    });
+    const error = await errorOf(() => encode(nested(3_000)));
+    stringify.mockRestore();
+    expect(error).toMatchObject({ code: "INVALID_VALUE", cause: tooMuch });
+    expect(error.message).toBe("value is too large or nested too deeply for JSON.stringify (Too deep.). Store it in parts.");
+  });
+
+  it("The format json leaves out the middle of a long path", async () => {
+    const error = await errorOf(() => encode(nested(100_000, 1n)));
+    expect(error.message).toMatch(/^value[[\]0]+…[[\]0]+ is a bigint/);
+    expect(error.message.length).toBeLessThan(400);
+  });
+});
+
+describe("Encoding: the app's own objects and others", () => {
+  it.each<[string, () => unknown]>([
+    ["an Error", () => new TypeError("x")],
+    ["an instance of the app's subclass of Error", () => new (class AppError extends Error {})()],
+    ["an instance of the app's subclass of Map", () => new (class Index extends Map {})()],
+    ["the results of Promise.allSettled", () => [{ status: "rejected", reason: new Error("x") }]],
+    ["a RegExp", () => /x/],
+    ["a generator", () => (function* () {})()],
+    ["an async generator", () => (async function* () {})()],
+    ["an iterator of an array", () => [1].values()],
+    ["an iterator of a Map", () => new Map().entries()],
+    ["a WeakRef", () => new WeakRef({})],
+    ["an Intl object", () => new Intl.NumberFormat("en")],
+    ["the segments of a text", () => new Intl.Segmenter("en").segment("a b")],
+    ["Math", () => Math],
+    [
+      "arguments",
+      () =>
+        (function () {
+          return arguments;
+        })(),
+    ], // oxlint-disable-line
+    ["FormData, written in JavaScript in Node", () => new FormData()],
+    ["URLSearchParams", () => new URLSearchParams("a=1")],
+    ["Headers", () => new Headers()],
+    ["a Response", () => new Response("x")],
+    ["a DOMException", () => new DOMException("x")],
+    ["an AbortSignal", () => AbortSignal.abort()],
+    ["an Event", () => new Event("x")],
+    ["a proxy of a Map", () => new Proxy(new Map(), {})],
+    ["an object that inherits from a Map", () => Object.create(new Map()) as unknown],
+  ])("The format json refuses %s", async (_, make) => {
+    expect(await codeOf(() => encode({ item: make() }))).toBe("INVALID_VALUE");
+  });
+
+  class User {
+    id = 1;
+  }
+  class Admin extends User {}
+  class Tagged extends User {
+    get [Symbol.toStringTag](): string {
+      return "Response";
+    }
+  }
+  class Lender extends User {}
+  Object.assign(Lender.prototype, { forEach: Array.prototype.forEach });
+  const WithoutConstructor = function (this: { id: number }): void {
+    this.id = 1;
+  } as unknown as new () => object;
+  WithoutConstructor.prototype = { method: () => 1 };
+
+  it.each<[string, object]>([
+    ["an instance of a class", new User()],
+    ["an instance of a subclass", new Admin()],
+    ["an instance of a class with a tag of its own", new Tagged()],
+    ["an instance of a class with a borrowed method", new Lender()],
+    ["an instance of a function whose prototype has no constructor", new WithoutConstructor()],
+    ["a proxy of an instance", new Proxy(new User(), {})],
+    ["an instance that a bound constructor makes", new (User.bind(null))()],
+    ["an object that inherits from an object", Object.assign(Object.create({ own: false }) as object, { id: 1 })],
+  ])("The format json keeps %s", (_, value) => {
+    expect(encode(value)).toBe('{"id":1}');
+  });
+
+  it("The format json calls each getter and each toJSON method once", () => {
+    let calls = 0;
+    const value = { get a(): number { return ++calls; }, b: { toJSON: () => ++calls } }; // oxfmt-ignore
+    expect(encode(value)).toBe('{"a":1,"b":2}');
   });
 });
 

@@ -24,10 +24,21 @@ export async function compressPayload(format: KeyFormat, original: Payload, thre
   // Where the stage cannot be loaded, the payload is stored as it is.
   const gzip = await gzipPart.load().catch(() => undefined);
   if (gzip === undefined) return plain;
-  const bytes = bytesOf(original);
-  const digest = digestOf(bytes);
-  const compressed = bytes.length > thresholdBytes ? gzip.gzip(bytes) : bytes;
-  return compressed.length < bytes.length ? { ...plain, digest, payload: compressed, encoding: "gzip" } : { ...plain, digest };
+  try {
+    const bytes = bytesOf(original);
+    const digest = digestOf(bytes);
+    const compressed = bytes.length > thresholdBytes ? gzip.gzip(bytes) : bytes;
+    return compressed.length < bytes.length ? { ...plain, digest, payload: compressed, encoding: "gzip" } : { ...plain, digest };
+  } catch (error) {
+    // The engine has no buffer of that size. The size is refused next.
+    if (error instanceof RangeError) return plain;
+    throw error;
+  }
+}
+
+/** A text is encoded to UTF-8 once: for its size and its checksum. @throws KeyStoreError INSECURE_CONTEXT */
+export function withDigest(compressed: Compressed): Compressed {
+  return { ...compressed, digest: compressed.digest ?? digestOf(bytesOf(compressed.original)) };
 }
 
 /** → checksum → stored payload. A read verifies the size and the checksums. @throws KeyStoreError INSECURE_CONTEXT */

@@ -3,9 +3,12 @@ import type { KeyFormat, Payload } from "../model/metadata.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { StoreOptions } from "../options/types.ts";
 import { PUBLISHED, type Draft } from "../storage/commit/draft.ts";
-import { compressPayload, finishPayload, type Compressed } from "../values/pipeline-forward.ts";
-import { checkMessageSize } from "./message-size.ts";
+import { compressPayload, finishPayload, withDigest, type Compressed } from "../values/pipeline-forward.ts";
+import { checkMessageSize, checkPayloadLength } from "./message-size.ts";
 import { entryRow, tombstone } from "./row-builder.ts";
+
+/** The message of a longer payload is likely to be measured, which needs the payload's size. */
+const MEASURED_UNITS = 65_536;
 
 export interface DraftBuilderPorts {
   readonly settings: Pick<Settings, "namespace" | "compressAboveBytes" | "defaultTtl">;
@@ -39,7 +42,9 @@ export class DraftBuilder {
     options: StoreOptions,
     isUpdate = false,
   ): Promise<PreparedWrite> {
-    const compressed = await compressPayload(format, await encoding, this.#ports.settings.compressAboveBytes);
+    let compressed = await compressPayload(format, await encoding, this.#ports.settings.compressAboveBytes);
+    checkPayloadLength(key, compressed.payload.length, this.#ports.maxMessageBytes());
+    if (compressed.payload.length > MEASURED_UNITS) compressed = withDigest(compressed);
     const { ttl = this.#ports.settings.defaultTtl, tags = [] } = options;
     this.#checkSize(key, compressed, { ttl, tags });
     return { weight: compressed.payload.length, finish: () => this.#finishStore(key, compressed, options, isUpdate) };

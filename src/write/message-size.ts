@@ -1,6 +1,7 @@
 import { messageFor, wireSize } from "../model/envelope.ts";
 import type { EntryRow } from "../model/row.ts";
 import { KeyStoreError } from "../util/errors.ts";
+import { bytesOf } from "../util/utf8.ts";
 import type { Compressed } from "../values/pipeline-forward.ts";
 
 /** A message without its payload, key and tags has fewer bytes than this. */
@@ -12,6 +13,11 @@ const MAX_BYTES_PER_UNIT = 6;
 const CHECKSUM = "0".repeat(64);
 const INSTANCE_ID = "0".repeat(32);
 const LONGEST_NUMBER = Number.MAX_SAFE_INTEGER;
+
+/** Refuses a payload before it is encoded: each of its units takes a byte or more. @throws KeyStoreError PAYLOAD_TOO_LARGE */
+export function checkPayloadLength(key: string, units: number, maxBytes: number): void {
+  if (units > maxBytes) throw tooLarge(key, `more than ${units}`, maxBytes);
+}
 
 /**
  * Measures the message of a write as it may become, with the longest numbers. Measures exactly only what may be too large.
@@ -26,13 +32,13 @@ export function checkMessageSize(
 ): void {
   const units = payload.length + 2 * key.length + tags.reduce((sum, tag) => sum + tag.length + 1, 0);
   if (units * MAX_BYTES_PER_UNIT + ENVELOPE_BYTES <= maxBytes) return;
+  const size = digest?.size ?? bytesOf(original).length;
   const row = {
     format,
-    payload,
+    payload: "",
     ...(encoding === undefined ? undefined : { encoding }),
     checksum: CHECKSUM,
-    // UTF-8 takes at most three bytes for a UTF-16 unit.
-    size: digest?.size ?? 3 * original.length,
+    size,
     version: LONGEST_NUMBER,
     createdAt: 0,
     updatedAt: 0,
@@ -41,9 +47,22 @@ export function checkMessageSize(
     lastUsed: 0,
     writeId: [INSTANCE_ID, LONGEST_NUMBER],
   } as const;
-  const size = wireSize(messageFor(namespace, key, row, INSTANCE_ID));
-  if (size <= maxBytes) return;
-  throw new KeyStoreError(
+  const payloadBytes = typeof payload === "string" ? quotedSize(payload, size) : base64Size(payload.length);
+  const total = wireSize(messageFor(namespace, key, row, INSTANCE_ID)) + payloadBytes;
+  if (total > maxBytes) throw tooLarge(key, String(total), maxBytes);
+}
+
+/** The bytes of a text between the quotes of a JSON string. Escapes are ASCII, so they take a byte for each unit. */
+function quotedSize(text: string, bytes: number): number {
+  return JSON.stringify(text).length - 2 + bytes - text.length;
+}
+
+function base64Size(bytes: number): number {
+  return 4 * Math.ceil(bytes / 3);
+}
+
+function tooLarge(key: string, size: string, maxBytes: number): KeyStoreError {
+  return new KeyStoreError(
     "PAYLOAD_TOO_LARGE",
     `The message would have ${size} bytes, and at most ${maxBytes} are allowed (maxPayloadBytes, or max_payload of the server). ` +
       "Store less under one key, or turn compression on.",
