@@ -36,7 +36,7 @@ function textOf(value: object): string {
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).join();
   if (Array.isArray(value)) return String(value.length);
   const Class = [RegExp, URL, URLSearchParams, Number, String, Boolean, BigInt].find((Class) => value instanceof Class);
-  return Class === undefined ? "" : (Class.prototype.toString.call(value) as string);
+  return Class === undefined ? "" : Class.prototype.toString.call<object, [], string>(value);
 }
 
 function contentsOf(value: object): [name: unknown, item: unknown][] {
