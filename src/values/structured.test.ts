@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { decode, encode, refusedAt, roundTrip } from "../testing/structured.ts";
 
 describe("Round trips", () => {
@@ -96,6 +96,15 @@ describe("Round trips", () => {
   it("A round trip accepts values of another realm", () => {
     const foreign: unknown = runInNewContext("({ map: new Map([[1, [2]]]), error: new RangeError('far') })");
     expect(decode(encode(foreign))).toEqual({ map: new Map([[1, [2]]]), error: new RangeError("far") });
+  });
+
+  it("A round trip keeps a Date while a test has replaced the global class", () => {
+    class FakeDate extends Date {}
+    vi.stubGlobal("Date", FakeDate);
+    const copy = roundTrip(new FakeDate(5));
+    vi.unstubAllGlobals();
+    expect(copy).toBeInstanceOf(FakeDate);
+    expect(copy.getTime()).toBe(5);
   });
 
   it("Decoding returns a fresh value each time", () => {
