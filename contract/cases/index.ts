@@ -28,7 +28,6 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   upkeep,
   options,
   "order of errors": orderOfErrors,
-  formats,
   formats: [...formats, ...valueGrid, ...valueChanges],
   "ttl and tags": ttlAndTags,
   limits,
