@@ -18,6 +18,8 @@ import { rejections } from "./rejections.ts";
 import { tabs } from "./tabs.ts";
 import { ttlAndTags } from "./ttl-and-tags.ts";
 import { upkeep } from "./upkeep.ts";
+import { valueChanges } from "./value-changes.ts";
+import { valueGrid } from "./value-grid.ts";
 
 /** All cases, by subject. */
 export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
@@ -27,7 +29,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   upkeep,
   options,
   "order of errors": orderOfErrors,
-  formats,
+  formats: [...formats, ...valueGrid, ...valueChanges],
   "ttl and tags": ttlAndTags,
   limits,
   overwriting: [...overwriting, ...overwritingMany, ...overwritingOffline],

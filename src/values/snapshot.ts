@@ -1,66 +1,73 @@
 /**
- * A copy of a value, for a write that cannot encode it in the call itself. Copies plain objects, arrays, maps, sets, dates and
- * bytes, cycles included. Everything else stays as it is: it cannot change, or encoding refuses it later.
+ * A copy of a value, for a write that cannot encode it in the call itself. Copies what a format keeps and what can change, of any
+ * realm, with enumerable properties and prototypes: encoding accepts or refuses the copy as it does the value. Everything else
+ * stays as it is: it cannot change, or encoding refuses it.
  */
 export function snapshot<T>(value: T): T {
-  try {
-    return copyAll(value);
-  } catch {
-    // A getter threw, or bytes were transferred. Encoding throws the same error later.
-    return value;
-  }
-}
-
-function copyAll<T>(value: T): T {
-  const copies = new Map<unknown, unknown>();
-  // A list instead of recursion: deep values need no stack.
-  const unfilled: [source: object, copy: object][] = [];
-
-  const copyOf = (source: unknown): unknown => {
+  const copies = new Map<object, object>();
+  const copyOf: CopyOf = (source) => {
     if (typeof source !== "object" || source === null) return source;
-    if (!copies.has(source)) {
-      const copy = emptyCopy(source);
-      copies.set(source, copy);
-      if (copy !== source) unfilled.push([source, copy]);
-    }
+    if (!copies.has(source)) copies.set(source, emptyCopy(source, copyOf));
     return copies.get(source);
   };
 
   const result = copyOf(value);
-  for (let next = unfilled.pop(); next !== undefined; next = unfilled.pop()) {
-    const [source, copy] = next;
-    if (source instanceof Map) {
-      for (const [key, item] of source) (copy as Map<unknown, unknown>).set(copyOf(key), copyOf(item));
-    } else if (source instanceof Set) {
-      for (const item of source) (copy as Set<unknown>).add(copyOf(item));
-    } else if (Array.isArray(source) || isPlain(source)) {
-      for (const name of Reflect.ownKeys(source)) {
-        // No format keeps the others.
-        if (!Object.prototype.propertyIsEnumerable.call(source, name)) continue;
-        // Reads a getter now. Unlike an assignment, a definition is safe with a name like `__proto__`.
-        const value = copyOf(Reflect.get(source, name));
-        Object.defineProperty(copy, name, { value, enumerable: true, writable: true, configurable: true });
-      }
-    }
-  }
+  // Visits the copies that it adds as well. Recursion would need a stack as deep as the value.
+  for (const [source, copy] of copies) if (copy !== source) fill(copy as Properties, source as Contents, copyOf);
   return result as T;
 }
 
-function emptyCopy(source: object): object {
-  if (Array.isArray(source)) return Object.assign([], { length: source.length });
-  if (source instanceof Map) return new Map();
-  if (source instanceof Set) return new Set();
-  if (source instanceof Date) return new Date(source.getTime());
-  if (source instanceof ArrayBuffer) return source.slice(0);
-  if (ArrayBuffer.isView(source)) {
-    const View = source.constructor as new (buffer: ArrayBufferLike) => object;
-    // The bytes of the view alone, not the whole buffer.
-    return new View(source.buffer.slice(source.byteOffset, source.byteOffset + source.byteLength));
+type CopyOf = (source: unknown) => unknown;
+/** Only a Map and a Set are iterated. */
+type Contents = Properties & Iterable<readonly unknown[]>;
+type Properties = Record<PropertyKey, unknown>;
+
+function emptyCopy(source: object, copyOf: CopyOf): object {
+  try {
+    const tag = Object.prototype.toString.call(source).slice(8, -1);
+    const Class = (globalThis as unknown as Record<string, new (content?: unknown) => object>)[tag]!;
+    if (ArrayBuffer.isView(source)) {
+      const { buffer, byteOffset, byteLength } = source;
+      // The bytes of the view alone, or the whole buffer, which other views may share.
+      return new Class(byteLength === buffer.byteLength ? copyOf(buffer) : buffer.slice(byteOffset, byteOffset + byteLength));
+    }
+    if (Array.isArray(source)) return Object.assign([], { length: source.length });
+    if (tag === "ArrayBuffer") return (source as ArrayBuffer).slice(0);
+    if (/^(?:Date|RegExp|URL|URLSearchParams)$/.test(tag)) return new Class(source);
+    if (/^(?:Object|Map|Set|Error|DOMException)$/.test(tag)) return new Class();
+  } catch {
+    // Bytes were transferred, or a proxy was revoked. Encoding throws the same error.
   }
-  return isPlain(source) ? (Object.create(Object.getPrototypeOf(source)) as object) : source;
+  return source;
 }
 
-function isPlain(value: object): boolean {
-  const prototype: unknown = Object.getPrototypeOf(value);
-  return prototype === null || prototype === Object.prototype;
+function fill(copy: Properties, source: Contents, copyOf: CopyOf): void {
+  let name: PropertyKey = "";
+  try {
+    if (copy instanceof Map) for (const [key, item] of source) copy.set(copyOf(key), copyOf(item));
+    if (copy instanceof Set) for (const item of source) copy.add(copyOf(item));
+    for (name of namesIn(source, copy)) {
+      const value = copyOf(source[name]);
+      // An assignment is faster, but would call the setter of a name like `__proto__`.
+      if (name in copy) Object.defineProperty(copy, name, { value, enumerable: true });
+      else copy[name] = value;
+    }
+    Object.setPrototypeOf(copy, Object.getPrototypeOf(source) as object | null);
+  } catch (cause) {
+    // Encoding reports it.
+    Object.defineProperty(copy, name, {
+      get() {
+        throw cause;
+      },
+      enumerable: true,
+    });
+  }
+}
+
+function namesIn(source: object, copy: object): PropertyKey[] {
+  // A list of the names of all elements would take longer than everything else.
+  if (ArrayBuffer.isView(source)) return [];
+  const names = Reflect.ownKeys(source).filter((name) => Object.prototype.propertyIsEnumerable.call(source, name));
+  // The parts of an error are not enumerable, or inherited.
+  return copy instanceof Error ? ["name", "message", "cause", "errors", ...names].filter((name) => name in source) : names;
 }

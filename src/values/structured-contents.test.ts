@@ -6,6 +6,7 @@ describe("Encoding refuses with INVALID_VALUE and the path", () => {
     x = 1;
   }
   class Registry extends Map {}
+  const SameName = { Map: class extends Map {} }.Map;
   class Forger {
     readonly [Symbol.toStringTag] = "Map";
   }
@@ -18,6 +19,10 @@ describe("Encoding refuses with INVALID_VALUE and the path", () => {
     ["a symbol", Symbol("s")],
     ["a class instance", new Point()],
     ["an instance of a subclass", new Registry()],
+    ["an instance of a subclass of the same name", new SameName()],
+    ["an instance of a subclass of Array", new (class extends Array {})()],
+    ["an instance of a subclass of Uint8Array", Buffer.from([1])],
+    ["an instance of a subclass of Error", new (class extends RangeError {})("m")],
     ["an inheriting object", Object.create({ a: 1 })],
     ["one that inherits from a bare object", Object.create(Object.create(null) as object)],
     ["a promise", Promise.resolve(1)],
@@ -29,6 +34,17 @@ describe("Encoding refuses with INVALID_VALUE and the path", () => {
     ["a namespace", Math],
     ["a generator", (function* () {})()],
     ["an object with a symbol key", { [Symbol("s")]: 1 }],
+    ["an array with a symbol key", Object.assign([1], { [Symbol("s")]: 1 })],
+    ["an array with an added property", Object.assign([1, 2], { total: 2 })],
+    ["an array with an added property like an index", Object.assign([1, 2], { "-1": 2 })],
+    ["the result of a regular expression", /(?<year>\d+)/.exec("in 2026")],
+    ["a Map with an added property", Object.assign(new Map([[1, 2]]), { size2: 1 })],
+    ["a Set with an added property", Object.assign(new Set([1]), { 0: 1 })],
+    ["a Date with an added property", Object.assign(new Date(0), { zone: "UTC" })],
+    ["a RegExp with an added property", Object.assign(/x/, { source2: "x" })],
+    ["a URL with an added property", Object.assign(new URL("a:b"), { route: 1 })],
+    ["an ArrayBuffer with an added property", Object.assign(new ArrayBuffer(2), { name: "x" })],
+    ["a boxed string with an added property", Object.assign(Object("ab") as object, { 2: "c" })],
     ["an instance that forges its type", new Forger()],
     ["an object that forges its type", { [Symbol.toStringTag]: "Map" }],
     ["an own __proto__", JSON.parse('{"__proto__":1}')],
@@ -36,6 +52,16 @@ describe("Encoding refuses with INVALID_VALUE and the path", () => {
     expect(refusedAt(culprit)).toBe("value");
     expect(refusedAt({ list: [0, culprit] })).toBe("value.list[1]");
     expect(refusedAt(new Map([["the key", { "a b": culprit }]]))).toBe('value.get("the key")["a b"]');
+  });
+
+  it("Encoding names the property that is added", () => {
+    const message = "cannot keep value[0] (the property groups of an instance of Array)";
+    expect(failureOf(() => encode([/x/.exec("x")])).message).toContain(message);
+  });
+
+  it("Encoding ignores properties that are not enumerable", () => {
+    const hide = <T extends object>(value: T, name: PropertyKey): T => Object.defineProperty(value, name, { value: 1 });
+    expect(roundTrip([hide([1], "hidden"), hide(new Map(), Symbol("s")), hide({}, Symbol("s"))])).toEqual([[1], new Map(), {}]);
   });
 
   it("Encoding refuses thenables", () => {

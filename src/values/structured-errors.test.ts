@@ -53,7 +53,7 @@ describe("Errors", () => {
     const all = new AggregateError([]);
     all.errors.push(all);
     expect(refusedAt({ all })).toBe("value.all.errors[0]");
-    expectUndecodable('[["Error",1],{"type":2,"name":2,"message":2,"cause":0},"Error"]');
+    expectUndecodable('[["Error",1],{"constructor":2,"name":2,"message":2,"cause":0},"Error"]');
   });
 
   it("A round trip keeps an AggregateError in its own list of errors", () => {
@@ -64,26 +64,55 @@ describe("Errors", () => {
     expect(refusedAt([Object.assign(new AggregateError([]), { errors: 1 })])).toBe("value[0]");
   });
 
-  it("Decoding makes many errors from the same parts without copies of the parts", () => {
-    const many = 100_000;
+  it("A round trip keeps the own properties of an error", () => {
+    const cause = new Error("deep");
+    const error = Object.assign(new TypeError("m", { cause }), {
+      code: "E_X",
+      status: 404,
+      type: "t",
+      errors: [cause],
+      "a b": new Map([[1, 2]]),
+    });
+    const copy = roundTrip({ error, cause });
+    expect(copy.error).toMatchObject({ code: "E_X", status: 404, type: "t", "a b": new Map([[1, 2]]), message: "m" });
+    expect(Object.keys(copy.error)).toEqual(["code", "status", "type", "a b"]);
+    expect(copy.error.errors[0]).toBe(copy.cause);
+    expect(roundTrip(Object.assign(new DOMException("m", "AbortError"), { detail: 1 }))).toMatchObject({ name: "AbortError", detail: 1 });
+  });
+
+  it("Encoding refuses an error with a property that cannot be kept", () => {
+    const error = (properties: object): Error => Object.assign(new Error("m"), properties);
+    expect(refusedAt([error({ response: new Response() })])).toBe("value[0].response");
+    expect(refusedAt(error({ retry: () => 1 }))).toBe("value.retry");
+    for (const properties of [{ constructor: "TypeError" }, { message: {} }, { name: 1 }, { [Symbol("s")]: 1 }]) {
+      expect(refusedAt([error(properties as object)])).toBe("value[0]");
+    }
+  });
+
+  it("Decoding refuses errors that share their parts, since their properties would be copied", () => {
+    const many = 1_000;
     const indexes = oneTo(many).map((i) => i + 4);
-    const parts = { type: 3, name: 3, message: 3, errors: 2 };
-    const head = [indexes, parts, Array.from({ length: many }, () => 3), "AggregateError", 0];
-    expect(decode(JSON.stringify([...head, ...indexes.map(() => ["Error", 1])]))).toHaveLength(many);
+    const PARTS = { constructor: 3, name: 3, message: 3, errors: 2 };
+    const own = indexes.map((i) => i + many);
+    const entries = [indexes, 0, Array.from({ length: many }, () => 3), "AggregateError", 0];
+    const errorsOf = (parts: readonly number[]): string =>
+      JSON.stringify([...entries, ...indexes.map((_, i) => ["Error", parts[i]]), ...own.map(() => PARTS)]);
+    expect(decode(errorsOf(own))).toHaveLength(many);
+    expectUndecodable(errorsOf(own.map(() => own[0]!)));
   });
 
   it("Decoding makes only errors of the list", () => {
     class HttpError extends Error {}
     expect(failureOf(() => encode(new HttpError("m"))).message).toContain("HttpError");
     for (const type of ["Function", "Array", "constructor", "__proto__", "toString", "KeyStoreError"]) {
-      expectUndecodable(JSON.stringify([["Error", 1], { type: 2, name: 2, message: 3 }, type, "alert(1)"]));
+      expectUndecodable(JSON.stringify([["Error", 1], { constructor: 2, name: 2, message: 3 }, type, "alert(1)"]));
       expectUndecodable(JSON.stringify([[type, 1], "alert(1)"]));
     }
-    expectUndecodable('[["Error",1],{"type":2,"name":2},"Error"]');
-    expectUndecodable('[["Error",1],{"type":2,"name":2,"message":3},"Error",5]');
-    expectUndecodable('[["Error",1],{"type":2,"name":2,"message":2,"errors":2},"AggregateError"]');
+    expectUndecodable('[["Error",1],{"constructor":2,"name":2},"Error"]');
+    expectUndecodable('[["Error",1],{"constructor":2,"name":2,"message":3},"Error",5]');
+    expectUndecodable('[["Error",1],{"constructor":2,"name":2,"message":2,"errors":2},"AggregateError"]');
     expectUndecodable('[["Error",1],"Error"]');
-    expectUndecodable('[["Error",1],{"type":2,"name":2,"message":2},"AggregateError"]');
+    expectUndecodable('[["Error",1],{"constructor":2,"name":2,"message":2},"AggregateError"]');
     expectUndecodable('[["Error",-1]]');
     expectUndecodable('[["Error",{"type":"Error"}]]');
   });

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from "node:util";
 import { runInNewContext } from "node:vm";
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { decode, encode, refusedAt, roundTrip } from "../testing/structured.ts";
 
 describe("Round trips", () => {
@@ -98,6 +98,15 @@ describe("Round trips", () => {
     expect(decode(encode(foreign))).toEqual({ map: new Map([[1, [2]]]), error: new RangeError("far") });
   });
 
+  it("A round trip keeps a Date while a test has replaced the global class", () => {
+    class FakeDate extends Date {}
+    vi.stubGlobal("Date", FakeDate);
+    const copy = roundTrip(new FakeDate(5));
+    vi.unstubAllGlobals();
+    expect(copy).toBeInstanceOf(FakeDate);
+    expect(copy.getTime()).toBe(5);
+  });
+
   it("Decoding returns a fresh value each time", () => {
     const text = encode({ a: [1] });
     expect(decode(text)).not.toBe(decode(text));
@@ -112,7 +121,6 @@ describe("Views", () => {
     ["a wider one", new Uint16Array(secret, 6, 2), new Uint16Array(secret.slice(6, 10))],
     ["a DataView", new DataView(secret, 7, 2), new DataView(Uint8Array.of(97, 98).buffer)],
     ["an empty one", new Uint8Array(secret, 3, 0), new Uint8Array()],
-    ["a Buffer of Node", Buffer.from(secret, 7, 2), new Uint8Array([97, 98])],
   ])("Encoding %s writes its own bytes only", (_, view, expected) => {
     const copy = roundTrip<unknown>(view) as ArrayBufferView;
     expect(isDeepStrictEqual(copy, expected)).toBe(true);

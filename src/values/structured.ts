@@ -1,7 +1,7 @@
 import { DevalueError, stringify, unflatten } from "devalue";
 import { KeyStoreError, messageOf } from "../util/errors.ts";
 import { contentsOf, viewInfo } from "./structured-contents.ts";
-import { reviveError, type ErrorParts } from "./structured-errors.ts";
+import { errorReviver, type ErrorParts } from "./structured-errors.ts";
 import { referencesOf } from "./structured-references.ts";
 import { refuse, survey } from "./structured-survey.ts";
 
@@ -10,9 +10,10 @@ const MAX_TEXT = 64 * 1024 * 1024;
 /**
  * The text of a value, by devalue. Kept exactly: JSON values, undefined, NaN, ±Infinity, -0, BigInt, Date, Map, Set, RegExp,
  * URL, URLSearchParams, ArrayBuffer, typed arrays, DataView, boxed primitives, sparse arrays, cycles, shared references,
- * objects without a prototype, and the name, message, cause and errors of an error. A view keeps its own bytes, not the buffer
- * around them: two views of parts of one buffer come back with one buffer each. Not kept: the lastIndex of a RegExp, and
- * properties added to an array, a Map or an error.
+ * objects without a prototype, and the name, message, cause, errors and enumerable properties of an error. A view keeps its own
+ * bytes, not the buffer around them: two views of parts of one buffer come back with one buffer each. An accessor comes back as
+ * its value. Refused: every other class, subclasses included, symbol keys, and enumerable properties that were added to an array,
+ * a Map or the like. Not kept: properties that are not enumerable, those of a typed array, and the lastIndex of a RegExp.
  * @throws KeyStoreError INVALID_VALUE with the path to the value that cannot be kept
  */
 export function encodeStructured(key: string, value: unknown): string {
@@ -57,7 +58,7 @@ export function decodeStructured(key: string, text: string): unknown {
       const isError = (index: unknown): boolean => (entries[index as number] as unknown[] | null)?.[0] === "Error";
       survey(0, enter, isError, failed);
     }
-    return unflatten(entries, { Error: reviveError });
+    return unflatten(entries, { Error: errorReviver() });
   } catch (cause) {
     throw cause instanceof KeyStoreError ? cause : failed(cause);
   }
