@@ -117,7 +117,7 @@ test.describe("wss with users and passwords", () => {
     const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
     const refused = await page.evaluate(
       async ([servers, user, pass]) => {
-        const connection = await nats.connect({ servers, user, pass, reconnect: false });
+        const connection = await nats.wsconnect({ servers, user, pass, reconnect: false });
         const problem = await new Promise<string>((resolve) => {
           connection.subscribe("_kv.shop.key.>", { callback: (error) => resolve(error?.message ?? "a message") });
         });
@@ -317,7 +317,7 @@ test.describe("wss with JWTs", () => {
           timeoutMs: 2_000,
           connect: (options) => {
             if (++attempts === 1) return new Promise(() => {});
-            return nats.connect({
+            return nats.wsconnect({
               ...options,
               authenticator: nats.jwtAuthenticator(login.credentials.jwt, new TextEncoder().encode(login.seed)),
             });
