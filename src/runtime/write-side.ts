@@ -15,6 +15,7 @@ import { Evictor } from "../storage/eviction/evictor.ts";
 import { isLimited } from "../storage/eviction/limits.ts";
 import type { SweepPorts } from "../storage/eviction/sweeper.ts";
 import { Uses } from "../storage/eviction/uses.ts";
+import { watchedBy } from "../storage/idb/transaction.ts";
 import { Watchdog } from "../storage/idb/watchdog.ts";
 import type { Database } from "../storage/idb/database.ts";
 import type { Channel } from "../tabs/channel.ts";
@@ -64,7 +65,7 @@ export function openWriteSide(ports: WriteSidePorts) {
   const { settings, clock, emit, name, instanceId, inBrowser, channel, feed, cache, expired, database, reader } = ports;
   const { namespace, timeoutMs, lingerMs, servers, connection, connect } = settings;
   const watchdog = new Watchdog(clock);
-  database.watch = watchdog.watch;
+  database.transact = watchedBy(watchdog.watch);
   smallHash.loaded = smallSha256;
 
   const queue = new KeyQueue();
