@@ -28,6 +28,7 @@ function buildJavaScript() {
       sourcemap: true,
       lib: { entry: [`${src}index.ts`, `${src}eager.ts`], formats: ["es"] },
       rolldownOptions: {
+        optimization: { inlineConst: false }, // a file of dist/ reads as its source
         output: { preserveModules: true, preserveModulesRoot: src, entryFileNames: ({ name }) => `${pathInDist(name)}.js` },
       },
     },
