@@ -118,15 +118,14 @@ test.describe("wss with users and passwords", () => {
     const refused = await page.evaluate(
       async ([servers, user, pass]) => {
         const connection = await nats.wsconnect({ servers, user, pass, reconnect: false });
-        const problem = await new Promise<string>((resolve) => {
+        // Not closed: nats-server 2.9 answers the close of nats-core with a broken frame, about which Chromium complains.
+        return new Promise<string>((resolve) => {
           connection.subscribe("_kv.shop.key.>", { callback: (error) => resolve(error?.message ?? "a message") });
         });
-        await connection.close();
-        return problem;
       },
       [server.wsUrl, "shop", SHOP] as const,
     );
-    expect(refused).toContain("Permissions Violation for Subscription");
+    expect(refused).toMatch(/permissions violation for subscription/i);
     await expect(listen(server, "_kv.>", { user: "shop", pass: SHOP })).rejects.toThrow("Authorization Violation");
   });
 
