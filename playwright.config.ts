@@ -4,7 +4,7 @@ import { engineProject, ignoredFiles, reportFile } from "./e2e/support/engine.ts
 /** The end-to-end suite, in Chromium, or in the engine that ENGINE names. */
 export default defineConfig({
   testDir: "e2e",
-  testIgnore: ["faults/**", ...ignoredFiles], // faults/ is a suite of its own: playwright.faults.config.ts
+  testIgnore: ["faults/**", "bundlers/**", ...ignoredFiles], // suites of their own: playwright.faults.config.ts, playwright.bundlers.config.ts
   globalSetup: "./e2e/support/build-page.ts",
   outputDir: "test-results",
   fullyParallel: true,

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import ts from "typescript-5.6";
 import { expect, it } from "vitest";
-import { emitLibrary } from "../scripts/lib/emit.mjs";
+import { emitDeclarations } from "../scripts/lib/emit.mjs";
 
 it("an app with TypeScript 5.6, which checks libraries and has no newer lib than ES2022, compiles with the package's declarations", async () => {
   const folder = await mkdtemp(join(tmpdir(), "nas-keystore-types-"));
   try {
-    expect(await emitLibrary(folder)).toBe(0);
+    expect(await emitDeclarations(folder)).toBe(0);
     // It uses every declaration, and fails as well when one of its mistakes compiles.
     const app = fileURLToPath(new URL("misuse.ts", import.meta.url));
     const program = ts.createProgram([app], {

@@ -1,6 +1,5 @@
 import { fileURLToPath } from "node:url";
 import { build, type InlineConfig } from "vite";
-import { emptyCrypto } from "../scripts/lib/empty-crypto.mjs";
 
 export const pageFolder: string = fileURLToPath(new URL("page", import.meta.url));
 const library = fileURLToPath(new URL("../dist/index.js", import.meta.url));
@@ -10,7 +9,6 @@ export const appConfig = {
   configFile: false,
   base: "./",
   logLevel: "warn",
-  plugins: [emptyCrypto()],
   resolve: { alias: [{ find: /^nas-keystore$/, replacement: library }] },
 } satisfies InlineConfig;
 

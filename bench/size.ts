@@ -1,6 +1,6 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type Rolldown } from "vite";
 import { appConfig } from "./bundle.ts";
@@ -13,6 +13,8 @@ export interface AppSize {
 }
 
 const WITHOUT = `document.title = "app";\n`;
+/** The page of the size limit: no export of the library is dropped. */
+const ALL_EXPORTS = `import * as nas from "nas-keystore";\nwindow.nas = nas;\n`;
 const WITH = `import { NASKeyStore } from "nas-keystore";\n${WITHOUT}globalThis.store = new NASKeyStore();\n`;
 
 /** The same small app with a store and without, as Vite builds it. */
@@ -20,15 +22,23 @@ export async function measureSize(): Promise<{ ours: AppSize; peer: AppSize }> {
   return { ours: await sizeOf(WITH), peer: await sizeOf(WITHOUT) };
 }
 
-/** Builds the app with a store into a folder. */
-export async function buildApp(folder: string): Promise<void> {
-  await inApp(WITH, (root) => build({ ...appConfig, root, build: { outDir: folder, emptyOutDir: true, reportCompressedSize: false } }));
+/** Builds a page that exposes all exports, and writes what it loads at its start into a folder: the entry chunk and its static imports. */
+export async function writeStart(folder: string): Promise<void> {
+  const chunks = await buildApp(ALL_EXPORTS);
+  const atStart = startOf(chunks);
+  await rm(folder, { recursive: true, force: true });
+  await mkdir(folder, { recursive: true });
+  for (const { fileName, code } of chunks) if (atStart.has(fileName)) await writeFile(join(folder, basename(fileName)), code);
 }
 
-function sizeOf(source: string): Promise<AppSize> {
+async function sizeOf(source: string): Promise<AppSize> {
+  return measure(await buildApp(source));
+}
+
+function buildApp(source: string): Promise<Rolldown.OutputChunk[]> {
   return inApp(source, async (root) => {
     const { output } = (await build({ ...appConfig, root, build: { write: false } })) as Rolldown.RolldownOutput;
-    return measure(output.filter((part) => part.type === "chunk"));
+    return output.filter((part) => part.type === "chunk");
   });
 }
 
@@ -44,7 +54,8 @@ async function inApp<T>(source: string, work: (root: string) => Promise<T>): Pro
   }
 }
 
-function measure(chunks: readonly Rolldown.OutputChunk[]): AppSize {
+/** The names of the chunks that the page loads at its start. */
+function startOf(chunks: readonly Rolldown.OutputChunk[]): Set<string> {
   const atStart = new Set<string>();
   const load = (name: string): void => {
     if (atStart.has(name)) return;
@@ -52,7 +63,11 @@ function measure(chunks: readonly Rolldown.OutputChunk[]): AppSize {
     chunks.find(({ fileName }) => fileName === name)?.imports.forEach(load);
   };
   for (const { isEntry, fileName } of chunks) if (isEntry) load(fileName);
+  return atStart;
+}
 
+function measure(chunks: readonly Rolldown.OutputChunk[]): AppSize {
+  const atStart = startOf(chunks);
   const sizes = chunks.map((chunk) => [chunk, gzipSync(chunk.code).length / 1000] as const);
   const entry = sizes.filter(([{ fileName }]) => atStart.has(fileName)).reduce((sum, [, size]) => sum + size, 0);
   const lazy = sizes.filter(([{ fileName }]) => !atStart.has(fileName)).map(([{ name }, size]) => [name, size] as const);

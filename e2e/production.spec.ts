@@ -117,16 +117,15 @@ test.describe("wss with users and passwords", () => {
     const server = await start({ configuration: "nats-server.conf", secrets: PASSWORDS });
     const refused = await page.evaluate(
       async ([servers, user, pass]) => {
-        const connection = await nats.connect({ servers, user, pass, reconnect: false });
-        const problem = await new Promise<string>((resolve) => {
+        const connection = await nats.wsconnect({ servers, user, pass, reconnect: false });
+        // Not closed: nats-server 2.9 answers the close of nats-core with a broken frame, about which Chromium complains.
+        return new Promise<string>((resolve) => {
           connection.subscribe("_kv.shop.key.>", { callback: (error) => resolve(error?.message ?? "a message") });
         });
-        await connection.close();
-        return problem;
       },
       [server.wsUrl, "shop", SHOP] as const,
     );
-    expect(refused).toContain("Permissions Violation for Subscription");
+    expect(refused).toMatch(/permissions violation for subscription/i);
     await expect(listen(server, "_kv.>", { user: "shop", pass: SHOP })).rejects.toThrow("Authorization Violation");
   });
 
@@ -317,7 +316,7 @@ test.describe("wss with JWTs", () => {
           timeoutMs: 2_000,
           connect: (options) => {
             if (++attempts === 1) return new Promise(() => {});
-            return nats.connect({
+            return nats.wsconnect({
               ...options,
               authenticator: nats.jwtAuthenticator(login.credentials.jwt, new TextEncoder().encode(login.seed)),
             });

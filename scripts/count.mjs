@@ -5,7 +5,7 @@ import { root } from "./lib/root.mjs";
 
 const counts = [
   counted("unit", vitestCounts),
-  ...["contract", "e2e", "e2e-firefox", "faults", "faults-firefox"].map((name) => counted(name, playwrightCounts)),
+  ...["bundlers", "contract", "e2e", "e2e-firefox", "faults", "faults-firefox"].map((name) => counted(name, playwrightCounts)),
 ];
 const passed = counts.reduce((sum, count) => sum + count.passed, 0);
 const failed = counts.reduce((sum, count) => sum + count.failed, 0);

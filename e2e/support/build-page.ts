@@ -1,7 +1,6 @@
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build, createLogger, type BuildOptions, type InlineConfig, type Plugin } from "vite";
-import { emptyCrypto } from "../../scripts/lib/empty-crypto.mjs";
 
 const library = fileURLToPath(new URL("../../dist/index.js", import.meta.url));
 const eagerLibrary = fileURLToPath(new URL("../../dist/eager.js", import.meta.url));
@@ -33,7 +32,7 @@ export default async function buildPage(): Promise<void> {
   }
   await build({
     ...common,
-    plugins: [...(common.plugins ?? []), nextProtocol],
+    plugins: [nextProtocol],
     build: { ...output, outDir: `dist/${NEWER_PAGE}`, emptyOutDir: true },
   });
   expectNoWarnings();
@@ -67,7 +66,6 @@ export function builtLibraryIn(root: string): { common: InlineConfig; output: Bu
       base: "./",
       logLevel: "warn",
       customLogger: { ...createLogger("warn"), warn, warnOnce: warn },
-      plugins: [emptyCrypto()],
       resolve: {
         alias: [
           { find: /^nas-keystore$/, replacement: library },

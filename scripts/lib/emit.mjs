@@ -4,11 +4,11 @@ import { root } from "./root.mjs";
 import { run } from "./run.mjs";
 
 /**
- * Compiles src/ into a folder: a JavaScript file and a declaration for each source file. Dependencies stay imports.
+ * Writes a declaration for each source file into a folder.
  * @param {string} folder
  * @returns {Promise<number>} the exit code of the compiler
  */
-export async function emitLibrary(folder) {
+export async function emitDeclarations(folder) {
   const code = await run(process.execPath, [
     `${root}node_modules/typescript/bin/tsc`,
     "-p",

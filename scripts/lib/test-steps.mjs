@@ -29,6 +29,7 @@ export function planSteps({ server, engines }, allEngines, { all }) {
   steps.push(step("build"), step("size"));
 
   const inContract = server ? engines : [];
+  add(inContract.includes("chromium"), step("test:bundlers"));
   const missing = allEngines.filter((engine) => !inContract.includes(engine));
   if (inContract.length > 0)
     steps.push({ ...step("contract"), args: missing.length === 0 ? [] : inContract.map((engine) => `--project=${engine}`) });

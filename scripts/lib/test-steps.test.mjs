@@ -16,7 +16,7 @@ const plan = (present, all = false) => {
 describe("The steps of npm test", () => {
   it("are complete when the server and every engine are present", () => {
     expect(plan({ server: true, engines: ALL })).toEqual({
-      commands: ["format:check", "types", "lint", "coverage", "build", "size", "contract", "e2e", "test:faults"],
+      commands: ["format:check", "types", "lint", "coverage", "build", "size", "test:bundlers", "contract", "e2e", "test:faults"],
       leftOut: [],
     });
   });
@@ -34,12 +34,12 @@ describe("The steps of npm test", () => {
   it("leave out the suites in Chromium when Chromium is missing", () => {
     const { commands, leftOut } = plan({ server: true, engines: ["webkit"] });
     expect(commands.at(-1)).toBe("contract --project=webkit");
-    expect(leftOut).toEqual(["contract in chromium", "contract in firefox", "e2e", "test:faults"]);
+    expect(leftOut).toEqual(["test:bundlers", "contract in chromium", "contract in firefox", "e2e", "test:faults"]);
   });
 
   it("need no server for the unit tests, the build and the size", () => {
     const { commands, leftOut } = plan({ server: false, engines: ALL });
     expect(commands).toEqual(["format:check", "types", "lint", "unit src api bench scripts", "build", "size"]);
-    expect(leftOut).toHaveLength(2 + ALL.length + 2);
+    expect(leftOut).toHaveLength(2 + 1 + ALL.length + 2);
   });
 });

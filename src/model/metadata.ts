@@ -11,6 +11,8 @@ export const KeyFormat = {
 } as const;
 export type KeyFormat = (typeof KeyFormat)[keyof typeof KeyFormat];
 
+export const FORMATS: readonly unknown[] = Object.values(KeyFormat);
+
 /** An encoded value: text for `json`, `text` and `structured`, bytes for `binary`. */
 export type Payload = string | Uint8Array<ArrayBuffer>;
 

@@ -1,5 +1,5 @@
 import { isCount } from "../util/count.ts";
-import { KeyFormat, type Payload, type WriteId } from "./metadata.ts";
+import { FORMATS, type KeyFormat, type Payload, type WriteId } from "./metadata.ts";
 
 /** A payload as IndexedDB holds it: the result of the value pipeline. */
 export interface StoredPayload {
@@ -101,8 +101,6 @@ function isRow(value: unknown): value is Row {
     typeof row.lastUsed === "number"
   );
 }
-
-const FORMATS: readonly unknown[] = Object.values(KeyFormat);
 
 /** Whether a number is in the range of a Date. */
 function isTime(value: unknown): boolean {

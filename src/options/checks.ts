@@ -1,5 +1,6 @@
 import { isWellFormed, namespaceProblem } from "../model/key.ts";
-import { KeyFormat } from "../model/metadata.ts";
+import { FORMATS } from "../model/metadata.ts";
+import { isCount } from "../util/count.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { tagOf } from "../values/plain-data.ts";
 import type { BulkOptions, DeleteOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./types.ts";
@@ -21,7 +22,6 @@ const signal = unless((value) => tagOf(value) === "[object AbortSignal]", "an Ab
 const version = wholeNumber(0);
 
 const DELETE_OPTIONS = { ifVersion: version, signal };
-const FORMATS: readonly unknown[] = Object.values(KeyFormat);
 // `every` skips holes. `Array.from` makes each of them undefined.
 const STORE_OPTIONS = {
   ...DELETE_OPTIONS,
@@ -48,7 +48,7 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   compression: unless((value) => {
     if (typeof value === "boolean") return true;
     const { thresholdBytes, ...rest } = isRecord(value) ? value : {};
-    return isWholeNumber(thresholdBytes, 0) && Object.keys(rest).length === 0;
+    return isCount(thresholdBytes) && Object.keys(rest).length === 0;
   }, "true, false or { thresholdBytes: a whole number }"),
   connection: (value) => {
     if (!isRecord(value)) return "an object";
@@ -94,7 +94,7 @@ function unless(isValid: (value: unknown) => boolean, expected: string): Check {
 }
 
 function wholeNumber(least: number): Check {
-  return unless((value) => isWholeNumber(value, least), `a whole number of at least ${least}`);
+  return unless((value) => isCount(value) && value >= least, `a whole number of at least ${least}`);
 }
 
 function milliseconds(least: number): Check {
@@ -102,10 +102,6 @@ function milliseconds(least: number): Check {
     (value) => typeof value === "number" && value >= least && value <= MAX_TIMER_MS,
     `a number of milliseconds from ${least} to ${MAX_TIMER_MS}`,
   );
-}
-
-function isWholeNumber(value: unknown, least: number): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= least;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -1,5 +1,6 @@
 import type { Settings } from "../options/defaults.ts";
 import type { Living } from "../relay/outbox-drain.ts";
+import { watchedBy } from "../storage/idb/transaction.ts";
 import { Watchdog } from "../storage/idb/watchdog.ts";
 import { Liveness } from "../tabs/liveness.ts";
 import { toldChanges, type SettledWrites, type TabMessage } from "../tabs/messages.ts";
@@ -33,7 +34,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
   let enginesOpened = 0;
 
   const watchdog = new Watchdog(clock);
-  database.watch = watchdog.watch;
+  database.transact = watchedBy(watchdog.watch);
 
   const kickAll = (): void => {
     for (const { relay } of engines) relay.kick();

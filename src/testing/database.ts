@@ -1,6 +1,7 @@
 import { IDBDatabase, IDBTransaction } from "fake-indexeddb";
 import { vi, type Mock } from "vitest";
 
+import { watchedBy } from "../storage/idb/transaction.ts";
 import { Watchdog } from "../storage/idb/watchdog.ts";
 import { Database } from "../storage/idb/database.ts";
 import { ENTRIES } from "../storage/idb/schema.ts";
@@ -25,7 +26,7 @@ export function watchedDatabase(): WatchedDatabase {
   const lost = new Promise<void>((resolve) => onLost.mockImplementation(resolve));
   const onReset = vi.fn<(reason: string) => void>();
   const database = new Database(NAME, { clock, onLost, onReset });
-  database.watch = new Watchdog(clock).watch;
+  database.transact = watchedBy(new Watchdog(clock).watch);
   return { database, clock, onLost, onReset, lost };
 }
 

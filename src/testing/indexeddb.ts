@@ -10,7 +10,8 @@ import * as arrangement from "../storage/entries/arrange.ts";
 import { asBlock } from "../storage/entries/block.ts";
 import type { Clock } from "../util/clock.ts";
 import { FakeClock } from "./fake-clock.ts";
-import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
+import { ENTRIES, OUTBOX, UPGRADES } from "../storage/idb/schema.ts";
+import { watchedBy } from "../storage/idb/transaction.ts";
 
 /** Every test of the file gets an IndexedDB of its own, with nothing in it. */
 export function useFreshIndexedDB(): void {
@@ -43,8 +44,10 @@ export function writeBlocksFrom(minRowsForBlocks: number): void {
 }
 
 /** A database whose events go nowhere, and whose time limits never end by themselves. */
-export function openDatabase(name = "nas-keystore/test", clock: Clock = new FakeClock()): Database {
-  return new Database(name, { clock, onLost: () => undefined, onReset: () => undefined });
+export function openDatabase(name = "nas-keystore/test", clock: Clock = new FakeClock(), upgrades = UPGRADES): Database {
+  const database = new Database(name, { clock, onLost: () => undefined, onReset: () => undefined, upgrades });
+  database.transact = watchedBy((_, outcome) => outcome);
+  return database;
 }
 
 /** The transactions begun from now on. */

@@ -3,7 +3,6 @@ import type { OutgoingHttpHeaders } from "node:http";
 import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build, createLogger, preview } from "vite";
-import { emptyCrypto } from "../../../scripts/lib/empty-crypto.mjs";
 import type { Certificates } from "./certificates.ts";
 
 const library = fileURLToPath(new URL("../../../dist/index.js", import.meta.url));
@@ -25,7 +24,6 @@ export async function buildSite(root: string, outDir: string, configFile: string
     customLogger: { ...createLogger("warn"), warn, warnOnce: warn },
     ...(configFile === false && {
       base: "./",
-      plugins: [emptyCrypto()],
       resolve: { alias: [{ find: /^nas-keystore$/, replacement: library }] },
     }),
     // On a busy machine, slow plugins are no problem.

@@ -4,7 +4,7 @@ import { asKeyStoreError, isClosedConnection, isLostConnection } from "./errors.
 import { readGeneration } from "./generation.ts";
 import { openDatabase } from "./open.ts";
 import { UPGRADES, type Table } from "./schema.ts";
-import { transact, type Durability, type Watch } from "./transaction.ts";
+import type { Durability, Transact } from "./transaction.ts";
 
 /** A transaction may lose its connection this often before it begins: other tabs may upgrade or delete the database repeatedly. */
 const MAX_STARTS = 20;
@@ -42,8 +42,8 @@ interface Connection {
  * next transaction opens it again. A transaction that a lost connection ends is tried once more, on a new connection.
  */
 export class Database {
-  /** Ends transactions that never end by themselves. The write side sets it: see watchdog.ts. */
-  watch: Watch = (_, outcome) => outcome;
+  /** Reads only, until the write side sets one that also writes, and ends transactions that never end by themselves: transaction.ts. */
+  transact: Transact = async (database, tables, _mode, _durability, work) => work(database.transaction([...tables]));
   readonly #name: string;
   readonly #options: DatabaseOptions;
   /** The connection for new transactions; undefined when there is none. A failed open is not kept. */
@@ -79,7 +79,7 @@ export class Database {
         const { database, generation } = await connection;
         isOpen = true;
         this.#opened = connection;
-        return await transact(database, tables, mode, durability, this.watch, (transaction) => work(transaction, generation));
+        return await this.transact(database, tables, mode, durability, (transaction) => work(transaction, generation));
       } catch (error) {
         const isLost = isLostConnection(error) || (isOpen && this.#connection !== connection);
         if (!isLost || tries >= (isClosedConnection(error) ? MAX_STARTS : 2)) throw asKeyStoreError(error);

@@ -2,10 +2,10 @@ import { describe, expect, it } from "vitest";
 
 import { codeOf } from "../../testing/errors.ts";
 import { FakeClock } from "../../testing/fake-clock.ts";
-import { allOutbox, allRows, resultOf, useFreshIndexedDB } from "../../testing/indexeddb.ts";
+import { allOutbox, allRows, openDatabase, resultOf, useFreshIndexedDB } from "../../testing/indexeddb.ts";
 import { entryRow } from "../../testing/rows.ts";
 import type { OutboxRecord } from "../outbox/outbox-record.ts";
-import { Database } from "./database.ts";
+import type { Database } from "./database.ts";
 import { ENTRIES, OUTBOX, UPGRADES, type Upgrade } from "./schema.ts";
 
 useFreshIndexedDB();
@@ -39,7 +39,7 @@ function move(transaction: IDBTransaction, from: string, to: string, convert: (v
 }
 
 function open(upgrades: readonly Upgrade[]): Database {
-  return new Database(NAME, { clock: new FakeClock(), onLost: () => undefined, onReset: () => undefined, upgrades });
+  return openDatabase(NAME, new FakeClock(), upgrades);
 }
 
 async function createInvented(): Promise<void> {

@@ -7,33 +7,37 @@ export type Watch = <T>(transaction: IDBTransaction, outcome: Promise<T>) => Pro
 /** A strict transaction is on the disk when it completes, if the platform keeps its word; a relaxed one may still be in memory. */
 export type Durability = "strict" | "relaxed";
 
-/**
- * Runs `work` in one transaction. A readonly transaction resolves with its work. A readwrite transaction resolves when it completes,
- * never earlier, and is aborted when `work` fails.
- */
-export async function transact<T>(
+/** Runs `work` in one transaction. */
+export type Transact = <T>(
   database: IDBDatabase,
   tables: readonly Table[],
   mode: IDBTransactionMode,
   durability: Durability,
-  watch: Watch,
   work: (transaction: IDBTransaction) => T | Promise<T>,
-): Promise<T> {
-  const transaction = database.transaction([...tables], mode, mode === "readwrite" ? { durability } : {});
-  if (mode === "readonly") return watch(transaction, (async () => work(transaction))());
+) => Promise<T>;
 
-  // Must not call `commit()`: after it, Firefox commits a transaction although one of its requests fails.
-  const working = (async () => work(transaction))().catch((error: unknown) => {
-    abort(transaction);
-    throw error;
-  });
-  const [worked, ended] = await watch(transaction, Promise.allSettled([working, completed(transaction)]));
-  // A request of an aborted transaction fails with AbortError: the transaction's own error has the cause.
-  if (worked.status === "rejected" && !hasName(worked.reason, "AbortError")) throw worked.reason;
-  if (ended.status === "rejected") throw ended.reason;
-  if (worked.status === "rejected") throw worked.reason;
-  return worked.value;
-}
+/**
+ * Runs transactions that are watched. A readonly transaction resolves with its work. A readwrite transaction resolves when it completes,
+ * never earlier, and is aborted when `work` fails.
+ */
+export const watchedBy =
+  (watch: Watch): Transact =>
+  async (database, tables, mode, durability, work) => {
+    const transaction = database.transaction([...tables], mode, mode === "readwrite" ? { durability } : {});
+    if (mode === "readonly") return watch(transaction, (async () => work(transaction))());
+
+    // Must not call `commit()`: after it, Firefox commits a transaction although one of its requests fails.
+    const working = (async () => work(transaction))().catch((error: unknown) => {
+      abort(transaction);
+      throw error;
+    });
+    const [worked, ended] = await watch(transaction, Promise.allSettled([working, completed(transaction)]));
+    // A request of an aborted transaction fails with AbortError: the transaction's own error has the cause.
+    if (worked.status === "rejected" && !hasName(worked.reason, "AbortError")) throw worked.reason;
+    if (ended.status === "rejected") throw ended.reason;
+    if (worked.status === "rejected") throw worked.reason;
+    return worked.value;
+  };
 
 function completed(transaction: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {

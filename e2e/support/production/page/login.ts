@@ -2,7 +2,7 @@
 import { NASKeyStore, type KeyStoreOptions } from "nas-keystore";
 import { LONG_MS } from "../../deadline.ts";
 
-const { connect, jwtAuthenticator, nkeys, tokenAuthenticator, usernamePasswordAuthenticator } = await import("nats.ws");
+const { jwtAuthenticator, nkeys, tokenAuthenticator, usernamePasswordAuthenticator, wsconnect } = await import("@nats-io/nats-core");
 
 type Where = Pick<KeyStoreOptions, "servers" | "namespace" | "lingerMs" | "timeoutMs">;
 
@@ -65,7 +65,7 @@ export function openWithFetchedJwt(where: Where): void {
   open({
     ...where,
     connect: async (options) => {
-      return connect({ ...options, authenticator: jwtAuthenticator(await freshJwt(), pair.getSeed()) });
+      return wsconnect({ ...options, authenticator: jwtAuthenticator(await freshJwt(), pair.getSeed()) });
     },
   });
 }

@@ -2,7 +2,7 @@ import * as lib from "nas-keystore";
 import * as login from "./login.ts";
 
 globalThis.keystore = lib;
-// A dynamic import, so that nats.ws loads at the first publish, as the library loads it.
-globalThis.nats = await import("nats.ws");
+// A dynamic import, so that the NATS client loads late, as the library loads its own.
+globalThis.nats = await import("@nats-io/nats-core");
 globalThis.login = login;
 document.body.dataset["ready"] = "true";
