@@ -35,7 +35,7 @@ it("The measured size of a text is that of its message, whatever has to be escap
 
 it("A payload with more units than the limit has bytes is refused before it is encoded.", async () => {
   const settings = { namespace: "test", compressAboveBytes: Infinity, defaultTtl: null };
-  const drafts = new DraftBuilder({ settings, maxMessageBytes: () => 1_000, useTime: () => 0 });
+  const drafts = new DraftBuilder({ settings, writer: { beginCommit: () => undefined }, maxMessageBytes: () => 1_000, useTime: () => 0 });
   const encoders = [vi.spyOn(JSON, "stringify"), vi.spyOn(TextEncoder.prototype, "encode"), vi.spyOn(TextEncoder.prototype, "encodeInto")];
   const error = await errorOf(() => drafts.prepareStore("k", "x".repeat(100_000), "text", {}));
   expect(error).toMatchObject({ code: "PAYLOAD_TOO_LARGE", key: "k" });
