@@ -1,16 +1,27 @@
 export interface PageListener {
-  /** The page is closed, or enters the back/forward cache. */
+  /** The page is left. It ends, unless `onHide` follows. */
+  onLeave(): void;
+  /** The page enters the back/forward cache. */
   onHide(): void;
   /** The page is back from the back/forward cache. Anything may have changed. */
   onReturn(): void;
 }
 
 /** Follows the page or worker of the store, until the returned function is called. */
-export function followPage({ onHide, onReturn }: PageListener): () => void {
+export function followPage({ onLeave, onHide, onReturn }: PageListener): () => void {
   const following = new AbortController();
   const { signal } = following;
+  const leave = ({ persisted }: PageTransitionEvent): void => {
+    onLeave();
+    if (!persisted) return;
+    // Apps store drafts in `visibilitychange`, which follows `pagehide` unless the page is hidden already.
+    const page = globalThis.document as Document | undefined;
+    if (page?.visibilityState === "visible") {
+      globalThis.addEventListener("visibilitychange", onHide, { once: true, signal });
+    } else onHide();
+  };
   // Node with an IndexedDB made for tests has no such events.
-  globalThis.addEventListener?.("pagehide", onHide, { signal });
+  globalThis.addEventListener?.("pagehide", leave, { signal });
   globalThis.addEventListener?.("pageshow", ({ persisted }) => persisted && onReturn(), { signal });
   return () => following.abort();
 }

@@ -102,6 +102,7 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
     channel.open();
     loadWriteSide().catch(() => undefined);
     unfollow = followPage({
+      onLeave: () => writeSide?.leave(),
       onHide: () => {
         isHidden = true;
         channel.close();

@@ -63,6 +63,7 @@ export type WriteSide = ReturnType<typeof openWriteSide>;
 export function openWriteSide(ports: WriteSidePorts) {
   const { settings, clock, emit, name, instanceId, inBrowser, channel, feed, cache, expired, database, reader } = ports;
   const { namespace, timeoutMs, lingerMs, servers, connection, connect } = settings;
+  let isPageEnding = false;
   const watchdog = new Watchdog(clock);
   database.watch = watchdog.watch;
   smallHash.loaded = smallSha256;
@@ -81,6 +82,7 @@ export function openWriteSide(ports: WriteSidePorts) {
     },
     isInMemory: (key) => cache.versionOf(key) !== undefined,
     makeRoom: (bytes, keys) => evictor.makeRoom(bytes, keys),
+    isPageEnding: () => isPageEnding,
   });
 
   const emitRemoval = (type: "expire" | "evict") => (keys: readonly string[]) =>
@@ -217,14 +219,19 @@ export function openWriteSide(ports: WriteSidePorts) {
     },
     /** The page is shown, for the first time or again. */
     appear(): void {
+      isPageEnding = false;
       void liveness.begin().catch(() => undefined);
       relay.wake();
       evictor.remeasure();
     },
-    /** The page is closed, or enters the back/forward cache. */
+    /** The page is left: it ends, or enters the back/forward cache. */
+    leave(): void {
+      isPageEnding = true;
+      void transport.close();
+    },
+    /** The page enters the back/forward cache, which takes no page that holds a lock. */
     disappear(): void {
       liveness.end();
-      void transport.close();
     },
     /** Ends all background work and connections. Operations under way must have ended. */
     async close(): Promise<void> {
