@@ -1,6 +1,4 @@
 export interface PageListener {
-  /** The page is left. It ends, unless `onHide` follows. */
-  onLeave(): void;
   /** The page enters the back/forward cache. */
   onHide(): void;
   /** The page is back from the back/forward cache. Anything may have changed. */
@@ -8,11 +6,10 @@ export interface PageListener {
 }
 
 /** Follows the page or worker of the store, until the returned function is called. */
-export function followPage({ onLeave, onHide, onReturn }: PageListener): () => void {
+export function followPage({ onHide, onReturn }: PageListener): () => void {
   const following = new AbortController();
   const { signal } = following;
   const leave = ({ persisted }: PageTransitionEvent): void => {
-    onLeave();
     if (!persisted) return;
     // Apps store drafts in `visibilitychange`, which follows `pagehide` unless the page is hidden already.
     const page = globalThis.document as Document | undefined;

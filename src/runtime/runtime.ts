@@ -102,7 +102,6 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
     channel.open();
     loadWriteSide().catch(() => undefined);
     unfollow = followPage({
-      onLeave: () => writeSide?.leave(),
       onHide: () => {
         isHidden = true;
         channel.close();

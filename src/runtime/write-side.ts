@@ -176,7 +176,14 @@ export function openWriteSide(ports: WriteSidePorts) {
     sweepIntervalMs: settings.sweepIntervalMs,
   });
 
-  const wakeListener = { onWake: () => relay.wake(), onOffline: () => reachability.browserOffline() };
+  const wakeListener = {
+    onWake: () => relay.wake(),
+    onOffline: () => reachability.browserOffline(),
+    onLeave: () => {
+      isPageEnding = true;
+      void transport.close();
+    },
+  };
   const unfollow = inBrowser ? followWakeEvents(wakeListener) : () => undefined;
 
   return {
@@ -223,11 +230,6 @@ export function openWriteSide(ports: WriteSidePorts) {
       void liveness.begin().catch(() => undefined);
       relay.wake();
       evictor.remeasure();
-    },
-    /** The page is left: it ends, or enters the back/forward cache. */
-    leave(): void {
-      isPageEnding = true;
-      void transport.close();
     },
     /** The page enters the back/forward cache, which takes no page that holds a lock. */
     disappear(): void {
