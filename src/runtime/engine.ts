@@ -25,6 +25,7 @@ const CONNECT_TIMEOUT_MS = 6_000;
 export interface EnginePorts extends Pick<OutboxDrainPorts, "instanceId" | "livingInstances"> {
   readonly page: Page;
   readonly settings: Settings;
+  readonly isPageEnding: () => boolean;
   /** Called when the engine has settled writes. */
   readonly onSettled: (writes: SettledWrites) => void;
   /** Called when the engine has changed what the database holds. */
@@ -93,6 +94,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     },
     isInMemory,
     makeRoom: (bytes, keys) => evictor.makeRoom(bytes, keys),
+    isPageEnding: ports.isPageEnding,
   });
   const uses = new Uses({ database, clock, isLimited: isLimited(settings) });
   const sweepPorts: SweepPorts = {

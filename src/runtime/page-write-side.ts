@@ -32,6 +32,8 @@ function openPageWriteSide(page: Page): PageWriteSide {
   const pageId = randomId();
   const engines = new Set<Engine>();
   let enginesOpened = 0;
+  /** The page ends, or enters the back/forward cache. */
+  let isPageEnding = false;
 
   const watchdog = new Watchdog(clock);
   database.transact = watchedBy(watchdog.watch);
@@ -72,6 +74,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
       settings,
       instanceId: `${pageId}.${++enginesOpened}`,
       livingInstances,
+      isPageEnding: () => isPageEnding,
       onSettled: (settled) => {
         dropOlder(settled);
         channel.post({ type: "settled", ...settled });
@@ -95,6 +98,10 @@ function openPageWriteSide(page: Page): PageWriteSide {
         },
         onOffline: () => {
           for (const { reachability } of engines) reachability.browserOffline();
+        },
+        onLeave: () => {
+          isPageEnding = true;
+          for (const { transport } of engines) void transport.close();
         },
       })
     : () => undefined;
@@ -141,12 +148,12 @@ function openPageWriteSide(page: Page): PageWriteSide {
       for (const engine of engines) engine.reset();
     },
     appear(): void {
+      isPageEnding = false;
       begin();
       for (const engine of engines) engine.wake();
     },
     disappear(): void {
       liveness.end();
-      for (const { transport } of engines) void transport.close();
     },
     close(): void {
       unfollow();

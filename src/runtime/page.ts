@@ -25,7 +25,7 @@ export interface LatePageParts {
   onReset(): void;
   /** The page is shown, for the first time or again. */
   appear(): void;
-  /** The page is closed, or enters the back/forward cache. */
+  /** The page enters the back/forward cache, which takes no page that holds a lock. */
   disappear(): void;
   /** The last store has ended. */
   close(): void;
@@ -41,7 +41,7 @@ export interface Page {
   readonly database: Database;
   readonly channel: Channel;
   late: LatePageParts | undefined;
-  /** The page is in the back/forward cache, or about to enter it. */
+  /** The page is in the back/forward cache. */
   isHidden: boolean;
   clearMemory(): void;
   /** The one place where changes of entries are emitted. A write is emitted once it is committed, an expiry as soon as it is found. */
@@ -115,16 +115,13 @@ function openPage(name: string, clock: Clock, pages: Pages): Page {
   pages.set(name, page);
   channel.open();
   unfollow = followPage({
-    // The page is closed, or enters the back/forward cache.
-    pagehide: () => {
+    onHide: () => {
       page.isHidden = true;
       channel.close();
       page.late?.disappear();
       database.release();
     },
-    // The page is back from the back/forward cache, if it was there. Anything may have changed.
-    pageshow: ({ persisted }) => {
-      if (!persisted) return;
+    onReturn: () => {
       page.isHidden = false;
       clearMemory();
       channel.open();

@@ -147,7 +147,7 @@ describe("200 stores of one page", () => {
     await page.drained();
     expect(await countLocks()).toBe(1);
     expect(FakeChannel.openOn(DATABASE)).toBe(1);
-    expect(listening).toHaveBeenCalledTimes(4);
+    expect(listening).toHaveBeenCalledTimes(5);
     expect(page.nats.dials).toBe(1);
     expect(page.nats.arrived).toHaveLength(200);
   });

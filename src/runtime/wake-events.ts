@@ -3,15 +3,18 @@ export interface WakeListener {
   onWake(): void;
   /** The browser has lost its network. */
   onOffline(): void;
+  /** The page is left: it ends, or enters the back/forward cache. */
+  onLeave(): void;
 }
 
-/** Follows the network and the visibility of the page, until the returned function is called. */
-export function followWakeEvents({ onWake, onOffline }: WakeListener): () => void {
+/** Follows the network, the visibility and the end of the page, until the returned function is called. */
+export function followWakeEvents({ onWake, onOffline, onLeave }: WakeListener): () => void {
   const following = new AbortController();
   const { signal } = following;
   // Node with an IndexedDB made for tests has no such events.
   globalThis.addEventListener?.("online", onWake, { signal });
   globalThis.addEventListener?.("offline", onOffline, { signal });
+  globalThis.addEventListener?.("pagehide", onLeave, { signal });
   const page = globalThis.document as Document | undefined;
   page?.addEventListener("visibilitychange", () => page.visibilityState === "visible" && onWake(), { signal });
   return () => following.abort();

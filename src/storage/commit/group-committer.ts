@@ -25,6 +25,8 @@ export interface GroupCommitterOptions {
   readonly isInMemory: (key: string) => boolean;
   /** Frees so many bytes when the disk is full, but no entries of these keys. Resolves to false if nothing could be freed. */
   readonly makeRoom: (bytes: number, keys: readonly string[]) => Promise<boolean>;
+  /** Whether the page ends: it may not live to receive the results that end a transaction. */
+  readonly isPageEnding?: () => boolean;
 }
 
 interface GroupCommitterPorts extends GroupCommitterOptions {
@@ -104,6 +106,8 @@ export class GroupCommitter {
           tellWriters(calls);
         },
       });
+      // Must not call `commit()` otherwise: after it, Firefox commits a transaction although one of its requests fails.
+      if (this.#ports.isPageEnding?.() === true) transaction.commit();
       return written;
     };
     try {
