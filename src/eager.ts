@@ -3,7 +3,7 @@ import { connect } from "nats.ws";
 
 import { natsClient } from "./network/nats-client.ts";
 import { writeSidePart } from "./runtime/runtime.ts";
-import { openWriteSide } from "./runtime/write-side.ts";
+import { deleteDatabase, openWriteSide } from "./runtime/write-side.ts";
 import { gunzip, gzip } from "./values/gzip.ts";
 import { structuredPart } from "./values/formats.ts";
 import { gzipPart } from "./values/gzip-part.ts";
@@ -12,6 +12,6 @@ import { decodeStructured, encodeStructured } from "./values/structured.ts";
 natsClient.loaded = { connect };
 gzipPart.loaded = { gunzip, gzip };
 structuredPart.loaded = { decodeStructured, encodeStructured };
-writeSidePart.loaded = { openWriteSide };
+writeSidePart.loaded = { deleteDatabase, openWriteSide };
 
 export * from "./index.ts";
