@@ -26,7 +26,7 @@ const TAKE_HTML = ["Vite", "Parcel"];
 
 /** Makes a folder with the app in which the packed library is installed, and no other package. */
 export async function makeApp(): Promise<string> {
-  if (!(await ensurePackages("e2e/bundlers/"))) throw new Error("The bundlers could not be installed.");
+  if (!(await ensurePackages("e2e/bundlers/", ["--ignore-scripts"]))) throw new Error("The bundlers could not be installed.");
   // Not in this project, where bundlers would find its packages.
   const app = await mkdtemp(`${tmpdir()}/nas-keystore-app-`);
   await cp(`${here}app`, app, { recursive: true });
