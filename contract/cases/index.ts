@@ -15,6 +15,7 @@ import { rejections } from "./rejections.ts";
 import { tabs } from "./tabs.ts";
 import { ttlAndTags } from "./ttl-and-tags.ts";
 import { upkeep } from "./upkeep.ts";
+import { versions } from "./versions.ts";
 
 /** All cases, by subject. */
 export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
@@ -26,6 +27,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   "ttl and tags": ttlAndTags,
   limits,
   overwriting: [...overwriting, ...overwritingMany, ...overwritingOffline],
+  versions,
   outage,
   rejections,
   tabs,

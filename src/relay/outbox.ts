@@ -24,7 +24,7 @@ export class Outbox {
   /** The newest unconfirmed or rejected write of each key, with all results so far. */
   async pendingWrites(): Promise<PendingWrite[]> {
     await this.#ports.caughtUp();
-    return this.#ports.database.run([ENTRIES, OUTBOX], "readonly", pendingWrites);
+    return this.#ports.database.run([OUTBOX], "readonly", pendingWrites);
   }
 
   /** How many keys have a queued write, and how many a rejected one. */
