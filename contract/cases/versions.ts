@@ -18,21 +18,24 @@ const NOW = Date.UTC(2030, 0, 1);
 const removals: readonly Removal[] = [
   {
     how: "deleted",
-    remove: async (_, store) => void (await store.delete("k")),
+    remove: async (_, store) => {
+      await store.delete("k");
+      await settled(store);
+    },
   },
   {
     how: "deleted by another tab",
     remove: async ({ openTab }) => {
       const tab = await openTab();
       await tab.delete("k");
-      await until("the delete is settled", async () => (await tab.pendingWrites()).length === 0);
+      await settled(tab);
     },
   },
   {
     how: "swept after its ttl",
     remove: async ({ setClock }, store) => {
       await store.update("k", 3, { ttl: 1 });
-      await until("the write is settled", async () => (await store.pendingWrites()).length === 0);
+      await settled(store);
       setClock(NOW + 2_000);
       await store.sweep();
     },
@@ -48,7 +51,7 @@ const removals: readonly Removal[] = [
   {
     how: "removed by clearCache",
     remove: async (_, store) => {
-      await until("the writes are settled", async () => (await store.pendingWrites()).length === 0);
+      await settled(store);
       await store.clearCache();
     },
   },
@@ -86,7 +89,7 @@ export const versions: readonly ContractCase[] = [
       await tab.store("k", 2);
       await tab.update("k", 3);
       await tab.delete("k");
-      await until("the deletes are settled", async () => (await tab.pendingWrites()).length === 0);
+      await settled(tab);
       await store.store("k", 4);
       await store.delete("k");
       await store.close();
@@ -113,6 +116,11 @@ export const versions: readonly ContractCase[] = [
     },
   },
 ];
+
+/** Resolves when every write is recorded as confirmed. */
+function settled(store: Pick<NASKeyStore, "pendingWrites">): Promise<void> {
+  return until("the writes are settled", async () => (await store.pendingWrites()).length === 0);
+}
 
 function assertRise(seen: readonly number[]): void {
   assert.isTrue(
