@@ -172,7 +172,7 @@ test.describe("bulkStore", () => {
       stats: 199,
       here: ["new", false],
       again: true,
-      versionsAgain: [3, 1, 2],
+      versionsAgain: [3, 3, 2],
       pending: [],
       cleared: [undefined, []],
     });

@@ -20,6 +20,7 @@ import { ttlAndTags } from "./ttl-and-tags.ts";
 import { upkeep } from "./upkeep.ts";
 import { valueChanges } from "./value-changes.ts";
 import { valueGrid } from "./value-grid.ts";
+import { versions } from "./versions.ts";
 
 /** All cases, by subject. */
 export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
@@ -33,6 +34,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   "ttl and tags": ttlAndTags,
   limits,
   overwriting: [...overwriting, ...overwritingMany, ...overwritingOffline],
+  versions,
   outage,
   rejections,
   tabs,

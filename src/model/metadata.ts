@@ -24,7 +24,7 @@ export interface KeyMetadata {
   readonly format: KeyFormat;
   /** Bytes of the encoded payload, before compression. */
   readonly size: number;
-  /** Grows by 1 with every write of the key. The first version is 1. */
+  /** Grows by 1 with every write of the key, and never goes back. The first version in a new database is 1; a removed key continues higher. */
   readonly version: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;

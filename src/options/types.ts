@@ -80,7 +80,7 @@ export interface StoreOptions {
   ttl?: number | null;
   /** @default [] */
   tags?: readonly string[];
-  /** Compare-and-set in this browser: the current version of the key. 0: the key must not exist. */
+  /** Compare-and-set in this browser: the current version of the key. 0: the key must not exist. A version from before a delete never matches again. */
   ifVersion?: number;
   signal?: AbortSignal;
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import type { PublishResult } from "../network/transport.ts";
-import { commitOne } from "../testing/committer.ts";
+import { commitOne, newCommitter } from "../testing/committer.ts";
 import { storeDraft } from "../testing/drafts.ts";
+import { change, rowOf } from "../testing/entries.ts";
 import { codeOf } from "../testing/errors.ts";
 import { useFreshIndexedDB } from "../testing/indexeddb.ts";
 import { leaveWrites, setUpPublishing } from "../testing/publishing.ts";
@@ -123,6 +124,20 @@ describe("a write that waits for another tab's write of its key", () => {
     settledElsewhere({ writes: [{ key: "other1", version: 1 }], confirmed: true });
     settledElsewhere({ writes: [{ key: "other1", version: 2 }], confirmed: true });
     expect(await outcome).toBe(true);
+  });
+
+  it("does not take a late message about a write before a delete of the key for its own confirmation", async () => {
+    const all = setUpPublishing({ inBackground: true });
+    await change(all.database, new Map([["other1", rowOf("other1", { version: 5 })]]));
+    await change(all.database, new Map([["other1", undefined]]));
+    all.living.add("other");
+    await commitOne(newCommitter(all.database, { instanceId: "other" }), storeDraft("other1"));
+    const commit = await commitOne(all.committer, storeDraft("other1"));
+    expect(commit).toMatchObject({ state: "queued", row: { version: 7 } });
+    const outcome = all.commitPublisher.outcome(commit);
+    all.settledElsewhere({ writes: [{ key: "other1", version: 5 }], confirmed: true });
+    await all.clock.advance(2_000);
+    expect(await outcome).toBe(false);
   });
 
   it("is published when the other tab has settled its own write", async () => {

@@ -50,7 +50,7 @@ export class Outbox {
 
   async #list(): Promise<PendingWrite[]> {
     await this.#ports.caughtUp();
-    return this.#ports.database.run([ENTRIES, OUTBOX], "readonly", pendingWrites);
+    return this.#ports.database.run([OUTBOX], "readonly", pendingWrites);
   }
 
   async #settleRejected(key: string | undefined, state: "retried" | "discarded"): Promise<number> {

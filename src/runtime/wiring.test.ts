@@ -20,7 +20,7 @@ describe("A write on a full disk", () => {
     const left = await store.listKeys();
     expect(left).toEqual(expect.arrayContaining(["d", "e", "new"]));
     expect(left).not.toContain("a");
-    expect(page.nats.log.at(-1)).toBe("new@1");
+    expect(page.nats.log.at(-1)).toBe("new@2");
   });
 
   it("evicts more than its own size when it is large", async () => {

@@ -1,4 +1,4 @@
-import { ENTRIES } from "../storage/idb/schema.ts";
+import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
 import type { Database } from "../storage/idb/database.ts";
 import { find } from "../storage/entries/find.ts";
 import { leastRecentlyUsed } from "../storage/entries/usage.ts";
@@ -23,13 +23,13 @@ export function add(database: Database, rows: ReadonlyMap<string, Row>): Promise
 }
 
 export function change(database: Database, changes: ReadonlyMap<string, Row | undefined>): Promise<void> {
-  return database.run([ENTRIES], "readwrite", async (transaction) =>
+  return database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) =>
     replaceRows(transaction, await find(transaction, changes.keys()), changes),
   );
 }
 
 export function keepOnly(database: Database, keys: Iterable<string>): Promise<void> {
-  return database.run([ENTRIES], "readwrite", (transaction) => removeAllBut(transaction, new Set(keys)));
+  return database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => removeAllBut(transaction, new Set(keys)));
 }
 
 export async function readRows(database: Database, keys: readonly string[]): Promise<ReadonlyMap<string, Row>> {

@@ -120,10 +120,17 @@ export function expire(model: Model): void {
   }
 }
 
-/** The version that a store of the key gets now. */
-export function nextVersion(model: Model, key: string): number {
+/** Checks the version that the next write of the key got. One of a key without a row continues above all that the key ever had. */
+export function nextVersion(model: Model, key: string, version = 0): number {
   const current = live(model, key)?.version ?? model.pending.get(key)?.version;
-  return current === undefined ? 1 : current + 1;
+  if (current !== undefined) expect(version, `the version of ${key}`).toBe(current + 1);
+  expect(version, `the version of ${key}`).toBeGreaterThan(newestOf(model, key)?.version ?? 0);
+  return version;
+}
+
+/** The version of a key that has just been stored. */
+export async function versionOf({ store }: Real, key: string): Promise<number> {
+  return (await store.getMetadata(key))?.version ?? 0;
 }
 
 export function commit(model: Model, key: string, made: Commit, entry: Entry | undefined): void {

@@ -8,7 +8,7 @@ import type { OutboxWrite, WriteState } from "../outbox/outbox-record.ts";
 export type NewRow<R> = R extends Row ? Omit<R, "key" | "writeId"> : never;
 
 export interface CommitPolicy {
-  /** The version of the row: the one after the replaced row's, or a given one. */
+  /** The version of the row: the one after the replaced row's, or above the version floor where there is none; or a given one. */
   readonly version: "next" | number;
   /** A write that is not published has no outbox record. With `next`, it is published all the same while the row that it replaces is unconfirmed. */
   readonly isPublished: boolean;

@@ -10,7 +10,7 @@ import { ENTRIES, OUTBOX, RECORD_BYTES } from "../idb/schema.ts";
 import type { Call } from "./commit-queue.ts";
 import type { DeferredTask } from "./deferred-tasks.ts";
 import type { Commit } from "./draft.ts";
-import { areCommitted, writeGroup, type GroupResult } from "./group-transaction.ts";
+import { areCommitted, FloorChanged, writeGroup, type GroupResult } from "./group-transaction.ts";
 import { NewKeys } from "./new-keys.ts";
 import type { OwnWrites } from "./own-writes.ts";
 import { commitsOf } from "./plan.ts";
@@ -54,6 +54,8 @@ export class GroupCommitter {
   readonly #ports: GroupCommitterPorts;
   readonly #newKeys: NewKeys;
   #lastSequence = 0;
+  /** The version floor, as the last group found it. */
+  #lastFloor: number | undefined;
 
   constructor(ports: GroupCommitterPorts) {
     this.#ports = ports;
@@ -82,6 +84,8 @@ export class GroupCommitter {
       for (const task of tasks) {
         const working = task.work(transaction);
         if (working === undefined) continue;
+        // It may remove rows, and so raise the floor.
+        this.#lastFloor = undefined;
         concludePrevious();
         await working;
       }
@@ -96,6 +100,7 @@ export class GroupCommitter {
         generation,
         mayPublish: group.mayPublish,
         durability,
+        lastFloor: this.#lastFloor,
         addWithoutReading: seemNew && this.#newKeys.isReliable,
         now: () => this.#ports.clock.now(),
         nextSequence: () => ++this.#lastSequence,
@@ -115,6 +120,8 @@ export class GroupCommitter {
       written = await this.#ports.database.run([ENTRIES, OUTBOX], "readwrite", work, { durability, onOpening: concludePrevious });
     } catch (error) {
       concludePrevious();
+      this.#lastFloor = undefined;
+      if (error instanceof KeyStoreError && error.cause instanceof FloorChanged) return this.commit(group, NOTHING, attempt);
       if (error instanceof KeyStoreError && hasName(error.cause, "ConstraintError") && attempt.collisions < MAX_COLLISIONS) {
         this.#newKeys.checked(false);
         return this.commit(group, NOTHING, { ...attempt, collisions: attempt.collisions + 1 });
@@ -128,7 +135,8 @@ export class GroupCommitter {
     return this.#afterSuccess(group, written);
   }
 
-  #afterSuccess({ calls, tasks }: Group, { results, superseded }: GroupResult): Conclusion | Promise<Conclusion> {
+  #afterSuccess({ calls, tasks }: Group, { results, superseded, floor }: GroupResult): Conclusion | Promise<Conclusion> {
+    this.#lastFloor = floor;
     const commits = commitsOf(results);
     this.#ports.own.committed(commits, superseded);
     const inMemory = this.#newKeys.written(commits.map(({ draft }) => draft.key));

@@ -1,13 +1,15 @@
 import type { WriteId } from "../../model/metadata.ts";
-import { liveEntry } from "../../model/row.ts";
 import { find } from "../entries/find.ts";
+import { readFloor } from "../entries/version-floor.ts";
 import { addRows, replaceRows } from "../entries/write.ts";
 import type { WriteState } from "../outbox/outbox-record.ts";
 import { addToOutbox, isRowOf, outboxState, predecessorOf, removeFromOutbox } from "../outbox/outbox-table.ts";
 import type { Commit, Draft } from "./draft.ts";
 import { commitsOf, planGroup, recordsOf, type CallResult, type PlanContext, type Slot } from "./plan.ts";
 
-export interface GroupContext extends PlanContext {
+export interface GroupContext extends Omit<PlanContext, "floor"> {
+  /** The version floor after an earlier transaction. Undefined: it may be another one by now. */
+  readonly lastFloor: number | undefined;
   /** The keys of the group are probably new: their rows are added without reading first. */
   readonly addWithoutReading: boolean;
   now(): number;
@@ -23,38 +25,48 @@ export interface GroupResult {
   readonly results: readonly CallResult[];
   /** Writes that newer ones have removed from the outbox. */
   readonly superseded: readonly WriteId[];
+  readonly floor: number;
 }
+
+/** The version floor is another one than the last known. */
+export class FloorChanged extends Error {}
 
 /**
  * Writes a group of calls in an open transaction, each call's drafts together or not at all. Must read everything, plan without
  * waiting, and only then write. Rows of keys that seem new are added without reading: an `add` that finds a row fails, and the
- * whole transaction with it, in every engine, as long as nobody calls `commit()`.
+ * whole transaction with it, in every engine, as long as nobody calls `commit()`. Their versions are above the last known floor, which
+ * is read at the same time.
  * @throws ConstraintError, as the transaction's error, when a key that seemed new exists
+ * @throws FloorChanged when the last known floor was wrong
  */
 export async function writeGroup(
   transaction: IDBTransaction,
   calls: readonly (readonly Draft[])[],
   context: GroupContext,
 ): Promise<GroupResult> {
-  const { instanceId } = context;
+  const { instanceId, lastFloor } = context;
+  // Settlements alone need no version.
+  const readingFloor = calls.length === 0 && lastFloor !== undefined ? lastFloor : readFloor(transaction);
   if (context.addWithoutReading) {
-    const results = planGroup(calls, new Map(), context.now(), context);
+    const floor = lastFloor ?? (await readingFloor);
+    const results = planGroup(calls, new Map(), context.now(), { ...context, floor });
     // A draft may refuse only because its entry was not read.
     if (results.every((result) => !(result instanceof Error))) {
       const commits = commitsOf(results);
       addRows(transaction, newestRows(commits));
       for (const record of recordsOf(commits)) addToOutbox(transaction, instanceId, record);
       context.onRequested();
-      return { results, superseded: [] };
+      if ((await readingFloor) !== floor) throw new FloorChanged();
+      return { results, superseded: [], floor };
     }
   }
 
   const reading = readSlots(transaction, new Set(calls.flatMap((drafts) => drafts.map(({ key }) => key))), context);
   context.onRequested();
-  const { slots, removable, found } = await reading;
+  const [{ slots, removable, found }, floor] = await Promise.all([reading, readingFloor]);
   context.onRead(found.rows.size === 0);
 
-  const results = planGroup(calls, slots, context.now(), context);
+  const results = planGroup(calls, slots, context.now(), { ...context, floor });
   const commits = commitsOf(results);
   const rows = newestRows(commits);
   const replacing = replaceRows(transaction, found, rows);
@@ -62,7 +74,7 @@ export async function writeGroup(
   await replacing;
   const superseded = [...removable].flatMap(([key, id]) => (rows.has(key) ? [id] : []));
   for (const id of superseded) await removeFromOutbox(transaction, id);
-  return { results, superseded };
+  return { results, superseded, floor };
 }
 
 /**
@@ -80,7 +92,7 @@ function newestRows(commits: readonly Commit[]): Map<string, Commit["row"]> {
   return new Map(commits.map(({ draft, row }) => [draft.key, row]));
 }
 
-async function readSlots(transaction: IDBTransaction, keys: ReadonlySet<string>, { instanceId, stateOf, now }: GroupContext) {
+async function readSlots(transaction: IDBTransaction, keys: ReadonlySet<string>, { instanceId, stateOf }: GroupContext) {
   const slots = new Map<string, Slot>();
   /** By their keys, writes that leave the outbox when a newer one is written: their messages are made from the row. */
   const removable = new Map<string, WriteId>();
@@ -95,9 +107,7 @@ async function readSlots(transaction: IDBTransaction, keys: ReadonlySet<string>,
         mustWait: state === "queued" || (state === "sending" && isForeign),
         waitsFor: state === "sending" ? row.writeId : state === "queued" ? await predecessorOf(transaction, row.writeId) : undefined,
       });
-      // A confirmed delete may still be in the outbox: its higher version must not outlive a key that is stored again.
-      const isConfirmedDelete = state === undefined && liveEntry(row, now()) === undefined;
-      if (state === "queued" || state === "rejected" || isConfirmedDelete) removable.set(key, row.writeId);
+      if (state === "queued" || state === "rejected") removable.set(key, row.writeId);
     }),
   );
   return { slots, removable, found };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { deleteDraft, refusal, storeDraft } from "../../testing/drafts.ts";
-import { entryRow, NOW } from "../../testing/rows.ts";
+import { entryRow, NOW, tombstone } from "../../testing/rows.ts";
 import { PUBLISHED, type CommitPolicy, type Draft } from "./draft.ts";
 import { commitsOf, durabilityOf, planGroup, recordsOf, type PlanContext, type Slot } from "./plan.ts";
 
@@ -8,7 +8,7 @@ const UNPUBLISHED: CommitPolicy = { version: "next", isPublished: false, durabil
 
 function context(mayPublish = true): PlanContext {
   let last = 0;
-  return { instanceId: "me", generation: "g", mayPublish, durability: "relaxed", nextSequence: () => ++last };
+  return { instanceId: "me", generation: "g", mayPublish, durability: "relaxed", floor: 0, nextSequence: () => ++last };
 }
 
 const withPolicy = (draft: Draft, policy: CommitPolicy): Draft => ({ ...draft, policy });
@@ -24,6 +24,33 @@ describe("The version of a planned write", () => {
   it("is the next one after the replaced row, and counts within a group", () => {
     const results = planGroup([[storeDraft("a"), storeDraft("a")], [deleteDraft("b")]], new Map([["a", slot()]]), NOW, context());
     expect(commitsOf(results).map(({ draft, row }) => `${draft.key}@${row.version}`)).toEqual(["a@4", "a@5", "b@1"]);
+  });
+
+  it("is above the version floor for a key without a row, also of a delete, and counts on within a group", () => {
+    const calls = [[storeDraft("new"), deleteDraft("new"), storeDraft("new")], [deleteDraft("absent")], [storeDraft("a")]];
+    const results = planGroup(calls, new Map([["a", slot()]]), NOW, { ...context(), floor: 10 });
+    expect(commitsOf(results).map(({ draft, row }) => `${draft.key}@${row.version}`)).toEqual([
+      "new@11",
+      "new@12",
+      "new@13",
+      "absent@11",
+      "a@4",
+    ]);
+  });
+
+  it.each([
+    ["expired", entryRow({ version: 3, expiresAt: NOW })],
+    ["a tombstone", tombstone(3)],
+  ])("is the next one after a row that is %s, confirmed or not", (_, row) => {
+    for (const unconfirmed of [false, true]) {
+      const [commit] = commitsOf(planGroup([[storeDraft("a")]], new Map([["a", slot({ row, unconfirmed })]]), NOW, context()));
+      expect(commit).toMatchObject({ row: { version: 4 }, replaced: undefined });
+    }
+  });
+
+  it("is above the version floor for a damaged row that has lost its version", () => {
+    const slots = new Map([["a", slot({ row: entryRow({ version: 0 }) })]]);
+    expect(commitsOf(planGroup([[storeDraft("a")]], slots, NOW, { ...context(), floor: 10 }))[0]?.row.version).toBe(11);
   });
 
   it("is the given one if its policy has one, and the next write continues from it", () => {

@@ -1,6 +1,6 @@
 import type { Usage } from "../../model/change.ts";
 import type { WriteId } from "../../model/metadata.ts";
-import { liveEntry, type EntryRow, type Row } from "../../model/row.ts";
+import { liveEntry, type Row } from "../../model/row.ts";
 import { asError } from "../../util/errors.ts";
 import type { Durability } from "../idb/transaction.ts";
 import type { OutboxRecord } from "../outbox/outbox-record.ts";
@@ -23,6 +23,8 @@ export interface PlanContext {
   /** False: every write has to wait in the outbox. */
   readonly mayPublish: boolean;
   readonly durability: Durability;
+  /** The version floor of the database: see version-floor.ts. */
+  readonly floor: number;
   /** Returns a new sequence number for a write of this store. */
   nextSequence(): number;
 }
@@ -80,7 +82,7 @@ function planCall(drafts: readonly Draft[], slots: Map<string, Slot>, now: numbe
       const slot = slots.get(draft.key) ?? EMPTY_SLOT;
       if (!before.has(draft.key)) before.set(draft.key, slot);
       const replaced = liveEntry(slot.row as Row | undefined, now);
-      const row = draft.next(replaced, versionOf(draft, slot, replaced), now);
+      const row = draft.next(replaced, versionOf(draft, slot, context.floor), now);
       const state = stateOf(draft, slot, context.mayPublish);
       slots.set(draft.key, { ...slot, row, unconfirmed: state !== undefined });
       return { draft, row, replaced, state, waitsFor: state === "queued" ? slot.waitsFor : undefined, grew: growth(slot.row, row) };
@@ -91,10 +93,9 @@ function planCall(drafts: readonly Draft[], slots: Map<string, Slot>, now: numbe
   }
 }
 
-function versionOf({ operation, policy }: Draft, slot: Slot, replaced: EntryRow | undefined): number {
-  if (policy.version !== "next") return policy.version;
-  const continues = replaced !== undefined || slot.unconfirmed || operation === "delete";
-  return continues ? (slot.row?.version ?? 0) + 1 : 1;
+/** A damaged row may have lost its version: 0. */
+function versionOf({ policy }: Draft, { row }: Slot, floor: number): number {
+  return policy.version === "next" ? (row?.version || floor) + 1 : policy.version;
 }
 
 function stateOf({ policy }: Draft, slot: Slot, mayPublish: boolean): Commit["state"] {

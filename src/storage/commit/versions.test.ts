@@ -1,9 +1,12 @@
 import { describe, expect, it } from "vitest";
-import { CONFIRMED, FAILED, REJECTED, setUpCommitter } from "../../testing/committer.ts";
+import { commitOne, CONFIRMED, FAILED, newCommitter, REJECTED, setUpCommitter } from "../../testing/committer.ts";
 import { LONG_AGO } from "../../model/row.ts";
 import { deleteDraft, storeDraft } from "../../testing/drafts.ts";
-import { allOutbox, allRows, putOutbox, putRows, useFreshIndexedDB } from "../../testing/indexeddb.ts";
+import { change, rowOf } from "../../testing/entries.ts";
+import { allRows, putRows, useFreshIndexedDB, watchTransactions, writesAmong } from "../../testing/indexeddb.ts";
 import { entryRow, NOW, tombstone } from "../../testing/rows.ts";
+import { systemClock } from "../../util/clock.ts";
+import { deleteDatabase } from "../idb/delete-database.ts";
 
 useFreshIndexedDB();
 
@@ -26,7 +29,7 @@ describe("Versions", () => {
     expect(second[0]?.replaced).toMatchObject({ payload: "1", version: 1 });
   });
 
-  it("start at 1 after a confirmed delete", async () => {
+  it("continue after a confirmed delete whose tombstone is removed", async () => {
     const { commit, settle, database } = setUpCommitter();
     await commit(storeDraft("a"));
     await commit(storeDraft("a"));
@@ -34,15 +37,17 @@ describe("Versions", () => {
     expect(deleted.row.version).toBe(3);
     await settle(deleted, CONFIRMED);
     expect(await allRows(database)).toEqual({});
-    expect((await commit(storeDraft("a"))).row.version).toBe(1);
+    expect((await commit(storeDraft("a"))).row.version).toBe(4);
+    expect((await commit(storeDraft("b"))).row.version).toBe(4);
+    expect((await commit(deleteDraft("absent"))).row.version).toBe(4);
   });
 
-  it("start at 1 after a confirmed delete whose settlement is not written yet", async () => {
+  it("continue after a confirmed delete whose settlement is not written yet", async () => {
     const { committer, commit } = setUpCommitter();
     await commit(storeDraft("a"));
     const deleted = await commit(deleteDraft("a"));
     const settling = committer.settle(deleted.row.writeId[0], new Map([[deleted.row.writeId[1], CONFIRMED]]));
-    expect((await commit(storeDraft("a"))).row.version).toBe(1);
+    expect((await commit(storeDraft("a"))).row.version).toBe(3);
     await settling;
   });
 
@@ -60,22 +65,48 @@ describe("Versions", () => {
     expect(stored.replaced).toBeUndefined();
   });
 
-  it("start at 1 after a confirmed delete that is still in the outbox, and the delete leaves the outbox", async () => {
-    const { commit, database } = setUpCommitter();
-    await putRows(database, { a: tombstone(3, ["me", 7]) });
-    await putOutbox(database, "me", {
-      state: "sending",
-      writes: [{ sequence: 7, key: "a", version: 3, operation: "delete" }],
-      attempts: 0,
-    });
-    expect((await commit(storeDraft("a"))).row.version).toBe(1);
-    expect((await allOutbox(database)).flatMap(([, { writes }]) => writes.map(({ version }) => version))).toEqual([1]);
+  it("continue above those that another tab has removed since, with new keys and with deletes of absent ones", async () => {
+    const { commit, settle, database } = setUpCommitter();
+    const other = newCommitter(database, { instanceId: "other" });
+    await commit(storeDraft("a"));
+    for (const version of [3, 5, 7]) {
+      await change(database, new Map([["x", rowOf("x", { version: version - 1 })]]));
+      await change(database, new Map([["x", undefined]]));
+      expect((await commit(storeDraft(`new${version}`))).row.version).toBe(version);
+      const deleted = await commitOne(other, deleteDraft(`absent${version}`));
+      expect(deleted.row.version).toBe(version);
+      await settle(deleted, CONFIRMED);
+    }
   });
 
-  it("start at 1 after a confirmed entry has expired", async () => {
+  it("of new keys cost one transaction while the floor stays, and one more after another tab has raised it", async () => {
+    const { commit, database } = setUpCommitter();
+    await commit(storeDraft("a"));
+    const transactions = watchTransactions();
+    await commit(storeDraft("b"));
+    expect(writesAmong(transactions)).toBe(1);
+    await change(database, new Map([["a", undefined]]));
+    expect(writesAmong(transactions)).toBe(2);
+    expect((await commit(storeDraft("c"))).row.version).toBe(2);
+    expect(writesAmong(transactions)).toBe(4);
+    expect((await commit(storeDraft("d"))).row.version).toBe(2);
+    expect(writesAmong(transactions)).toBe(5);
+  });
+
+  it("start at 1 again in a database that was created again", async () => {
+    const { commit, database } = setUpCommitter();
+    await change(database, new Map([["x", rowOf("x", { version: 5 })]]));
+    await change(database, new Map([["x", undefined]]));
+    expect((await commit(storeDraft("a"))).row.version).toBe(6);
+    database.release();
+    await deleteDatabase("nas-keystore/test", systemClock);
+    expect((await commit(storeDraft("b"))).row.version).toBe(1);
+  });
+
+  it("continue after a confirmed entry has expired", async () => {
     const { commit, database } = setUpCommitter();
     await putRows(database, { a: entryRow({ version: 7, expiresAt: LONG_AGO }) });
-    expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 1 }, replaced: undefined });
+    expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 8 }, replaced: undefined });
   });
 
   it("continue after an unconfirmed entry has expired", async () => {

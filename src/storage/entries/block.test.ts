@@ -80,7 +80,7 @@ describe("A block", () => {
     const { get } = IDBObjectStore.prototype;
     const loaded: unknown[] = [];
     vi.spyOn(IDBObjectStore.prototype, "get").mockImplementation(function (this: globalThis.IDBObjectStore, key) {
-      if (typeof key !== "number") loaded.push(key);
+      if (Array.isArray(key)) loaded.push(key);
       return get.call(this, key);
     });
     const byIndex = vi.spyOn(IDBIndex.prototype, "get");

@@ -57,7 +57,7 @@ export function entriesAt(place: IDBValidKey): number {
 function blockRecord(block: Block): BlockRecord {
   const rows = [...block.values()];
   // Must leave out damaged figures: with one, the index would lose the whole block.
-  const figures = (name: "lastUsed" | "size"): number[] =>
+  const figures = (name: "lastUsed" | "size" | "version"): number[] =>
     rows.flatMap((row) => {
       const figure = (Object(row) as Partial<EntryRow>)[name];
       return typeof figure === "number" && figure >= 0 ? [figure] : [];
@@ -67,5 +67,6 @@ function blockRecord(block: Block): BlockRecord {
     rows,
     lastUsed: Math.min(...figures("lastUsed")),
     size: figures("size").reduce((sum, size) => sum + size, 0),
+    version: Math.max(0, ...figures("version")),
   };
 }

@@ -3,6 +3,8 @@ import { promisifyRequest } from "idb-keyval";
 import { ENTRIES } from "../idb/schema.ts";
 import { keysPlace, shrinkBlock } from "./block.ts";
 import { find } from "./find.ts";
+import { greatestVersion } from "./usage.ts";
+import { raiseFloor } from "./version-floor.ts";
 
 /** Removes records that claim one of the keys but are stored under another, in an open transaction. This library never writes such a record. */
 export async function removeStrays(transaction: IDBTransaction, keys: Iterable<string>): Promise<void> {
@@ -17,12 +19,13 @@ export async function removeStrays(transaction: IDBTransaction, keys: Iterable<s
 }
 
 /**
- * Removes every entry except those of `kept`, in an open transaction. Deletes the ranges between them: no payload is loaded, except
+ * Removes every entry except those of `kept`, in an open transaction, and raises the version floor. Deletes the ranges between them: no payload is loaded, except
  * of blocks that lose some of their entries.
  */
 export async function removeAllBut(transaction: IDBTransaction, kept: ReadonlySet<string>): Promise<void> {
   const entries = transaction.objectStore(ENTRIES);
   const index = entries.index("keys");
+  const greatest = await greatestVersion(transaction);
   const places = await Promise.all(Array.from(kept, (key) => promisifyRequest(index.getKey(key))));
   const blocks = [...new Map(places.flatMap((place) => (Array.isArray(place) ? [[JSON.stringify(place), place]] : []))).values()];
   const lists = await Promise.all(blocks.map(async (id) => promisifyRequest<unknown>(entries.get(keysPlace(id)))));
@@ -46,4 +49,5 @@ export async function removeAllBut(transaction: IDBTransaction, kept: ReadonlySe
     if (Array.isArray(list) && list.every((key) => kept.has(key as string))) continue;
     shrinkBlock(entries, id, await promisifyRequest<unknown>(entries.get(id)), (key) => kept.has(key));
   }
+  await raiseFloor(transaction, greatest);
 }

@@ -1,4 +1,8 @@
+import { promisifyRequest } from "idb-keyval";
+
 import type { Usage } from "../../model/change.ts";
+import { LONG_AGO, type Row } from "../../model/row.ts";
+import { isCount } from "../../util/count.ts";
 import type { Database } from "../idb/database.ts";
 import { ENTRIES } from "../idb/schema.ts";
 import { entriesAt, keysAt } from "./block.ts";
@@ -19,6 +23,20 @@ export async function measureUse(transaction: IDBTransaction, without: ReadonlyS
     return true;
   });
   return usage;
+}
+
+/** The greatest version of a row, in an open transaction. Loads no payload of an entry, except of those that are marked as expired. */
+export async function greatestVersion(transaction: IDBTransaction): Promise<number> {
+  // The index `use` has no tombstones.
+  const marked = promisifyRequest<unknown[]>(transaction.objectStore(ENTRIES).index("expiresAt").getAll(LONG_AGO));
+  let greatest = 0;
+  const see = (version: unknown): boolean => {
+    if (isCount(version) && version > greatest) greatest = version;
+    return true;
+  };
+  await eachUse(transaction, null, ({ key }) => see((key as [lastUsed: number, size: number, version: number])[2]));
+  for (const row of await marked) see((row as Partial<Row>).version);
+  return greatest;
 }
 
 /**

@@ -5,14 +5,23 @@ import { ENTRIES } from "../idb/schema.ts";
 import { arrange, type Arrangement } from "./arrange.ts";
 import { addBlock, shrinkBlock } from "./block.ts";
 import type { Found } from "./find.ts";
+import { raiseFloor } from "./version-floor.ts";
 
 /** Adds rows, in an open transaction. A key that exists fails the transaction with a ConstraintError. */
 export function addRows(transaction: IDBTransaction, rows: ReadonlyMap<string, Row>): void {
   put(transaction.objectStore(ENTRIES), arrange(rows), "add");
 }
 
-/** Replaces the rows that `find` found in the same transaction; undefined removes a row. */
-export async function replaceRows(transaction: IDBTransaction, found: Found, changes: ReadonlyMap<string, Row | undefined>): Promise<void> {
+/**
+ * Replaces the rows that `find` found in the same transaction; undefined removes a row.
+ * @param raisesFloor false only on a full disk, which has no room for the version floor
+ */
+export async function replaceRows(
+  transaction: IDBTransaction,
+  found: Found,
+  changes: ReadonlyMap<string, Row | undefined>,
+  raisesFloor = true,
+): Promise<void> {
   const entries = transaction.objectStore(ENTRIES);
   /** Block → one of its keys that change. */
   const changed = new Map<object, string>();
@@ -31,6 +40,8 @@ export async function replaceRows(transaction: IDBTransaction, found: Found, cha
     if (found.rows.has(key) && !found.blocks.has(key) && !arranged.loose.has(key)) entries.delete(key);
   }
   put(entries, arranged, "put");
+  const removed = [...changes].flatMap(([key, row]) => (row === undefined ? [found.rows.get(key)?.version ?? 0] : []));
+  if (raisesFloor) await raiseFloor(transaction, Math.max(0, ...removed));
 }
 
 function put(entries: IDBObjectStore, { loose, blocks }: Arrangement, how: "add" | "put"): void {

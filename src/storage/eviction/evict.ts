@@ -22,6 +22,8 @@ export interface EvictRules {
   readonly spared?: ReadonlySet<string>;
   /** Evicts only whole groups (see `leastRecentlyUsed`): the disk may be too full for a write. */
   readonly wholeGroups?: boolean;
+  /** See `replaceRows`. */
+  readonly raisesFloor?: boolean;
   /**
    * The size of an entry.
    * @default its payload before compression, as for `maxBytes`
@@ -63,7 +65,7 @@ async function evictBatch(
   stateOf: StateOf,
   excess: Usage,
   after: IDBValidKey | undefined,
-  { spared = new Set(), wholeGroups = false, bytesOf = ({ size }) => size }: EvictRules,
+  { spared = new Set(), wholeGroups = false, raisesFloor = true, bytesOf = ({ size }) => size }: EvictRules,
 ): Promise<Batch> {
   const { groups, next } = await leastRecentlyUsed(transaction, after, BATCH);
   const keys: string[] = [];
@@ -87,7 +89,7 @@ async function evictBatch(
       keys.push(key);
       bytes += size;
     }
-    await replaceRows(transaction, found, evicted);
+    await replaceRows(transaction, found, evicted, raisesFloor);
   }
   return { keys, bytes, next };
 }

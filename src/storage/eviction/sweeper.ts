@@ -23,8 +23,12 @@ export interface SweepPorts {
   readonly onExpired: (keys: readonly string[]) => void;
 }
 
-/** Removes expired entries and the tombstones of confirmed deletes, in bounded batches. @returns how many entries were removed */
-export async function sweep({ database, clock, stateOf, onExpired }: SweepPorts): Promise<number> {
+/**
+ * Removes expired entries and the tombstones of confirmed deletes, in bounded batches.
+ * @param raisesFloor see `replaceRows`
+ * @returns how many entries were removed
+ */
+export async function sweep({ database, clock, stateOf, onExpired }: SweepPorts, raisesFloor = true): Promise<number> {
   const now = clock.now();
   const [keys, unmarked] = await database.run([ENTRIES], "readonly", (transaction) =>
     Promise.all([expiredKeys(transaction, now), expiredKeys(transaction, now, LONG_AGO)]),
@@ -32,7 +36,9 @@ export async function sweep({ database, clock, stateOf, onExpired }: SweepPorts)
   if (unmarked.length > 0) onExpired(unmarked);
   let removed = 0;
   for (const batch of batches(keys, EXPIRED_BATCH)) {
-    removed += await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => removeExpired(transaction, stateOf, batch, now));
+    removed += await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) =>
+      removeExpired(transaction, stateOf, batch, now, raisesFloor),
+    );
   }
   return removed;
 }
@@ -42,7 +48,13 @@ export async function sweep({ database, clock, stateOf, onExpired }: SweepPorts)
  * from it, and mark it as expired, so that a clock that goes back does not revive it.
  * @returns how many entries were removed
  */
-export async function removeExpired(transaction: IDBTransaction, stateOf: StateOf, keys: readonly string[], now: number): Promise<number> {
+export async function removeExpired(
+  transaction: IDBTransaction,
+  stateOf: StateOf,
+  keys: readonly string[],
+  now: number,
+  raisesFloor = true,
+): Promise<number> {
   const found = await find(transaction, keys);
   const changes = new Map<string, Row | undefined>();
   let removed = 0;
@@ -53,6 +65,6 @@ export async function removeExpired(transaction: IDBTransaction, stateOf: StateO
       if (!isTombstone(row)) removed++;
     } else if (row.expiresAt !== LONG_AGO) changes.set(key, { ...row, expiresAt: LONG_AGO });
   }
-  await replaceRows(transaction, found, changes);
+  await replaceRows(transaction, found, changes, raisesFloor);
   return removed;
 }

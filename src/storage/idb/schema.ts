@@ -20,8 +20,8 @@ export const UPGRADES: readonly Upgrade[] = [
     const entries = database.createObjectStore(ENTRIES);
     entries.createIndex("expiresAt", "expiresAt");
     entries.createIndex("tags", "tags", { multiEntry: true });
-    // A key cursor of this index gives eviction and the storage figures all they need, without the payloads.
-    entries.createIndex("use", ["lastUsed", "size"]);
+    // A key cursor of this index gives eviction, clearing and the storage figures all they need, without the payloads.
+    entries.createIndex("use", ["lastUsed", "size", "version"]);
     // The keys of the entries in a record.
     entries.createIndex("keys", "keys", { multiEntry: true, unique: true });
     database.createObjectStore(OUTBOX);

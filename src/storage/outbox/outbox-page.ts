@@ -36,7 +36,7 @@ export async function readOutbox(
   mayTake: (id: WriteId, state: WriteState) => boolean,
 ): Promise<OutboxPage> {
   const outbox = transaction.objectStore(OUTBOX);
-  const range = after === undefined ? null : IDBKeyRange.lowerBound([...after], true);
+  const range = IDBKeyRange.lowerBound(after === undefined ? [] : [...after], true);
   const found: unknown[] = await promisifyRequest(outbox.getAllKeys(range, limit));
 
   const isInFlight = async (id: WriteId | undefined): Promise<boolean> =>

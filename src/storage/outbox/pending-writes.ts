@@ -1,6 +1,4 @@
-import type { WriteId } from "../../model/metadata.ts";
-import { find } from "../entries/find.ts";
-import { isRowOf, outboxRecords } from "./outbox-table.ts";
+import { outboxRecords } from "./outbox-table.ts";
 
 /** A key's newest write that the server has not confirmed. */
 export interface PendingWrite {
@@ -14,25 +12,17 @@ export interface PendingWrite {
   rejected: boolean;
 }
 
-/** The newest unconfirmed write of each key, in an open transaction on the entries and the outbox. */
+/** The newest unconfirmed write of each key, in an open transaction on the outbox: the one with the highest version. */
 export async function pendingWrites(transaction: IDBTransaction): Promise<PendingWrite[]> {
-  const byKey = new Map<string, { id: WriteId; write: PendingWrite }[]>();
-  for (const [[instanceId], { state, writes, attempts, lastError }] of await outboxRecords(transaction)) {
-    for (const { key, operation, version, sequence } of writes) {
+  const newest = new Map<string, PendingWrite>();
+  for (const [, { state, writes, attempts, lastError }] of await outboxRecords(transaction)) {
+    for (const { key, operation, version } of writes) {
+      if (version < (newest.get(key)?.version ?? 0)) continue;
       const error = lastError === undefined ? undefined : { lastError };
-      const write = { key, operation, version, attempts, ...error, rejected: state === "rejected" };
-      const writesOfKey = byKey.get(key) ?? [];
-      byKey.set(key, writesOfKey);
-      writesOfKey.push({ id: [instanceId, sequence], write });
+      newest.set(key, { key, operation, version, attempts, ...error, rejected: state === "rejected" });
     }
   }
-  // A confirmed write may still be recorded, and a key that was deleted starts again at version 1: the row tells which write is the newest.
-  const several = [...byKey].flatMap(([key, writes]) => (writes.length > 1 ? [key] : []));
-  const { rows } = await find(transaction, several);
-  return Array.from(byKey, ([key, writes]) => {
-    const newest = writes.find(({ id }) => isRowOf(rows.get(key), id));
-    return (newest ?? writes.reduce((a, b) => (b.write.version >= a.write.version ? b : a))).write;
-  });
+  return [...newest.values()];
 }
 
 export function countWrites(writes: readonly PendingWrite[]): { pending: number; rejected: number } {
