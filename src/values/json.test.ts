@@ -192,12 +192,6 @@ describe("Encoding: the app's own objects and others", () => {
   ])("The format json keeps %s", (_, value) => {
     expect(encode(value)).toBe('{"id":1}');
   });
-
-  it("The format json calls each getter and each toJSON method once", () => {
-    let calls = 0;
-    const value = { get a(): number { return ++calls; }, b: { toJSON: () => ++calls } }; // oxfmt-ignore
-    expect(encode(value)).toBe('{"a":1,"b":2}');
-  });
 });
 
 describe("Encoding", () => {

@@ -8,8 +8,8 @@ import { isPlainData, tagOf } from "./plain-data.ts";
 export function encodeJson(key: string, value: unknown): string {
   const path: Level[] = [];
   try {
-    // A copy has what was checked: each getter and each toJSON method runs once.
-    return JSON.stringify(plainCopy(value, path));
+    check(value, path);
+    return JSON.stringify(value);
   } catch (cause) {
     const reason = messageOf(cause);
     const problem =
@@ -37,49 +37,42 @@ const MAX_PATH = 200;
 /** Completes the sentence "The value is …, which JSON cannot keep". */
 class Unkeepable extends Error {}
 
-/** An array or object that is being copied. */
+/** An array or object whose items are being checked. */
 interface Level {
   readonly source: Readonly<Record<string | number, unknown>>;
-  readonly copy: Record<string | number, unknown>;
   /** undefined: an array. */
   readonly names: readonly string[] | undefined;
   readonly count: number;
-  /** How many items have been copied or begun. The last one is on the path. */
+  /** How many items have been checked or begun. The last one is on the path. */
   begun: number;
-  isOpen: boolean;
 }
 
 /**
- * A copy of plain arrays, objects and primitives, which JSON.stringify writes as it would write the value.
- * Goes depth first, with a list instead of recursion: deep values need no stack.
+ * Checks that JSON.stringify keeps the value. Goes depth first, with a list instead of recursion: deep values need no stack.
  * @param path has the levels from the root to the present item, also after an error
  */
-function plainCopy(value: unknown, path: Level[]): unknown {
-  const root = levelOf({ "": value });
-  const levels = new Map<unknown, Level>();
-  path.push(root);
-  for (let level = path.at(-1); level !== undefined; level = path.at(-1)) {
+function check(value: unknown, path: Level[]): void {
+  const open = new Set<unknown>();
+  path.push(levelOf({ "": value }));
+  for (let level = path[0]; level !== undefined; level = path.at(-1)) {
     if (level.begun === level.count) {
-      level.isOpen = false;
+      open.delete(level.source);
       path.pop();
       continue;
     }
     const name = level.names?.[level.begun] ?? level.begun;
     level.begun++;
-    const item = checked(converted(level.source[name], name));
+    const item = converted(level.source[name], name);
     if (typeof item !== "object" || item === null) {
-      if (item !== undefined) define(level.copy, name, item);
-      else if (level.names === undefined || level === root) throw new Unkeepable("undefined");
-      continue;
-    }
-    let next = levels.get(item);
-    if (next === undefined) {
-      levels.set(item, (next = levelOf(item)));
-      path.push(next);
-    } else if (next.isOpen) throw new Unkeepable("a cycle");
-    define(level.copy, name, next.copy);
+      // JSON drops an undefined property. In an array, or alone, it would become something else.
+      if (item !== undefined || level.names === undefined || path.length === 1) checkPrimitive(item);
+    } else if (Array.isArray(item) || isPlainData(item)) {
+      if (open.has(item)) throw new Unkeepable("a cycle");
+      open.add(item);
+      path.push(levelOf(item));
+    } else if (/^\[object (?:Number|String|Boolean)\]$/.test(tagOf(item))) checkPrimitive(item.valueOf());
+    else throw new Unkeepable(`an object of type ${tagOf(item).slice(8, -1)}`);
   }
-  return root.copy[""];
 }
 
 function levelOf(source: object): Level {
@@ -89,14 +82,8 @@ function levelOf(source: object): Level {
   if (isArray && names.length > source.length) throw new Unkeepable("an array with named properties");
   const isEnumerable = (symbol: symbol): boolean => Object.prototype.propertyIsEnumerable.call(source, symbol);
   if (Object.getOwnPropertySymbols(source).some(isEnumerable)) throw new Unkeepable("an object with symbol keys");
-  return {
-    source: source as Level["source"],
-    copy: (isArray ? [] : {}) as Level["copy"],
-    names: isArray ? undefined : names,
-    count: isArray ? source.length : names.length,
-    begun: 0,
-    isOpen: true,
-  };
+  const count = isArray ? source.length : names.length;
+  return { source: source as Level["source"], names: isArray ? undefined : names, count, begun: 0 };
 }
 
 /** What JSON.stringify writes in place of an item that has a toJSON method. */
@@ -109,29 +96,9 @@ function converted(item: unknown, name: string | number): unknown {
   return result;
 }
 
-/** The item, or the primitive that it boxes. */
-function checked(item: unknown): unknown {
-  switch (typeof item) {
-    case "string":
-    case "boolean":
-    case "undefined":
-      return item;
-    case "number":
-      if (Number.isFinite(item)) return item;
-      throw new Unkeepable(String(item));
-    case "object":
-      if (item === null || Array.isArray(item) || isPlainData(item)) return item;
-      if (/^\[object (?:Number|String|Boolean)\]$/.test(tagOf(item))) return checked(item.valueOf());
-      throw new Unkeepable(`an object of type ${tagOf(item).slice(8, -1)}`);
-    default:
-      throw new Unkeepable(`a ${typeof item}`);
-  }
-}
-
-function define(copy: Level["copy"], name: string | number, value: unknown): void {
-  // An assignment to this name would set the prototype.
-  if (name === "__proto__") Object.defineProperty(copy, name, { value, enumerable: true });
-  else copy[name] = value;
+function checkPrimitive(item: unknown): void {
+  if (item === null || typeof item === "string" || typeof item === "boolean" || Number.isFinite(item)) return;
+  throw new Unkeepable(typeof item === "number" || item === undefined ? String(item) : `a ${typeof item}`);
 }
 
 /** `value.users[0]["first name"]`, without its middle where it is long. */
