@@ -46,7 +46,8 @@ const roundTrips: readonly { format: KeyFormat; of: string; value: () => unknown
 class User {
   readonly name = "Ada";
 }
-const nested = `${"[".repeat(3_000)}${"]".repeat(3_000)}`;
+/** A worker of Firefox has room for less than 3,000 levels in its own JSON.stringify. */
+const nested = `${"[".repeat(1_500)}${"]".repeat(1_500)}`;
 
 const refused: readonly { format: KeyFormat; of: string; value: unknown }[] = [
   { format: "json", of: "undefined", value: undefined },
@@ -86,7 +87,7 @@ export const formats: readonly ContractCase[] = [
     },
   })),
   {
-    title: "The json format returns an instance of a class as a plain object, and 3,000 nested arrays",
+    title: "The json format returns an instance of a class as a plain object, and 1,500 nested arrays",
     run: async ({ openStore }) => {
       const store = openStore();
       await store.bulkStore({ user: new User(), nested: JSON.parse(nested) as unknown });

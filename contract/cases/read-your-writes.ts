@@ -181,10 +181,11 @@ export const readYourWrites: readonly ContractCase[] = [
       const store = openStore();
       const controller = new AbortController();
       const storing = store.store("a", 1);
-      const reads = [store.retrieve("a", { signal: controller.signal }), store.bulkRetrieve(["a"], { signal: controller.signal })];
+      const { signal } = controller;
+      const rejections = [store.retrieve("a", { signal }), store.bulkRetrieve(["a"], { signal })].map(rejection);
       const reason = new Error("no longer needed");
       controller.abort(reason);
-      for (const read of reads) assert.strictEqual<unknown>(await rejection(read), reason);
+      for (const error of await Promise.all(rejections)) assert.strictEqual<unknown>(error, reason);
       assert.isTrue(await storing);
     },
   },

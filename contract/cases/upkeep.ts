@@ -127,8 +127,8 @@ export const upkeep: readonly ContractCase[] = [
       const reset = nextEvent(store, "reset");
       await store.store("k", 1);
       await library.destroyNamespace(namespace);
-      await reset;
       assert.isUndefined(await store.retrieve("k"));
+      await reset;
       assert.lengthOf(resets, 1);
       assert.isTrue(await store.store("k", 2));
       assert.equal(await openStore().retrieve("k"), 2);
