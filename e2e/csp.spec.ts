@@ -70,7 +70,7 @@ test("the library works under a strict Content-Security-Policy", async ({
     async ([servers, namespace]) => {
       // Code that Playwright calls directly may use eval despite the policy. The callback of a timer may not.
       await new Promise((resolve) => setTimeout(resolve));
-      const store = new keystore.NASKeyStore({ servers, namespace, compression: true, timeoutMs: aids.LONG_MS });
+      const store = new keystore.NASKeyStore({ servers, namespace, compression: true, timeoutMs: 60_000 });
       const text = "long enough to be compressed ".repeat(100);
       const stored = [
         await store.ping(),

@@ -77,7 +77,7 @@ test.describe("metadata and versions", () => {
     expect(messages.map(({ envelope }) => envelope?.metadata?.version)).toEqual(Array.from({ length: 55 }, (_, index) => index + 1));
   });
 
-  test("a write after a delete starts at version 1 with a new creation time", async ({ page, openStore, wire }) => {
+  test("a write after a delete has a higher version and a new creation time", async ({ page, openStore, wire }) => {
     await openStore();
     const seen = await page.evaluate(async (T) => {
       aids.setClock(T);
@@ -89,7 +89,7 @@ test.describe("metadata and versions", () => {
       const { version, createdAt, tags, ttl } = (await store.getMetadata("k"))!;
       return { version, createdAt: createdAt.getTime() - T, tags, ttl };
     }, T);
-    expect(seen).toEqual({ version: 1, createdAt: 5, tags: [], ttl: null });
+    expect(seen).toEqual({ version: 4, createdAt: 5, tags: [], ttl: null });
     const ids = (await wire.waitFor(4)).map(({ headers }) => headers["Nats-Msg-Id"]);
     expect(new Set(ids).size).toBe(4);
   });

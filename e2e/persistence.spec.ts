@@ -61,7 +61,7 @@ test.describe("stored entries", () => {
       value: undefined,
     });
     await page.evaluate(() => store.store("k", "new"));
-    expect(await read()).toEqual({ value: "new", version: 1 });
+    expect(await read()).toEqual({ value: "new", version: 12 });
     await page.evaluate(() => store.clearCache());
     expect(await second.evaluate(async () => (await store.retrieve("k")) === undefined)).toBe(true);
   });

@@ -72,7 +72,7 @@ test.describe("TTL", () => {
           deleted: await store.delete("asked for"),
         };
       });
-      expect(after).toEqual({ updated: { version: 1, ttl: null, tags: [], createdAt: T + 10_000 }, storedVersion: 1, deleted: false });
+      expect(after).toEqual({ updated: { version: 2, ttl: null, tags: [], createdAt: T + 10_000 }, storedVersion: 2, deleted: false });
     });
   }
 

@@ -276,13 +276,10 @@ test.describe("refused values", () => {
     expect(await wire.settled()).toEqual([]);
   });
 
-  test("the json format refuses values that cannot be serialized", async ({ page, openStore }) => {
+  test("the json format refuses values whose getter or toJSON method throws", async ({ page, openStore }) => {
     await openStore();
     const codes = await page.evaluate(async () => {
-      let deep: unknown[] = [];
-      for (let level = 0; level < 200_000; level++) deep = [deep];
       const values = [
-        deep,
         {
           get a() {
             throw new Error("no");
@@ -296,7 +293,7 @@ test.describe("refused values", () => {
       ];
       return Promise.all(values.map(async (value) => (await aids.refusalOf(() => store.store("k", value)))?.code));
     });
-    expect(codes).toEqual(["INVALID_VALUE", "INVALID_VALUE", "INVALID_VALUE"]);
+    expect(codes).toEqual(["INVALID_VALUE", "INVALID_VALUE"]);
   });
 
   test("the text format refuses everything except well-formed strings", async ({ page, openStore, wire }) => {

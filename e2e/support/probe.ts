@@ -90,7 +90,8 @@ function install(): void {
           recordsOf(transaction.objectStore("entries")),
           recordsOf(transaction.objectStore("outbox")),
         ]);
-        return { entries, outbox };
+        // The version floor is under a key of its own.
+        return { entries, outbox: outbox.filter(([key]) => Array.isArray(key)) };
       }),
     restore: (namespace, dump) =>
       within(namespace, "readwrite", (transaction) => {

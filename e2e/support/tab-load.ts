@@ -226,8 +226,8 @@ function reportCommits(): void {
     row: { writes: { key: string; version: number; sequence: number }[] } | null,
     rowKey?: IDBValidKey,
   ) {
-    // The row is null in a transaction that only flushes earlier commits.
-    if (this.name === "outbox" && row !== null) {
+    // Not the version floor, a number, nor null, which only flushes earlier commits.
+    if (this.name === "outbox" && typeof row === "object" && row !== null) {
       let list = commits.get(this.transaction);
       if (list === undefined) {
         const reported = (list = []) as Extract<Report, { type: "committed" }>[];
