@@ -31,6 +31,20 @@ export const ttlAndTags: readonly ContractCase[] = [
     },
   },
   {
+    title: "An entry that a sweep has removed stays absent when the clock jumps back, also before 1970",
+    run: async ({ openStore, setClock }) => {
+      for (const now of [NOW, -NOW]) {
+        setClock(now);
+        const store = openStore();
+        await store.store("k", "value", { ttl: 1 });
+        setClock(now + 2_000);
+        assert.equal(await store.sweep(), 1);
+        setClock(now);
+        assert.isUndefined(await store.retrieve("k"));
+      }
+    },
+  },
+  {
     title: "A store of an expired key creates a new entry",
     run: async ({ openStore, setClock }) => {
       setClock(NOW);

@@ -40,8 +40,8 @@ export interface Tombstone {
 
 export type Row = EntryRow | Tombstone;
 
-/** The expiry of rows that no clock may revive: tombstones, and expired entries that are not confirmed. */
-export const LONG_AGO = 0;
+/** The expiry of rows that no clock may revive: tombstones, and expired entries that are not confirmed. The first time of a Date. */
+export const LONG_AGO = -8.64e15;
 
 /**
  * A value from the database as a row. The value may be damaged, or written by code that an attacker ran in the page. If it is
