@@ -162,9 +162,9 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     evictor.remeasure();
   };
   /** Tells a store of an outage that began before it joined. */
-  const tellOutage = async ({ emit: tell }: PageStore): Promise<void> => {
+  const tellOutage = async (store: PageStore): Promise<void> => {
     const { pending } = await outbox.count();
-    if (outage !== undefined) tell("offline", { error: outage, pending });
+    if (outage !== undefined && stores.has(store)) store.emit("offline", { error: outage, pending });
   };
 
   return {

@@ -243,3 +243,30 @@ it("a closed store dispatches no event of a write that another store of the page
   await other.flush();
   expect(events).toEqual([]);
 });
+
+it("a store that is created in a `reset` event does not get that event", async () => {
+  const one = page.openTogether();
+  await one.store("k", 1);
+  let resets = 0;
+  const renewOnReset = (store: NASKeyStore): void =>
+    store.addEventListener("reset", () => {
+      resets++;
+      if (resets < 5) renewOnReset(page.openTogether());
+    });
+  renewOnReset(one);
+  await destroyNamespace(NAMESPACE);
+  expect(await one.retrieve("k", { useCache: false })).toBe(undefined);
+  expect(resets).toBe(1);
+});
+
+it("a store that closes during an outage gets no `offline` event afterwards", async () => {
+  page.nats.dialling = "refuses";
+  const one = page.openTogether();
+  await one.store("k", 1);
+  const late = page.openTogether();
+  await late.close();
+  const events = listen(late);
+  await one.flush();
+  await page.clock.advance(0);
+  expect(events).toEqual([]);
+});
