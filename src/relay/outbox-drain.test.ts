@@ -145,6 +145,15 @@ describe("the turn of a drain", () => {
     expect(turns).toEqual([256, 256, 256, 0]);
   });
 
+  it("sends nothing when its lock was taken over before it began, and the next turn reads the outbox again", async () => {
+    let turns = 0;
+    const { drain, outbox } = setUp({ alone: async (work) => (await work(++turns === 1 ? AbortSignal.abort() : undefined), true) });
+    await leaveWrites("a", "queued", 2);
+    expect(await drain()).toEqual({ sizes: [2], published: 2, failed: false, isComplete: true });
+    expect(turns).toBe(2);
+    expect(await outbox()).toEqual([]);
+  });
+
   it("sends nothing once another tab may have taken over, and the next turn reads the outbox again", async () => {
     const { clock, database, outboxDrain, outbox } = setUp();
     await leaveWrites("a", "queued", 1, { row: { payload: JSON.stringify("x".repeat(600_000)) } });

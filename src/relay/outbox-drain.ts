@@ -7,6 +7,7 @@ import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
 import type { Clock } from "../util/clock.ts";
 import { readOutbox } from "../storage/outbox/outbox-page.ts";
 import { type WriteState } from "../storage/outbox/outbox-record.ts";
+import type { Exclusive } from "../tabs/locks.ts";
 import { BatchLimits } from "./batch-limits.ts";
 import { makeMessages, type OutboxMessage } from "./outbox-messages.ts";
 import type { Settler } from "./settler.ts";
@@ -19,7 +20,7 @@ export interface OutboxDrainPorts {
   readonly settler: Pick<Settler, "settle" | "supersede">;
   readonly clock: Pick<Clock, "monotonic">;
   /** Runs work while no other tab drains the outbox. A tab that takes longer than TURN_MS loses its turn. False: the wait was aborted. */
-  readonly alone: (work: () => Promise<void>, signal?: AbortSignal) => Promise<boolean>;
+  readonly alone: (work: Exclusive, signal?: AbortSignal) => Promise<boolean>;
   /** The instances that live now. They publish their own writes. */
   readonly livingInstances: () => Promise<Living>;
 }
@@ -84,9 +85,9 @@ export class OutboxDrain {
     const progress: Progress = { after: undefined, isAtEnd: false, published: 0, failed: false };
     let hasTurn = true;
     while (hasTurn && !progress.isAtEnd && !progress.failed) {
-      const turn = async (): Promise<void> => {
+      const turn: Exclusive = async (lost) => {
         onTurn?.();
-        await this.#publishPage(progress, publish);
+        await this.#publishPage(progress, publish, lost);
         // Must write the results before the next tab reads the outbox.
         await committer.caughtUp();
       };
@@ -99,12 +100,13 @@ export class OutboxDrain {
    * Publishes the next page, as far as the turn allows. Must send nothing once another tab may have taken over: if this tab is
    * paused, its messages would arrive after newer ones.
    */
-  async #publishPage(progress: Progress, publish: PublishBatch): Promise<void> {
+  async #publishPage(progress: Progress, publish: PublishBatch, lost: AbortSignal | undefined): Promise<void> {
     const { clock } = this.#ports;
     const until = clock.monotonic() + TURN_MS;
     const { messages, next } = await this.#nextPage(progress.after);
     let sent = 0;
-    while (sent < messages.length && !progress.failed && clock.monotonic() < until) {
+    // A tab that was paused between the grant of the lock and its turn learns of the loss while it reads the page.
+    while (sent < messages.length && !progress.failed && clock.monotonic() < until && lost?.aborted !== true) {
       const batch = this.#limits.next(messages, sent);
       const results = await this.#publishBatch(batch, (unsent) => publish(unsent, until));
       progress.published += results.filter(({ status }) => status === "confirmed").length;

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { Row } from "../model/row.ts";
+import type { PublishingPorts } from "../runtime/publishing.ts";
 import { commitOne } from "../testing/committer.ts";
 import { storeDraft } from "../testing/drafts.ts";
 import { deferred } from "../testing/fake-connection.ts";
@@ -182,6 +183,34 @@ describe("while another tab drains the outbox", () => {
     };
     return { ...setUpPublishing({ inBackground: true, alone }), release: () => turn.resolve() };
   }
+
+  it("a closing store does not wait for its turn", async () => {
+    const waits = deferred<void>();
+    const alone: PublishingPorts["alone"] = (_, signal) =>
+      new Promise((resolve) => {
+        signal?.addEventListener("abort", () => resolve(false));
+        waits.resolve();
+      });
+    const { publishing, relay } = setUpPublishing({ inBackground: true, alone });
+    relay.kick();
+    await waits.promise;
+    await expect(publishing.stop()).resolves.toBeUndefined();
+  });
+
+  it("a flush that has its turn lasts as long as it publishes, though that takes longer than timeoutMs", async () => {
+    const { clock, relay, transport } = setUpPublishing();
+    await leaveWrites("dead", "queued", 1);
+    const server = deferred<void>();
+    const { publish } = transport;
+    transport.publish = async (...given) => {
+      await server.promise;
+      return publish.apply(transport, given);
+    };
+    const flushing = relay.flush();
+    await clock.advance(3_000);
+    server.resolve();
+    expect(await flushing).toEqual({ published: 1, failed: false });
+  });
 
   it("a write that was confirmed meanwhile is not published again, though the outbox still has it", async () => {
     const { committer, commitPublisher, relay, transport, release } = setUpHeld();

@@ -50,3 +50,13 @@ it("A page that enters the back/forward cache releases the database after `visib
   expect(await store.retrieve("draft", { useCache: false })).toBe(1);
   expect(connections).toHaveLength(2);
 });
+
+it("A page that returned without a `visibilitychange` before does not release anything when it is hidden later", async () => {
+  vi.stubGlobal("document", Object.assign(new EventTarget(), { visibilityState: "visible" }));
+  const store = page.open();
+  await store.store("k", 1);
+  leave(true);
+  page.events.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+  page.events.dispatchEvent(new Event("visibilitychange"));
+  expect(FakeChannel.openOn(DATABASE)).toBe(1);
+});

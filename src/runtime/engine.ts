@@ -13,7 +13,7 @@ import { isLimited } from "../storage/eviction/limits.ts";
 import type { SweepPorts } from "../storage/eviction/sweeper.ts";
 import { Uses } from "../storage/eviction/uses.ts";
 import type { SettledWrites } from "../tabs/messages.ts";
-import { exclusively } from "../tabs/locks.ts";
+import type { inPageTurns } from "../tabs/locks.ts";
 import { KeyQueue } from "../write/key-queue.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import type { Page, PageStore } from "./page.ts";
@@ -26,6 +26,8 @@ export interface EnginePorts extends Pick<OutboxDrainPorts, "instanceId" | "livi
   readonly page: Page;
   readonly settings: Settings;
   readonly isPageEnding: () => boolean;
+  /** Does work under a lock: see `inPageTurns`. */
+  readonly exclusively: ReturnType<typeof inPageTurns>;
   /** Called when the engine has settled writes. */
   readonly onSettled: (writes: SettledWrites) => void;
   /** Called when the engine has changed what the database holds. */
@@ -109,7 +111,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     maxBytes: settings.maxBytes,
     uses,
     onEvicted: emitRemoval("evict"),
-    alone: (work) => exclusively(`${name}/evict`, work, clock),
+    alone: (work) => ports.exclusively(`${name}/evict`, work),
   });
   const publishing = openPublishing({
     clock,
@@ -125,7 +127,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     timeoutMs,
     inBackground: inBrowser,
     isLoopback: servers.every(isLoopback),
-    alone: (work, signal) => exclusively(`${name}/drain`, work, clock, signal),
+    alone: (work, signal) => ports.exclusively(`${name}/drain`, work, signal),
     livingInstances: ports.livingInstances,
     openTransport: (listener) => {
       const connectTimeoutMs = Math.max(timeoutMs, CONNECT_TIMEOUT_MS);
@@ -160,9 +162,9 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     evictor.remeasure();
   };
   /** Tells a store of an outage that began before it joined. */
-  const tellOutage = async ({ emit: tell }: PageStore): Promise<void> => {
+  const tellOutage = async (store: PageStore): Promise<void> => {
     const { pending } = await outbox.count();
-    if (outage !== undefined) tell("offline", { error: outage, pending });
+    if (outage !== undefined && stores.has(store)) store.emit("offline", { error: outage, pending });
   };
 
   return {

@@ -18,6 +18,12 @@ export function followPage({ onHide, onReturn }: PageListener): () => void {
   };
   // Node with an IndexedDB made for tests has no such events.
   globalThis.addEventListener?.("pagehide", leave, { signal });
-  globalThis.addEventListener?.("pageshow", ({ persisted }) => persisted && onReturn(), { signal });
+  const show = ({ persisted }: PageTransitionEvent): void => {
+    if (!persisted) return;
+    // Not every browser has dispatched the event: the page must not be released when it is hidden later.
+    globalThis.removeEventListener("visibilitychange", onHide);
+    onReturn();
+  };
+  globalThis.addEventListener?.("pageshow", show, { signal });
   return () => following.abort();
 }

@@ -3,6 +3,7 @@ import type { Living } from "../relay/outbox-drain.ts";
 import { watchedBy } from "../storage/idb/transaction.ts";
 import { Watchdog } from "../storage/idb/watchdog.ts";
 import { Liveness } from "../tabs/liveness.ts";
+import { inPageTurns } from "../tabs/locks.ts";
 import { toldChanges, type SettledWrites, type TabMessage } from "../tabs/messages.ts";
 import { randomId } from "../util/random-id.ts";
 import { canShareEngine, openEngine, type Engine } from "./engine.ts";
@@ -31,6 +32,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
   /** An instance id is this, a dot and a number. */
   const pageId = randomId();
   const engines = new Set<Engine>();
+  const exclusively = inPageTurns(clock);
   let enginesOpened = 0;
   /** The page ends, or enters the back/forward cache. */
   let isPageEnding = false;
@@ -38,11 +40,19 @@ function openPageWriteSide(page: Page): PageWriteSide {
   const watchdog = new Watchdog(clock);
   database.transact = watchedBy(watchdog.watch);
 
+  const post = (message: TabMessage): void => {
+    try {
+      channel.post(message);
+    } catch (error) {
+      // What follows goes on. Node has no such function.
+      globalThis.reportError?.(error);
+    }
+  };
   const kickAll = (): void => {
     for (const { relay } of engines) relay.kick();
   };
   const liveness = new Liveness(`${name}/alive/`, pageId, {
-    onBegun: () => channel.post({ type: "hello", pageId }),
+    onBegun: () => post({ type: "hello", pageId }),
     onDeath: () => {
       // The last messages of the dead tab may be lost, and its writes are to be published.
       page.clearMemory();
@@ -74,10 +84,11 @@ function openPageWriteSide(page: Page): PageWriteSide {
       settings,
       instanceId: `${pageId}.${++enginesOpened}`,
       livingInstances,
+      exclusively,
       isPageEnding: () => isPageEnding,
       onSettled: (settled) => {
         dropOlder(settled);
-        channel.post({ type: "settled", ...settled });
+        post({ type: "settled", ...settled });
         if (settled.confirmed) for (const { evictor } of engines) evictor.unstick();
         for (const other of engines) if (other !== engine) other.settledElsewhere(settled);
       },
@@ -137,12 +148,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
     },
     announce(changes): void {
       const told = toldChanges(changes);
-      try {
-        if (told.length > 0) channel.post({ type: "changes", pageId, changes: told });
-      } catch (error) {
-        // The call goes on. Node has no such function.
-        globalThis.reportError?.(error);
-      }
+      if (told.length > 0) post({ type: "changes", pageId, changes: told });
     },
     onReset(): void {
       for (const engine of engines) engine.reset();

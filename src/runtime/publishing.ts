@@ -55,7 +55,7 @@ export function openPublishing(ports: PublishingPorts) {
   const settle: SettlerPorts["settle"] = (instanceId, settlements) => committer.settle(instanceId, settlements);
   const settler = new Settler({ settle, waiters, emit, onSettled: ports.onSettled });
   const drain = new OutboxDrain({ ...ports, settler });
-  const relay = new Relay({ ...ports, reachability, transport, drainOutbox: (publish) => drain.run(publish) });
+  const relay = new Relay({ ...ports, reachability, transport, drainOutbox: (publish, options) => drain.run(publish, options) });
   const commitPublisher = new CommitPublisher({ namespace: ports.namespace, committer, transport, reachability, relay, settler, waiters });
 
   return {

@@ -327,6 +327,7 @@ describe.each(LAYOUTS)("a store of $layout", ({ minRowsForBlocks }) => {
         vi.stubGlobal("navigator", { onLine: true, locks });
         vi.stubGlobal("BroadcastChannel", FakeChannel);
         vi.stubGlobal("addEventListener", events.addEventListener.bind(events));
+        vi.stubGlobal("removeEventListener", events.removeEventListener.bind(events));
         vi.stubGlobal("dispatchEvent", events.dispatchEvent.bind(events));
         const model: Model = {
           entries: new Map(),

@@ -138,6 +138,18 @@ describe.each([
   });
 });
 
+it("engines of one page ask for the drain lock one after another: other tabs see one page", async () => {
+  const letGo = await page.locks.take(`${DATABASE}/drain`);
+  const stores = [page.openTogether(), page.openTogether(OTHER)];
+  const flushing = stores.map((store) => store.flush());
+  await page.locks.asked(`${DATABASE}/drain`);
+  await page.clock.advance(0);
+  const { pending = [] } = await page.locks.query();
+  expect(pending.filter(({ name }) => name === `${DATABASE}/drain`)).toHaveLength(1);
+  letGo();
+  await Promise.all(flushing);
+});
+
 describe("200 stores of one page", () => {
   it("hold one liveness lock, one channel and one set of listeners, and use one connection for one write each", async () => {
     const listening = vi.spyOn(globalThis as unknown as EventTarget, "addEventListener");
@@ -212,12 +224,14 @@ it("a message to other tabs that cannot be sent keeps no store of the page from 
   await one.store("k", 1);
   expect(await other.retrieve("k")).toBe(1);
   const error = new Error("a mistake");
-  vi.spyOn(BroadcastChannel.prototype, "postMessage").mockImplementationOnce(() => {
+  vi.spyOn(BroadcastChannel.prototype, "postMessage").mockImplementation(() => {
     throw error;
   });
   expect(await one.store("k", 2)).toBe(true);
   expect(await other.retrieve("k")).toBe(2);
-  expect(reported.mock.calls).toEqual([[error]]);
+  // That of the write, and those of its confirmation.
+  await one.flush();
+  expect(new Set(reported.mock.calls.flat())).toEqual(new Set([error]));
 });
 
 it("a closed store dispatches no event of a write that another store of the page makes", async () => {
@@ -227,5 +241,32 @@ it("a closed store dispatches no event of a write that another store of the page
   await one.close();
   await other.store("k", 2);
   await other.flush();
+  expect(events).toEqual([]);
+});
+
+it("a store that is created in a `reset` event does not get that event", async () => {
+  const one = page.openTogether();
+  await one.store("k", 1);
+  let resets = 0;
+  const renewOnReset = (store: NASKeyStore): void =>
+    store.addEventListener("reset", () => {
+      resets++;
+      if (resets < 5) renewOnReset(page.openTogether());
+    });
+  renewOnReset(one);
+  await destroyNamespace(NAMESPACE);
+  expect(await one.retrieve("k", { useCache: false })).toBe(undefined);
+  expect(resets).toBe(1);
+});
+
+it("a store that closes during an outage gets no `offline` event afterwards", async () => {
+  page.nats.dialling = "refuses";
+  const one = page.openTogether();
+  await one.store("k", 1);
+  const late = page.openTogether();
+  await late.close();
+  const events = listen(late);
+  await one.flush();
+  await page.clock.advance(0);
   expect(events).toEqual([]);
 });

@@ -3,7 +3,7 @@ import { caught } from "../testing/errors.ts";
 import { deferred } from "../testing/fake-connection.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { FakeLocks } from "../testing/fake-locks.ts";
-import { exclusively, TAKEOVER_MS, unlessElsewhere } from "./locks.ts";
+import { exclusively, inPageTurns, TAKEOVER_MS, unlessElsewhere } from "./locks.ts";
 
 let clock: FakeClock;
 let locks: FakeLocks;
@@ -63,6 +63,45 @@ describe("exclusive work", () => {
     expect(await working).toBe(true);
   });
 
+  it("is taken over by one tab only, when two find at the same time that it takes too long", async () => {
+    locks.take("l").catch(() => undefined);
+    await locks.granted("l");
+    const done = deferred<void>();
+    const work = vi.fn<() => Promise<void>>().mockReturnValue(done.promise);
+    const working = [exclusively("l", work, clock), exclusively("l", work, clock)];
+    await clock.advance(TAKEOVER_MS - 1);
+    // Both look before one of them takes the lock over.
+    const bothLook = deferred<void>();
+    const query = vi.spyOn(locks, "query").mockImplementation(async () => {
+      const { mock } = query;
+      const seen = await FakeLocks.prototype.query.call(locks);
+      if (mock.calls.length <= 2) await bothLook.promise;
+      return seen;
+    });
+    await clock.advance(1);
+    expect(query).toHaveBeenCalledTimes(2);
+    bothLook.resolve();
+    await clock.advance(0);
+    expect(work).toHaveBeenCalledTimes(1);
+    done.resolve();
+    expect(await Promise.all(working)).toEqual([true, true]);
+    expect(work).toHaveBeenCalledTimes(2);
+  });
+
+  it("learns that its lock is taken over", async () => {
+    const done = deferred<void>();
+    const begun = vi.fn<(lost?: AbortSignal) => Promise<void>>().mockReturnValue(done.promise);
+    const paused = exclusively("l", begun, clock);
+    await locks.granted("l");
+    const lost = begun.mock.calls[0]?.[0];
+    expect(lost?.aborted).toBe(false);
+    const next = exclusively("l", async () => undefined, clock);
+    await clock.advance(TAKEOVER_MS);
+    expect(lost?.aborted).toBe(true);
+    done.resolve();
+    await Promise.all([paused, next]);
+  });
+
   it("ends by itself when its lock is taken over", async () => {
     const done = deferred<void>();
     const begun = vi.fn<() => Promise<void>>().mockReturnValue(done.promise);
@@ -84,6 +123,44 @@ describe("exclusive work", () => {
   it("runs at once where there are no Web Locks", async () => {
     vi.stubGlobal("navigator", undefined);
     expect(await exclusively("l", async () => undefined, clock)).toBe(true);
+  });
+});
+
+describe("exclusive work of one page", () => {
+  it("asks for a lock once at a time: another tab would take two short turns for a long one", async () => {
+    const inTurn = inPageTurns(clock);
+    const [first, second] = [deferred<void>(), deferred<void>()];
+    const one = inTurn("l", () => first.promise);
+    const other = inTurn("l", () => second.promise);
+    await locks.granted("l");
+    const ofTab = vi.fn<() => Promise<void>>().mockReturnValue(new Promise(() => undefined));
+    void exclusively("l", ofTab, clock);
+    await clock.advance(0);
+    first.resolve();
+    await one;
+    await clock.advance(0);
+    expect(ofTab).toHaveBeenCalledTimes(1);
+    second.resolve();
+    await clock.advance(TAKEOVER_MS);
+    expect(await other).toBe(true);
+  });
+
+  it("does not run when its wait for another turn of the page is ended, and later work still waits for that", async () => {
+    const inTurn = inPageTurns(clock);
+    const first = deferred<void>();
+    const one = inTurn("l", () => first.promise);
+    await locks.granted("l");
+    const work = vi.fn<() => Promise<void>>().mockResolvedValue();
+    const ended = new AbortController();
+    const other = inTurn("l", work, ended.signal);
+    const third = inTurn("l", work);
+    ended.abort();
+    expect(await other).toBe(false);
+    await clock.advance(0);
+    expect(work).not.toHaveBeenCalled();
+    first.resolve();
+    expect(await Promise.all([one, third])).toEqual([true, true]);
+    expect(work).toHaveBeenCalledTimes(1);
   });
 });
 

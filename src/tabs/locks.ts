@@ -1,3 +1,4 @@
+import { unlessAborted } from "../util/abort.ts";
 import type { Clock } from "../util/clock.ts";
 
 /** Web Locks. Without them (old browsers, forbidden storage) a tab works as if it were alone. */
@@ -9,38 +10,60 @@ export function lockManager(): LockManager | undefined {
 export const TAKEOVER_MS = 15_000;
 
 /**
+ * Work under a lock.
+ * @param lost aborted once another tab has taken the lock over. Undefined where there are no locks
+ */
+export type Exclusive = (lost?: AbortSignal) => Promise<void>;
+
+/**
  * Does the work under a lock, so that no other tab does it at the same time. Takes the lock over from a page that has held it for
  * TAKEOVER_MS. That page may still run, or run again: it must stop by itself before then.
  * @param signal ends the wait
  * @returns false: the wait was ended, and nothing was done
  */
-export async function exclusively(name: string, work: () => Promise<void>, clock: Clock, signal?: AbortSignal): Promise<boolean> {
+export async function exclusively(name: string, work: Exclusive, clock: Clock, signal?: AbortSignal): Promise<boolean> {
   const locks = lockManager();
   if (locks === undefined) return work().then(() => true);
   let working: Promise<void> | undefined;
   let failure: unknown;
   /** Aborted once there is nothing to wait for. */
   const waiting = new AbortController();
+  const lost = new AbortController();
   signal?.addEventListener("abort", () => waiting.abort(), { signal: waiting.signal });
   if (signal?.aborted === true) waiting.abort();
   const run = (): Promise<void> => {
     waiting.abort();
-    return (working ??= work());
+    return (working ??= work(lost.signal));
   };
   const request = (options: LockOptions): Promise<void> =>
     // Also rejects when the lock is taken over, while the work of this tab may go on.
     locks.request(name, options, run).catch((error: unknown) => {
+      if (working !== undefined) lost.abort();
       if (!waiting.signal.aborted) failure = error;
       waiting.abort();
     });
 
   const requested = request({ signal: waiting.signal });
-  if (await isHeldTooLong(name, clock, waiting.signal)) await request({ steal: true });
+  await takeOver(name, clock, waiting.signal, () => request({ steal: true }));
   await requested;
   if (isForbidden(failure)) await run();
   else if (failure !== undefined) throw failure;
   await working;
   return working !== undefined;
+}
+
+/**
+ * `exclusively` for the engines of one page: the page asks for a lock once at a time. Other tabs see pages, not engines, and would take
+ * turns of two engines for one that lasts too long.
+ */
+export function inPageTurns(clock: Clock): (name: string, work: Exclusive, signal?: AbortSignal) => Promise<boolean> {
+  const latest = new Map<string, Promise<unknown>>();
+  return (name, work, signal) => {
+    const before = latest.get(name) ?? Promise.resolve();
+    const turn = unlessAborted(before, signal, () => undefined).then(() => exclusively(name, work, clock, signal));
+    latest.set(name, Promise.allSettled([before, turn]));
+    return turn;
+  };
 }
 
 /** Does the work under a lock, or nothing while another tab holds the lock. */
@@ -52,17 +75,24 @@ export async function unlessElsewhere(name: string, work: () => Promise<void>): 
   });
 }
 
-/** Whether one page holds a lock for TAKEOVER_MS. False: the signal was aborted before. */
-async function isHeldTooLong(name: string, clock: Clock, signal: AbortSignal): Promise<boolean> {
+/** Takes a lock over from a page that holds it for TAKEOVER_MS. Ends when the signal is aborted, at the latest when the lock is granted. */
+async function takeOver(name: string, clock: Clock, signal: AbortSignal, steal: () => Promise<void>): Promise<void> {
+  let stealing: Promise<void> | undefined;
   let holder = await holderOf(name);
   while (!signal.aborted) {
     await pause(clock, TAKEOVER_MS, signal);
-    const present = signal.aborted ? undefined : await holderOf(name);
+    const before = holder;
+    holder = signal.aborted ? undefined : await holderOf(name);
     // Requests are granted in order: a page that is found twice while a request waits has not let go of the lock.
-    if (present !== undefined && present === holder && !signal.aborted) return true;
-    holder = present;
+    if (holder === undefined || holder !== before) continue;
+    // One tab at a time, until it holds the lock: the next one must look again, lest it takes the lock from that tab.
+    await unlessElsewhere(`${name}/takeover`, async () => {
+      if ((await holderOf(name)) !== before || signal.aborted) return;
+      stealing = steal();
+      await new Promise((resolve) => signal.addEventListener("abort", resolve));
+    });
   }
-  return false;
+  await stealing;
 }
 
 /** The page that holds a lock. */

@@ -80,6 +80,7 @@ export function usePage(): Page {
     };
     vi.stubGlobal("navigator", page.navigator);
     vi.stubGlobal("addEventListener", page.events.addEventListener.bind(page.events));
+    vi.stubGlobal("removeEventListener", page.events.removeEventListener.bind(page.events));
     vi.stubGlobal("BroadcastChannel", FakeChannel);
     hashAtOnce();
   });

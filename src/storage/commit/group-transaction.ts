@@ -34,8 +34,8 @@ export class FloorChanged extends Error {}
 /**
  * Writes a group of calls in an open transaction, each call's drafts together or not at all. Must read everything, plan without
  * waiting, and only then write. Rows of keys that seem new are added without reading: an `add` that finds a row fails, and the
- * whole transaction with it, in every engine, as long as nobody calls `commit()`. Their versions are above the last known floor, which
- * is read at the same time.
+ * whole transaction with it, in every engine, as long as nobody calls `commit()` before. Their versions are above the last known floor,
+ * which is read after them.
  * @throws ConstraintError, as the transaction's error, when a key that seemed new exists
  * @throws FloorChanged when the last known floor was wrong
  */
@@ -45,22 +45,24 @@ export async function writeGroup(
   context: GroupContext,
 ): Promise<GroupResult> {
   const { instanceId, lastFloor } = context;
-  // Settlements alone need no version.
-  const readingFloor = calls.length === 0 && lastFloor !== undefined ? lastFloor : readFloor(transaction);
   if (context.addWithoutReading) {
-    const floor = lastFloor ?? (await readingFloor);
+    const floor = lastFloor ?? (await readFloor(transaction));
     const results = planGroup(calls, new Map(), context.now(), { ...context, floor });
     // A draft may refuse only because its entry was not read.
     if (results.every((result) => !(result instanceof Error))) {
       const commits = commitsOf(results);
       addRows(transaction, newestRows(commits));
       for (const record of recordsOf(commits)) addToOutbox(transaction, instanceId, record);
+      const readingFloor = readFloor(transaction);
       context.onRequested();
+      // Must be the last request: its result shows that every `add` has succeeded, so that the caller may call `commit()`.
       if ((await readingFloor) !== floor) throw new FloorChanged();
       return { results, superseded: [], floor };
     }
   }
 
+  // Settlements alone need no version.
+  const readingFloor = calls.length === 0 && lastFloor !== undefined ? lastFloor : readFloor(transaction);
   const reading = readSlots(transaction, new Set(calls.flatMap((drafts) => drafts.map(({ key }) => key))), context);
   context.onRequested();
   const [{ slots, removable, found }, floor] = await Promise.all([reading, readingFloor]);
