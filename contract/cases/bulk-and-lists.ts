@@ -9,6 +9,12 @@ function* failing(): Generator<never> {
   throw new Error("failed");
 }
 
+class Thenable {
+  then(resolve: (items: unknown) => void): void {
+    resolve({ a: 1 });
+  }
+}
+
 /** Arguments that are neither a plain object nor an iterable of pairs. */
 const noItems: readonly [of: string, items: () => unknown][] = [
   ["a promise", () => Promise.resolve({ a: 1 })],
@@ -18,6 +24,8 @@ const noItems: readonly [of: string, items: () => unknown][] = [
       yield* [["a", 1]];
     },
   ],
+  ["an instance of a class with a method `then`", () => new Thenable()],
+  ["an async iterable of the app", () => ({ [Symbol.asyncIterator]: () => failing() })],
   ["a Blob", () => new Blob(["a"])],
   ["a Date", () => new Date()],
   ["an Error", () => new Error("a")],

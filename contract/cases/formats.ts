@@ -109,6 +109,30 @@ export const formats: readonly ContractCase[] = [
     },
   })),
   {
+    title: "Errors about values and items have short messages, whatever a getter throws and whatever a class is called",
+    run: async ({ openStore }) => {
+      const store = openStore();
+      const long = "x".repeat(10_000);
+      const failing = (): never => {
+        throw new Error(long);
+      };
+      const values = [Object.defineProperty({}, "a", { get: failing, enumerable: true }), { toJSON: failing }, { [long]: () => 1 }];
+      const tagged = { [Symbol.toStringTag]: long };
+      for (const value of [...values, tagged, [tagged], { a: values }]) {
+        for (const format of ["json", "structured", "text", "binary"] as const) {
+          const writes = [
+            store.store("k", value, { format }),
+            store.update("k", value, { format }),
+            store.bulkStore({ k: value }, { format }),
+          ];
+          for (const write of writes) assert.isBelow((await assertRejects(write, "INVALID_VALUE")).message.length, 500, format);
+        }
+      }
+      const items = await assertRejects(store.bulkStore(values[0] as Record<string, unknown>), "INVALID_VALUE");
+      assert.isBelow(items.message.length, 500);
+    },
+  },
+  {
     title: "Compression gzips a payload above the threshold in the database and in the message",
     run: async ({ openStore, server }) => {
       const store = openStore({ compression: true });

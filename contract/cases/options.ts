@@ -23,6 +23,24 @@ const INVALID: Readonly<Record<keyof KeyStoreOptions, readonly unknown[]>> = {
   persist: [1],
 };
 
+const revoked = (): unknown => {
+  const { proxy, revoke } = Proxy.revocable([], {});
+  revoke();
+  return proxy;
+};
+const failing = (): never => {
+  throw new Error("x".repeat(10_000));
+};
+
+/** Options that cannot be read, and the name of the option that cannot. */
+const UNREADABLE: readonly (readonly [options: () => unknown, option: string | undefined])[] = [
+  [revoked, undefined],
+  [() => ({ get signal() { return failing(); } }), "signal"], // prettier-ignore
+  [() => ({ signal: revoked() }), "signal"],
+  [() => new Proxy({}, { ownKeys: failing }), undefined],
+  [() => ({ ["x".repeat(10_000)]: 1 }), "x".repeat(10_000)],
+];
+
 /** Counts the connections that a client has opened, and the connections that are open now. */
 function counted(connect: Connect): { connect: Connect; opened: () => number; open: () => number } {
   let opened = 0;
@@ -94,6 +112,33 @@ export const options: readonly ContractCase[] = [
       await assertNamesOption(library.destroyNamespace("a b"), { namespace: "a b" });
       assert.isEmpty(await store.listKeys());
       assert.isEmpty(await server.messages());
+    },
+  },
+  {
+    title: "Options that cannot be read are INVALID_OPTION, with the option's name and a short message",
+    run: async ({ openStore, library: { NASKeyStore } }) => {
+      const store = openStore();
+      await store.store("k", 1);
+      for (const [make, option] of UNREADABLE) {
+        const calls: readonly ((options: object) => Promise<unknown>)[] = [
+          (options) => store.store("k", 2, options),
+          (options) => store.update("k", 2, options),
+          (options) => store.bulkStore({ k: 2 }, options),
+          (options) => store.delete("k", options),
+          (options) => store.retrieve("k", options),
+          (options) => store.bulkRetrieve(["k"], options),
+          (options) => store.flush(options),
+          (options) => store.listKeys("*", options),
+          async (options) => new NASKeyStore(options),
+        ];
+        for (const [index, call] of calls.entries()) {
+          const error = await assertRejects(call(make() as object), "INVALID_OPTION");
+          // The constructor knows no option "signal", and need not read it.
+          if (index < calls.length - 1 || option !== "signal") assert.equal(error.option, option);
+          assert.isBelow(error.message.length, 500);
+        }
+      }
+      assert.equal(await store.retrieve("k"), 1);
     },
   },
   {

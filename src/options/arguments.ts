@@ -40,12 +40,17 @@ export function readPattern(pattern: unknown): string {
 function pairsOf(items: unknown): Iterable<unknown> {
   if (typeof items === "object" && items !== null) {
     if (Symbol.iterator in items) return items as Iterable<unknown>;
-    if (isPlainData(items)) return Object.entries(items);
+    if (isPlainData(items) && !isAwaited(items)) return Object.entries(items);
   }
   throw new KeyStoreError(
     "INVALID_VALUE",
     "The items must be a plain object or an iterable of pairs [key, value]. Await a promise of them first.",
   );
+}
+
+/** Whether an object is a promise or an async iterable, of a class that is not the platform's. */
+function isAwaited(items: object): boolean {
+  return Symbol.asyncIterator in items || ("then" in items && typeof items.then === "function");
 }
 
 /** An iterator, a getter or a proxy of the caller may throw anything. */

@@ -1,7 +1,7 @@
 import { isWellFormed, namespaceProblem } from "../model/key.ts";
 import { FORMATS } from "../model/metadata.ts";
 import { isCount } from "../util/count.ts";
-import { KeyStoreError } from "../util/errors.ts";
+import { clip, KeyStoreError, messageOf } from "../util/errors.ts";
 import { tagOf } from "../values/plain-data.ts";
 import type { BulkOptions, DeleteOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./types.ts";
 
@@ -72,18 +72,26 @@ function reader<Options extends object>(see: string, checks: Readonly<Record<key
   return (options) => {
     // Every read from memory passes here.
     if (options === undefined) return none;
-    if (!isRecord(options)) throw new KeyStoreError("INVALID_OPTION", `The options must be an object. See ${see}.`);
     const result: Record<string, unknown> = {};
-    for (const [option, value] of Object.entries(options)) {
-      const refuse = (problem: string): never => {
-        throw new KeyStoreError("INVALID_OPTION", problem, { option });
-      };
-      if (!Object.hasOwn(checks, option)) refuse(`Unknown option "${option}". See ${see}.`);
-      if (value === undefined) continue;
-      const expected = checks[option as keyof Options](value);
-      if (expected) refuse(`The option "${option}" must be ${expected}.`);
-      // The caller may change an array while the write waits.
-      result[option] = Array.isArray(value) ? [...(value as unknown[])] : value;
+    let option: string | undefined;
+    const refuse = (problem: string, cause?: unknown): never => {
+      throw new KeyStoreError("INVALID_OPTION", problem, { option, cause });
+    };
+    try {
+      if (!isRecord(options)) return refuse(`The options must be an object. See ${see}.`);
+      for (option of Object.keys(options)) {
+        const value = options[option];
+        if (!Object.hasOwn(checks, option)) refuse(`Unknown option "${clip(option)}". See ${see}.`);
+        if (value === undefined) continue;
+        const expected = checks[option as keyof Options](value);
+        if (expected) refuse(`The option "${option}" must be ${expected}.`);
+        // The caller may change an array while the write waits.
+        result[option] = Array.isArray(value) ? [...(value as unknown[])] : value;
+      }
+    } catch (cause) {
+      // A getter or a proxy of the caller may throw anything.
+      if (cause instanceof KeyStoreError) throw cause;
+      refuse(`The options cannot be read (${messageOf(cause)}). Pass a plain object.`, cause);
     }
     return result as Options;
   };

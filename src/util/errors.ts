@@ -56,11 +56,16 @@ export function asError(thrown: unknown): Error {
   return thrown instanceof Error ? thrown : new Error(messageOf(thrown));
 }
 
-/** The message of anything that was thrown. */
+/** The message of anything that was thrown, for a message of ours: clipped. */
 export function messageOf(error: unknown): string {
   try {
-    return error instanceof Error ? error.message || error.name : String(error);
+    return clip(error instanceof Error ? error.message || error.name : String(error));
   } catch {
     return "an error without a message";
   }
+}
+
+/** The beginning of a text that may be long. */
+export function clip(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

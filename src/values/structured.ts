@@ -1,5 +1,5 @@
 import { DevalueError, stringify, unflatten } from "devalue";
-import { KeyStoreError, messageOf } from "../util/errors.ts";
+import { clip, KeyStoreError, messageOf } from "../util/errors.ts";
 import { contentsOf, viewInfo } from "./structured-contents.ts";
 import { errorReviver, type ErrorParts } from "./structured-errors.ts";
 import { referencesOf } from "./structured-references.ts";
@@ -19,7 +19,7 @@ const MAX_TEXT = 64 * 1024 * 1024;
 export function encodeStructured(key: string, value: unknown): string {
   const errors = new Map<unknown, ErrorParts>();
   const invalid = (cause: unknown, path: string): KeyStoreError => {
-    const what = `value${clip(path)} (${clip(messageOf(cause))})`;
+    const what = `value${clip(path)} (${messageOf(cause)})`;
     const message = `The format "structured" cannot keep ${what}. Convert it, split it or leave it out.`;
     return new KeyStoreError("INVALID_VALUE", message, { key, cause });
   };
@@ -44,7 +44,7 @@ export function encodeStructured(key: string, value: unknown): string {
  */
 export function decodeStructured(key: string, text: string): unknown {
   const failed = (cause: unknown, path = ""): KeyStoreError => {
-    const why = `${clip(messageOf(cause))}${path && ` at value${clip(path)}`}`;
+    const why = `${messageOf(cause)}${path && ` at value${clip(path)}`}`;
     const message = `The stored payload is not a valid structured value (${why}). Store or delete the key.`;
     return new KeyStoreError("DECODE_FAILED", message, { key, cause });
   };
@@ -62,8 +62,4 @@ export function decodeStructured(key: string, text: string): unknown {
   } catch (cause) {
     throw cause instanceof KeyStoreError ? cause : failed(cause);
   }
-}
-
-function clip(text: string): string {
-  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }
