@@ -123,7 +123,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
       const checked = readBulkOptions(options);
       const { format = KeyFormat.JSON } = checked;
       const captured = new Map(Array.from(pairs, ([key, value]) => [key, captureAs(format, key, value)]));
-      return this.#operations.write([...captured.keys()], ({ bulkWriter }) => bulkWriter.store(captured, checked));
+      return this.#operations.write([...captured.keys()], ({ bulkWriter }) => bulkWriter.store(items, captured, checked));
     });
   }
 

@@ -2,7 +2,7 @@ import { isWellFormed, namespaceProblem } from "../model/key.ts";
 import { FORMATS } from "../model/metadata.ts";
 import { isCount } from "../util/count.ts";
 import { KeyStoreError } from "../util/errors.ts";
-import { tagOf } from "../values/plain-data.ts";
+import { tagOf } from "../util/tag.ts";
 import type { BulkOptions, DeleteOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./types.ts";
 
 /** Browsers fire a longer timer at once. */

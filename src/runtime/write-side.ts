@@ -2,6 +2,8 @@ import type { Settings } from "../options/defaults.ts";
 import { Catalog } from "../read/catalog.ts";
 import type { Reader } from "../read/reader.ts";
 import type { Clock } from "../util/clock.ts";
+import { encoding } from "../values/captured-value.ts";
+import { encode, encodeCopy } from "../values/pipeline.ts";
 import { smallHash } from "../values/sha256.ts";
 import { smallSha256 } from "../values/small-sha256.ts";
 import { BulkWriter } from "../write/bulk-writer.ts";
@@ -28,6 +30,7 @@ export type WriteSide = ReturnType<typeof openWriteSide>;
 /** Builds the parts of a store that write, and connects them to the engine that it shares with other stores of the page. */
 export function openWriteSide({ settings, clock, page, store, reader, earlyUses }: WriteSidePorts) {
   smallHash.loaded = smallSha256;
+  encoding.loaded = { encode, encodeCopy };
   const shared = writeSideOf(page);
   const engine = shared.engineFor(settings);
   const { commitPublisher, committer, housekeeping, outbox, queue, relay, transport, uses } = engine;
