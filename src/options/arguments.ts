@@ -30,12 +30,6 @@ export function readKeys(keys: unknown): string[] {
   });
 }
 
-/** @throws KeyStoreError INVALID_OPTION */
-export function readPattern(pattern: unknown): string {
-  if (typeof pattern === "string") return pattern;
-  throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.", { option: "pattern" });
-}
-
 function pairsOf(items: unknown): Iterable<unknown> {
   return typeof items === "object" && items !== null && Symbol.iterator in items
     ? (items as Iterable<unknown>)

@@ -82,8 +82,12 @@ function reader<Options extends object>(see: string, checks: Readonly<Record<key
       if (value === undefined) continue;
       const expected = checks[option as keyof Options](value);
       if (expected) refuse(`The option "${option}" must be ${expected}.`);
-      // The caller may change an array while the write waits.
-      result[option] = Array.isArray(value) ? [...(value as unknown[])] : value;
+      // The caller may change an array or an object later.
+      result[option] = Array.isArray(value)
+        ? [...(value as unknown[])]
+        : tagOf(value) === "[object Object]"
+          ? { ...(value as object) }
+          : value;
     }
     return result as Options;
   };

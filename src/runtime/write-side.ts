@@ -1,4 +1,5 @@
-import type { Settings } from "../options/defaults.ts";
+import type { CheckedOptions } from "../options/checked-options.ts";
+import { settingsOf } from "../options/defaults.ts";
 import { Catalog } from "../read/catalog.ts";
 import type { Reader } from "../read/reader.ts";
 import type { Clock } from "../util/clock.ts";
@@ -13,11 +14,11 @@ import type { Page, PageStore } from "./page.ts";
 import { writeSideOf } from "./page-write-side.ts";
 import { persistOnce } from "./persistence.ts";
 
-export { deleteDatabase } from "../storage/idb/delete-database.ts";
+export { deleteNamespace } from "./delete-namespace.ts";
 
 /** The parts of a store that exist before the write side has loaded. */
 export interface WriteSidePorts {
-  readonly settings: Settings;
+  readonly options: CheckedOptions;
   readonly clock: Clock;
   readonly page: Page;
   readonly store: PageStore;
@@ -28,7 +29,8 @@ export interface WriteSidePorts {
 export type WriteSide = ReturnType<typeof openWriteSide>;
 
 /** Builds the parts of a store that write, and connects them to the engine that it shares with other stores of the page. */
-export function openWriteSide({ settings, clock, page, store, reader, earlyUses }: WriteSidePorts) {
+export function openWriteSide({ options, clock, page, store, reader, earlyUses }: WriteSidePorts) {
+  const settings = settingsOf(options);
   smallHash.loaded = smallSha256;
   encoding.loaded = { encode, encodeCopy };
   const shared = writeSideOf(page);

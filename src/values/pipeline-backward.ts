@@ -1,6 +1,5 @@
 import { KeyFormat, type Payload } from "../model/metadata.ts";
 import type { StoredPayload } from "../model/row.ts";
-import { KeyStoreError } from "../util/errors.ts";
 import { bytesOf, textOf } from "../util/utf8.ts";
 import { verifyChecksum } from "./checksum.ts";
 import { gzipPart } from "./gzip-part.ts";
@@ -18,16 +17,8 @@ export async function readPayload(key: string, { format, payload, encoding, size
   }
   const stored = payload instanceof Uint8Array ? payload : undefined;
   await verifyChecksum(key, stored, row.storedChecksum);
-  const bytes = await decompress(key, stored!, size);
+  const { decompress } = await gzipPart.load();
+  const bytes = decompress(key, stored!, size);
   await verifyChecksum(key, bytes, row.checksum);
   return format === KeyFormat.BINARY ? bytes : textOf(bytes);
-}
-
-async function decompress(key: string, bytes: Uint8Array, size: number): Promise<Uint8Array<ArrayBuffer>> {
-  const { gunzip } = await gzipPart.load();
-  try {
-    return gunzip(bytes, size);
-  } catch (cause) {
-    throw new KeyStoreError("DECODE_FAILED", "The stored payload cannot be decompressed. Store or delete the key.", { key, cause });
-  }
 }

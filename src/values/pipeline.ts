@@ -5,7 +5,7 @@
  *             encode              compressPayload                        finishPayload
  *             decode              readPayload
  *
- * Each stage is a pair of functions: encode (encode.ts) and decode (formats.ts), gzip and gunzip (gzip.ts), digestOf and verifyChecksum
+ * Each stage is a pair of functions: encode (encode.ts) and decode (formats.ts), gzip and gunzip (gzip.ts), digestOf (digest.ts) and verifyChecksum
  * (checksum.ts). Memory keeps payloads, so a read from memory runs `decode` alone. Schema and encryption are not built yet: a schema
  * wraps `encode` and `decode`; encryption comes after compression in pipeline-forward.ts and before it in pipeline-backward.ts.
  */
