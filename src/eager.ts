@@ -4,13 +4,13 @@ import { connect } from "nats.ws";
 import { natsClient } from "./network/nats-client.ts";
 import { writeSidePart } from "./runtime/runtime.ts";
 import { deleteNamespace, openWriteSide } from "./runtime/write-side.ts";
-import { decompress, gunzip, gzip } from "./values/gzip.ts";
+import { gzip, readCompressed } from "./values/compressed-payload.ts";
 import { structuredPart } from "./values/formats.ts";
 import { gzipPart } from "./values/gzip-part.ts";
 import { decodeStructured, encodeStructured } from "./values/structured.ts";
 
 natsClient.loaded = { connect };
-gzipPart.loaded = { decompress, gunzip, gzip };
+gzipPart.loaded = { gzip, readCompressed };
 structuredPart.loaded = { decodeStructured, encodeStructured };
 writeSidePart.loaded = { deleteNamespace, openWriteSide };
 

@@ -12,24 +12,21 @@ export interface Decoded {
 
 /** A fresh value at each call. A promise only for the first structured value of a page. @throws KeyStoreError DECODE_FAILED */
 export function decode(key: string, payload: Payload, format: KeyFormat): Decoded | Promise<Decoded> {
+  let cause: unknown;
   if (format === KeyFormat.BINARY) {
     if (typeof payload !== "string") return { value: payload.slice() };
   } else if (typeof payload === "string") {
-    if (format === KeyFormat.JSON) return { value: decodeJson(key, payload) };
     if (format === KeyFormat.TEXT) return { value: payload };
     if (format === KeyFormat.STRUCTURED) {
       if (structuredPart.loaded !== undefined) return { value: structuredPart.loaded.decodeStructured(key, payload) };
       return structuredPart.load().then(({ decodeStructured }) => ({ value: decodeStructured(key, payload) }));
     }
+    try {
+      // JSON.parse defines `__proto__` as an own property, it never assigns it.
+      if (format === KeyFormat.JSON) return { value: JSON.parse(payload) as unknown };
+    } catch (error) {
+      cause = error;
+    }
   }
-  throw new KeyStoreError("DECODE_FAILED", `The stored payload is not valid ${String(format)}. Store or delete the key.`, { key });
-}
-
-function decodeJson(key: string, text: string): unknown {
-  try {
-    // JSON.parse defines `__proto__` as an own property, it never assigns it.
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new KeyStoreError("DECODE_FAILED", "The stored payload is not valid JSON. Store or delete the key.", { key, cause });
-  }
+  throw new KeyStoreError("DECODE_FAILED", `The stored payload is not valid ${String(format)}. Store or delete the key.`, { key, cause });
 }

@@ -1,7 +1,5 @@
 import { Gunzip, gzipSync } from "fflate";
 
-import { KeyStoreError } from "../util/errors.ts";
-
 /** Input is decompressed in pieces of this size. Deflate expands at most 1,032 times, so a piece stays below 9 MB. */
 const CHUNK_BYTES = 8192;
 /** Header and trailer. */
@@ -10,15 +8,6 @@ const MIN_GZIP_BYTES = 18;
 /** Without a time stamp: the same input gives the same bytes. */
 export function gzip(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
   return gzipSync(bytes, { mtime: 0 });
-}
-
-/** @throws KeyStoreError DECODE_FAILED */
-export function decompress(key: string, bytes: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
-  try {
-    return gunzip(bytes, size);
-  } catch (cause) {
-    throw new KeyStoreError("DECODE_FAILED", "The stored payload cannot be decompressed. Store or delete the key.", { key, cause });
-  }
 }
 
 /**
