@@ -3,15 +3,15 @@ import { connect } from "nats.ws";
 
 import { natsClient } from "./network/nats-client.ts";
 import { writeSidePart } from "./runtime/runtime.ts";
-import { deleteDatabase, openWriteSide } from "./runtime/write-side.ts";
-import { gunzip, gzip } from "./values/gzip.ts";
+import { deleteNamespace, openWriteSide } from "./runtime/write-side.ts";
+import { gzip, readCompressed } from "./values/compressed-payload.ts";
 import { structuredPart } from "./values/formats.ts";
 import { gzipPart } from "./values/gzip-part.ts";
 import { decodeStructured, encodeStructured } from "./values/structured.ts";
 
 natsClient.loaded = { connect };
-gzipPart.loaded = { gunzip, gzip };
+gzipPart.loaded = { gzip, readCompressed };
 structuredPart.loaded = { decodeStructured, encodeStructured };
-writeSidePart.loaded = { deleteDatabase, openWriteSide };
+writeSidePart.loaded = { deleteNamespace, openWriteSide };
 
 export * from "./index.ts";

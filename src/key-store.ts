@@ -3,7 +3,8 @@
 import { KeyStoreEventTarget } from "./model/events.ts";
 import { assertKey } from "./model/key.ts";
 import { KeyFormat, type KeyMetadata } from "./model/metadata.ts";
-import { readItems, readKeys, readPattern } from "./options/arguments.ts";
+import { readItems, readKeys } from "./options/arguments.ts";
+import { checkedOptionsOf } from "./options/checked-options.ts";
 import {
   readBulkOptions,
   readDeleteOptions,
@@ -12,7 +13,6 @@ import {
   readRetrieveOptions,
   readStoreOptions,
 } from "./options/checks.ts";
-import { settingsOf } from "./options/defaults.ts";
 import type { BulkOptions, DeleteOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./options/types.ts";
 import type { StorageStats } from "./read/catalog.ts";
 import type { CacheStats } from "./read/memory-cache.ts";
@@ -42,7 +42,12 @@ export class NASKeyStore extends KeyStoreEventTarget {
   /** @param clock moved by the tests. @param pages the tabs of the tests. Neither is part of the public declarations */
   constructor(options?: KeyStoreOptions, clock?: Clock, pages?: Pages) {
     super();
-    this.#runtime = openRuntime(settingsOf(options), (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail })), clock, pages);
+    this.#runtime = openRuntime(
+      checkedOptionsOf(options),
+      (type, detail) => this.dispatchEvent(new CustomEvent(type, { detail })),
+      clock,
+      pages,
+    );
     this.#operations = new Operations(this.#runtime.writeSide);
   }
 
@@ -123,7 +128,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
       const checked = readBulkOptions(options);
       const { format = KeyFormat.JSON } = checked;
       const captured = new Map(Array.from(pairs, ([key, value]) => [key, captureAs(format, key, value)]));
-      return this.#operations.write([...captured.keys()], ({ bulkWriter }) => bulkWriter.store(captured, checked));
+      return this.#operations.write([...captured.keys()], ({ bulkWriter }) => bulkWriter.store(items, captured, checked));
     });
   }
 
@@ -160,15 +165,14 @@ export class NASKeyStore extends KeyStoreEventTarget {
    */
   listKeys(pattern = "*", options?: { tag?: string }): Promise<string[]> {
     return this.#operations.run(() => {
-      const checked = readPattern(pattern);
       const { tag } = readListOptions(options);
-      return this.#onWriteSide(({ catalog }) => catalog.listKeys(checked, tag));
+      return this.#onWriteSide(({ catalog }) => catalog.listKeys(pattern, tag));
     });
   }
 
   /** Whether a NATS server answers within `timeoutMs`. */
   ping(): Promise<boolean> {
-    return this.#operations.run(() => this.#onWriteSide(({ transport }) => transport.ping()));
+    return this.#runLate(({ transport }) => transport.ping());
   }
 
   /**
@@ -184,7 +188,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
 
   /** The newest unconfirmed or rejected write of each key. */
   pendingWrites(): Promise<PendingWrite[]> {
-    return this.#operations.run(() => this.#onWriteSide(({ outbox }) => outbox.pendingWrites()));
+    return this.#runLate(({ outbox }) => outbox.pendingWrites());
   }
 
   /**
@@ -192,10 +196,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
    * @returns how many there were
    */
   retryRejected(key?: string): Promise<number> {
-    return this.#operations.run(() => {
-      if (key !== undefined) assertKey(key);
-      return this.#onWriteSide(({ outbox }) => outbox.retryRejected(key));
-    }, key);
+    return this.#runLate(({ outbox }) => outbox.retryRejected(key), key);
   }
 
   /**
@@ -203,15 +204,12 @@ export class NASKeyStore extends KeyStoreEventTarget {
    * @returns how many there were
    */
   discardRejected(key?: string): Promise<number> {
-    return this.#operations.run(() => {
-      if (key !== undefined) assertKey(key);
-      return this.#onWriteSide(({ outbox }) => outbox.discardRejected(key));
-    }, key);
+    return this.#runLate(({ outbox }) => outbox.discardRejected(key), key);
   }
 
   /** Figures of the entries in IndexedDB. */
   getStorageStats(): Promise<StorageStats> {
-    return this.#operations.run(() => this.#onWriteSide(({ catalog }) => catalog.storageStats()));
+    return this.#runLate(({ catalog }) => catalog.storageStats());
   }
 
   /**
@@ -219,7 +217,7 @@ export class NASKeyStore extends KeyStoreEventTarget {
    * @returns how many were removed
    */
   sweep(): Promise<number> {
-    return this.#operations.run(() => this.#onWriteSide(({ housekeeping }) => housekeeping.sweep()));
+    return this.#runLate(({ housekeeping }) => housekeeping.sweep());
   }
 
   /** Waits for the operations under way, then releases everything. Later operations reject CLOSED. */
@@ -237,6 +235,11 @@ export class NASKeyStore extends KeyStoreEventTarget {
       assertKey(key);
       return work();
     }, key);
+  }
+
+  /** An operation whose arguments the write side checks. */
+  #runLate<T>(work: (writeSide: WriteSide) => Promise<T>, key?: string): Promise<T> {
+    return this.#operations.run(() => this.#onWriteSide(work), key);
   }
 
   /** Takes a turn even if the write side has loaded, so that operations keep the order of the calls. */

@@ -1,7 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { codeOf, errorOf } from "../testing/errors.ts";
-import { assertKey, assertNamespace, isWellFormed } from "./key.ts";
+import { assertKey, isWellFormed } from "./key.ts";
+import { assertNamespace } from "./namespace.ts";
 import { isSafeSubject, subjectOf } from "./subject.ts";
 
 const bytesIn = (text: string): number => new TextEncoder().encode(text).length;

@@ -27,12 +27,6 @@ export function assertKey(key: unknown): asserts key is string {
   throw new KeyStoreError("INVALID_KEY", problem, { key: typeof key === "string" ? key : undefined });
 }
 
-/** @throws KeyStoreError INVALID_OPTION */
-export function assertNamespace(namespace: unknown): asserts namespace is string {
-  const expected = namespaceProblem(namespace);
-  if (expected) throw new KeyStoreError("INVALID_OPTION", `The option "namespace" must be ${expected}.`, { option: "namespace" });
-}
-
 /** Completes the sentence "The namespace must be …" where it is invalid. */
 export function namespaceProblem(namespace: unknown): string | false {
   const isValid =

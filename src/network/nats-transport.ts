@@ -1,6 +1,6 @@
 import { isSafeId, wireSize, type Message } from "../model/envelope.ts";
 import { isSafeSubject } from "../model/subject.ts";
-import { asError } from "../util/errors.ts";
+import { asError } from "../util/as-error.ts";
 import type { Connection, Receipt } from "./connection.ts";
 import { byDeadline, SharedConnection, type SharedConnectionOptions } from "./shared-connection.ts";
 import type { PublishResult, Transport, TransportListener } from "./transport.ts";

@@ -1,6 +1,6 @@
 import type { Clock, Timer } from "../util/clock.ts";
 import { within } from "../util/deadline.ts";
-import { asError } from "../util/errors.ts";
+import { asError } from "../util/as-error.ts";
 import type { Connection } from "./connection.ts";
 
 export interface SharedConnectionOptions {

@@ -1,8 +1,7 @@
 import { assertKey } from "../model/key.ts";
 import { KeyStoreError, messageOf, type KeyStoreErrorCode } from "../util/errors.ts";
-import { isPlainData } from "../values/plain-data.ts";
 
-/** The items of a bulk call. A key given twice keeps its last value. @throws KeyStoreError INVALID_VALUE, INVALID_KEY */
+/** The items of a bulk call. A key given twice keeps its last value. BulkWriter refuses what is neither an object nor an iterable. @throws KeyStoreError INVALID_VALUE, INVALID_KEY */
 export function readItems(items: unknown): Map<string, unknown> {
   return reading("INVALID_VALUE", "items", () => {
     const map = new Map<string, unknown>();
@@ -31,26 +30,10 @@ export function readKeys(keys: unknown): string[] {
   });
 }
 
-/** @throws KeyStoreError INVALID_OPTION */
-export function readPattern(pattern: unknown): string {
-  if (typeof pattern === "string") return pattern;
-  throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.", { option: "pattern" });
-}
-
 function pairsOf(items: unknown): Iterable<unknown> {
-  if (typeof items === "object" && items !== null) {
-    if (Symbol.iterator in items) return items as Iterable<unknown>;
-    if (isPlainData(items) && !isAwaited(items)) return Object.entries(items);
-  }
-  throw new KeyStoreError(
-    "INVALID_VALUE",
-    "The items must be a plain object or an iterable of pairs [key, value]. Await a promise of them first.",
-  );
-}
-
-/** Whether an object is a promise or an async iterable, of a class that is not the platform's. */
-function isAwaited(items: object): boolean {
-  return Symbol.asyncIterator in items || ("then" in items && typeof items.then === "function");
+  return typeof items === "object" && items !== null && Symbol.iterator in items
+    ? (items as Iterable<unknown>)
+    : Object.entries(Object(items) as object);
 }
 
 /** An iterator, a getter or a proxy of the caller may throw anything. */

@@ -2,7 +2,7 @@ import { isWellFormed, namespaceProblem } from "../model/key.ts";
 import { FORMATS } from "../model/metadata.ts";
 import { isCount } from "../util/count.ts";
 import { clip, KeyStoreError, messageOf } from "../util/errors.ts";
-import { tagOf } from "../values/plain-data.ts";
+import { tagOf } from "../util/tag.ts";
 import type { BulkOptions, DeleteOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./types.ts";
 
 /** Browsers fire a longer timer at once. */
@@ -85,8 +85,12 @@ function reader<Options extends object>(see: string, checks: Readonly<Record<key
         if (value === undefined) continue;
         const expected = checks[option as keyof Options](value);
         if (expected) refuse(`The option "${option}" must be ${expected}.`);
-        // The caller may change an array while the write waits.
-        result[option] = Array.isArray(value) ? [...(value as unknown[])] : value;
+        // The caller may change an array or an object later.
+        result[option] = Array.isArray(value)
+          ? [...(value as unknown[])]
+          : tagOf(value) === "[object Object]"
+            ? { ...(value as object) }
+            : value;
       }
     } catch (cause) {
       // A getter or a proxy of the caller may throw anything.

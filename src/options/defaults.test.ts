@@ -1,6 +1,9 @@
 import { describe, expect, it } from "vitest";
 import { errorOf } from "../testing/errors.ts";
-import { settingsOf } from "./defaults.ts";
+import { checkedOptionsOf } from "./checked-options.ts";
+import * as defaults from "./defaults.ts";
+
+const settingsOf = (options: unknown): defaults.Settings => defaults.settingsOf(checkedOptionsOf(options));
 
 const connect = async (): Promise<unknown> => undefined;
 const holes: unknown[] = [];

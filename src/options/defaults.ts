@@ -1,11 +1,9 @@
-import { readKeyStoreOptions } from "./checks.ts";
+import type { CheckedOptions } from "./checked-options.ts";
 
 const DEFAULT_COMPRESSION_THRESHOLD_BYTES = 1024;
 
 const DEFAULTS = {
   servers: "ws://localhost:9222",
-  namespace: "default",
-  cacheSize: 100,
   maxEntries: Infinity,
   maxBytes: Infinity,
   maxPayloadBytes: 1024 * 1024,
@@ -21,13 +19,12 @@ const DEFAULTS = {
 /** The options of a store with every default filled in. */
 export type Settings = Readonly<ReturnType<typeof settingsOf>>;
 
-/** Checks the options of a store and copies what the caller could change later. @throws KeyStoreError INVALID_OPTION */
-export function settingsOf(options: unknown) {
-  const { servers, compression, connection, ...rest } = { ...DEFAULTS, ...readKeyStoreOptions(options) };
+export function settingsOf(options: CheckedOptions) {
+  const { servers, compression, connection = {}, ...rest } = { ...DEFAULTS, ...options };
   return {
     ...rest,
     servers: typeof servers === "string" ? [servers] : servers,
-    connection: { ...connection },
+    connection,
     /** Infinity: no compression. */
     compressAboveBytes: thresholdOf(compression),
   };

@@ -10,6 +10,7 @@ import { storageEstimate } from "../storage/idb/full-disk.ts";
 import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
 import type { WriteState } from "../storage/outbox/outbox-record.ts";
 import type { Clock } from "../util/clock.ts";
+import { KeyStoreError } from "../util/errors.ts";
 import type { ExpiredKeys } from "./expired-keys.ts";
 import type { Reader } from "./reader.ts";
 
@@ -64,9 +65,12 @@ export class Catalog {
     return row === undefined || isDamagedRow(row) ? undefined : row.format;
   }
 
-  /** The keys of live entries that match a pattern, sorted by code unit. */
+  /** The keys of live entries that match a pattern, sorted by code unit. @throws KeyStoreError INVALID_OPTION where the pattern is not a string */
   async listKeys(pattern: string, tag: string | undefined): Promise<string[]> {
     const { clock, database, expired, writesCommitted } = this.#ports;
+    if (typeof (pattern as unknown) !== "string") {
+      throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.", { option: "pattern" });
+    }
     const { prefix, matches } = compilePattern(pattern);
     await writesCommitted();
     const now = clock.now();

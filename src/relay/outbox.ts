@@ -1,3 +1,4 @@
+import { assertKey } from "../model/key.ts";
 import type { Committer } from "../storage/commit/committer.ts";
 import type { Database } from "../storage/idb/database.ts";
 import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
@@ -34,14 +35,14 @@ export class Outbox {
     return countWrites(await this.#list());
   }
 
-  /** Queues all rejected writes again, or those of one key. @returns how many there were */
+  /** Queues all rejected writes again, or those of one key. @returns how many there were. @throws KeyStoreError INVALID_KEY */
   async retryRejected(key: string | undefined): Promise<number> {
     const count = await this.#settleRejected(key, "retried");
     if (count > 0) this.#ports.onRetried();
     return count;
   }
 
-  /** Discards all rejected writes, or those of one key. Their entries stay. @returns how many there were */
+  /** Discards all rejected writes, or those of one key. Their entries stay. @returns how many there were. @throws KeyStoreError INVALID_KEY */
   async discardRejected(key: string | undefined): Promise<number> {
     const count = await this.#settleRejected(key, "discarded");
     this.#ports.onDiscarded();
@@ -55,6 +56,7 @@ export class Outbox {
 
   async #settleRejected(key: string | undefined, state: "retried" | "discarded"): Promise<number> {
     const { caughtUp, database, writesCommitted } = this.#ports;
+    if (key !== undefined) assertKey(key);
     await writesCommitted(key === undefined ? undefined : [key]);
     await caughtUp();
     return database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => settleRejected(transaction, key, state));

@@ -1,6 +1,5 @@
-import { assertNamespace } from "../model/key.ts";
 import { systemClock } from "../util/clock.ts";
-import { databaseName, writeSidePart } from "./runtime.ts";
+import { writeSidePart } from "./runtime.ts";
 
 /**
  * Deletes a namespace's IndexedDB database, pending writes included.
@@ -8,7 +7,6 @@ import { databaseName, writeSidePart } from "./runtime.ts";
  * as soon as that tab does
  */
 export async function destroyNamespace(namespace: string): Promise<void> {
-  assertNamespace(namespace);
-  const { deleteDatabase } = await writeSidePart.load();
-  await deleteDatabase(databaseName(namespace), systemClock);
+  const { deleteNamespace } = await writeSidePart.load();
+  await deleteNamespace(namespace, systemClock);
 }

@@ -1,10 +1,10 @@
 import type { Emit } from "../model/events.ts";
-import type { Settings } from "../options/defaults.ts";
+import type { CheckedOptions } from "../options/checked-options.ts";
 import { CoherentCache } from "../read/coherent-cache.ts";
 import { ExpiredKeys } from "../read/expired-keys.ts";
 import { Reader } from "../read/reader.ts";
 import { find } from "../storage/entries/find.ts";
-import { ENTRIES } from "../storage/idb/schema.ts";
+import { databaseName, ENTRIES } from "../storage/idb/schema.ts";
 import { systemClock, type Clock } from "../util/clock.ts";
 import { LazyPart } from "../util/lazy-part.ts";
 import { joinPage, type Pages, type PageStore } from "./page.ts";
@@ -15,16 +15,12 @@ export const writeSidePart = new LazyPart(() => import("./write-side.ts"));
 
 export type Runtime = ReturnType<typeof openRuntime>;
 
-export function databaseName(namespace: string): string {
-  return `nas-keystore/${namespace}`;
-}
-
 /**
  * Builds and connects the parts of a store, and starts its background work. The parts that answer reads exist at once; the write side
  * loads meanwhile. Must throw nothing outside a browser.
  * @param pages given by tests, which have several tabs in one page
  */
-export function openRuntime(settings: Settings, emit: Emit, clock: Clock = systemClock, pages?: Pages) {
+export function openRuntime(options: CheckedOptions, emit: Emit, clock: Clock = systemClock, pages?: Pages) {
   /** Undefined until it has loaded. */
   let writeSide: WriteSide | undefined;
   let opening: Promise<WriteSide> | undefined;
@@ -32,7 +28,7 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
   /** Keys that were read before the write side had loaded. */
   const earlyUses = new Set<string>();
 
-  const cache = new CoherentCache(settings.cacheSize);
+  const cache = new CoherentCache(options.cacheSize);
   const expired = new ExpiredKeys((keys, now) => {
     page.emit(keys.map((key) => ({ source: "local", type: "expire", key })));
     // Off the path of the call. A row that cannot be removed now is absent all the same.
@@ -41,7 +37,7 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
       .catch(() => undefined);
   });
   const store: PageStore = { cache, expired, emit };
-  const page = joinPage(store, databaseName(settings.namespace), clock, pages);
+  const page = joinPage(store, databaseName(options.namespace), clock, pages);
   const reader = new Reader({
     clock,
     cache,
@@ -53,7 +49,7 @@ export function openRuntime(settings: Settings, emit: Emit, clock: Clock = syste
 
   async function openWriteSide(): Promise<WriteSide> {
     const part = await writeSidePart.load();
-    writeSide = part.openWriteSide({ settings, clock, page, store, reader, earlyUses });
+    writeSide = part.openWriteSide({ options, clock, page, store, reader, earlyUses });
     earlyUses.clear();
     // Outside a browser, background work would keep a server's process alive.
     if (page.inBrowser && !isClosing) writeSide.start();

@@ -1,7 +1,10 @@
-import type { Settings } from "../options/defaults.ts";
+import type { CheckedOptions } from "../options/checked-options.ts";
+import { settingsOf } from "../options/defaults.ts";
 import { Catalog } from "../read/catalog.ts";
 import type { Reader } from "../read/reader.ts";
 import type { Clock } from "../util/clock.ts";
+import { encoding } from "../values/captured-value.ts";
+import { encode, encodeCopy } from "../values/pipeline.ts";
 import { smallHash } from "../values/sha256.ts";
 import { smallSha256 } from "../values/small-sha256.ts";
 import { BulkWriter } from "../write/bulk-writer.ts";
@@ -11,11 +14,11 @@ import type { Page, PageStore } from "./page.ts";
 import { writeSideOf } from "./page-write-side.ts";
 import { persistOnce } from "./persistence.ts";
 
-export { deleteDatabase } from "../storage/idb/delete-database.ts";
+export { deleteNamespace } from "./delete-namespace.ts";
 
 /** The parts of a store that exist before the write side has loaded. */
 export interface WriteSidePorts {
-  readonly settings: Settings;
+  readonly options: CheckedOptions;
   readonly clock: Clock;
   readonly page: Page;
   readonly store: PageStore;
@@ -26,8 +29,10 @@ export interface WriteSidePorts {
 export type WriteSide = ReturnType<typeof openWriteSide>;
 
 /** Builds the parts of a store that write, and connects them to the engine that it shares with other stores of the page. */
-export function openWriteSide({ settings, clock, page, store, reader, earlyUses }: WriteSidePorts) {
+export function openWriteSide({ options, clock, page, store, reader, earlyUses }: WriteSidePorts) {
+  const settings = settingsOf(options);
   smallHash.loaded = smallSha256;
+  encoding.loaded = { encode, encodeCopy };
   const shared = writeSideOf(page);
   const engine = shared.engineFor(settings);
   const { commitPublisher, committer, housekeeping, outbox, queue, relay, transport, uses } = engine;

@@ -52,10 +52,6 @@ export function isDamage(error: unknown): error is KeyStoreError {
   return error instanceof KeyStoreError && (error.code === "CHECKSUM_MISMATCH" || error.code === "DECODE_FAILED");
 }
 
-export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(messageOf(thrown));
-}
-
 /** The message of anything that was thrown, for a message of ours: clipped. */
 export function messageOf(error: unknown): string {
   try {

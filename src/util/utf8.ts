@@ -1,6 +1,4 @@
 const encoder = new TextEncoder();
-/** Keeps a byte order mark at the start of a text. */
-const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
 const LONG = 65_536;
 
@@ -11,8 +9,4 @@ export function bytesOf(text: string | Uint8Array<ArrayBuffer>): Uint8Array<Arra
   // Chromium's `encode` copies once more and takes twice the time. UTF-8 takes at most three bytes for a UTF-16 unit.
   const bytes = new Uint8Array(3 * text.length);
   return bytes.subarray(0, encoder.encodeInto(text, bytes).written);
-}
-
-export function textOf(bytes: Uint8Array): string {
-  return decoder.decode(bytes);
 }

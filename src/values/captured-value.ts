@@ -1,16 +1,25 @@
 import { KeyFormat, type Payload } from "../model/metadata.ts";
-import { encode } from "./pipeline.ts";
+import type { encode, encodeCopy } from "./encode.ts";
 import { snapshot } from "./snapshot.ts";
 
-/** A value as it was at the time of the call. Encodes it in the format of its key. */
+/** A value as it was at the time of the call. Encodes it in the format of its key, once the write side has loaded. */
 export type CapturedValue = (format: KeyFormat) => Payload | Promise<Payload>;
 
-/** Captures a value whose format is known. @throws KeyStoreError INVALID_VALUE */
+/** The functions that encode values, encode.ts. The write side brings them along. */
+export const encoding: { loaded: { readonly encode: typeof encode; readonly encodeCopy: typeof encodeCopy } | undefined } = {
+  loaded: undefined,
+};
+
+/** Captures a value whose format is known. @throws KeyStoreError INVALID_VALUE, unless the captured value does */
 export function captureAs(format: KeyFormat, key: string, value: unknown): CapturedValue {
-  const encoding = encode(key, value, format);
+  if (encoding.loaded === undefined) {
+    const copy = snapshot({ "": value }, format === KeyFormat.JSON);
+    return () => encoding.loaded!.encodeCopy(key, copy, format);
+  }
+  const payload = encoding.loaded.encode(key, value, format);
   // The call may be refused for another reason first.
-  if (encoding instanceof Promise) encoding.catch(() => undefined);
-  return () => encoding;
+  if (payload instanceof Promise) payload.catch(() => undefined);
+  return () => payload;
 }
 
 /**
@@ -19,8 +28,8 @@ export function captureAs(format: KeyFormat, key: string, value: unknown): Captu
  */
 export function captureForUpdate(key: string, value: unknown): CapturedValue {
   const copy = snapshot(value);
-  const asJson = new Promise<Payload>((resolve) => resolve(encode(key, value, KeyFormat.JSON)));
+  const asJson = new Promise<CapturedValue>((resolve) => resolve(captureAs(KeyFormat.JSON, key, value)));
   // The key may have another format, which keeps the value.
   asJson.catch(() => undefined);
-  return (format) => (format === KeyFormat.JSON ? asJson : encode(key, copy, format));
+  return (format) => (format === KeyFormat.JSON ? asJson.then((captured) => captured(format)) : encoding.loaded!.encode(key, copy, format));
 }

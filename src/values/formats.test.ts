@@ -3,8 +3,9 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { caught, codeOf, errorOf } from "../testing/errors.ts";
 import type { KeyFormat, Payload } from "../model/metadata.ts";
 import * as pipeline from "./pipeline.ts";
+import { snapshot } from "./snapshot.ts";
 
-const { decode, encode } = pipeline;
+const { decode, encode, encodeCopy } = pipeline;
 
 /** The value that a payload decodes to. */
 async function decoded(payload: Payload, format: KeyFormat, { decode: decodeWith } = pipeline): Promise<unknown> {
@@ -63,6 +64,7 @@ describe("The format binary", () => {
   ])("The format binary takes %s", async (_, value, expected) => {
     const payload = (await encode("k", value, "binary")) as Uint8Array;
     expect([...payload]).toEqual(expected);
+    expect(await encodeCopy("k", snapshot({ "": value }), "binary")).toEqual(payload);
     expect(payload.constructor).toBe(Uint8Array);
     expect(payload.buffer).toBeInstanceOf(ArrayBuffer);
     expect(payload.buffer.byteLength).toBe(expected.length);

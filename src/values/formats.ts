@@ -1,10 +1,6 @@
-import { isWellFormed } from "../model/key.ts";
 import { KeyFormat, type Payload } from "../model/metadata.ts";
-import { KeyStoreError, messageOf } from "../util/errors.ts";
+import { KeyStoreError } from "../util/errors.ts";
 import { LazyPart } from "../util/lazy-part.ts";
-import { decodeJson, encodeJson } from "./json.ts";
-import { tagOf } from "./plain-data.ts";
-import { snapshot } from "./snapshot.ts";
 
 /** The serializer of the format `structured`. Loads with the first structured value. */
 export const structuredPart = new LazyPart(() => import("./structured.ts"));
@@ -14,70 +10,23 @@ export interface Decoded {
   readonly value: unknown;
 }
 
-/**
- * Captures the value in the call itself. A promise only for the bytes of a Blob and for the first structured value of a page.
- * @throws KeyStoreError INVALID_VALUE
- */
-export function encode(key: string, value: unknown, format: KeyFormat): Payload | Promise<Payload> {
-  switch (format) {
-    case KeyFormat.JSON:
-      return encodeJson(key, value);
-    case KeyFormat.TEXT:
-      return encodeText(key, value);
-    case KeyFormat.BINARY:
-      return encodeBinary(key, value);
-    case KeyFormat.STRUCTURED: {
-      if (structuredPart.loaded !== undefined) return structuredPart.loaded.encodeStructured(key, value);
-      const copy = snapshot(value);
-      return structuredPart.load().then(({ encodeStructured }) => encodeStructured(key, copy));
-    }
-  }
-}
-
 /** A fresh value at each call. A promise only for the first structured value of a page. @throws KeyStoreError DECODE_FAILED */
 export function decode(key: string, payload: Payload, format: KeyFormat): Decoded | Promise<Decoded> {
+  let cause: unknown;
   if (format === KeyFormat.BINARY) {
     if (typeof payload !== "string") return { value: payload.slice() };
   } else if (typeof payload === "string") {
-    if (format === KeyFormat.JSON) return { value: decodeJson(key, payload) };
     if (format === KeyFormat.TEXT) return { value: payload };
     if (format === KeyFormat.STRUCTURED) {
       if (structuredPart.loaded !== undefined) return { value: structuredPart.loaded.decodeStructured(key, payload) };
       return structuredPart.load().then(({ decodeStructured }) => ({ value: decodeStructured(key, payload) }));
     }
-  }
-  throw new KeyStoreError("DECODE_FAILED", `The stored payload is not valid ${String(format)}. Store or delete the key.`, { key });
-}
-
-function encodeText(key: string, value: unknown): string {
-  if (typeof value !== "string") throw invalid(key, `The format "text" takes a string, not ${kindOf(value)}.`);
-  if (!isWellFormed(value)) throw invalid(key, "The string is not well-formed: it has half of a surrogate pair. Use toWellFormed().");
-  return value;
-}
-
-function encodeBinary(key: string, value: unknown): Uint8Array<ArrayBuffer> | Promise<Uint8Array<ArrayBuffer>> {
-  const unreadable = (cause: unknown): never => {
-    throw invalid(key, `The bytes cannot be read: ${messageOf(cause)}. Pass a copy.`, cause);
-  };
-  try {
-    if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength).slice();
-    // Tags are the same in each realm, classes are not.
-    const tag = tagOf(value);
-    if (tag === "[object ArrayBuffer]") return new Uint8Array((value as ArrayBuffer).slice(0));
-    if (tag === "[object Blob]" || tag === "[object File]") {
-      return (value as Blob).arrayBuffer().then((buffer) => new Uint8Array(buffer), unreadable);
+    try {
+      // JSON.parse defines `__proto__` as an own property, it never assigns it.
+      if (format === KeyFormat.JSON) return { value: JSON.parse(payload) as unknown };
+    } catch (error) {
+      cause = error;
     }
-  } catch (cause) {
-    // The buffer was transferred to a worker, or the value is a revoked proxy.
-    return unreadable(cause);
   }
-  throw invalid(key, `The format "binary" takes an ArrayBuffer, a view on one, or a Blob, not ${kindOf(value)}.`);
-}
-
-function invalid(key: string, message: string, cause?: unknown): KeyStoreError {
-  return new KeyStoreError("INVALID_VALUE", message, { key, cause });
-}
-
-function kindOf(value: unknown): string {
-  return value === null ? "null" : `a value of type ${typeof value}`;
+  throw new KeyStoreError("DECODE_FAILED", `The stored payload is not valid ${String(format)}. Store or delete the key.`, { key, cause });
 }

@@ -1,10 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { caught, codeOf, errorOf } from "../testing/errors.ts";
-import { decodeJson, encodeJson } from "./json.ts";
+import { decode as decodePayload, encode as encodeValue, encodeCopy } from "./pipeline.ts";
+import { snapshot } from "./snapshot.ts";
 
-const encode = (value: unknown): string => encodeJson("k", value);
-const decode = (text: string): unknown => decodeJson("k", text);
+const encode = (value: unknown): string => encodeValue("k", value, "json") as string;
+/** As a write does that was called before the write side had loaded. */
+const encodeLater = (value: unknown): string => encodeCopy("k", snapshot({ "": value }, true), "json") as string;
+const decode = (text: string): unknown => (decodePayload("k", text, "json") as { value: unknown }).value;
 
 const cyclic: Record<string, unknown> = { list: [] };
 (cyclic["list"] as unknown[]).push(cyclic);
@@ -42,6 +45,7 @@ describe("Encoding: refusals", () => {
     ["a promise", Promise.resolve(1), "value is an object of type Promise"],
     ["a cycle", cyclic, "value.list[0] is a cycle"],
     ["an invalid Date", [new Date(Number.NaN)], "value[0] is an invalid Date"],
+    ["a Date that a toJSON method returns", { toJSON: () => new Date(0) }, "value is an object of type Date"],
     ["a symbol key", { a: { [Symbol("s")]: 1 } }, "value.a is an object with symbol keys"],
     ["a match of a regular expression, which has named properties", /b/.exec("abc"), "value is an array with named properties"],
     ["undefined in an array", [1, undefined], "value[1] is undefined"],
@@ -66,6 +70,7 @@ describe("Encoding: refusals", () => {
     expect(error).toMatchObject({ code: "INVALID_VALUE", key: "k" });
     expect(error.message).toContain(path);
     expect(error.message).toContain('Convert it first. The format "structured" keeps more types');
+    expect((await errorOf(() => encodeLater(value))).message).toBe(error.message);
   });
 
   it("The format json names a shared object by the path on which it was reached", async () => {
@@ -161,7 +166,9 @@ describe("Encoding: the app's own objects and others", () => {
     ["a proxy of a Map", () => new Proxy(new Map(), {})],
     ["an object that inherits from a Map", () => Object.create(new Map()) as unknown],
   ])("The format json refuses %s", async (_, make) => {
-    expect(await codeOf(() => encode({ item: make() }))).toBe("INVALID_VALUE");
+    const { code, message } = await errorOf(() => encode({ item: make() }));
+    expect(code).toBe("INVALID_VALUE");
+    expect((await errorOf(() => encodeLater({ item: make() }))).message).toBe(message);
   });
 
   class User {
@@ -191,6 +198,57 @@ describe("Encoding: the app's own objects and others", () => {
     ["an object that inherits from an object", Object.assign(Object.create({ own: false }) as object, { id: 1 })],
   ])("The format json keeps %s", (_, value) => {
     expect(encode(value)).toBe('{"id":1}');
+    expect(encodeLater(value)).toBe('{"id":1}');
+  });
+});
+
+describe("A write before the write side has loaded", () => {
+  class Money {
+    currency = "€";
+    #cents: number;
+    constructor(cents: number) {
+      this.#cents = cents;
+    }
+    toJSON(): object {
+      return { cents: this.#cents };
+    }
+    add(cents: number): void {
+      this.#cents += cents;
+    }
+  }
+  class Wallet {
+    money = new Money(5);
+    toJSON(): object {
+      return this.money;
+    }
+  }
+  class Tagged {
+    id = 1;
+    get [Symbol.toStringTag](): string {
+      return "Response";
+    }
+  }
+
+  it.each<[string, () => object, (value: never) => unknown, string]>([
+    ["private fields, which toJSON reads", () => new Money(5), (value: Money) => value.add(1), '{"cents":5}'],
+    ["an instance of a class with a tag of its own", () => new Tagged(), (value: Tagged) => (value.id = 2), '{"id":1}'],
+    ["the instance that a toJSON method returns", () => new Wallet(), (value: Wallet) => (value.money.currency = "$"), '{"currency":"€"}'],
+    ["a Date", () => new Date(0), (value: Date) => value.setTime(1), '"1970-01-01T00:00:00.000Z"'],
+  ])("The format json keeps %s as it was at the time of the call", (_, make, change, text) => {
+    const value = make();
+    const copy = snapshot({ "": value }, true);
+    change(value as never);
+    expect(encodeCopy("k", copy, "json")).toBe(text);
+  });
+
+  it("The format json refuses a value whose getter or toJSON method throws, with the same message", async () => {
+    const boom = (): never => {
+      throw new Error("boom");
+    };
+    for (const value of [{ toJSON: boom }, [{ a: { toJSON: boom } }], Object.defineProperty({}, "b", { get: boom, enumerable: true })]) {
+      const { code, message } = await errorOf(() => encodeLater(value));
+      expect({ code, message }).toEqual({ code: "INVALID_VALUE", message: (await errorOf(() => encode(value))).message });
+    }
   });
 });
 
@@ -217,6 +275,7 @@ describe("Encoding", () => {
     ["a Map with a toJSON", Object.assign(new Map([["a", 1]]), { toJSON: () => ["a"] }), '["a"]'],
   ])("The format json keeps %s", (_, value, text) => {
     expect(encode(value)).toBe(text);
+    expect(encodeLater(value)).toBe(text);
   });
 
   it("The format json keeps an own property named __proto__ as an own property", () => {
@@ -248,12 +307,16 @@ describe("Encoding", () => {
     });
     fc.assert(
       fc.property(anything, (value) => {
-        let text: string;
-        try {
-          text = encode(value);
-        } catch {
-          return;
-        }
+        const outcome = (encodeWith: typeof encode): string => {
+          try {
+            return encodeWith(value);
+          } catch (error) {
+            return (error as Error).message;
+          }
+        };
+        const text = outcome(encode);
+        expect(outcome(encodeLater)).toBe(text);
+        if (text.startsWith("value")) return;
         expect(text).toBe(JSON.stringify(value));
         expect(text).not.toBe(undefined);
       }),

@@ -1,15 +1,18 @@
 import { KeyStoreError, messageOf } from "../util/errors.ts";
-import { isPlainData, tagOf } from "./plain-data.ts";
+import { tagOf } from "../util/tag.ts";
+import { isPlainData } from "./plain-data.ts";
+import { converted } from "./to-json.ts";
 
 /**
  * The JSON text of a value. Refuses values that `JSON.stringify` would silently change, empty or drop.
+ * @param holder has the value under the name ""
  * @throws KeyStoreError INVALID_VALUE with the path to the refused value
  */
-export function encodeJson(key: string, value: unknown): string {
+export function encodeJson(key: string, holder: { readonly "": unknown }): string {
   const path: Level[] = [];
   try {
-    check(value, path);
-    return JSON.stringify(value);
+    check(holder, path);
+    return JSON.stringify(holder[""]);
   } catch (cause) {
     const reason = messageOf(cause);
     const problem =
@@ -19,16 +22,6 @@ export function encodeJson(key: string, value: unknown): string {
           ? `cannot be read (${reason}). Correct the getter or the toJSON method that failed.`
           : `is too large or nested too deeply for JSON.stringify (${reason}). Store it in parts.`;
     throw new KeyStoreError("INVALID_VALUE", `${textOf(path)} ${problem}`, { key, cause });
-  }
-}
-
-/** @throws KeyStoreError DECODE_FAILED */
-export function decodeJson(key: string, text: string): unknown {
-  try {
-    // JSON.parse defines `__proto__` as an own property, it never assigns it.
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new KeyStoreError("DECODE_FAILED", "The stored payload is not valid JSON. Store or delete the key.", { key, cause });
   }
 }
 
@@ -51,9 +44,9 @@ interface Level {
  * Checks that JSON.stringify keeps the value. Goes depth first, with a list instead of recursion: deep values need no stack.
  * @param path has the levels from the root to the present item, also after an error
  */
-function check(value: unknown, path: Level[]): void {
+function check(holder: object, path: Level[]): void {
   const open = new Set<unknown>();
-  path.push(levelOf({ "": value }));
+  path.push(levelOf(holder));
   for (let level = path[0]; level !== undefined; level = path.at(-1)) {
     if (level.begun === level.count) {
       open.delete(level.source);
@@ -71,6 +64,7 @@ function check(value: unknown, path: Level[]): void {
       open.add(item);
       path.push(levelOf(item));
     } else if (/^\[object (?:Number|String|Boolean)\]$/.test(tagOf(item))) checkPrimitive(item.valueOf());
+    else if (Number.isNaN(timeOf(item))) throw new Unkeepable("an invalid Date");
     else throw new Unkeepable(`an object of type ${tagOf(item).slice(8, -1)}`);
   }
 }
@@ -86,14 +80,8 @@ function levelOf(source: object): Level {
   return { source: source as Level["source"], names: isArray ? undefined : names, count, begun: 0 };
 }
 
-/** What JSON.stringify writes in place of an item that has a toJSON method. */
-function converted(item: unknown, name: string | number): unknown {
-  if (item === null || (typeof item !== "object" && typeof item !== "function" && typeof item !== "bigint")) return item;
-  const { toJSON } = item as { toJSON?: unknown };
-  if (typeof toJSON !== "function") return item;
-  const result: unknown = toJSON.call(item, String(name));
-  if (result === null && tagOf(item) === "[object Date]") throw new Unkeepable("an invalid Date");
-  return result;
+function timeOf(item: object): number | undefined {
+  return tagOf(item) === "[object Date]" ? Number(item) : undefined;
 }
 
 function checkPrimitive(item: unknown): void {

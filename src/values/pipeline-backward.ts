@@ -1,7 +1,6 @@
-import { KeyFormat, type Payload } from "../model/metadata.ts";
+import type { Payload } from "../model/metadata.ts";
 import type { StoredPayload } from "../model/row.ts";
-import { KeyStoreError } from "../util/errors.ts";
-import { bytesOf, textOf } from "../util/utf8.ts";
+import { bytesOf } from "../util/utf8.ts";
 import { verifyChecksum } from "./checksum.ts";
 import { gzipPart } from "./gzip-part.ts";
 
@@ -9,25 +8,10 @@ import { gzipPart } from "./gzip-part.ts";
  * stored payload → checksum → (encryption) → compression → payload. The row may hold anything.
  * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE where a stage cannot be loaded
  */
-export async function readPayload(key: string, { format, payload, encoding, size, ...row }: StoredPayload): Promise<Payload> {
-  // Must verify the stored bytes before any other stage sees them.
-  if (encoding === undefined) {
-    const bytes = typeof payload === "string" || payload instanceof Uint8Array ? bytesOf(payload) : undefined;
-    await verifyChecksum(key, bytes?.length === size ? bytes : undefined, row.checksum);
-    return payload;
-  }
-  const stored = payload instanceof Uint8Array ? payload : undefined;
-  await verifyChecksum(key, stored, row.storedChecksum);
-  const bytes = await decompress(key, stored!, size);
-  await verifyChecksum(key, bytes, row.checksum);
-  return format === KeyFormat.BINARY ? bytes : textOf(bytes);
-}
-
-async function decompress(key: string, bytes: Uint8Array, size: number): Promise<Uint8Array<ArrayBuffer>> {
-  const { gunzip } = await gzipPart.load();
-  try {
-    return gunzip(bytes, size);
-  } catch (cause) {
-    throw new KeyStoreError("DECODE_FAILED", "The stored payload cannot be decompressed. Store or delete the key.", { key, cause });
-  }
+export async function readPayload(key: string, row: StoredPayload): Promise<Payload> {
+  const { payload, encoding, size, checksum } = row;
+  if (encoding !== undefined) return (await gzipPart.load()).readCompressed(key, row);
+  const bytes = typeof payload === "string" || payload instanceof Uint8Array ? bytesOf(payload) : undefined;
+  await verifyChecksum(key, bytes?.length === size ? bytes : undefined, checksum);
+  return payload;
 }

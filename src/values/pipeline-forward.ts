@@ -1,7 +1,7 @@
 import type { KeyFormat, Payload } from "../model/metadata.ts";
 import type { StoredPayload } from "../model/row.ts";
 import { bytesOf } from "../util/utf8.ts";
-import { digestOf, type Digest } from "./checksum.ts";
+import { digestOf, type Digest } from "./digest.ts";
 import { gzipPart } from "./gzip-part.ts";
 
 /** A payload after the compression stage, compressed or not. */

@@ -5,11 +5,12 @@
  *             encode              compressPayload                        finishPayload
  *             decode              readPayload
  *
- * Each stage is a pair of functions: encode and decode (formats.ts), gzip and gunzip (gzip.ts), digestOf and verifyChecksum
+ * Each stage is a pair of functions: encode (encode.ts) and decode (formats.ts), gzip and gunzip (gzip.ts), digestOf (digest.ts) and verifyChecksum
  * (checksum.ts). Memory keeps payloads, so a read from memory runs `decode` alone. Schema and encryption are not built yet: a schema
  * wraps `encode` and `decode`; encryption comes after compression in pipeline-forward.ts and before it in pipeline-backward.ts.
  */
-export { decode, encode } from "./formats.ts";
 // Apart, since reads need one half at once, and the other half loads with the write side.
+export { decode } from "./formats.ts";
+export { encode, encodeCopy } from "./encode.ts";
 export { compressPayload, finishPayload } from "./pipeline-forward.ts";
 export { readPayload } from "./pipeline-backward.ts";

@@ -1,3 +1,5 @@
+import { tagOf } from "../util/tag.ts";
+
 /**
  * Whether an object is the app's own data: a plain object of any realm, or an instance of a class that the app has written.
  * Every other object belongs to the language or the platform, which keep its contents where JSON does not find them.
@@ -7,11 +9,6 @@ export function isPlainData(item: object): boolean {
   // `Math`, `arguments` and the namespace of a module have tags of their own.
   if (isRoot(prototype)) return tagOf(item) === "[object Object]";
   return isOwnClass(prototype!) && !isGlobalClass(item);
-}
-
-/** `[object Name]` */
-export function tagOf(item: unknown): string {
-  return Object.prototype.toString.call(item);
 }
 
 const parentOf = (item: object): object | null => Object.getPrototypeOf(item) as object | null;

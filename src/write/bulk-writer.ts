@@ -4,6 +4,7 @@ import type { Commit, Draft } from "../storage/commit/draft.ts";
 import { unlessAborted } from "../util/abort.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import type { CapturedValue } from "../values/captured-value.ts";
+import { assertItems } from "./bulk-items.ts";
 import type { PreparedWrite } from "./draft-builder.ts";
 import type { WriterPorts } from "./writer.ts";
 
@@ -21,21 +22,24 @@ export class BulkWriter {
 
   /**
    * Commits slice after slice. A slice that cannot be committed ends the call.
+   * @param items the caller's argument. @param values captured from it
    * @returns for each key whether the server has confirmed the write
    * @throws KeyStoreError whose `results` names the keys that were committed before
    */
-  async store(items: ReadonlyMap<string, CapturedValue>, options: BulkOptions): Promise<Map<string, boolean>> {
+  async store(items: unknown, values: ReadonlyMap<string, CapturedValue>, options: BulkOptions): Promise<Map<string, boolean>> {
     const { drafts, queue, connectAhead } = this.#ports;
     const { format = KeyFormat.JSON, signal, onProgress } = options;
     signal?.throwIfAborted();
-    const keys = [...items.keys()];
+    assertItems(items);
+    const keys = [...values.keys()];
     if (keys.length === 0) return new Map();
+    const payloads = Array.from(values, ([key, value]) => [key, value(format)] as const);
 
     const release = connectAhead();
     const place = queue.enter(keys);
     const results = new Results(this.#ports, signal);
     try {
-      const prepared = await Promise.all(Array.from(items, ([key, value]) => drafts.prepareStore(key, value(format), format, options)));
+      const prepared = await Promise.all(payloads.map(([key, payload]) => drafts.prepareStore(key, payload, format, options)));
       await place.turn;
       await this.#commitSlices(slices(prepared), signal, (commits) => {
         results.add(commits);

@@ -30,7 +30,10 @@ export class Writer {
   /** @param value captured in `options.format`, or in the default format */
   async store(key: string, value: CapturedValue, options: StoreOptions): Promise<boolean> {
     const { format = KeyFormat.JSON, signal } = options;
-    const prepare = async () => (await this.#ports.drafts.prepareStore(key, value(format), format, options)).finish();
+    signal?.throwIfAborted();
+    // An invalid value opens no connection.
+    const payload = value(format);
+    const prepare = async () => (await this.#ports.drafts.prepareStore(key, payload, format, options)).finish();
     return (await this.#write(key, signal, prepare)).isConfirmed;
   }
 

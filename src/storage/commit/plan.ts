@@ -1,7 +1,7 @@
 import type { Usage } from "../../model/change.ts";
 import type { WriteId } from "../../model/metadata.ts";
 import { liveEntry, type Row } from "../../model/row.ts";
-import { asError } from "../../util/errors.ts";
+import { asError } from "../../util/as-error.ts";
 import type { Durability } from "../idb/transaction.ts";
 import type { OutboxRecord } from "../outbox/outbox-record.ts";
 import type { Commit, Draft, NewRow } from "./draft.ts";

@@ -1,5 +1,10 @@
 import { randomId } from "../../util/random-id.ts";
 
+/** The name of a namespace's database. */
+export function databaseName(namespace: string): string {
+  return `nas-keystore/${namespace}`;
+}
+
 export const ENTRIES = "entries";
 export const OUTBOX = "outbox";
 export const META = "meta";
