@@ -61,7 +61,7 @@ export const onePage: readonly ContractCase[] = [
       },
     },
     {
-      title: `A store works on after another store of its page with ${settings} has closed`,
+      title: `A store continues to work after another store of its page with ${settings} has closed`,
       run: async ({ openStore, server }: Environment) => {
         const [one, other] = [openStore(), openStore(options)];
         await Promise.all([one.store("k", 1), other.store("l", 1)]);
@@ -101,7 +101,7 @@ export const onePage: readonly ContractCase[] = [
     },
   },
   {
-    title: "200 stores of one page have one write each confirmed",
+    title: "Each of 200 stores of one page has a write confirmed",
     run: async ({ openStore, server }) => {
       const written = await Promise.all(Array.from({ length: 200 }, (_, index) => openStore().store(`k${index}`, index)));
       assert.isTrue(written.every(Boolean));

@@ -21,7 +21,7 @@ const sequences: readonly Sequence[] = [
     expected: "new",
   },
   {
-    title: "A retrieve past the memory cache sees an update that was called before it",
+    title: "A retrieve with useCache false sees an update that was called before it",
     run: (store) => after([store.update("a", "new")], () => store.retrieve("a", { useCache: false })),
     expected: "new",
   },

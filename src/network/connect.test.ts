@@ -20,7 +20,7 @@ function optionsWith(connect: ConnectOptions["connect"], given: Partial<ConnectO
   return { clock, servers: ["ws://localhost:9222"], connection: {}, timeoutMs: 6_000, connect, ...given };
 }
 
-describe("an attempt to connect", () => {
+describe("An attempt to connect", () => {
   it("asks the client to connect once, without reconnecting of its own, with the user's credentials", async () => {
     const connect = vi.fn<(options: object) => Promise<unknown>>().mockResolvedValue(fakeClient().client);
     await connectToNats(optionsWith(connect, { connection: { user: "ada", pass: "secret" }, servers: ["ws://a:1", "wss://b"] }));

@@ -13,7 +13,7 @@ function setUp() {
 
 const subject = "_kv.test.key.a";
 
-describe("a connection", () => {
+describe("A connection", () => {
   it("publishes subject, data and one header", async () => {
     const { connection, client } = setUp();
     const message = messageTo("a");
@@ -32,7 +32,7 @@ describe("a connection", () => {
   });
 });
 
-describe("a refusal", () => {
+describe("A refusal", () => {
   const natsWs = (refused: string): object => ({
     type: "error",
     data: "PERMISSIONS_VIOLATION",
@@ -115,7 +115,7 @@ describe("a refusal", () => {
   });
 });
 
-describe("a connection that is closed during the flush", () => {
+describe("A connection that is closed during the flush", () => {
   it("rejects the round trip, though the flush of nats.ws never settles", async () => {
     const { connection, client, closed } = setUp();
     client.flush.mockReturnValue(new Promise(() => undefined));
@@ -133,7 +133,7 @@ describe("a connection that is closed during the flush", () => {
   });
 });
 
-describe("the promise `ending`", () => {
+describe("The promise `ending`", () => {
   it("resolves when the connection is closed", async () => {
     const { connection, closed } = setUp();
     closed.resolve(undefined);
@@ -147,7 +147,7 @@ describe("the promise `ending`", () => {
   });
 });
 
-describe("closing a connection", () => {
+describe("Closing a connection", () => {
   it("closes the client", async () => {
     const { connection, client } = setUp();
     await connection.close();

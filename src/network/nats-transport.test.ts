@@ -19,7 +19,7 @@ function setUp(connect?: () => Promise<Connection>, lingerMs = 0) {
 
 const CONFIRMED = { status: "confirmed" };
 
-describe("a publication", () => {
+describe("A publication", () => {
   it("sends all messages in their order, with one flush, and closes the connection", async () => {
     const { clock, connection, transport, listener } = setUp();
     const messages = ["a", "b", "c"].map((key) => messageTo(key));
@@ -90,7 +90,7 @@ describe("a publication", () => {
   });
 });
 
-it("a transport knows the largest message that the server accepts once a connection was open", async () => {
+it("A transport knows the largest message that the server accepts once a connection was open", async () => {
   const { connection, transport } = setUp();
   connection.maxPayloadBytes = 1_000;
   expect(transport.maxMessageBytes).toBe(Infinity);
@@ -98,7 +98,7 @@ it("a transport knows the largest message that the server accepts once a connect
   expect(transport.maxMessageBytes).toBe(1_000);
 });
 
-describe("a connection that fails", () => {
+describe("A connection that fails", () => {
   it("leaves all results unknown and is closed when it is lost before the flush is answered", async () => {
     const { clock, connection, transport, listener } = setUp();
     connection.answer = () => Promise.reject(new Error("lost"));
@@ -158,7 +158,7 @@ describe("a connection that fails", () => {
   });
 });
 
-it("connecting and flushing share one deadline", async () => {
+it("Connecting and flushing share one deadline", async () => {
   const connection = new FakeConnection();
   connection.answer = () => new Promise(() => undefined);
   const { clock, transport } = setUp(() => new Promise((resolve) => void clock.setTimer(() => resolve(connection), 1_500)));
@@ -170,7 +170,7 @@ it("connecting and flushing share one deadline", async () => {
   await publishing;
 });
 
-it("a ping resolves to whether a server answers", async () => {
+it("A ping resolves to whether a server answers", async () => {
   expect(await setUp().transport.ping()).toBe(true);
   expect(await setUp(() => Promise.reject(new Error("refused"))).transport.ping()).toBe(false);
   const silent = setUp();

@@ -29,7 +29,7 @@ function setUp(given: { lingerMs?: number; timeoutMs?: number } = {}) {
   return { clock, sharedConnection, connect, listener, answer, fail };
 }
 
-describe("a shared connection", () => {
+describe("A shared connection", () => {
   it("opens nothing until it is needed", () => {
     expect(setUp().connect).not.toHaveBeenCalled();
   });
@@ -131,7 +131,7 @@ describe("a shared connection", () => {
   });
 });
 
-describe("an attempt to connect", () => {
+describe("An attempt to connect", () => {
   it("that fails is reported once, also when no operation waits for it", async () => {
     const { clock, sharedConnection, fail, listener } = setUp();
     sharedConnection.acquire();
@@ -192,7 +192,7 @@ describe("an attempt to connect", () => {
   });
 });
 
-describe("a connection that is about to end", () => {
+describe("A connection that is about to end", () => {
   it("serves its uses, and gets no new ones", async () => {
     const { clock, sharedConnection, connect, answer } = setUp();
     const one = sharedConnection.acquire();
@@ -229,7 +229,7 @@ describe("a connection that is about to end", () => {
   });
 });
 
-it("a discarded connection is closed once, and gets no new uses", async () => {
+it("A discarded connection is closed once, and gets no new uses", async () => {
   const { clock, sharedConnection, connect, answer } = setUp({ lingerMs: 1_000 });
   const one = sharedConnection.acquire();
   const other = sharedConnection.acquire();
@@ -244,7 +244,7 @@ it("a discarded connection is closed once, and gets no new uses", async () => {
   expect(connect).toHaveBeenCalledTimes(2);
 });
 
-describe("closing the shared connection", () => {
+describe("Closing the shared connection", () => {
   it("closes an idle connection without lingering, and waits until it is closed", async () => {
     const { clock, sharedConnection, answer } = setUp({ lingerMs: 60_000 });
     sharedConnection.acquire().release();
@@ -271,7 +271,7 @@ describe("closing the shared connection", () => {
   });
 });
 
-describe("an operation with a deadline", () => {
+describe("An operation with a deadline", () => {
   it("has the outcome that comes in time, and leaves no timer behind", async () => {
     const clock = new FakeClock();
     expect(await byDeadline(clock, clock.monotonic() + 10, Promise.resolve(1), 10)).toBe(1);

@@ -70,7 +70,7 @@ describe.each(["read", "commit"] as const)("a %s under way", (kind) => {
   });
 });
 
-it("a commit during a read stays in memory, whatever the read finds", () => {
+it("A commit during a read stays in memory, whatever the read finds", () => {
   const { memory, read, commit } = setUp();
   const reading = read(1);
   commit(2).end();
@@ -78,7 +78,7 @@ it("a commit during a read stays in memory, whatever the read finds", () => {
   expect(memory.versionOf("k")).toBe(2);
 });
 
-it("a read that has ended is not joined by a later one", () => {
+it("A read that has ended is not joined by a later one", () => {
   const { cache } = setUp();
   const first = cache.startRead("k", async () => undefined);
   expect(cache.startRead("k", async () => undefined)).toBe(first);
@@ -86,7 +86,7 @@ it("a read that has ended is not joined by a later one", () => {
   expect(cache.startRead("k", async () => undefined)).not.toBe(first);
 });
 
-it("a delete of this store removes the entry from memory", () => {
+it("A delete of this store removes the entry from memory", () => {
   const { cache, memory, commit } = setUp();
   commit(1).end();
   cache.apply([{ source: "local", type: "delete", key: "k", version: 2, writer: cache, grew: { entries: -1, bytes: -7 } }]);

@@ -18,7 +18,7 @@ export interface RowRead extends Arrival {
  * a write may overtake a read, and another tab's newer write may be announced before this tab's own transaction is `complete`.
  */
 export class CoherentCache extends MemoryCache implements Memory {
-  /** Reads that no change of their key has overtaken. */
+  /** Reads under way whose key has not changed since they began. */
   readonly #reads = new Map<string, RowRead>();
   /** The keys of this store's commit under way, without those that another store has changed since it began. */
   #committing = new Map<string, Arrival>();

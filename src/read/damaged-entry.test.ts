@@ -48,7 +48,7 @@ describe("A damaged entry", () => {
     ["an entry without write id", { ...entryRow(), writeId: undefined }],
     ["an entry with a time that is none", { ...entryRow(), createdAt: Number.NaN }],
     ["an entry with tags that are none", { ...entryRow(), tags: [5] }],
-  ])("is no reason to reject with anything but that: %s", async (_, row) => {
+  ])("rejects CHECKSUM_MISMATCH when its record is %s", async (_, row) => {
     await putRows(openDatabase(DATABASE), { k: row });
     const store = page.open();
     expect(await codeOf(() => store.retrieve("k"))).toBe("CHECKSUM_MISMATCH");

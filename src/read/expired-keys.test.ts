@@ -1,7 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import { ExpiredKeys } from "./expired-keys.ts";
 
-describe("a key that was found to have expired", () => {
+describe("A key that was found to have expired", () => {
   function setUp() {
     const onExpired = vi.fn<(keys: readonly string[], now: number) => void>();
     const expired = new ExpiredKeys(onExpired);

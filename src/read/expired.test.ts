@@ -49,7 +49,7 @@ describe("An entry that has expired", () => {
     expect(await store.retrieve("k")).toBeUndefined();
   });
 
-  it("is a matter of ttl also where the clock says that it is before 1970", async () => {
+  it("has reached its ttl, also while the clock shows a time before 1970", async () => {
     page.clock.wallTime = -1_000_000;
     const store = page.open();
     await store.store("k", 1, { ttl: 60 });

@@ -37,7 +37,7 @@ function atRequest(count: number, work: () => Promise<unknown>): () => Promise<u
   };
 }
 
-describe("a read", () => {
+describe("A read", () => {
   it("returns a stored value from memory, without a transaction", async () => {
     const store = page.open();
     await store.store("k", 1);

@@ -13,8 +13,8 @@ const LOST: PublishResult = { status: "unknown", error: new Error("lost") };
 const REJECTED: PublishResult = { status: "rejected", error: new Error("no") };
 const REFUSED = new Error("refused");
 
-describe("a committed write", () => {
-  it("is published at once, and is not pending from its confirmation on", async () => {
+describe("A committed write", () => {
+  it("is published at once, and is not pending once it is confirmed", async () => {
     const { committer, commitPublisher, transport, publishing } = setUpPublishing();
     const commit = await commitOne(committer, storeDraft("k"));
     expect(await commitPublisher.outcome(commit)).toBe(true);
@@ -61,7 +61,7 @@ describe("a committed write", () => {
     expect(emit.mock.calls).toEqual([["offline", { error: REFUSED, pending: 1 }]]);
   });
 
-  it("is announced once it has left the outbox, confirmed writes apart from others", async () => {
+  it("is announced to other tabs once the outbox has its result, confirmed writes apart from others", async () => {
     const { committer, commitPublisher, onSettled, outbox, transport } = setUpPublishing();
     const results: Record<string, PublishResult> = { "me-1": { status: "confirmed" }, "me-2": LOST, "me-3": REJECTED };
     transport.answer = ({ id }) => results[id] as PublishResult;
@@ -108,7 +108,7 @@ describe("a committed write", () => {
   });
 });
 
-describe("a write that waits for another tab's write of its key", () => {
+describe("A write that waits for another tab's write of its key", () => {
   /** A write of the key that another tab is sending, and this store's call. */
   async function setUpWaiting() {
     const all = setUpPublishing({ inBackground: true });
@@ -162,7 +162,7 @@ describe("a write that waits for another tab's write of its key", () => {
     expect(kick).not.toHaveBeenCalled();
   });
 
-  it("resolves false when another tab's attempt was in vain and the time is over", async () => {
+  it("resolves false at its time limit when the attempt of the other tab has failed", async () => {
     const { clock, settledElsewhere, outcome, outbox } = await setUpWaiting();
     settledElsewhere({ writes: [{ key: "other1", version: 2 }], confirmed: false });
     await clock.advance(2_000);

@@ -13,7 +13,7 @@ function flushDuringDrain(given: Parameters<typeof setUpRelay>[0] = {}) {
   return { ...all, flush: all.relay.flush(), goOn };
 }
 
-describe("a flush", () => {
+describe("A flush", () => {
   it("ends after timeoutMs while another tab drains the outbox, and the drain goes on", async () => {
     const turn = deferred<void>();
     const { clock, relay, waiting, attempts } = setUpRelay({
@@ -75,7 +75,7 @@ describe("a flush", () => {
     expect(attempts()).toEqual([["a"]]);
   });
 
-  it("counts the writes that the drain before has published, though that failed", async () => {
+  it("counts the writes that the failed drain before it has published", async () => {
     const { transport, waiting, flush, goOn, drains } = flushDuringDrain();
     waiting.push("a", "b", "c");
     const { publish } = transport;
@@ -89,7 +89,7 @@ describe("a flush", () => {
     expect(drains).toHaveBeenCalledTimes(2);
   });
 
-  it("does not wait for a second attempt beyond the limit for one attempt", async () => {
+  it("waits for two attempts no longer than the limit for one", async () => {
     const { clock, waiting, setServer, drains, flush, goOn } = flushDuringDrain();
     waiting.push("a");
     setServer(false);
@@ -102,7 +102,7 @@ describe("a flush", () => {
   });
 });
 
-describe("with an empty outbox, a relay that has reported `offline`", () => {
+describe("With an empty outbox, a relay that has reported `offline`", () => {
   async function setUpOffline() {
     const all = setUpRelay();
     const { clock, relay, transport, waiting, setServer } = all;

@@ -52,7 +52,7 @@ function setUp(given: Partial<OutboxDrainPorts> = {}) {
   return { clock, database, committer, emit, living, outboxDrain, drain, outbox: () => outboxOf(database) };
 }
 
-describe("a drain", () => {
+describe("A drain", () => {
   it.each([
     ["records of one write", true],
     ["records of many writes", false],
@@ -127,7 +127,7 @@ describe("a drain", () => {
   });
 });
 
-describe("the turn of a drain", () => {
+describe("The turn of a drain", () => {
   it("is one page of the outbox, so that other tabs get theirs in between", async () => {
     const turns: number[] = [];
     const { outboxDrain } = setUp({
@@ -184,7 +184,7 @@ describe("the turn of a drain", () => {
   });
 });
 
-describe("a drain is incomplete", () => {
+describe("A drain is incomplete", () => {
   it("while another tab is sending an earlier write of the key", async () => {
     const { database, committer, living, drain, outboxDrain } = setUp();
     living.add("other");

@@ -19,7 +19,7 @@ export interface OutboxDrainPorts {
   readonly committer: Pick<Committer, "caughtUp" | "mayResend">;
   readonly settler: Pick<Settler, "settle" | "supersede">;
   readonly clock: Pick<Clock, "monotonic">;
-  /** Runs work while no other tab drains the outbox. A tab that takes longer than TURN_MS loses its turn. False: the wait was aborted. */
+  /** Runs work while no other tab drains the outbox. A tab that takes too long loses its turn to another. False: the wait was aborted. */
   readonly alone: (work: Exclusive, signal?: AbortSignal) => Promise<boolean>;
   /** The instances that live now. They publish their own writes. */
   readonly livingInstances: () => Promise<Living>;
@@ -48,7 +48,7 @@ export interface Drained {
 }
 
 const PAGE_WRITES = 256;
-/** A tab sends messages of the outbox only so long after its turn began. Must be less than TAKEOVER_MS (tabs/locks.ts). */
+/** How long after the start of its turn a tab may send messages of the outbox. Must be less than TAKEOVER_MS (tabs/locks.ts). */
 const TURN_MS = 10_000;
 
 interface Progress {
@@ -60,8 +60,9 @@ interface Progress {
 }
 
 /**
- * Publishes the outbox, batch by batch, until one fails: the writes that are queued, and those that a dead instance was
- * sending. Each page is a turn of its own, so that other tabs wait a bounded time. Must publish first, read the server's answer, and only then take a write out of the outbox.
+ * Publishes the outbox, batch by batch, until one fails: the writes that are queued, and those that a dead instance was sending.
+ * Each page is a turn of its own, so that other tabs wait a bounded time. Must publish first, read the server's answer, and only then
+ * take a write out of the outbox.
  */
 export class OutboxDrain {
   readonly #ports: OutboxDrainPorts;
@@ -113,7 +114,7 @@ export class OutboxDrain {
       progress.failed = results.length === 0 || results.some(({ status }) => status === "unknown");
       sent += batch.length;
     }
-    // The next turn reads a page again that this one has not finished.
+    // A page that this turn has not finished is read again in the next turn.
     if (progress.failed || sent < messages.length) return;
     progress.after = next;
     progress.isAtEnd = next === undefined;

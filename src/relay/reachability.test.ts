@@ -6,7 +6,7 @@ const REFUSED = new Error("refused");
 
 afterEach(() => void vi.unstubAllGlobals());
 
-describe("a store", () => {
+describe("A store", () => {
   it("is offline after no connection could be opened, until the next attempt is due", async () => {
     const { clock, reachability } = setUpRelay({ inBackground: false });
     expect(reachability.isOffline).toBe(false);
@@ -32,7 +32,7 @@ describe("a store", () => {
     expect(reachability.isOffline).toBe(true);
   });
 
-  it("is not offline because an open connection has failed", () => {
+  it("is not offline when only an open connection has failed", () => {
     const { reachability } = setUpRelay();
     reachability.broken(LOST);
     expect(reachability.isOffline).toBe(false);
@@ -53,7 +53,7 @@ describe("a store", () => {
   });
 });
 
-describe("the events of a store", () => {
+describe("The events of a store", () => {
   it("are one `offline` per failure with the number of pending writes, and one `online`", async () => {
     const { clock, relay, reachability, waiting, setServer, onOffline, onOnline } = setUpRelay();
     setServer(false);
@@ -79,7 +79,7 @@ describe("the events of a store", () => {
     expect(onOnline).toHaveBeenCalledExactlyOnceWith(0);
   });
 
-  it("end with the last `offline` before a stop resolves", async () => {
+  it("include the last `offline` before a stop resolves, and end there", async () => {
     const { reachability, onOffline } = setUpRelay();
     reachability.broken(LOST);
     await reachability.stop();
@@ -90,7 +90,7 @@ describe("the events of a store", () => {
   });
 });
 
-describe("a failure after the server has answered", () => {
+describe("A failure after the server has answered", () => {
   it("begins a first backoff step, however long the step before was", async () => {
     const { clock, reachability } = setUpRelay({ inBackground: false });
     for (let failure = 1; failure <= 8; failure++) {

@@ -15,7 +15,7 @@ async function startHeldDrain() {
   return { ...all, goOn };
 }
 
-describe("a drain", () => {
+describe("A drain", () => {
   it("publishes the outbox batch by batch, and counts the writes", async () => {
     const { relay, waiting, attempts } = setUpRelay();
     waiting.push("a", "b", "c");
@@ -31,7 +31,7 @@ describe("a drain", () => {
     expect(attempts()).toEqual([["a", "b"]]);
   });
 
-  it("is joined by a second one, not doubled", async () => {
+  it("is joined by a second call, which starts no other drain", async () => {
     const all = setUpRelay();
     const { relay, waiting, attempts } = all;
     const goOn = holdDrain(all);
@@ -114,7 +114,7 @@ describe("a drain", () => {
     expect(attempts()).toEqual([["a"]]);
   });
 
-  it("begins only by a flush where there is no background", async () => {
+  it("begins only with a flush where background work is off", async () => {
     const { clock, relay, waiting, attempts } = setUpRelay({ inBackground: false });
     waiting.push("a");
     relay.kick();
@@ -143,7 +143,7 @@ describe("a drain", () => {
   });
 });
 
-describe("while writes wait, the relay", () => {
+describe("While writes wait, the relay", () => {
   it("makes one attempt per step, with steps that grow up to 60 s", async () => {
     const { clock, relay, waiting, attempts, setServer } = setUpRelay();
     setServer(false);
@@ -225,8 +225,8 @@ describe("while writes wait, the relay", () => {
   });
 });
 
-describe("a relay", () => {
-  it("does not read the outbox when another tab reaches a server that it reaches itself", async () => {
+describe("A relay", () => {
+  it("does not read the outbox when another tab reaches the server while this tab is online", async () => {
     const { clock, relay, drains } = setUpRelay();
     relay.reachedElsewhere();
     await clock.advance(60_000);

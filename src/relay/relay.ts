@@ -34,7 +34,7 @@ export class Relay {
   #mustPing = false;
   /** A flush was called: the drain makes an attempt of its own, also after the attempt of a single write has failed. */
   #mustTry = false;
-  /** Aborted when the store closes. */
+  /** Aborted when the engine ends. */
   readonly #stopping = new AbortController();
 
   constructor(ports: RelayPorts) {

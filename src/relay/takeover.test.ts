@@ -44,7 +44,7 @@ const json = (payload: string, writeId: readonly [string, number], given: object
 const manyRows = (instanceId: string, count: number): Record<string, Row> =>
   Object.fromEntries(Array.from({ length: count }, (_, n) => [`${instanceId}/${n}`, json("1", [instanceId, n + 1])]));
 
-describe("a store that opens", () => {
+describe("A store that opens", () => {
   it.each<WriteState>(["sending", "queued"])("publishes the writes that a dead tab has left as %s, under their ids", async (state) => {
     await leave("dead", state, { a: json("1", ["dead", 1]), b: json("2", ["dead", 2], { version: 3 }), c: tombstone(4, ["dead", 3]) });
     const store = page.open();
@@ -135,8 +135,8 @@ describe("a store that opens", () => {
   });
 });
 
-describe("a key that another tab has an unconfirmed write of", () => {
-  it("is not published by this tab before that write is settled, so that the newest version leaves last", async () => {
+describe("A write of a key that has an unconfirmed write of another tab", () => {
+  it("is published only after that write is settled, so that the newest version is sent last", async () => {
     const { clock, committer, commitPublisher, database, living, relay, transport } = setUpPublishing({ inBackground: true });
     living.add("other");
     await leaveWrites("other", "sending", 1);
@@ -172,7 +172,7 @@ describe("a key that another tab has an unconfirmed write of", () => {
   });
 });
 
-describe("while another tab drains the outbox", () => {
+describe("While another tab drains the outbox", () => {
   /** A store whose drain gets its turn when `release` is called. */
   function setUpHeld() {
     const turn = deferred<void>();
@@ -236,7 +236,7 @@ describe("while another tab drains the outbox", () => {
   });
 });
 
-it("a drain leaves the writes of a tab that opens meanwhile to that tab", async () => {
+it("A drain leaves the writes of a tab that opens meanwhile to that tab", async () => {
   const draining = page.open();
   await draining.store("warm", 1);
   await draining.flush();
@@ -260,7 +260,7 @@ it("a drain leaves the writes of a tab that opens meanwhile to that tab", async 
   expect(page.nats.of("k")).toHaveLength(1);
 });
 
-describe("a confirmation that could not be recorded", () => {
+describe("A confirmation that could not be recorded", () => {
   it("delays another tab's write of the key only until the next transaction that succeeds", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("warm", 1);

@@ -4,7 +4,7 @@ import { DATABASE, listen, NAMESPACE, usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
-it("close is final, also for a write whose call has ended", async () => {
+it("A closed store dispatches no event and opens no database, also for a write whose call has ended", async () => {
   page.nats.hold();
   const store = page.open({ timeoutMs: 300 });
   const events = listen(store);

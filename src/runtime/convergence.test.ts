@@ -88,16 +88,16 @@ async function converge(tabs: number, script: readonly Step[], round: number): P
 let round = 0;
 
 describe.each(LAYOUTS)(
-  "whatever the server does meanwhile, every write arrives, and the newest of a key arrives last, of $layout",
+  "Every write of $layout arrives, and the newest of a key arrives last, whatever the server does meanwhile,",
   ({ minRowsForBlocks }) => {
     useBlocks(minRowsForBlocks);
 
-    it("from one tab", async () => {
+    it("when one tab writes", async () => {
       const property = fc.asyncProperty(steps, (script) => converge(1, script, round++));
       await expect(fc.assert(property, { numRuns: 15 })).resolves.toBeUndefined();
     }, 60_000);
 
-    it("from two tabs", async () => {
+    it("when two tabs write", async () => {
       const property = fc.asyncProperty(steps, (script) => converge(2, script, round++));
       await expect(fc.assert(property, { numRuns: 15 })).resolves.toBeUndefined();
     }, 60_000);

@@ -38,7 +38,7 @@ export interface EnginePorts extends Pick<OutboxDrainPorts, "instanceId" | "livi
 
 export type Engine = ReturnType<typeof openEngine>;
 
-/** Whether two stores of a page can share an engine. What else differs between them is the business of each store. */
+/** Whether two stores of a page can share an engine. All other settings are used by the store itself. */
 export function canShareEngine(one: Settings, other: Settings): boolean {
   const names = ["timeoutMs", "lingerMs", "maxEntries", "maxBytes", "sweepIntervalMs", "connect"] as const;
   return (
@@ -55,7 +55,7 @@ function haveSameMembers(one: object, other: object): boolean {
 
 /**
  * Builds and connects the parts that commit, publish and clean up, for all stores of a page whose settings allow it. One engine has one
- * instance id, one connection, one outbox drain and one knowledge of whether the server can be reached.
+ * instance id, one connection, one outbox drain and one record of whether the server can be reached.
  */
 export function openEngine({ page, settings, ...ports }: EnginePorts) {
   const { name, clock, database, inBrowser } = page;
@@ -204,7 +204,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
       committer.reset();
       evictor.remeasure();
     },
-    /** Resolves when nothing of the store is in flight. The last store ends all background work and connections. */
+    /** Resolves when no write is in flight. The last store to leave ends all background work and the connection. */
     async leave(store: PageStore): Promise<void> {
       isEnding = --users === 0;
       if (isEnding) {

@@ -19,7 +19,7 @@ it("close waits for the operations under way, and ends once however often it is 
   expect(end).toHaveBeenCalledTimes(1);
 });
 
-it("an operation after close rejects CLOSED with its key, and does not run", async () => {
+it("An operation after close rejects CLOSED with its key, and does not run", async () => {
   const operations = new Operations(neverLoads);
   await operations.close(async () => undefined);
   const work = vi.fn<() => Promise<void>>();
@@ -27,7 +27,7 @@ it("an operation after close rejects CLOSED with its key, and does not run", asy
   expect(work).not.toHaveBeenCalled();
 });
 
-it("a read waits for calls that write its keys, or every key, and for no others", async () => {
+it("A read waits for calls that write its keys, or every key, and for no others", async () => {
   const loading = [deferred<never>(), deferred<never>(), deferred<never>()];
   let calls = 0;
   const operations = new Operations(() => loading[calls++]!.promise);
@@ -47,13 +47,13 @@ it("a read waits for calls that write its keys, or every key, and for no others"
   ]);
 });
 
-it("a read does not load the write side while no call writes its keys", async () => {
+it("A read does not load the write side while no call writes its keys", async () => {
   const operations = new Operations(neverLoads);
   void operations.write(["a"], neverLoads);
   expect(await operations.read(["b", "c"], undefined, async () => "found")).toBe("found");
 });
 
-it("a read goes on when the write side cannot be loaded, so that the writes before it fail", async () => {
+it("A read goes on when the write side cannot be loaded, so that the writes before it fail", async () => {
   const operations = new Operations(() => Promise.reject(new Error("not loaded")));
   const writing = caught(() => operations.write(["a"], neverLoads));
   expect(await operations.read(["a"], undefined, async () => "found")).toBe("found");

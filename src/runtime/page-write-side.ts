@@ -13,7 +13,7 @@ import { followWakeEvents } from "./wake-events.ts";
 export interface PageWriteSide extends LatePageParts {
   /** The engine of stores with these settings. */
   engineFor(settings: Settings): Engine;
-  /** Begins to live, as other tabs see it. */
+  /** Takes the liveness lock, unless the page is in the back/forward cache. */
   begin(): void;
 }
 
@@ -59,7 +59,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
       kickAll();
     },
   });
-  /** An engine that has ended may have left writes, although its page lives: the page's other engines may publish them. */
+  /** An engine may have ended and left writes while its page lives: the page's other engines may publish them. */
   const livingInstances = async (): Promise<Living> => {
     const pages = await liveness.living();
     return {
@@ -141,7 +141,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
         case "foreign":
           page.clearMemory();
           forgetCounts();
-          // The message may announce a store, in words that this version does not know.
+          // The message may announce a page, in a form that this version does not know.
           void liveness.watchAll().catch(() => undefined);
           return kickAll();
       }

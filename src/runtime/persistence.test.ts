@@ -3,7 +3,7 @@ import { usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
-describe("the option persist", () => {
+describe("The option persist", () => {
   it.each([
     ["once, with the first write, where it is set", true, 1],
     ["never where it is not set", false, 0],

@@ -309,7 +309,7 @@ afterEach(() => {
   vi.unstubAllGlobals();
 });
 
-describe.each(LAYOUTS)("a store of $layout", ({ minRowsForBlocks }) => {
+describe.each(LAYOUTS)("A store of $layout", ({ minRowsForBlocks }) => {
   useBlocks(minRowsForBlocks);
 
   it(`does what a plain Map does, over ${RUNS} runs of random commands`, { timeout: isLong ? 3_600_000 : 120_000 }, async () => {

@@ -22,7 +22,7 @@ const OTHER = { lingerMs: 1_000 };
 describe.each([
   ["the same settings", {}],
   ["other network settings", OTHER],
-])("stores of one page, the second with %s,", (_, options) => {
+])("Stores of one page, the second with %s,", (_, options) => {
   async function openTwo(): Promise<[NASKeyStore, NASKeyStore]> {
     const two: [NASKeyStore, NASKeyStore] = [page.openTogether(), page.openTogether(options)];
     await Promise.all(two.map((store) => store.flush()));
@@ -63,13 +63,13 @@ describe.each([
     expect(await other.retrieve("k")).toBe(2);
   });
 
-  it("keep what they wrote in the writer's memory only", async () => {
+  it("keep a written entry in the memory of its writer only", async () => {
     const [one, other] = await openTwo();
     await one.store("k", 1);
     expect([one.getCacheStats().size, other.getCacheStats().size]).toEqual([1, 0]);
   });
 
-  it("work on when one of them closes, until the last one ends everything", async () => {
+  it("continue when one of them closes, until the last one releases everything", async () => {
     const connections = watchConnections();
     const [one, other] = await openTwo();
     await one.store("k", 1);
@@ -88,7 +88,7 @@ describe.each([
     expect(await page.openTogether(options).retrieve("k")).toBe(2);
   });
 
-  it("hear another tab through one channel, and tell it once", async () => {
+  it("receive the changes of another tab through one channel, and send it each change once", async () => {
     const [one, other] = await openTwo();
     const tab = page.open();
     await tab.flush();
@@ -101,7 +101,7 @@ describe.each([
     expect(await values([one, other])).toEqual([2, 2]);
   });
 
-  it("are published by the other store when one of them closed without the server", async () => {
+  it("publish the writes that one of them has queued before it closed", async () => {
     const [one, other] = await openTwo();
     page.nats.dialling = "refuses";
     expect(await one.store("k", 1)).toBe(false);
@@ -112,7 +112,7 @@ describe.each([
     expect(await allOutbox(openDatabase(DATABASE))).toEqual([]);
   });
 
-  it("find their database anew after another part of the page has deleted it", async () => {
+  it("open a new database after another part of the page has deleted theirs", async () => {
     const [one, other] = await openTwo();
     await one.store("k", 1);
     expect(await values([one, other])).toEqual([1, 1]);
@@ -124,7 +124,7 @@ describe.each([
     expect(await other.retrieve("k")).toBe(2);
   });
 
-  it("sleep and wake together with their page", async () => {
+  it("release the liveness lock and the channel when their page enters the back/forward cache, and work after its return", async () => {
     const [one, other] = await openTwo();
     await one.store("k", 1);
     page.events.dispatchEvent(Object.assign(new Event("pagehide"), { persisted: true }));
@@ -174,7 +174,7 @@ describe("200 stores of one page", () => {
   });
 });
 
-describe("an outage", () => {
+describe("An outage", () => {
   it("that one store has found makes none of the others try before the next attempt is due", async () => {
     page.clock.chance = 1;
     page.nats.dialling = "refuses";
@@ -199,7 +199,7 @@ describe("an outage", () => {
   });
 });
 
-describe("the settings that stores share", () => {
+describe("The settings that stores share", () => {
   it.each([
     ["equal lists of servers and equal credentials", { servers: ["ws://a", "ws://b"], connection: { user: "u", pass: "p" } }, 1],
     ["another list of servers", { servers: ["ws://a", "ws://c"], connection: { user: "u", pass: "p" } }, 2],
@@ -217,7 +217,7 @@ describe("the settings that stores share", () => {
   });
 });
 
-it("a message to other tabs that cannot be sent keeps no store of the page from learning of a write", async () => {
+it("A message to other tabs that cannot be sent keeps no store of the page from learning of a write", async () => {
   const reported = vi.fn<(error: unknown) => void>();
   vi.stubGlobal("reportError", reported);
   const [one, other] = [page.openTogether(), page.openTogether()];
@@ -234,7 +234,7 @@ it("a message to other tabs that cannot be sent keeps no store of the page from 
   expect(new Set(reported.mock.calls.flat())).toEqual(new Set([error]));
 });
 
-it("a closed store dispatches no event of a write that another store of the page makes", async () => {
+it("A closed store dispatches no event of a write that another store of the page makes", async () => {
   const [one, other] = [page.openTogether(), page.openTogether()];
   await one.store("k", 1);
   const events = listen(one);

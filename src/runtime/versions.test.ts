@@ -15,7 +15,7 @@ const step = fc.record({
 
 let round = 0;
 
-describe.each(LAYOUTS)("the versions of a key, of $layout", ({ minRowsForBlocks }) => {
+describe.each(LAYOUTS)("The versions of a key, of $layout", ({ minRowsForBlocks }) => {
   useBlocks(minRowsForBlocks);
 
   it("rise with each write of two tabs, whatever removes the key in between", async () => {

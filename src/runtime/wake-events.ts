@@ -3,7 +3,7 @@ export interface WakeListener {
   onWake(): void;
   /** The browser has lost its network. */
   onOffline(): void;
-  /** The page is left: it ends, or enters the back/forward cache. */
+  /** The page ends, or enters the back/forward cache. */
   onLeave(): void;
 }
 

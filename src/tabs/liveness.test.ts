@@ -13,8 +13,8 @@ beforeEach(() => {
 });
 afterEach(() => vi.unstubAllGlobals());
 
-describe("the liveness lock", () => {
-  it("shows which stores live", async () => {
+describe("The liveness lock", () => {
+  it("shows which pages live", async () => {
     const liveness = new Liveness("alive/", "me", DEAF);
     await liveness.begin();
     await locks.take("alive/other");
@@ -36,7 +36,7 @@ describe("the liveness lock", () => {
     expect(onBegun).toHaveBeenCalledTimes(1);
   });
 
-  it("reports the end of each watched store, whether it opened earlier or later", async () => {
+  it("reports the end of each watched page, whether it opened earlier or later", async () => {
     const onDeath = vi.fn<() => void>();
     const early = await locks.take("alive/early");
     const liveness = new Liveness("alive/", "me", { ...DEAF, onDeath });
@@ -66,7 +66,7 @@ describe("the liveness lock", () => {
     expect([...(await liveness.living())]).toEqual(["me"]);
   });
 
-  it("of a watcher is not that of the watched store", async () => {
+  it("of a watcher is not that of the watched page", async () => {
     const one = new Liveness("alive/", "one", DEAF);
     const other = new Liveness("alive/", "other", DEAF);
     await one.begin();
@@ -76,7 +76,7 @@ describe("the liveness lock", () => {
     expect([...(await other.living())]).toEqual(["other"]);
   });
 
-  it("of a dead store does not count as held while a watcher holds it shared", async () => {
+  it("of a dead page does not count as held while a watcher holds it shared", async () => {
     const release = await locks.take("alive/dead", "shared");
     await locks.take("something/else");
     const liveness = new Liveness("alive/", "me", DEAF);
@@ -114,7 +114,7 @@ describe("the liveness lock", () => {
   });
 });
 
-it("no other store is known to live in a site that may not store data", async () => {
+it("No other page is known to live in a site that may not store data", async () => {
   const query = async (): Promise<never> => {
     throw new DOMException("The operation is insecure.", "SecurityError");
   };
@@ -122,7 +122,7 @@ it("no other store is known to live in a site that may not store data", async ()
   expect(await new Liveness("alive/", "me", DEAF).living()).toEqual(new Set());
 });
 
-it("an error of the lock manager rejects the question which stores live", async () => {
+it("An error of the lock manager makes `living` reject", async () => {
   const query = async (): Promise<never> => {
     throw new Error("broken");
   };

@@ -1,7 +1,7 @@
 import { isForbidden, lockManager } from "./locks.ts";
 
 export interface LivenessListener {
-  /** This page holds its liveness lock from now on: other tabs can watch it. */
+  /** This page now holds its liveness lock, so other tabs can watch it. */
   onBegun(): void;
   /** A watched page has ended. */
   onDeath(): void;
@@ -15,11 +15,11 @@ export class Liveness {
   readonly #prefix: string;
   readonly #self: string;
   readonly #listener: LivenessListener;
-  /** Releases the lock of this page and ends its waiting for the locks of others; undefined while it holds no lock. */
+  /** Releases the lock of this page, and ends its requests for the locks of others. Undefined: the page has not asked for its lock. */
   #ending: AbortController | undefined;
   readonly #watched = new Set<string>();
 
-  /** @param prefix the names of the locks are this and a page id */
+  /** @param prefix the name of a lock is this, followed by a page id */
   constructor(prefix: string, self: string, listener: LivenessListener) {
     this.#prefix = prefix;
     this.#self = self;

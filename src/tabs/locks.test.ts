@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => vi.unstubAllGlobals());
 
-describe("exclusive work", () => {
+describe("Exclusive work", () => {
   it("waits until the lock is granted", async () => {
     const letGo = await locks.take("l");
     const work = vi.fn<() => Promise<void>>().mockResolvedValue();
@@ -102,7 +102,7 @@ describe("exclusive work", () => {
     await Promise.all([paused, next]);
   });
 
-  it("ends by itself when its lock is taken over", async () => {
+  it("goes on to its end, once, when its lock is taken over", async () => {
     const done = deferred<void>();
     const begun = vi.fn<() => Promise<void>>().mockReturnValue(done.promise);
     const paused = exclusively("l", begun, clock);
@@ -164,7 +164,7 @@ describe("exclusive work of one page", () => {
   });
 });
 
-describe("in a site that may not store data", () => {
+describe("In a site that may not store data", () => {
   beforeEach(() => {
     const forbidden = async (): Promise<never> => {
       throw new DOMException("The operation is insecure.", "SecurityError");
@@ -187,7 +187,7 @@ describe("in a site that may not store data", () => {
   });
 });
 
-it("any other error of the lock manager rejects, and the work does not run", async () => {
+it("Any other error of the lock manager rejects, and the work does not run", async () => {
   const fail = async (): Promise<never> => {
     throw new Error("broken");
   };
@@ -197,7 +197,7 @@ it("any other error of the lock manager rejects, and the work does not run", asy
   expect(work).not.toHaveBeenCalled();
 });
 
-it("work that another tab is doing does not run here", async () => {
+it("Work that another tab is doing does not run here", async () => {
   const work = vi.fn<() => Promise<void>>().mockResolvedValue();
   const letGo = await locks.take("l");
   await unlessElsewhere("l", work);

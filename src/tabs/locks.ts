@@ -6,7 +6,7 @@ export function lockManager(): LockManager | undefined {
   return (globalThis.navigator as Navigator | undefined)?.locks;
 }
 
-/** A lock that one page has held for so long is taken over: its tab is paused, or hangs. */
+/** A page that has held a lock for this long loses it to another: its tab is paused, or hangs. */
 export const TAKEOVER_MS = 15_000;
 
 /**

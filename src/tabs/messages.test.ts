@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { toldChanges } from "./messages.ts";
 
-it("other tabs are told of this store's changes without values and sizes, and not of changes that a tab has told", () => {
+it("Other tabs receive the changes of this page without values and sizes, and no changes that came from a tab", () => {
   expect(
     toldChanges([
       { source: "local", type: "delete", key: "a", version: 2, grew: { entries: -1, bytes: -3 } },

@@ -2,7 +2,7 @@ import type { Change, ToldChange } from "../model/change.ts";
 
 /** The messages between tabs. They never contain a value. Any change here needs the next PROTOCOL number, see channel.ts. */
 export type TabMessage =
-  /** A page holds its liveness lock from now on. */
+  /** A page now holds its liveness lock. */
   | { readonly type: "hello"; readonly pageId: string }
   /** The stores of a page have changed entries. */
   | { readonly type: "changes"; readonly pageId: string; readonly changes: readonly ToldChange[] }
@@ -17,7 +17,7 @@ export interface SettledWrites {
   readonly confirmed: boolean;
 }
 
-/** The page's own changes, as it announces them to other tabs. */
+/** The changes that this page has made itself, as it announces them to other tabs. */
 export function toldChanges(changes: readonly Change[]): ToldChange[] {
   return changes.flatMap((change): ToldChange[] => {
     if (change.source !== "local") return [];

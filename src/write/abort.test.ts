@@ -11,10 +11,10 @@ import { Writer } from "./writer.ts";
 
 const page = usePage();
 
-describe("a signal", () => {
+describe("A signal", () => {
   const reason = new RangeError("enough");
 
-  it("that is aborted before rejects with its reason, and nothing happens", async () => {
+  it("that is aborted before the call rejects it with the reason, and nothing happens", async () => {
     const store = page.open();
     const signal = AbortSignal.abort(reason);
     for (const call of [
@@ -32,7 +32,7 @@ describe("a signal", () => {
     expect(page.nats.log).toEqual([]);
   });
 
-  it("that is aborted before the commit rejects with its reason, and nothing is committed", async () => {
+  it("that is aborted before the commit rejects the call with the reason, and nothing is committed", async () => {
     const store = page.open();
     const controller = new AbortController();
     const writing = store.store("k", 1, { signal: controller.signal });
@@ -41,7 +41,7 @@ describe("a signal", () => {
     expect(await store.exists("k")).toBe(false);
   });
 
-  it("that is aborted after the commit ends the wait: false, and the write is published all the same", async () => {
+  it("that is aborted after the commit makes the call resolve false, and the write is published all the same", async () => {
     page.nats.hold();
     const store = page.open();
     const controller = new AbortController();

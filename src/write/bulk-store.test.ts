@@ -37,7 +37,7 @@ function duringHash(happen: () => Promise<unknown>): void {
   });
 }
 
-describe("a bulk call", () => {
+describe("A bulk call", () => {
   it("commits after an earlier store of one of its keys, however long that value takes to encode", async () => {
     const store = page.open();
     const { blob, read } = slowBlob("older");
@@ -133,7 +133,7 @@ describe("a bulk call", () => {
   });
 });
 
-describe("an update without a format", () => {
+describe("An update without a format", () => {
   it("uses the format that another tab stored meanwhile", async () => {
     const [one, other] = [page.open(), page.open()];
     await one.store("k", { a: 1 });

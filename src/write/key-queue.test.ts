@@ -14,8 +14,8 @@ async function stateOf({ turn, earlierCommitted }: Place): Promise<string> {
     .join(" ");
 }
 
-describe("the writes of a key", () => {
-  it("have their turn when the one before was handed over, and are earlierCommitted when it is committed", async () => {
+describe("The writes of a key", () => {
+  it("have their turn when the write before was handed over, and `earlierCommitted` resolves when it is committed", async () => {
     const order = new KeyQueue();
     const first = order.enter(["a"]);
     const second = order.enter(["a"]);
@@ -50,7 +50,7 @@ describe("the writes of a key", () => {
     expect(await stateOf(after)).toBe("turn earlierCommitted");
   });
 
-  it("do not wait for other keys, nor for what has left", async () => {
+  it("do not wait for other keys, nor for writes that have left", async () => {
     const order = new KeyQueue();
     order.enter(["a"]);
     expect(await stateOf(order.enter(["b"]))).toBe("turn earlierCommitted");
@@ -58,7 +58,7 @@ describe("the writes of a key", () => {
     expect(await stateOf(order.enter(["c"]))).toBe("turn earlierCommitted");
   });
 
-  it("wait for the last one only, in a chain", async () => {
+  it("wait for the latest write only, which has waited for the others", async () => {
     const order = new KeyQueue();
     const [first, second, third] = [order.enter(["a"]), order.enter(["a"]), order.enter(["a"])];
     first.leave();
@@ -68,7 +68,7 @@ describe("the writes of a key", () => {
   });
 });
 
-describe("a write of every key", () => {
+describe("A write of every key", () => {
   it("waits for the writes of single keys before it, and those after it wait for it", async () => {
     const order = new KeyQueue();
     const [a, b] = [order.enter(["a"]), order.enter(["b"])];
@@ -90,7 +90,7 @@ describe("a write of every key", () => {
   });
 });
 
-describe("a read", () => {
+describe("A read", () => {
   /** Whether the writes of these keys are committed. */
   async function isCommitted(order: KeyQueue, keys?: readonly string[]): Promise<boolean> {
     let isDone = false;

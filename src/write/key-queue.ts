@@ -15,7 +15,7 @@ interface Mark {
   readonly left: Promise<void>;
 }
 
-/** In one store, the writes of a key commit in call order, however long each takes to be encoded and hashed. Reads wait for them. */
+/** In one engine, the writes of a key commit in call order, however long each takes to be encoded and hashed. Reads wait for them. */
 export class KeyQueue {
   /** The latest write of each key that is under way. */
   #latest = new Map<string, Mark>();

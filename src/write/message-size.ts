@@ -11,8 +11,9 @@ const MAX_BYTES_PER_UNIT = 6;
 
 /** Placeholders of the maximum length. */
 const CHECKSUM = "0".repeat(64);
-const INSTANCE_ID = "0".repeat(32);
+const ORIGIN = "0".repeat(32);
 const LONGEST_NUMBER = Number.MAX_SAFE_INTEGER;
+const INSTANCE_ID = `${ORIGIN}.${LONGEST_NUMBER}`;
 
 /** Refuses a payload before it is encoded: each of its units takes a byte or more. @throws KeyStoreError PAYLOAD_TOO_LARGE */
 export function checkPayloadLength(key: string, units: number, maxBytes: number): void {
@@ -48,7 +49,7 @@ export function checkMessageSize(
     writeId: [INSTANCE_ID, LONGEST_NUMBER],
   } as const;
   const payloadBytes = typeof payload === "string" ? quotedSize(payload, size) : base64Size(payload.length);
-  const total = wireSize(messageFor(namespace, key, row, INSTANCE_ID)) + payloadBytes;
+  const total = wireSize(messageFor(namespace, key, row, ORIGIN)) + payloadBytes;
   if (total > maxBytes) throw tooLarge(key, String(total), maxBytes);
 }
 

@@ -6,7 +6,7 @@ import { usePage } from "../testing/stores.ts";
 
 const page = usePage();
 
-describe("the writes of a key", () => {
+describe("The writes of a key", () => {
   it("keep their order, though one in the middle fails before its turn", async () => {
     const store = page.open();
     await store.store("warm", 1);
@@ -55,7 +55,7 @@ describe("the writes of a key", () => {
   });
 });
 
-describe("the tags of a write", () => {
+describe("The tags of a write", () => {
   it("are captured in the call, so that the array may change afterwards", async () => {
     const store = page.open();
     const tags = ["a"];

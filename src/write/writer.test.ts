@@ -172,7 +172,7 @@ describe("update", () => {
   });
 });
 
-describe("a bulk call", () => {
+describe("A bulk call", () => {
   it("reports its progress, even if the callback throws", async () => {
     const reported = vi.fn<(error: unknown) => void>();
     vi.stubGlobal("reportError", reported);
@@ -270,7 +270,7 @@ describe("a bulk call", () => {
   });
 });
 
-describe("a write", () => {
+describe("A write", () => {
   it("resolves true once the server has read it, and is not pending then", async () => {
     const store = page.open();
     const events = listen(store);

@@ -16,7 +16,7 @@ export interface CommitterOptions extends GroupCommitterOptions {
   readonly mayPublish: () => boolean;
 }
 
-/** Settlements that could not be written are tried again so often while no transaction takes them. */
+/** The pause between attempts to write settlements that could not be written, while no other transaction takes them along. */
 const RETRY_MS = 10_000;
 
 /**
@@ -74,7 +74,7 @@ export class Committer {
     return flushed;
   }
 
-  /** Records how attempts to publish writes ended. This store uses the results at once; the outbox has them a moment later. */
+  /** Records how attempts to publish writes ended. This engine uses the results at once; the outbox has them a moment later. */
   async settle(instanceId: string, settlements: Settlements): Promise<void> {
     const whole = instanceId === this.#options.instanceId ? this.#own.settled(settlements) : undefined;
     await this.#defer(this.#settlements.record(instanceId, settlements, whole));

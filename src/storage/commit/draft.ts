@@ -8,9 +8,9 @@ import type { OutboxWrite, WriteState } from "../outbox/outbox-record.ts";
 export type NewRow<R> = R extends Row ? Omit<R, "key" | "writeId"> : never;
 
 export interface CommitPolicy {
-  /** The version of the row: the one after the replaced row's, or above the version floor where there is none; or a given one. */
+  /** The version of the row: a given one, or the next one after the replaced row, or after the version floor if there is no row. */
   readonly version: "next" | number;
-  /** A write that is not published has no outbox record. With `next`, it is published all the same while the row that it replaces is unconfirmed. */
+  /** A write that is not published has no outbox record. With `next`, it is published all the same if it replaces an unconfirmed row. */
   readonly isPublished: boolean;
   /** `relaxed` has an effect only while the write can be published at once: a queued one commits `strict`. */
   readonly durability: Durability;
@@ -42,7 +42,7 @@ export interface Commit {
   readonly draft: Draft;
   readonly row: Row;
   readonly replaced: EntryRow | undefined;
-  /** `sending`: this store publishes it now. `queued`: the relay does. Undefined: it is not published. */
+  /** `sending`: this engine publishes it now. `queued`: the relay does. Undefined: it is not published. */
   readonly state: Exclude<WriteState, "rejected"> | undefined;
   readonly durability: Durability;
   readonly generation: string;

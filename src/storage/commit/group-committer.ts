@@ -17,7 +17,7 @@ import { commitsOf } from "./plan.ts";
 import type { SettlementTasks } from "./settlement-tasks.ts";
 
 export interface GroupCommitterOptions {
-  /** Names this store among all that ever write to the database. */
+  /** Names this engine among all that ever write to the database. */
   readonly instanceId: string;
   readonly clock: Clock;
   /** Called for every group in the order of the commits, before its calls resolve. Must not wait. */
@@ -25,7 +25,7 @@ export interface GroupCommitterOptions {
   readonly isInMemory: (key: string) => boolean;
   /** Frees so many bytes when the disk is full, but no entries of these keys. Resolves to false if nothing could be freed. */
   readonly makeRoom: (bytes: number, keys: readonly string[]) => Promise<boolean>;
-  /** Whether the page ends: it may not live to receive the results that end a transaction. */
+  /** Whether the page ends: it may be gone before it receives the results of the last requests. */
   readonly isPageEnding?: () => boolean;
 }
 
@@ -84,7 +84,7 @@ export class GroupCommitter {
       for (const task of tasks) {
         const working = task.work(transaction);
         if (working === undefined) continue;
-        // It may remove rows, and so raise the floor.
+        // The task may remove rows, and so raise the floor.
         this.#lastFloor = undefined;
         concludePrevious();
         await working;

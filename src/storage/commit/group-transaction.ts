@@ -8,7 +8,7 @@ import type { Commit, Draft } from "./draft.ts";
 import { commitsOf, planGroup, recordsOf, type CallResult, type PlanContext, type Slot } from "./plan.ts";
 
 export interface GroupContext extends Omit<PlanContext, "floor"> {
-  /** The version floor after an earlier transaction. Undefined: it may be another one by now. */
+  /** The version floor after an earlier transaction; undefined: not known. Another tab may have raised it since. */
   readonly lastFloor: number | undefined;
   /** The keys of the group are probably new: their rows are added without reading first. */
   readonly addWithoutReading: boolean;
@@ -28,7 +28,7 @@ export interface GroupResult {
   readonly floor: number;
 }
 
-/** The version floor is another one than the last known. */
+/** The version floor has changed since it was last read: the versions of the added rows are wrong. */
 export class FloorChanged extends Error {}
 
 /**
@@ -37,7 +37,7 @@ export class FloorChanged extends Error {}
  * whole transaction with it, in every engine, as long as nobody calls `commit()` before. Their versions are above the last known floor,
  * which is read after them.
  * @throws ConstraintError, as the transaction's error, when a key that seemed new exists
- * @throws FloorChanged when the last known floor was wrong
+ * @throws FloorChanged when `lastFloor` is not the floor of the database
  */
 export async function writeGroup(
   transaction: IDBTransaction,

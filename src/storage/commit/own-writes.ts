@@ -3,7 +3,7 @@ import type { Settlements, WriteState } from "../outbox/outbox-record.ts";
 import { outboxState } from "../outbox/outbox-table.ts";
 import type { Commit } from "./draft.ts";
 
-/** The states of this store's own writes, which are known before the outbox records them. */
+/** The states of this engine's own writes, which are known before the outbox records them. */
 export class OwnWrites {
   readonly #instanceId: string;
   /** By their sequence numbers, the writes that are not known to be confirmed. */
@@ -49,7 +49,7 @@ export class OwnWrites {
     return isWhole ? [this.#instanceId, first] : undefined;
   }
 
-  /** The state of any store's write; undefined: it is confirmed, or superseded. */
+  /** The state of any engine's write; undefined: it is confirmed, or superseded. */
   async stateOf(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined> {
     const [instanceId, sequence] = id;
     if (instanceId !== this.#instanceId) return outboxState(transaction, id);
@@ -61,7 +61,7 @@ export class OwnWrites {
     return recorded === "sending" ? this.#states.get(sequence) : recorded;
   }
 
-  /** Whether the relay may send a write of this store, which the outbox has in `recorded`. A write that is not known here is confirmed. */
+  /** Whether the relay may send a write of this engine, which the outbox has in `recorded`. A write that is not known here is confirmed. */
   mayResend(sequence: number, recorded: WriteState): boolean {
     const known = this.#states.get(sequence);
     return known === "queued" ? recorded !== "rejected" : known === "rejected" && recorded === "queued";

@@ -71,7 +71,7 @@ describe("The state of a planned write", () => {
     expect(new Set(commits.map(({ row }) => row.writeId[1])).size).toBe(2);
   });
 
-  it("is published after all when it replaces an unconfirmed row, whose message would be lost", () => {
+  it("is `queued` for a write that is not published but replaces an unconfirmed row, whose message would be lost", () => {
     const slots = new Map([["a", slot({ unconfirmed: true, mustWait: true, waitsFor: ["other", 1] })]]);
     const [commit] = commitsOf(planGroup([[withPolicy(storeDraft("a"), UNPUBLISHED)]], slots, NOW, context()));
     expect(commit).toMatchObject({ state: "queued", waitsFor: ["other", 1], row: { version: 4 } });
@@ -86,7 +86,7 @@ describe("The state of a planned write", () => {
 });
 
 describe("A call in a plan", () => {
-  it("that refuses leaves the slots and the other calls as if it had not come", () => {
+  it("that refuses changes neither the slots nor the other calls", () => {
     const slots = new Map([["a", slot()]]);
     const [refused, planned] = planGroup([[storeDraft("a"), refusal("b")], [storeDraft("a")]], slots, NOW, context());
     expect(refused).toEqual(new Error("refused"));

@@ -11,7 +11,7 @@ export interface Slot {
   row: NewRow<Row> | undefined;
   /** The row's write is not confirmed yet. */
   unconfirmed: boolean;
-  /** Another store may be publishing the row's write, or the relay may: a newer one must be queued. */
+  /** Another engine may be publishing the row's write, or the relay may: a newer one must be queued. */
   mustWait: boolean;
   /** The write in flight that a newer, queued one must wait for. */
   waitsFor: WriteId | undefined;
@@ -25,7 +25,7 @@ export interface PlanContext {
   readonly durability: Durability;
   /** The version floor of the database: see version-floor.ts. */
   readonly floor: number;
-  /** Returns a new sequence number for a write of this store. */
+  /** Returns a new sequence number for a write of this engine. */
   nextSequence(): number;
 }
 
@@ -93,7 +93,7 @@ function planCall(drafts: readonly Draft[], slots: Map<string, Slot>, now: numbe
   }
 }
 
-/** A damaged row may have lost its version: 0. */
+/** A damaged row may have lost its version, and has 0 in its place. */
 function versionOf({ policy }: Draft, { row }: Slot, floor: number): number {
   return policy.version === "next" ? (row?.version || floor) + 1 : policy.version;
 }

@@ -79,7 +79,7 @@ describe("Versions", () => {
     }
   });
 
-  it("of new keys cost one transaction while the floor stays, and one more after another tab has raised it", async () => {
+  it("of new keys take one transaction, and one more after another tab has raised the version floor", async () => {
     const { commit, database } = setUpCommitter();
     await commit(storeDraft("a"));
     const transactions = watchTransactions();
@@ -115,7 +115,7 @@ describe("Versions", () => {
     expect(await commit(storeDraft("a"))).toMatchObject({ row: { version: 2 }, replaced: undefined });
   });
 
-  it("of a delete are one above the last known version, else 1", async () => {
+  it("of a delete are one above the version of the row, else above the version floor", async () => {
     const { commit, database } = setUpCommitter();
     await putRows(database, { expired: entryRow({ version: 4, expiresAt: NOW }), lives: entryRow({ version: 2 }), deleted: tombstone(5) });
     expect((await commit(deleteDraft("absent"))).row.version).toBe(1);
@@ -124,7 +124,7 @@ describe("Versions", () => {
     expect((await commit(deleteDraft("deleted"))).row.version).toBe(6);
   });
 
-  it("continue above the version of a damaged row, and start at 1 if it has none", async () => {
+  it("continue above the version of a damaged row, else above the version floor", async () => {
     const { commit, database } = setUpCommitter();
     await putRows(database, { a: { version: 3, payload: 5 }, b: "rubbish" });
     expect((await commit(storeDraft("a"))).row.version).toBe(4);

@@ -58,7 +58,7 @@ describe("A block", () => {
     expect({ k0: blocks.has("k0"), k2: blocks.has("k2") }).toEqual({ k0: false, k2: true });
   });
 
-  it("takes entries that lay by themselves when they are written with many others", async () => {
+  it("takes entries that had records of their own when they are written with many others", async () => {
     const database = openDatabase();
     await add(database, rowsOf(names(10)));
     await change(database, rowsOf(names(64)));

@@ -73,7 +73,7 @@ describe("A damaged record", () => {
     expect(isDamagedRow(rows.get("a") as Row)).toBe(true);
   });
 
-  it("that claims a key it does not lie under is removed by that key", async () => {
+  it("that claims a key under which it is not stored is removed by that key", async () => {
     const database = openDatabase();
     await putRecords(database, { a: { ...rowOf("a"), keys: "b" } });
     await expect(add(database, rowsOf(["b"]))).rejects.toMatchObject({ cause: { name: "ConstraintError" } });
@@ -82,7 +82,7 @@ describe("A damaged record", () => {
     expect(Object.keys(await allRows(database))).toEqual(["b"]);
   });
 
-  it("is removed without the blocks in which the other keys lie", async () => {
+  it("is removed, while blocks that have other keys of the same call stay", async () => {
     const database = openDatabase();
     await add(database, rowsOf(names(64)));
     await putRecords(database, { a: { ...rowOf("a"), keys: "b" } });

@@ -85,7 +85,7 @@ describe("listKeys", () => {
   });
 });
 
-it("expiredKeys lists the keys of expired entries and of tombstones.", async () => {
+it("expiredKeys lists the keys of expired entries and of tombstones", async () => {
   const database = openDatabase();
   await putRows(database, { a: entryRow(), b: entryRow({ expiresAt: NOW }), c: tombstone(2), d: entryRow({ expiresAt: NOW + 1 }) });
   const keys = await database.run([ENTRIES], "readonly", (transaction) => expiredKeys(transaction, NOW));

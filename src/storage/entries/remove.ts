@@ -6,7 +6,7 @@ import { find } from "./find.ts";
 import { greatestVersion } from "./usage.ts";
 import { raiseFloor } from "./version-floor.ts";
 
-/** Removes records that claim one of the keys but are stored under another, in an open transaction. This library never writes such a record. */
+/** Removes records that claim one of the keys but are stored under another, in an open transaction. Only damage makes such records. */
 export async function removeStrays(transaction: IDBTransaction, keys: Iterable<string>): Promise<void> {
   const entries = transaction.objectStore(ENTRIES);
   const { blocks } = await find(transaction, keys);
@@ -19,8 +19,8 @@ export async function removeStrays(transaction: IDBTransaction, keys: Iterable<s
 }
 
 /**
- * Removes every entry except those of `kept`, in an open transaction, and raises the version floor. Deletes the ranges between them: no payload is loaded, except
- * of blocks that lose some of their entries.
+ * Removes every entry except those of `kept`, in an open transaction, and raises the version floor. Deletes the ranges between the kept
+ * entries: no payload is loaded, except of blocks that lose some of their entries.
  */
 export async function removeAllBut(transaction: IDBTransaction, kept: ReadonlySet<string>): Promise<void> {
   const entries = transaction.objectStore(ENTRIES);

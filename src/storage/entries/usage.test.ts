@@ -6,7 +6,7 @@ import { measureLiving } from "./usage.ts";
 
 useFreshIndexedDB();
 
-it("measureLiving counts living entries and their sizes before compression.", async () => {
+it("measureLiving counts living entries and their sizes before compression", async () => {
   const database = openDatabase();
   await putRows(database, {
     a: entryRow({ size: 10 }),

@@ -25,7 +25,7 @@ export async function measureUse(transaction: IDBTransaction, without: ReadonlyS
   return usage;
 }
 
-/** The greatest version of a row, in an open transaction. Loads no payload of an entry, except of those that are marked as expired. */
+/** The greatest version of all rows, in an open transaction. Loads no payload, except those of entries that are marked as expired. */
 export async function greatestVersion(transaction: IDBTransaction): Promise<number> {
   // The index `use` has no tombstones.
   const marked = promisifyRequest<unknown[]>(transaction.objectStore(ENTRIES).index("expiresAt").getAll(LONG_AGO));

@@ -30,7 +30,7 @@ const ports = (database: Database) => ({
 });
 
 describe("The version floor", () => {
-  it("is 0 in a new database, and never sinks", async () => {
+  it("is 0 in a new database, and never goes back", async () => {
     const database = openDatabase();
     expect(await floorOf(database)).toBe(0);
     await raise(database, 5);

@@ -3,10 +3,10 @@ import { promisifyRequest } from "idb-keyval";
 import { isCount } from "../../util/count.ts";
 import { OUTBOX } from "../idb/schema.ts";
 
-/** A key in the table OUTBOX, which every transaction that adds or removes rows holds. The table META has to stay free for health checks. */
+/** Its key in the table OUTBOX, which every transaction that adds or removes rows holds. META has to stay free for health checks. */
 const FLOOR = "version floor";
 
-/** A damaged row must not use up the versions of all keys: with a greater floor, versions would no longer be safe integers. */
+/** A damaged row may claim any version. With a greater floor, the versions of later writes would not be safe integers. */
 const MAX_FLOOR = 2 ** 52;
 
 /**
@@ -18,7 +18,7 @@ export async function readFloor(transaction: IDBTransaction): Promise<number> {
   return isCount(floor) ? Math.min(floor, MAX_FLOOR) : 0;
 }
 
-/** Must run in each transaction that removes rows. @param version the greatest version that it removes, or a greater one; 0 for none */
+/** Must run in each transaction that removes rows. @param version at least the greatest version that it removes; 0 if it removes none */
 export async function raiseFloor(transaction: IDBTransaction, version: number): Promise<void> {
   if (version > 0 && version > (await readFloor(transaction))) transaction.objectStore(OUTBOX).put(version, FLOOR);
 }

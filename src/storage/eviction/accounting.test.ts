@@ -2,7 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import type { LocalChange } from "../../model/change.ts";
 import { Evictor, type EvictorOptions } from "./evictor.ts";
 
-describe("the eviction accounting", () => {
+describe("The eviction accounting", () => {
   function setUp() {
     // Without limits, nothing is ever evicted.
     const evictor = new Evictor({ maxEntries: Infinity, maxBytes: Infinity } as unknown as EvictorOptions);

@@ -61,7 +61,7 @@ describe("An eviction", () => {
   });
 });
 
-it("A database that grows while it is measured is measured again.", async () => {
+it("A database that grows while it is measured is measured again", async () => {
   const { database, evictor, gone } = await setUp(3, { maxEntries: 3 });
   const run = database.run.bind(database);
   vi.spyOn(database, "run").mockImplementationOnce(async (...given) => {
@@ -76,7 +76,7 @@ it("A database that grows while it is measured is measured again.", async () => 
   expect(await gone()).toEqual(["k0"]);
 });
 
-it("Entries that are added after the last look at the usage are counted.", async () => {
+it("Entries that are added after the last look at the usage are counted", async () => {
   let addEntry: (() => Promise<void>) | undefined;
   const { database, evictor, gone } = await setUp(3, {
     maxEntries: 3,
@@ -97,7 +97,7 @@ it("Entries that are added after the last look at the usage are counted.", async
   expect(await gone()).toEqual(["k0"]);
 });
 
-it("An unconfirmed entry is evicted after its confirmation once another tab has changed the database.", async () => {
+it("An unconfirmed entry is evicted after its confirmation once another tab has changed the database", async () => {
   let state: WriteState | undefined = "queued";
   const { evictor, gone } = await setUp(3, { maxEntries: 2, stateOf: async () => state });
   evictor.remeasure();
@@ -112,7 +112,7 @@ it("An unconfirmed entry is evicted after its confirmation once another tab has 
   expect(await gone()).toEqual(["k0"]);
 });
 
-it("An eviction that the browser committed but reported as lost is reported, and not repeated.", async () => {
+it("An eviction that the browser committed but reported as lost is reported, and not repeated", async () => {
   const told: string[] = [];
   const { evictor, gone } = await setUp(6, { maxEntries: 4, onEvicted: (keys) => told.push(...keys) });
   loseAnswer();
@@ -126,7 +126,7 @@ it("An eviction that the browser committed but reported as lost is reported, and
 it.each([
   ["small entries", 20],
   ["large entries", 20_000],
-])("Room for a write costs as many %s as the write needs, and no more.", async (_, size) => {
+])("Room for a write costs as many %s as the write needs, and no more", async (_, size) => {
   const { database, evictor } = await setUp(0);
   const rows = new Map(numbered(0, 50).map((key, n) => [key, { ...entryRow({ payload: "x".repeat(size), lastUsed: NOW + n }), key }]));
   await database.run([ENTRIES], "readwrite", (transaction) => addRows(transaction, rows));
@@ -134,7 +134,7 @@ it.each([
   expect(Object.keys(await allRows(database))).toHaveLength(48);
 });
 
-it("Room on a full disk counts the compressed size of entries.", async () => {
+it("Room on a full disk counts the compressed size of entries", async () => {
   const { database, evictor } = await setUp(0);
   const row = (n: number): EntryRow => entryRow({ payload: new Uint8Array(1_000), encoding: "gzip", size: 200_000, lastUsed: NOW + n });
   const rows = new Map(numbered(0, 50).map((key, n) => [key, { ...row(n), key }]));

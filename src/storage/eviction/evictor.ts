@@ -48,7 +48,7 @@ export class Evictor {
     if (!this.#isStuck) this.#enforce();
   }
 
-  /** To be called when somebody else has changed the database, and enforces the limits itself; or when entries were removed. */
+  /** Must be called when another engine has changed the database (it enforces its limits itself), or when entries were removed. */
   forgetCount(): void {
     this.#usage = undefined;
     this.#isStuck = false;

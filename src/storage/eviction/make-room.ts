@@ -42,7 +42,7 @@ export async function makeRoom(
   await free({ spared: new Set(keys), wholeGroups: true });
   // Some of every group has to stay. A disk that is not that full still takes the write.
   if (freed === 0) await free({ spared: new Set(keys) });
-  // The removals have made the space for it. Until now, a key that was evicted could start at a version that it has had.
+  // The removals have made space for the floor. After a crash before this, an evicted key may get a version that it has had.
   if (!raisesFloor) await raiseAboveAll();
   return freed > 0;
 }

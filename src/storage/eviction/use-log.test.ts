@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { UseLog } from "./use-log.ts";
 
-it("A time of use never repeats and never goes back, whatever the clock does.", () => {
+it("A time of use never repeats and never goes back, whatever the clock does", () => {
   const log = new UseLog();
   // 8.64e15 is the last time of a Date: thousandths do not fit into such a number.
   const times = [1000, 1000, 1000, 500, 500, 2000, 8.64e15, 8.64e15, 8.64e15].map((now) => log.next(now));
@@ -10,7 +10,7 @@ it("A time of use never repeats and never goes back, whatever the clock does.", 
   expect(times[5]).toBe(2000);
 });
 
-it("A log hands its uses over once, each key with its last use.", () => {
+it("A log hands its uses over once, each key with its last use", () => {
   const log = new UseLog();
   for (const key of ["a", "b", "a"]) log.note(key, 1000);
   const uses = log.take();
@@ -19,7 +19,7 @@ it("A log hands its uses over once, each key with its last use.", () => {
   expect(log.take().size).toBe(0);
 });
 
-it("A log puts returned uses before the uses noted since.", () => {
+it("A log puts returned uses before the uses noted since", () => {
   const log = new UseLog();
   for (const key of ["a", "b"]) log.note(key, 1000);
   const uses = log.take();
@@ -28,7 +28,7 @@ it("A log puts returned uses before the uses noted since.", () => {
   expect([...log.take().keys()]).toEqual(["b", "a"]);
 });
 
-it("A log keeps the last uses of a thousand keys, and is full when all of them are different.", () => {
+it("A log keeps the last uses of a thousand keys, and is full when all of them are different", () => {
   const log = new UseLog();
   const isFull = Array.from({ length: 4_001 }, (_, n) => log.note(`k${n}`, 1000));
   expect(isFull.indexOf(true)).toBe(3_999);
@@ -41,7 +41,7 @@ it("A log keeps the last uses of a thousand keys, and is full when all of them a
   });
 });
 
-it("A log is never full of the same few keys.", () => {
+it("A log is never full of the same few keys", () => {
   const log = new UseLog();
   const isFull = Array.from({ length: 10_000 }, (_, n) => log.note(`k${n % 5}`, 1000));
   expect(isFull).not.toContain(true);

@@ -36,7 +36,7 @@ it.each([
   ["the browser's estimate leaves less space than the write needs", { quota: 1_000_000, usage: 1_000_000 - BYTES }],
   ["the browser has no estimate, but a small write fails as well", undefined],
   ["the browser's estimate is generous, but a small write fails as well", { quota: 1_000_000_000, usage: 0 }],
-])("An abort without a reason means a full disk when %s.", async (_, estimate) => {
+])("An abort without a reason means a full disk when %s", async (_, estimate) => {
   stubEstimate(estimate);
   const database = openDatabase();
   if (estimate === undefined || estimate.quota > 1_000_000) abortWrites((tables) => tables.includes(META));
@@ -54,7 +54,7 @@ it.each([
   },
 );
 
-it("An abort without a reason means a full disk when a small write exceeds the quota.", async () => {
+it("An abort without a reason means a full disk when a small write exceeds the quota", async () => {
   stubEstimate(undefined);
   const database = openDatabase();
   await allRows(database);
@@ -64,7 +64,7 @@ it("An abort without a reason means a full disk when a small write exceeds the q
   expect(await explainFailure(aborted, database, BYTES, new FakeClock())).toMatchObject({ code: "QUOTA_EXCEEDED" });
 });
 
-it("A write waits at most 2 s for the browser's estimate.", async () => {
+it("A write waits at most 2 s for the browser's estimate", async () => {
   const clock = new FakeClock();
   vi.stubGlobal("navigator", { storage: { estimate: () => new Promise(() => undefined) } });
   const explained = explainFailure(aborted, openDatabase(), BYTES, clock);
@@ -72,7 +72,7 @@ it("A write waits at most 2 s for the browser's estimate.", async () => {
   expect(await explained).toBe(aborted);
 });
 
-it("A write that the browser aborts without a reason does not fail the other calls of its group.", async () => {
+it("A write that the browser aborts without a reason does not fail the other calls of its group", async () => {
   stubEstimate({ quota: 1_000_000_000, usage: 0 });
   const database = openDatabase();
   const committer = newCommitter(database);
@@ -87,7 +87,7 @@ it("A write that the browser aborts without a reason does not fail the other cal
   expect(outcomes.map(({ status }) => status)).toEqual(["fulfilled", "rejected", "fulfilled"]);
 });
 
-it("The small write that tests for a full disk changes nothing.", async () => {
+it("The small write that tests for a full disk changes nothing", async () => {
   stubEstimate(undefined);
   const database = openDatabase();
   const contents = (): Promise<unknown> =>
@@ -104,7 +104,7 @@ it("The small write that tests for a full disk changes nothing.", async () => {
   expect(await contents()).toEqual(before);
 });
 
-it("Any other error stays as it is, whatever the estimate says.", async () => {
+it("Any other error stays as it is, whatever the estimate says", async () => {
   stubEstimate({ quota: 1, usage: 1 });
   const lost = new KeyStoreError("STORAGE_UNAVAILABLE", "", { cause: new DOMException("lost", "UnknownError") });
   expect(await explainFailure(lost, openDatabase(), BYTES, new FakeClock())).toBe(lost);
@@ -113,7 +113,7 @@ it("Any other error stays as it is, whatever the estimate says.", async () => {
 it.each([
   ["evicts nothing and rejects STORAGE_UNAVAILABLE while the disk has space", 1_000_000_000, "STORAGE_UNAVAILABLE", 0],
   ["makes room and rejects QUOTA_EXCEEDED when the disk is full", 1_000, "QUOTA_EXCEEDED", 1],
-])("A write that the browser aborts without a reason %s.", async (_, quota, code, roomsMade) => {
+])("A write that the browser aborts without a reason %s", async (_, quota, code, roomsMade) => {
   stubEstimate({ quota, usage: 0 });
   const database = openDatabase();
   const makeRoom = vi.fn<() => Promise<boolean>>(async () => true);

@@ -84,6 +84,6 @@ describe("An upgrade", () => {
   });
 });
 
-it("The first release has version 1 of the tables.", () => {
+it("The first release has version 1 of the tables", () => {
   expect(UPGRADES).toHaveLength(1);
 });

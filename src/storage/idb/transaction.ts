@@ -4,7 +4,7 @@ import type { Table } from "./schema.ts";
 /** The outcome of a transaction, which may be aborted when it does not end. */
 export type Watch = <T>(transaction: IDBTransaction, outcome: Promise<T>) => Promise<T>;
 
-/** A strict transaction is on the disk when it completes, if the platform keeps its word; a relaxed one may still be in memory. */
+/** A strict transaction is on the disk when it completes, unless the disk reports it too early. A relaxed one may still be in memory. */
 export type Durability = "strict" | "relaxed";
 
 /** Runs `work` in one transaction. */

@@ -12,7 +12,7 @@ useFreshIndexedDB();
 it.each<[string, IDBTransactionMode]>([
   ["read", "readonly"],
   ["write", "readwrite"],
-])("A %s whose connection does not answer is aborted within 10 s, and repeated on a new connection.", async (_, mode) => {
+])("A %s whose connection does not answer is aborted within 10 s, and repeated on a new connection", async (_, mode) => {
   const connections = watchConnections();
   const { database, clock } = watchedDatabase();
   await put(database, "a", 1);
@@ -37,7 +37,7 @@ async function passCheck({ database, clock }: WatchedDatabase): Promise<void> {
 }
 
 // Seen in WebKitGTK 2.50 when a worker was terminated in the middle of two transactions.
-it("A transaction that does not end although its connection answers is aborted after 20 s, and repeated on a new connection.", async () => {
+it("A transaction that does not end although its connection answers is aborted after 20 s, and repeated on a new connection", async () => {
   const connections = watchConnections();
   const watched = watchedDatabase();
   await put(watched.database, "a", 1);
@@ -58,7 +58,7 @@ it("A transaction that does not end although its connection answers is aborted a
   expect(connections).toHaveLength(2);
 });
 
-it("A transaction that waits 15 s for its turn on a connection that answers is not aborted.", async () => {
+it("A transaction that waits 15 s for its turn on a connection that answers is not aborted", async () => {
   const connections = watchConnections();
   const watched = watchedDatabase();
   const { database, onLost } = watched;
@@ -76,7 +76,7 @@ it("A transaction that waits 15 s for its turn on a connection that answers is n
   expect(connections).toHaveLength(1);
 });
 
-it("The health checks stop when no transaction is under way.", async () => {
+it("The health checks stop when no transaction is under way", async () => {
   const { database, clock } = watchedDatabase();
   await put(database, "a", 1);
   expect(clock.timers).toBe(1);
@@ -84,7 +84,7 @@ it("The health checks stop when no transaction is under way.", async () => {
   expect(clock.timers).toBe(0);
 });
 
-it("A stopped watchdog has no timer.", () => {
+it("A stopped watchdog has no timer", () => {
   const clock = new FakeClock();
   const watchdog = new Watchdog(clock);
   void watchdog.watch({} as IDBTransaction, new Promise(() => undefined));

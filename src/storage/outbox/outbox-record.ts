@@ -2,7 +2,7 @@ import type { WriteId } from "../../model/metadata.ts";
 import { isWriteId } from "../../model/row.ts";
 
 /**
- * `sending`: its store is publishing it; no other store may, unless that store has died.
+ * `sending`: its engine is publishing it; no other engine may, unless that one has ended.
  * `queued`: the tab that drains the outbox publishes it. `rejected`: the server refused it; it waits for the caller.
  */
 export type WriteState = "sending" | "queued" | "rejected";
@@ -18,8 +18,8 @@ export interface OutboxWrite {
 }
 
 /**
- * Writes of one store that have the same state. The record's key is the id of its first write. The sequence numbers of its writes
- * are less than the one in the key of the store's next record.
+ * Writes of one engine that have the same state. The record's key is the id of its first write. The sequence numbers of its writes
+ * are less than the one in the key of the engine's next record.
  */
 export interface OutboxRecord {
   readonly state: WriteState;
@@ -37,7 +37,7 @@ export type Settlement =
   | { readonly state: "confirmed" | "superseded" | "discarded" | "retried" }
   | { readonly state: "queued" | "rejected"; readonly error: string };
 
-/** By the sequence numbers of one store's writes. */
+/** By the sequence numbers of one engine's writes. */
 export type Settlements = ReadonlyMap<number, Settlement>;
 
 /** The records that replace a settled one: runs of writes with the same state and error, in the order of their numbers. */

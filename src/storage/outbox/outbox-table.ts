@@ -58,7 +58,7 @@ export function touchOutbox(transaction: IDBTransaction): void {
 const FLUSH_MARK = "flush";
 
 /**
- * Records how attempts to publish a store's writes ended. Must find each write by its id: its key may have a newer write by now,
+ * Records how attempts to publish an engine's writes ended. Must find each write by its id: its key may have a newer write by now,
  * and its record may have been split. Removes the tombstone of a delete that is confirmed or discarded.
  */
 export async function settleInOutbox(transaction: IDBTransaction, instanceId: string, settlements: Settlements): Promise<void> {

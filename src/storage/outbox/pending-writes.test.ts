@@ -13,7 +13,7 @@ const write = (sequence: number, version: number, operation: OutboxWrite["operat
   operation,
 });
 
-it("The newest unconfirmed write of a key is the one with the highest version, whichever store wrote it.", async () => {
+it("The newest unconfirmed write of a key is the one with the highest version, whichever store wrote it", async () => {
   const database = openDatabase();
   await putOutbox(database, "other", { state: "queued", attempts: 2, lastError: "lost", writes: [write(1, 5)] });
   await putOutbox(database, "me", { state: "rejected", attempts: 1, lastError: "denied", writes: [write(1, 4)] });
