@@ -79,7 +79,8 @@ function openPage(name: string, clock: Clock, pages: Pages): Page {
       clearMemory();
       page.late?.onReset();
       // A listener may create a store.
-      for (const { emit } of [...stores]) emit("reset", { reason });
+      const emits = Array.from(stores, ({ emit }) => emit);
+      for (const emit of emits) emit("reset", { reason });
     },
   });
   const channel = new Channel(name, (message) => (page.late ? page.late.onTabMessage(message) : clearMemory()));
