@@ -78,9 +78,9 @@ function openPage(name: string, clock: Clock, pages: Pages): Page {
     onReset: (reason) => {
       clearMemory();
       page.late?.onReset();
-      // A listener may create a store.
-      const emits = Array.from(stores, ({ emit }) => emit);
-      for (const emit of emits) emit("reset", { reason });
+      // A listener may create a store, which must not get the event.
+      const present = [...stores];
+      for (const { emit } of present) emit("reset", { reason });
     },
   });
   const channel = new Channel(name, (message) => (page.late ? page.late.onTabMessage(message) : clearMemory()));
