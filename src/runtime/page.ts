@@ -78,8 +78,8 @@ function openPage(name: string, clock: Clock, pages: Pages): Page {
     onReset: (reason) => {
       clearMemory();
       page.late?.onReset();
-      // A listener may create a store.
-      for (const { emit } of [...stores]) emit("reset", { reason });
+      // A listener may create a store, which must not get this event.
+      for (const { emit } of Array.from(stores)) emit("reset", { reason });
     },
   });
   const channel = new Channel(name, (message) => (page.late ? page.late.onTabMessage(message) : clearMemory()));
