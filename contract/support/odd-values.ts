@@ -16,7 +16,19 @@ type Row = readonly [name: string, formats: string, make: () => unknown];
 
 /** All values that exist in this realm. */
 export async function oddValues(): Promise<OddValue[]> {
-  const rows = [primitives, texts, objects, arrays, instances, collections, bytes, errors, existing(platform), existing(await prepared())];
+  const rows = [
+    primitives,
+    texts,
+    objects,
+    arrays,
+    instances,
+    collections,
+    bytes,
+    errors,
+    rawTexts,
+    existing(platform),
+    existing(await prepared()),
+  ];
   return [...rows.flat().map(oddValue), ...foreignValues()];
 }
 
@@ -355,6 +367,9 @@ async function prepared(): Promise<typeof platform> {
     ImageBitmap: ["an image", "", () => [bitmap]],
   };
 }
+
+const { rawJSON } = JSON as { rawJSON?: (text: string) => unknown };
+const rawTexts: readonly Row[] = rawJSON === undefined ? [] : [["a raw JSON text within", "js", () => ({ a: rawJSON("1") })]];
 
 function existing(rows: typeof platform): Row[] {
   return Object.entries(rows).flatMap(([name, row]) => (name in globalThis ? [row] : []));

@@ -37,6 +37,8 @@ function emptyCopy(source: object, copyOf: CopyOf, forJson: boolean): object {
       // The bytes of the view alone, or the whole buffer, which other views may share.
       return new Class(byteLength === buffer.byteLength ? copyOf(buffer) : buffer.slice(byteOffset, byteOffset + byteLength));
     }
+    // JSON.stringify knows a raw text by its identity.
+    if ((JSON as { isRawJSON?: (item: object) => boolean }).isRawJSON?.(source)) return source;
     if (Array.isArray(source)) return Object.assign([], { length: source.length });
     if (/^(?:Shared)?ArrayBuffer$/.test(tag)) return (source as ArrayBuffer).slice(0);
     if (/^(?:Date|RegExp|URL|URLSearchParams)$/.test(tag)) return new Class(source);
