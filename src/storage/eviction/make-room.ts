@@ -16,25 +16,13 @@ export async function makeRoom(
   keys: readonly string[],
   recentlyUsed: Iterable<string>,
 ): Promise<boolean> {
-  let greatest = 0;
-  /** Raises the version floor above all entries. Resolves to false if there is no space even for that. */
-  const raiseAboveAll = (): Promise<boolean> => {
-    const raising = ports.database.run([ENTRIES, OUTBOX], "readwrite", async (transaction) => {
-      greatest = Math.max(greatest, await greatestVersion(transaction));
-      await raiseFloor(transaction, greatest);
-    });
-    return raising.then(
-      () => true,
-      () => false,
-    );
-  };
-  const raisesFloor = await raiseAboveAll();
+  const greatest = await ports.database.run([ENTRIES, OUTBOX], "readonly", greatestVersion);
   // An entry that expired unconfirmed is put again, marked as expired: there may be no space for that.
-  let freed = await sweep(ports, raisesFloor).catch(() => 0);
+  let freed = await sweep(ports, false).catch(() => 0);
   let left = bytes;
   const free = async (rules: EvictRules): Promise<void> => {
     const excess = { entries: 0, bytes: left };
-    const evicted = await evict(ports, excess, { ...rules, raisesFloor, bytesOf: ({ payload }) => payload.length + RECORD_BYTES });
+    const evicted = await evict(ports, excess, { ...rules, raisesFloor: false, bytesOf: ({ payload }) => payload.length + RECORD_BYTES });
     freed += evicted.entries;
     left -= evicted.bytes;
   };
@@ -42,7 +30,9 @@ export async function makeRoom(
   await free({ spared: new Set(keys), wholeGroups: true });
   // Some of every group has to stay. A disk that is not that full still takes the write.
   if (freed === 0) await free({ spared: new Set(keys) });
-  // The removals have made space for the floor. After a crash before this, an evicted key may get a version that it has had.
-  if (!raisesFloor) await raiseAboveAll();
+  // Not before the removals: Firefox needs the last space to remove. After a crash before this, an evicted key may get a version that it has had.
+  if (freed > 0) {
+    await ports.database.run([OUTBOX], "readwrite", (transaction) => raiseFloor(transaction, greatest)).catch(() => undefined);
+  }
   return freed > 0;
 }
