@@ -1,7 +1,10 @@
 import { assertKey } from "../model/key.ts";
 import { KeyStoreError, messageOf, type KeyStoreErrorCode } from "../util/errors.ts";
 
-/** The items of a bulk call. A key given twice keeps its last value. BulkWriter refuses what is neither an object nor an iterable. @throws KeyStoreError INVALID_VALUE, INVALID_KEY */
+/**
+ * The items of a bulk call. A key that is given twice keeps its last value. The write side refuses items of any other type (write/bulk-items.ts).
+ * @throws KeyStoreError INVALID_VALUE, INVALID_KEY
+ */
 export function readItems(items: unknown): Map<string, unknown> {
   return reading("INVALID_VALUE", "items", () => {
     const map = new Map<string, unknown>();

@@ -1,4 +1,4 @@
-import { tagOf } from "../util/tag.ts";
+import { parentOf, tagOf } from "../util/tag.ts";
 
 /**
  * Whether an object is the app's own data: a plain object of any realm, or an instance of a class that the app has written.
@@ -11,7 +11,6 @@ export function isPlainData(item: object): boolean {
   return isOwnClass(prototype!) && !isGlobalClass(item);
 }
 
-const parentOf = (item: object): object | null => Object.getPrototypeOf(item) as object | null;
 /** Whether a prototype is null, or the Object.prototype of any realm. */
 const isRoot = (prototype: object | null): boolean => prototype === null || parentOf(prototype) === null;
 

@@ -1,4 +1,4 @@
-import { tagOf } from "../util/tag.ts";
+import { parentOf, tagOf } from "../util/tag.ts";
 import { converted } from "./to-json.ts";
 
 /**
@@ -25,8 +25,6 @@ type CopyOf = (source: unknown) => unknown;
 /** Only a Map and a Set are iterated. */
 type Contents = Properties & Iterable<readonly unknown[]>;
 type Properties = Record<PropertyKey, unknown>;
-
-const parentOf = (item: object): object | null => Object.getPrototypeOf(item) as object | null;
 
 function emptyCopy(source: object, copyOf: CopyOf, forJson: boolean): object {
   try {

@@ -14,7 +14,7 @@ export function addRows(transaction: IDBTransaction, rows: ReadonlyMap<string, R
 
 /**
  * Replaces the rows that `find` found in the same transaction; undefined removes a row.
- * @param raisesFloor false only on a full disk, which has no room for the version floor
+ * @param raisesFloor false only on a full disk, where the removal may need the last space: makeRoom raises the floor afterwards
  */
 export async function replaceRows(
   transaction: IDBTransaction,

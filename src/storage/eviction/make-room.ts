@@ -16,7 +16,7 @@ export async function makeRoom(
   keys: readonly string[],
   recentlyUsed: Iterable<string>,
 ): Promise<boolean> {
-  const greatest = await ports.database.run([ENTRIES, OUTBOX], "readonly", greatestVersion);
+  const greatest = await ports.database.run([ENTRIES], "readonly", greatestVersion);
   // An entry that expired unconfirmed is put again, marked as expired: there may be no space for that.
   let freed = await sweep(ports, false).catch(() => 0);
   let left = bytes;
