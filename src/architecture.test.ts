@@ -13,6 +13,7 @@ const LAYERS = [
   "entry points",
   "key-store.ts",
   "runtime",
+  "interface",
   "write",
   "relay",
   "read",

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { errorOf } from "../testing/errors.ts";
-import { readBulkOptions, readDeleteOptions, readFlushOptions, readListOptions, readRetrieveOptions, readStoreOptions } from "./checks.ts";
+import { readBulkOptions, readRetrieveOptions, readStoreOptions } from "./checks.ts";
+import { readDeleteOptions, readFlushOptions, readListOptions } from "./late-checks.ts";
 
 const { signal } = new AbortController();
 const holes: unknown[] = [];
@@ -69,8 +70,8 @@ it.each<[string, Call]>([
   ["bulkStore", { read: readBulkOptions, valid: { ttl: 1 }, see: "BulkOptions", unbuilt: ["atomic", "ifRevision"] }],
   ["retrieve", { read: readRetrieveOptions, valid: { useCache: false }, see: "RetrieveOptions", unbuilt: ["pull"] }],
   ["delete", { read: readDeleteOptions, valid: { ifVersion: 1 }, see: "DeleteOptions", unbuilt: ["ifRevision"] }],
-  ["listKeys", { read: readListOptions, valid: { tag: "a" }, see: "listKeys", unbuilt: ["after", "limit"] }],
-  ["flush", { read: readFlushOptions, valid: { signal }, see: "flush", unbuilt: ["ifVersion"] }],
+  ["listKeys", { read: readListOptions, valid: { tag: "a" }, see: "ListOptions", unbuilt: ["after", "limit"] }],
+  ["flush", { read: readFlushOptions, valid: { signal }, see: "FlushOptions", unbuilt: ["ifVersion"] }],
 ])("The options of %s are checked, and errors name the option", async (_, { read, valid, see, unbuilt }) => {
   expect(read(valid)).toEqual(valid);
   expect(read(undefined)).toEqual({});

@@ -3,7 +3,7 @@ import { FORMATS } from "../model/metadata.ts";
 import { isCount } from "../util/count.ts";
 import { clip, KeyStoreError, messageOf } from "../util/errors.ts";
 import { tagOf } from "../util/tag.ts";
-import type { BulkOptions, DeleteOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./types.ts";
+import type { BulkOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./types.ts";
 
 /** Browsers fire a longer timer at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -15,13 +15,13 @@ type Check = (value: unknown) => string | false | undefined;
 
 const TTL = "a number of seconds above 0 and at most 1e12";
 const isTtl = (value: unknown): boolean => typeof value === "number" && value > 0 && value <= MAX_TTL_SECONDS;
-const isTag = (value: unknown): boolean => typeof value === "string" && isWellFormed(value);
+export const isTag = (value: unknown): boolean => typeof value === "string" && isWellFormed(value);
 const aFunction = unless((value) => typeof value === "function", "a function");
 const trueOrFalse = unless((value) => typeof value === "boolean", "true or false");
-const signal = unless((value) => tagOf(value) === "[object AbortSignal]", "an AbortSignal");
+export const signal = unless((value) => tagOf(value) === "[object AbortSignal]", "an AbortSignal");
 const version = wholeNumber(0);
 
-const DELETE_OPTIONS = { ifVersion: version, signal };
+export const DELETE_OPTIONS = { ifVersion: version, signal };
 // `every` skips holes. `Array.from` makes each of them undefined.
 const STORE_OPTIONS = {
   ...DELETE_OPTIONS,
@@ -30,7 +30,8 @@ const STORE_OPTIONS = {
   tags: unless((value) => Array.isArray(value) && Array.from(value as unknown[]).every(isTag), "an array of well-formed strings"),
 };
 
-// Each reader checks the options of the constructor or of a call, and drops those that are undefined. It throws INVALID_OPTION.
+// Each reader checks the options of the constructor or of a call, and drops those that are undefined. It throws INVALID_OPTION. Those of late
+// operations: late-checks.ts.
 export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   servers: unless((value) => {
     const list: unknown[] = Array.isArray(value) ? Array.from(value as unknown[]) : [value];
@@ -61,13 +62,10 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
 });
 export const readStoreOptions = reader<StoreOptions>("StoreOptions", STORE_OPTIONS);
 export const readBulkOptions = reader<BulkOptions>("BulkOptions", { ...STORE_OPTIONS, onProgress: aFunction });
-export const readDeleteOptions = reader<DeleteOptions>("DeleteOptions", DELETE_OPTIONS);
 export const readRetrieveOptions = reader<RetrieveOptions>("RetrieveOptions", { useCache: trueOrFalse, signal });
-export const readFlushOptions = reader<Pick<StoreOptions, "signal">>("flush", { signal });
-export const readListOptions = reader<{ tag?: string }>("listKeys", { tag: unless(isTag, "a well-formed string") });
 
 /** @param see where the options are documented */
-function reader<Options extends object>(see: string, checks: Readonly<Record<keyof Options, Check>>): (options: unknown) => Options {
+export function reader<Options extends object>(see: string, checks: Readonly<Record<keyof Options, Check>>): (options: unknown) => Options {
   const none = {} as Options;
   return (options) => {
     // Every read from memory passes here.
@@ -101,7 +99,7 @@ function reader<Options extends object>(see: string, checks: Readonly<Record<key
   };
 }
 
-function unless(isValid: (value: unknown) => boolean, expected: string): Check {
+export function unless(isValid: (value: unknown) => boolean, expected: string): Check {
   return (value) => !isValid(value) && expected;
 }
 

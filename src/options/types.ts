@@ -92,6 +92,13 @@ export interface BulkOptions extends StoreOptions {
 
 export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
 
+export type FlushOptions = Pick<StoreOptions, "signal">;
+
+export interface ListOptions {
+  /** Only keys of entries with this tag. */
+  tag?: string;
+}
+
 export interface RetrieveOptions {
   /**
    * False: reads from IndexedDB, not from memory, and verifies the checksum.

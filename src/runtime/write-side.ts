@@ -10,6 +10,7 @@ import { smallSha256 } from "../values/small-sha256.ts";
 import { BulkWriter } from "../write/bulk-writer.ts";
 import { DraftBuilder } from "../write/draft-builder.ts";
 import { Writer } from "../write/writer.ts";
+import { lateOperations } from "./late-operations.ts";
 import type { Page, PageStore } from "./page.ts";
 import { writeSideOf } from "./page-write-side.ts";
 import { persistOnce } from "./persistence.ts";
@@ -68,19 +69,27 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     formatOf: (key: string) => catalog.formatOf(key),
   };
 
-  return {
-    writer: new Writer(writerPorts),
-    bulkWriter: new BulkWriter(writerPorts),
-    writesCommitted,
+  const writer = new Writer(writerPorts);
+  const operations = lateOperations({
+    writer,
     catalog,
     housekeeping,
     outbox,
-    transport,
-    async flush(): Promise<{ published: number; pending: number; rejected: number }> {
+    ping: () => transport.ping(),
+    async flush() {
       await writesCommitted();
       const { published } = await relay.flush();
       return { published, ...(await outbox.count()) };
     },
+  });
+
+  return {
+    writer,
+    bulkWriter: new BulkWriter(writerPorts),
+    /** The operations of the store that load with the write side. */
+    operations,
+    writesCommitted,
+    housekeeping,
     uses,
     /** Begins the work in the background. */
     start(): void {

@@ -1,0 +1,71 @@
+import type { KeyMetadata } from "../model/metadata.ts";
+import type { BulkOptions, DeleteOptions, ListOptions, RetrieveOptions, StoreOptions } from "../options/types.ts";
+import type { CacheStats } from "../read/memory-cache.ts";
+
+/** The operations of the Python original. */
+export interface SeedOperations {
+  /**
+   * Stores a value under a key, and publishes it.
+   * @returns true: committed here, and read by the server. false: committed here and queued; published once the server answers, also
+   * after a reload
+   * @throws KeyStoreError PUBLISH_REJECTED: committed here, refused by the server. With any other code nothing has changed:
+   * INVALID_KEY, INVALID_VALUE, INVALID_OPTION, PAYLOAD_TOO_LARGE, VERSION_CONFLICT, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE,
+   * INSECURE_CONTEXT, CLOSED
+   */
+  store(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
+
+  /**
+   * The value under a key, a fresh copy at each call; undefined when the key is absent or has expired. Never uses the network.
+   * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
+   */
+  retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined>;
+
+  /**
+   * Deletes a key, and publishes that, also for an absent key: the network may have it.
+   * @returns whether the key existed. `pendingWrites()` shows whether the delete is confirmed
+   * @throws KeyStoreError as `store` does
+   */
+  delete(key: string, options?: DeleteOptions): Promise<boolean>;
+
+  /** Whether there is an entry under the key that has not expired. */
+  exists(key: string): Promise<boolean>;
+
+  /**
+   * Stores a new value with the key's format, ttl (which starts again) and tags, unless they are given. Creates an absent key.
+   * @returns as `store` does
+   * @throws KeyStoreError as `store` does
+   */
+  update(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
+
+  /**
+   * Stores many values under the same options. One invalid item rejects the call before anything is written. A key given twice is
+   * written once, with its last value.
+   * @returns for each key: true, or false when the write is queued or the server has refused it
+   * @throws KeyStoreError as `store` does. Its `results` has the keys that were committed before a failure part-way
+   */
+  bulkStore(items: Record<string, unknown> | Iterable<readonly [string, unknown]>, options?: BulkOptions): Promise<Map<string, boolean>>;
+
+  /**
+   * The values under many keys: those found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each.
+   * @throws KeyStoreError STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
+   */
+  bulkRetrieve<T = unknown>(keys: Iterable<string>, options?: RetrieveOptions): Promise<Map<string, T>>;
+
+  /** The metadata of a key; undefined when the key is absent or has expired. */
+  getMetadata(key: string): Promise<KeyMetadata | undefined>;
+
+  /** Figures of the memory cache, at once. */
+  getCacheStats(): CacheStats;
+
+  /** Removes every local entry but those whose write is unconfirmed. Publishes nothing. */
+  clearCache(): Promise<void>;
+
+  /**
+   * The keys that match a pattern of Python's fnmatch (`*`, `?`, `[seq]`, `[!seq]`), sorted by code unit.
+   * @param options.tag only keys of entries with this tag
+   */
+  listKeys(pattern?: string, options?: ListOptions): Promise<string[]>;
+
+  /** Whether a NATS server answers within `timeoutMs`. */
+  ping(): Promise<boolean>;
+}
