@@ -2,22 +2,22 @@ import type { LateOperations, NASKeyStore as KeyStore, NASKeyStoreConstructor } 
 import type { KeyStoreEvents } from "./model/events.ts";
 import { assertKey } from "./model/key.ts";
 import { KeyFormat } from "./model/metadata.ts";
-import { copyOf, readItems, readKeys } from "./options/arguments.ts";
+import { readItems, readKeys } from "./options/arguments.ts";
 import { checkedOptionsOf } from "./options/checked-options.ts";
-import { readBulkOptions, readRetrieveOptions, readStoreOptions } from "./options/checks.ts";
+import { copyOptions, readRetrieveOptions } from "./options/checks.ts";
 import type { BulkOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./options/types.ts";
 import type { CacheStats } from "./read/memory-cache.ts";
 import { Operations } from "./runtime/operations.ts";
 import type { Pages } from "./runtime/page.ts";
 import { openRuntime, type Runtime } from "./runtime/runtime.ts";
 import type { Clock } from "./util/clock.ts";
-import { captureAs, captureForUpdate } from "./values/captured-value.ts";
+import { capture } from "./values/captured-value.ts";
 
 /**
  * The operations whose arguments the write side checks, by what they do. A read that follows one that writes waits for it. The errors of
  * one that is on a key name the key.
  */
-const LATE: Readonly<Record<keyof LateOperations, "" | "on a key" | "writes a key" | "writes any key">> = {
+const LATE = {
   delete: "writes a key",
   getMetadata: "on a key",
   clearCache: "writes any key",
@@ -29,10 +29,12 @@ const LATE: Readonly<Record<keyof LateOperations, "" | "on a key" | "writes a ke
   discardRejected: "on a key",
   getStorageStats: "",
   sweep: "",
-};
+} as const satisfies Record<keyof LateOperations, string>;
+
+type LateName = keyof typeof LATE;
 
 /** Checks what must be checked or copied in the call itself, and delegates. The interface has the documentation. */
-export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit<KeyStore, keyof LateOperations | keyof EventTarget> {
+export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit<KeyStore, LateName | keyof EventTarget> {
   readonly #runtime: Runtime;
   readonly #operations: Operations;
 
@@ -49,20 +51,16 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   }
 
   static {
-    for (const [name, scope] of Object.entries(LATE)) {
+    for (const [name, scope] of Object.entries(LATE) as [LateName, (typeof LATE)[LateName]][]) {
       const method = function (this: NASKeyStore, ...args: unknown[]): Promise<unknown> {
-        return this.#late(name as keyof LateOperations, scope, args);
+        return this.#late(name, scope, args);
       };
       Object.defineProperty(this.prototype, name, { value: method, configurable: true, writable: true });
     }
   }
 
   store(key: string, value: unknown, options?: StoreOptions): Promise<boolean> {
-    return this.#onKey(key, () => {
-      const checked = readStoreOptions(options);
-      const captured = captureAs(checked.format ?? KeyFormat.JSON, key, value);
-      return this.#operations.write([key], ({ writer }) => writer.store(key, captured, checked));
-    });
+    return this.#write("store", key, value, options, KeyFormat.JSON);
   }
 
   async retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined> {
@@ -85,20 +83,15 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   }
 
   update(key: string, value: unknown, options?: StoreOptions): Promise<boolean> {
-    return this.#onKey(key, () => {
-      const checked = readStoreOptions(options);
-      const captured = checked.format === undefined ? captureForUpdate(key, value) : captureAs(checked.format, key, value);
-      return this.#operations.write([key], ({ writer }) => writer.update(key, captured, checked));
-    });
+    return this.#write("update", key, value, options, undefined);
   }
 
   bulkStore(items: Record<string, unknown> | Iterable<readonly [string, unknown]>, options?: BulkOptions): Promise<Map<string, boolean>> {
     return this.#operations.run(() => {
       const pairs = readItems(items);
-      const checked = readBulkOptions(options);
-      const { format = KeyFormat.JSON } = checked;
-      const captured = new Map(Array.from(pairs, ([key, value]) => [key, captureAs(format, key, value)]));
-      return this.#operations.write([...captured.keys()], ({ bulkWriter }) => bulkWriter.store(items, captured, checked));
+      const copy = copyOptions(options);
+      const values = new Map(Array.from(pairs, ([key, value]) => [key, capture(key, value, formatIn(copy) ?? KeyFormat.JSON)]));
+      return this.#operations.write([...values.keys()], ({ operations }) => operations.bulkStore(items, values, copy));
     });
   }
 
@@ -130,11 +123,20 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     }, key);
   }
 
-  /** An operation of LATE. The caller may change its arguments later. */
-  #late(name: keyof LateOperations, scope: (typeof LATE)[keyof typeof LATE], args: readonly unknown[]): Promise<unknown> {
-    const key = scope.endsWith("a key") ? (args[0] as string | undefined) : undefined;
+  /** Captures the value in the call. The write side checks the key and the options, then the value. */
+  #write(name: "store" | "update", key: string, value: unknown, options: unknown, defaultFormat: KeyFormat | undefined): Promise<boolean> {
     return this.#operations.run(() => {
-      const copies = args.map(copyOf);
+      const copy = copyOptions(options);
+      const captured = capture(key, value, formatIn(copy) ?? defaultFormat);
+      return this.#operations.write([key], ({ operations }) => operations[name](key, captured, copy));
+    }, key);
+  }
+
+  /** An operation of LATE. The caller may change its arguments later. */
+  #late(name: LateName, scope: (typeof LATE)[LateName], args: readonly unknown[]): Promise<unknown> {
+    const key = scope.endsWith("a key") ? (args[0] as string) : undefined;
+    return this.#operations.run(() => {
+      const copies = args.map(copyOptions);
       const keys = scope.startsWith("writes") ? [key] : [];
       return this.#operations.write(keys, ({ operations }) => (operations[name] as (...given: unknown[]) => Promise<unknown>)(...copies));
     }, key);
@@ -142,3 +144,7 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
 } as unknown as NASKeyStoreConstructor;
 
 export type NASKeyStore = KeyStore;
+
+function formatIn(options: unknown): unknown {
+  return (options as StoreOptions | undefined)?.format;
+}

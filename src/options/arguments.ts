@@ -1,6 +1,5 @@
 import { assertKey } from "../model/key.ts";
 import { KeyStoreError, messageOf, type KeyStoreErrorCode } from "../util/errors.ts";
-import { tagOf } from "../util/tag.ts";
 
 /**
  * The items of a bulk call. A key that is given twice keeps its last value. The write side refuses items of any other type (write/bulk-items.ts).
@@ -32,16 +31,6 @@ export function readKeys(keys: unknown): string[] {
       return key;
     });
   });
-}
-
-/** A copy of options, which their caller may change after the call. Every other argument stays as it is. */
-export function copyOf(argument: unknown): unknown {
-  try {
-    return tagOf(argument) === "[object Object]" ? { ...(argument as object) } : argument;
-  } catch {
-    // A getter or a proxy throws. The check of the options meets the same error, and reports it.
-    return argument;
-  }
 }
 
 function pairsOf(items: unknown): Iterable<unknown> {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { errorOf } from "../testing/errors.ts";
-import { readBulkOptions, readRetrieveOptions, readStoreOptions } from "./checks.ts";
-import { readDeleteOptions, readFlushOptions, readListOptions } from "./late-checks.ts";
+import { readRetrieveOptions } from "./checks.ts";
+import { readBulkOptions, readDeleteOptions, readFlushOptions, readListOptions, readStoreOptions } from "./late-checks.ts";
 
 const { signal } = new AbortController();
 const holes: unknown[] = [];

@@ -1,9 +1,8 @@
 import { isWellFormed, namespaceProblem } from "../model/key.ts";
-import { FORMATS } from "../model/metadata.ts";
 import { isCount } from "../util/count.ts";
 import { clip, KeyStoreError, messageOf } from "../util/errors.ts";
 import { tagOf } from "../util/tag.ts";
-import type { BulkOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./types.ts";
+import type { KeyStoreOptions, RetrieveOptions } from "./types.ts";
 
 /** Browsers fire a longer timer at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -13,22 +12,12 @@ const MAX_TTL_SECONDS = 1e12;
 /** Completes the sentence "The option must be …" where the value is invalid. */
 type Check = (value: unknown) => string | false | undefined;
 
-const TTL = "a number of seconds above 0 and at most 1e12";
-const isTtl = (value: unknown): boolean => typeof value === "number" && value > 0 && value <= MAX_TTL_SECONDS;
+export const TTL = "a number of seconds above 0 and at most 1e12";
+export const isTtl = (value: unknown): boolean => typeof value === "number" && value > 0 && value <= MAX_TTL_SECONDS;
 export const isTag = (value: unknown): boolean => typeof value === "string" && isWellFormed(value);
-const aFunction = unless((value) => typeof value === "function", "a function");
+export const aFunction = unless((value) => typeof value === "function", "a function");
 const trueOrFalse = unless((value) => typeof value === "boolean", "true or false");
 export const signal = unless((value) => tagOf(value) === "[object AbortSignal]", "an AbortSignal");
-const version = wholeNumber(0);
-
-export const DELETE_OPTIONS = { ifVersion: version, signal };
-// `every` skips holes. `Array.from` makes each of them undefined.
-const STORE_OPTIONS = {
-  ...DELETE_OPTIONS,
-  format: unless((value) => FORMATS.includes(value), `one of "${FORMATS.join('", "')}"`),
-  ttl: unless((value) => value === null || isTtl(value), `null or ${TTL}`),
-  tags: unless((value) => Array.isArray(value) && Array.from(value as unknown[]).every(isTag), "an array of well-formed strings"),
-};
 
 // Each reader checks the options of the constructor or of a call, and drops those that are undefined. It throws INVALID_OPTION. Those of late
 // operations: late-checks.ts.
@@ -60,8 +49,6 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   connect: aFunction,
   persist: trueOrFalse,
 });
-export const readStoreOptions = reader<StoreOptions>("StoreOptions", STORE_OPTIONS);
-export const readBulkOptions = reader<BulkOptions>("BulkOptions", { ...STORE_OPTIONS, onProgress: aFunction });
 export const readRetrieveOptions = reader<RetrieveOptions>("RetrieveOptions", { useCache: trueOrFalse, signal });
 
 /** @param see where the options are documented */
@@ -70,40 +57,54 @@ export function reader<Options extends object>(see: string, checks: Readonly<Rec
   return (options) => {
     // Every read from memory passes here.
     if (options === undefined) return none;
+    const copy = copyOptions(options);
+    if (!isRecord(copy)) throw invalidOption(`The options must be an object. See ${see}.`);
     const result: Record<string, unknown> = {};
-    let option: string | undefined;
-    const refuse = (problem: string, cause?: unknown): never => {
-      throw new KeyStoreError("INVALID_OPTION", problem, { option, cause });
-    };
-    try {
-      if (!isRecord(options)) return refuse(`The options must be an object. See ${see}.`);
-      for (option of Object.keys(options)) {
-        const value = options[option];
-        if (!Object.hasOwn(checks, option)) refuse(`Unknown option "${clip(option)}". See ${see}.`);
-        if (value === undefined) continue;
-        const expected = checks[option as keyof Options](value);
-        if (expected) refuse(`The option "${option}" must be ${expected}.`);
-        // The caller may change an array or an object later.
-        result[option] = Array.isArray(value)
-          ? [...(value as unknown[])]
-          : tagOf(value) === "[object Object]"
-            ? { ...(value as object) }
-            : value;
-      }
-    } catch (cause) {
-      // A getter or a proxy of the caller may throw anything.
-      if (cause instanceof KeyStoreError) throw cause;
-      refuse(`The options cannot be read (${messageOf(cause)}). Pass a plain object.`, cause);
+    for (const [option, value] of Object.entries(copy)) {
+      if (!Object.hasOwn(checks, option)) throw invalidOption(`Unknown option "${clip(option)}". See ${see}.`, option);
+      if (value === undefined) continue;
+      const expected = checks[option as keyof Options](value);
+      if (expected) throw invalidOption(`The option "${option}" must be ${expected}.`, option);
+      result[option] = value;
     }
     return result as Options;
   };
+}
+
+/**
+ * A copy of options, and of the lists and objects in them: their caller may change them after the call. Any other value stays as it is.
+ * @throws KeyStoreError INVALID_OPTION
+ */
+export function copyOptions(options: unknown): unknown {
+  let option: string | undefined;
+  try {
+    if (!isRecord(options) || Symbol.iterator in options || Symbol.asyncIterator in options) return options;
+    // Without a prototype, `__proto__` is a name like any other.
+    const copy = Object.create(null) as Record<string, unknown>;
+    for (option of Object.keys(options)) {
+      const value = options[option];
+      copy[option] = Array.isArray(value)
+        ? [...(value as unknown[])]
+        : tagOf(value) === "[object Object]"
+          ? { ...(value as object) }
+          : value;
+    }
+    return copy;
+  } catch (cause) {
+    // A getter or a proxy of the caller may throw anything.
+    throw invalidOption(`The options cannot be read (${messageOf(cause)}). Pass a plain object.`, option, cause);
+  }
+}
+
+function invalidOption(message: string, option?: string, cause?: unknown): KeyStoreError {
+  return new KeyStoreError("INVALID_OPTION", message, { option, cause });
 }
 
 export function unless(isValid: (value: unknown) => boolean, expected: string): Check {
   return (value) => !isValid(value) && expected;
 }
 
-function wholeNumber(least: number): Check {
+export function wholeNumber(least: number): Check {
   return unless((value) => isCount(value) && value >= least, `a whole number of at least ${least}`);
 }
 

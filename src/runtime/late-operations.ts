@@ -1,14 +1,17 @@
 import type { LateOperations } from "../interface/key-store.ts";
 import { assertKey } from "../model/key.ts";
-import { readDeleteOptions, readFlushOptions, readListOptions } from "../options/late-checks.ts";
+import { readBulkOptions, readDeleteOptions, readFlushOptions, readListOptions, readStoreOptions } from "../options/late-checks.ts";
 import type { Catalog } from "../read/catalog.ts";
 import type { Outbox } from "../relay/outbox.ts";
 import { abortable } from "../util/abort.ts";
+import type { CapturedValue } from "../values/captured-value.ts";
+import type { BulkWriter } from "../write/bulk-writer.ts";
 import type { Writer } from "../write/writer.ts";
 import type { Housekeeping } from "./housekeeping.ts";
 
 export interface LateOperationsPorts {
-  readonly writer: Pick<Writer, "delete">;
+  readonly writer: Pick<Writer, "store" | "update" | "delete">;
+  readonly bulkWriter: Pick<BulkWriter, "store">;
   readonly catalog: Pick<Catalog, "metadata" | "listKeys" | "storageStats">;
   readonly housekeeping: Pick<Housekeeping, "clear" | "sweep">;
   readonly outbox: Pick<Outbox, "pendingWrites" | "retryRejected" | "discardRejected">;
@@ -16,9 +19,34 @@ export interface LateOperationsPorts {
   readonly flush: LateOperations["flush"];
 }
 
+/** The operations that take values, which were captured in the call. */
+export interface CapturedOperations {
+  store(key: string, value: CapturedValue, options: unknown): Promise<boolean>;
+  update(key: string, value: CapturedValue, options: unknown): Promise<boolean>;
+  /** @param items the caller's argument. @param values captured from it */
+  bulkStore(items: unknown, values: ReadonlyMap<string, CapturedValue>, options: unknown): Promise<Map<string, boolean>>;
+}
+
 /** The operations that load with the write side. They check their arguments: the key, then the options. */
-export function lateOperations({ writer, catalog, housekeeping, outbox, ping, flush }: LateOperationsPorts): LateOperations {
+export function lateOperations({
+  writer,
+  bulkWriter,
+  catalog,
+  housekeeping,
+  outbox,
+  ping,
+  flush,
+}: LateOperationsPorts): LateOperations & CapturedOperations {
   return {
+    store(key, value, options) {
+      assertKey(key);
+      return writer.store(key, value, readStoreOptions(options));
+    },
+    update(key, value, options) {
+      assertKey(key);
+      return writer.update(key, value, readStoreOptions(options));
+    },
+    bulkStore: (items, values, options) => bulkWriter.store(items, values, readBulkOptions(options)),
     delete(key, options) {
       assertKey(key);
       return writer.delete(key, readDeleteOptions(options));

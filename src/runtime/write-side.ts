@@ -4,7 +4,8 @@ import { Catalog } from "../read/catalog.ts";
 import type { Reader } from "../read/reader.ts";
 import type { Clock } from "../util/clock.ts";
 import { encoding } from "../values/captured-value.ts";
-import { encode, encodeCopy } from "../values/pipeline.ts";
+import { capture } from "../values/capture.ts";
+import { encodeCopy } from "../values/pipeline.ts";
 import { smallHash } from "../values/sha256.ts";
 import { smallSha256 } from "../values/small-sha256.ts";
 import { BulkWriter } from "../write/bulk-writer.ts";
@@ -33,7 +34,7 @@ export type WriteSide = ReturnType<typeof openWriteSide>;
 export function openWriteSide({ options, clock, page, store, reader, earlyUses }: WriteSidePorts) {
   const settings = settingsOf(options);
   smallHash.loaded = smallSha256;
-  encoding.loaded = { encode, encodeCopy };
+  encoding.loaded = { capture, encodeCopy };
   const shared = writeSideOf(page);
   const engine = shared.engineFor(settings);
   const { commitPublisher, committer, housekeeping, outbox, queue, relay, transport, uses } = engine;
@@ -69,9 +70,9 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     formatOf: (key: string) => catalog.formatOf(key),
   };
 
-  const writer = new Writer(writerPorts);
   const operations = lateOperations({
-    writer,
+    writer: new Writer(writerPorts),
+    bulkWriter: new BulkWriter(writerPorts),
     catalog,
     housekeeping,
     outbox,
@@ -84,8 +85,6 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
   });
 
   return {
-    writer,
-    bulkWriter: new BulkWriter(writerPorts),
     /** The operations of the store that load with the write side. */
     operations,
     writesCommitted,

@@ -1,35 +1,27 @@
 import { KeyFormat, type Payload } from "../model/metadata.ts";
-import type { encode, encodeCopy } from "./encode.ts";
+import type { encodeCopy } from "./encode.ts";
 import { snapshot } from "./snapshot.ts";
 
-/** A value as it was at the time of the call. Encodes it in the format of its key, once the write side has loaded. */
+/** A value as it was at the time of the call. Encodes it in the format of its key. @throws KeyStoreError INVALID_VALUE */
 export type CapturedValue = (format: KeyFormat) => Payload | Promise<Payload>;
 
-/** The functions that encode values, encode.ts. The write side brings them along. */
-export const encoding: { loaded: { readonly encode: typeof encode; readonly encodeCopy: typeof encodeCopy } | undefined } = {
-  loaded: undefined,
-};
-
-/** Captures a value whose format is known. @throws KeyStoreError INVALID_VALUE, unless the captured value does */
-export function captureAs(format: KeyFormat, key: string, value: unknown): CapturedValue {
-  if (encoding.loaded === undefined) {
-    const copy = snapshot({ "": value }, format === KeyFormat.JSON);
-    return () => encoding.loaded!.encodeCopy(key, copy, format);
-  }
-  const payload = encoding.loaded.encode(key, value, format);
-  // The call may be refused for another reason first.
-  if (payload instanceof Promise) payload.catch(() => undefined);
-  return () => payload;
+interface Encoding {
+  /** Encodes the value at once: capture.ts. */
+  capture(key: string, value: unknown, format: unknown): CapturedValue;
+  readonly encodeCopy: typeof encodeCopy;
 }
 
+/** What encodes values. The write side brings it along. */
+export const encoding: { loaded: Encoding | undefined } = { loaded: undefined };
+
 /**
- * Captures a value whose format is that of its key, which is known once earlier writes are done. Most keys have the default
- * format. Never throws: the captured value is refused when it is encoded.
+ * Captures a value in the call itself. Never throws.
+ * @param format undefined: that of the key, which is known later. It may be anything: the write side checks it
  */
-export function captureForUpdate(key: string, value: unknown): CapturedValue {
-  const copy = snapshot(value);
-  const asJson = new Promise<CapturedValue>((resolve) => resolve(captureAs(KeyFormat.JSON, key, value)));
-  // The key may have another format, which keeps the value.
-  asJson.catch(() => undefined);
-  return (format) => (format === KeyFormat.JSON ? asJson.then((captured) => captured(format)) : encoding.loaded!.encode(key, copy, format));
+export function capture(key: string, value: unknown, format: unknown): CapturedValue {
+  if (encoding.loaded !== undefined) return encoding.loaded.capture(key, value, format);
+  const [forJson, forOthers] = [true, false].map((isJson) =>
+    format === undefined || (format === KeyFormat.JSON) === isJson ? snapshot({ "": value }, isJson) : { "": value },
+  );
+  return (known) => encoding.loaded!.encodeCopy(key, known === KeyFormat.JSON ? forJson! : forOthers!, known);
 }
