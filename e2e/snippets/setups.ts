@@ -128,7 +128,7 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
   "docs/PRODUCTION.md › JWTs (3)": {
     runs: "node",
     before: `
-      const { nkeys } = await import("@nats-io/nats-core");
+      import { nkeys } from "@nats-io/nats-core";
       const user = nkeys.createUser();
       const [id, publicKey] = ["42", user.getPublicKey()];
       const accountSeed = nkeys.createAccount();`,

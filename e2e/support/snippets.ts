@@ -49,14 +49,15 @@ const EXPORTS = ["NASKeyStore", "KeyStoreError", "KeyFormat", "destroyNamespace"
 /** A module whose default export runs the snippet between the code of its setup. Its imports come first, and its server is that of the test. */
 export function moduleOf({ code, setup: { before = "", after = "" } }: RunnableSnippet): string {
   const imports: string[] = [];
-  const body = code
-    .replaceAll(/^import [^;]+;.*$/gm, (line) => {
+  const content = [before, code, after]
+    .join("\n")
+    .replaceAll(/^ *import [^;]+;.*$/gm, (line) => {
       imports.push(line);
       return "";
     })
     .replaceAll('"ws://localhost:9222"', "server")
-    .replaceAll('"nats://localhost:4222"', "tcpServer");
-  const content = [before, body, after].join("\n");
+    .replaceAll('"nats://localhost:4222"', "tcpServer")
+    .replaceAll(/(new NASKeyStore(?:<[^(]*>)?\(\{)(?![^)]*\bservers\b)/g, "$1 servers: server,");
   const missing = EXPORTS.filter((name) => content.includes(name) && !imports.join().includes(name));
   if (missing.length > 0) imports.push(`import { ${missing.join(", ")} } from "nas-keystore";`);
   return `${imports.join("\n")}
