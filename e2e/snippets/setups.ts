@@ -1,9 +1,7 @@
 /** What a snippet of the documents needs around it, and where it runs. */
 export interface Setup {
-  /** "page": a page in the browser. "node". "test": as a test file of Vitest. "types": it is compiled only. */
-  readonly runs: "page" | "node" | "test" | "types";
-  /** Of a snippet that is compiled only: the reason. */
-  readonly because?: string;
+  /** "page": a page in the browser. "node". "test": as a test file of Vitest. */
+  readonly runs: "page" | "node" | "test";
   /** Code before the snippet: what the document assumes. */
   readonly before?: string;
   /** Code after the snippet, where it checks what the document promises. */
