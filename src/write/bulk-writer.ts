@@ -4,6 +4,7 @@ import type { BulkOptions } from "../options/types.ts";
 import type { Commit, Draft } from "../storage/commit/draft.ts";
 import { unlessAborted } from "../util/abort.ts";
 import { KeyStoreError } from "../util/errors.ts";
+import { report } from "../util/progress.ts";
 import type { CapturedValue } from "../values/captured-value.ts";
 import { assertItems } from "./bulk-items.ts";
 import type { PreparedWrite } from "./draft-builder.ts";
@@ -85,13 +86,14 @@ export class BulkWriter {
 
   /** Commits the writes and leaves the place. */
   async #write(place: Place, prepare: () => Promise<readonly PreparedWrite[]>, { signal, onProgress }: SliceOptions): Promise<Results> {
+    const ordered = this.#ports.orderWrite();
     const release = this.#ports.connectAhead();
     const results = new Results(this.#ports, signal);
     try {
       const prepared = await prepare();
       let done = 0;
       await place.turn;
-      await this.#commitSlices(slices(prepared), signal, (commits, drafts) => {
+      await this.#commitSlices(slices(prepared), ordered, signal, (commits, drafts) => {
         results.add(commits);
         report(onProgress, (done += drafts), prepared.length);
       });
@@ -112,11 +114,13 @@ export class BulkWriter {
   /** The drafts of a slice are finished while the slice before it commits, and handed over as soon as that one is written. */
   #commitSlices(
     all: readonly (readonly PreparedWrite[])[],
+    ordered: (draft: Draft) => Draft,
     signal: AbortSignal | undefined,
     onCommitted: (commits: readonly Commit[], drafts: number) => void,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const finish = (index: number): Promise<Draft[]> => Promise.all((all[index] ?? []).map((write) => write.finish()));
+      const finish = async (index: number): Promise<Draft[]> =>
+        (await Promise.all((all[index] ?? []).map((write) => write.finish()))).map(ordered);
       const commit = (index: number, drafts: readonly Draft[]): void => {
         const isLast = index === all.length - 1;
         let isWritten = false;
@@ -200,13 +204,4 @@ function slices(writes: readonly PreparedWrite[]): (readonly PreparedWrite[])[] 
     bytes += write.weight;
   }
   return all;
-}
-
-/** An error of the callback is reported as the page's own. */
-function report(onProgress: BulkOptions["onProgress"], done: number, total: number): void {
-  try {
-    onProgress?.(done, total);
-  } catch (error) {
-    reportError(error);
-  }
 }
