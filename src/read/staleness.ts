@@ -1,7 +1,7 @@
 import type { LocalChange } from "../model/change.ts";
 import { compilePattern } from "../model/pattern.ts";
-import type { EntryRow, Row } from "../model/row.ts";
-import { isTombstone } from "../model/row.ts";
+import { isTombstone, type EntryRow, type Row } from "../model/row.ts";
+import type { InvalidateOptions, ProgressOptions } from "../options/types.ts";
 import type { Draft } from "../storage/commit/draft.ts";
 import { find } from "../storage/entries/find.ts";
 import { isMarked, markStale } from "../storage/entries/stale-marks.ts";
@@ -9,7 +9,7 @@ import type { Database } from "../storage/idb/database.ts";
 import { ENTRIES, STALE } from "../storage/idb/schema.ts";
 import { abortable } from "../util/abort.ts";
 import { batches } from "../util/batches.ts";
-import { report, type OnProgress } from "../util/progress.ts";
+import { report } from "../util/progress.ts";
 import type { CoherentCache } from "./coherent-cache.ts";
 import type { CachedEntry } from "./memory-cache.ts";
 import type { Reader } from "./reader.ts";
@@ -26,12 +26,6 @@ export interface StalenessPorts {
   /** The keys of the living entries that match. */
   readonly livingKeys: (pattern: string, tag: string | undefined) => Promise<string[]>;
   readonly emit: (changes: readonly LocalChange[]) => void;
-}
-
-/** The entries of an invalidation. */
-export interface Invalidated {
-  readonly pattern?: string;
-  readonly tag?: string;
 }
 
 /**
@@ -68,7 +62,7 @@ export class Staleness {
    * @returns how many were not stale before
    * @throws the signal's reason, KeyStoreError STORAGE_UNAVAILABLE, QUOTA_EXCEEDED
    */
-  async invalidate({ pattern = "*", tag }: Invalidated, signal?: AbortSignal, onProgress?: OnProgress): Promise<number> {
+  async invalidate({ pattern = "*", tag }: InvalidateOptions, { signal, onProgress }: ProgressOptions): Promise<number> {
     const invalidation = new Invalidation(pattern, tag);
     this.#underWay.add(invalidation);
     try {

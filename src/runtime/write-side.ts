@@ -11,6 +11,7 @@ import { smallHash } from "../values/sha256.ts";
 import { smallSha256 } from "../values/small-sha256.ts";
 import { BulkWriter } from "../write/bulk-writer.ts";
 import { DraftBuilder } from "../write/draft-builder.ts";
+import { Toucher } from "../write/toucher.ts";
 import { Writer } from "../write/writer.ts";
 import { lateOperations } from "./late-operations.ts";
 import type { Page, PageStore } from "./page.ts";
@@ -84,7 +85,9 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
   const operations = lateOperations({
     writer: new Writer(writerPorts),
     bulkWriter: new BulkWriter(writerPorts),
+    toucher: new Toucher({ database: page.database, clock, queue, reader, useTime: () => uses.now(), emit: page.emit }),
     catalog,
+    staleness,
     housekeeping,
     outbox,
     ping: () => transport.ping(),

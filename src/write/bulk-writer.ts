@@ -1,6 +1,6 @@
 import { KeyFormat } from "../model/metadata.ts";
 import type { EntryRow } from "../model/row.ts";
-import type { BulkOptions } from "../options/types.ts";
+import type { BulkOptions, ProgressOptions } from "../options/types.ts";
 import type { Commit, Draft } from "../storage/commit/draft.ts";
 import { unlessAborted } from "../util/abort.ts";
 import { KeyStoreError } from "../util/errors.ts";
@@ -14,8 +14,6 @@ import type { WriterPorts } from "./writer.ts";
 /** One transaction of a bulk call takes at most this much: it blocks other tabs for less than 50 ms, unless the disk stalls. */
 const SLICE_WRITES = 256;
 const SLICE_BYTES = 2 * 1024 * 1024;
-
-export type SliceOptions = Pick<BulkOptions, "signal" | "onProgress">;
 
 /** Writes many keys under the same options, slice after slice. A slice that cannot be committed ends the call. */
 export class BulkWriter {
@@ -45,7 +43,7 @@ export class BulkWriter {
   }
 
   /** Deletes keys, absent ones too. @returns the commits, in the order of the keys. @throws KeyStoreError as `store` does */
-  async delete(keys: readonly string[], options: SliceOptions): Promise<readonly Commit[]> {
+  async delete(keys: readonly string[], options: ProgressOptions): Promise<readonly Commit[]> {
     options.signal?.throwIfAborted();
     if (keys.length === 0) return [];
     const { drafts, queue } = this.#ports;
@@ -61,7 +59,7 @@ export class BulkWriter {
   async deleteFound(
     find: () => Promise<readonly string[]>,
     condition: (entry: EntryRow) => boolean,
-    options: SliceOptions,
+    options: ProgressOptions,
   ): Promise<readonly Commit[]> {
     options.signal?.throwIfAborted();
     const { drafts, queue } = this.#ports;
@@ -85,7 +83,7 @@ export class BulkWriter {
   }
 
   /** Commits the writes and leaves the place. */
-  async #write(place: Place, prepare: () => Promise<readonly PreparedWrite[]>, { signal, onProgress }: SliceOptions): Promise<Results> {
+  async #write(place: Place, prepare: () => Promise<readonly PreparedWrite[]>, { signal, onProgress }: ProgressOptions): Promise<Results> {
     const ordered = this.#ports.orderWrite();
     const release = this.#ports.connectAhead();
     const results = new Results(this.#ports, signal);

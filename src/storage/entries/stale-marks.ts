@@ -27,23 +27,18 @@ export async function markStale(transaction: IDBTransaction, rows: ReadonlyMap<s
   return marked.flat();
 }
 
-/**
- * Removes marks whose keys have no row, among the next ones.
- * @param after the last mark that the call before looked at
- * @returns the last mark looked at; undefined at the end of the table
- */
-export async function pruneMarks(
-  transaction: IDBTransaction,
-  after: IDBValidKey | undefined,
-  limit: number,
-): Promise<IDBValidKey | undefined> {
-  const stale = transaction.objectStore(STALE);
+/** The keys of marks, the next ones after a key. */
+export function nextMarks(transaction: IDBTransaction, after: IDBValidKey | undefined, limit: number): Promise<IDBValidKey[]> {
+  const range = after === undefined ? null : IDBKeyRange.lowerBound(after, true);
+  return promisifyRequest(transaction.objectStore(STALE).getAllKeys(range, limit));
+}
+
+/** Removes the marks of these keys that have no row. */
+export async function pruneMarks(transaction: IDBTransaction, keys: readonly IDBValidKey[]): Promise<void> {
   const rows = transaction.objectStore(ENTRIES).index("keys");
-  const marks = await promisifyRequest(stale.getAllKeys(after === undefined ? null : IDBKeyRange.lowerBound(after, true), limit));
   await Promise.all(
-    marks.map(async (key) => {
-      if ((await promisifyRequest(rows.getKey(key))) === undefined) stale.delete(key);
+    keys.map(async (key) => {
+      if ((await promisifyRequest(rows.getKey(key))) === undefined) transaction.objectStore(STALE).delete(key);
     }),
   );
-  return marks.length < limit ? undefined : marks.at(-1);
 }
