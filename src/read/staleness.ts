@@ -103,6 +103,7 @@ export class Staleness {
       const entry = reader.live(key, row);
       if (entry !== undefined && invalidation.covers(key, entry)) entries.set(key, entry);
     }
+    if (entries.size === 0) return 0;
     /** The work may run twice, and finds its own marks the second time. */
     const marked = new Set<string>();
     await database.run([STALE], "readwrite", async (transaction) => {

@@ -1,5 +1,5 @@
 import type { LocalChange } from "../model/change.ts";
-import { isDamagedRow, type EntryRow } from "../model/row.ts";
+import { isDamagedRow } from "../model/row.ts";
 import type { Reader } from "../read/reader.ts";
 import { find } from "../storage/entries/find.ts";
 import { replaceRows } from "../storage/entries/write.ts";
@@ -34,30 +34,31 @@ export class Toucher {
     const place = queue.enter([key]);
     try {
       await place.earlierCommitted;
-      const { entry, isChanged } = await database.run([ENTRIES], "readwrite", async (transaction) => {
-        const found = await find(transaction, [key]);
-        const present = reader.live(key, found.rows.get(key));
-        if (present === undefined || isDamagedRow(present)) return { entry: present, isChanged: false };
-        const row = this.#restarted(present, ttl);
-        // Without an expiry before and after, there is nothing to restart.
-        const changes = row.expiresAt !== present.expiresAt || row.ttl !== present.ttl;
-        if (changes) await replaceRows(transaction, found, new Map([[key, row]]));
-        return { entry: present, isChanged: changes };
+      // `relaxed`: a power failure that undoes it loses no write.
+      const { entry, isRestarted } = await database.run([ENTRIES], "readwrite", (transaction) => this.#restart(transaction, key, ttl), {
+        durability: "relaxed",
       });
       if (entry === undefined) return false;
       if (isDamagedRow(entry)) await reader.verify(key, entry);
       // Memory has the old expiry, in this tab and in others.
-      if (isChanged) emit([{ source: "local", type: "touch", key, version: entry.version }]);
+      if (isRestarted) emit([{ source: "local", type: "touch", key, version: entry.version }]);
       return true;
     } finally {
       place.leave();
     }
   }
 
-  #restarted(present: EntryRow, given: number | null | undefined): EntryRow {
-    const { clock, useTime } = this.#ports;
-    const { expiresAt: _, ...row } = present;
+  /** @returns the entry before, undefined if there is none */
+  async #restart(transaction: IDBTransaction, key: string, given: number | null | undefined) {
+    const { clock, reader, useTime } = this.#ports;
+    const found = await find(transaction, [key]);
+    const entry = reader.live(key, found.rows.get(key));
+    if (entry === undefined || isDamagedRow(entry)) return { entry, isRestarted: false };
+    const { expiresAt, ...row } = entry;
     const ttl = given === undefined ? row.ttl : given;
-    return { ...row, ttl, lastUsed: useTime(), ...(ttl === null ? undefined : { expiresAt: clock.now() + ttl * 1000 }) };
+    if (ttl === null && expiresAt === undefined) return { entry, isRestarted: false };
+    const next = { ...row, ttl, lastUsed: useTime(), ...(ttl === null ? undefined : { expiresAt: clock.now() + ttl * 1000 }) };
+    await replaceRows(transaction, found, new Map([[key, next]]));
+    return { entry, isRestarted: true };
   }
 }
