@@ -11,11 +11,7 @@ const marks = (): Promise<IDBValidKey[]> =>
 
 it("A sweep removes the stale marks of keys that are gone, some of the marks each time", async () => {
   const store = page.open();
-  const keys = Array.from({ length: 300 }, (_, n) => `k${n}`);
-  await store.bulkStore(
-    keys.map((key) => [key, 1]),
-    { ttl: 1 },
-  );
+  await store.bulkStore(Object.fromEntries(Array.from({ length: 300 }, (_, n) => [`k${n}`, n])), { ttl: 1 });
   await store.store("kept", 1);
   await store.flush();
   expect(await store.invalidate({ pattern: "*" })).toBe(301);
