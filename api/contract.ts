@@ -25,6 +25,8 @@ export type Checks = [
   None<Differences<built.KeyStoreOptions, contract.KeyStoreOptions>>,
   None<Differences<built.StoreOptions, contract.StoreOptions>>,
   None<Differences<built.BulkOptions, contract.BulkOptions>>,
+  None<Differences<built.ProgressOptions, contract.ProgressOptions>>,
+  None<Differences<built.InvalidateOptions, contract.InvalidateOptions>>,
   None<Differences<built.DeleteOptions, contract.DeleteOptions>>,
   None<Differences<built.RetrieveOptions, contract.RetrieveOptions>>,
   None<Differences<built.KeyMetadata, contract.KeyMetadata>>,

@@ -74,6 +74,18 @@ export function misuseOfArguments(store: NASKeyStore): void {
   void store.bulkRetrieve([1, 2]);
   // @ts-expect-error one key
   void store.retryRejected(["a"]);
+  // @ts-expect-error one tag
+  void store.deleteByTag(["web"]);
+  // @ts-expect-error a pattern or a tag, in an object
+  void store.invalidate("user:*");
+  // @ts-expect-error the option is tag
+  void store.invalidate({ tags: ["web"] });
+  // @ts-expect-error invalidate does not delete
+  void store.invalidate({ tag: "web", ifVersion: 1 });
+  // @ts-expect-error a TTL is a number of seconds
+  void store.touch("key", "1h");
+  // @ts-expect-error the TTL is no option
+  void store.touch("key", { ttl: 1 });
 }
 
 export async function misuseOfResults(store: NASKeyStore): Promise<void> {

@@ -40,6 +40,13 @@ export interface StoreOptions {
 export interface BulkOptions extends StoreOptions {
   onProgress?: (done: number, total: number) => void;
 }
+/** signal: aborted before the first slice, nothing has changed. */
+export type ProgressOptions = Pick<BulkOptions, "signal" | "onProgress">;
+/** At least one of them; both: entries that match both. */
+export interface InvalidateOptions {
+  pattern?: string;
+  tag?: string;
+}
 export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
 export interface RetrieveOptions {
   useCache?: boolean; // false: past the memory front, from IndexedDB, checksum verified; default true
@@ -59,6 +66,7 @@ export interface KeyMetadata {
   readonly checksum: string; // SHA-256 of the encoded payload, 64 hex digits
   readonly pending: boolean; // true while this version waits for the server's confirmation; false once confirmed or refused
   readonly rejected: boolean; // the server refused this version: see retryRejected, discardRejected
+  readonly stale: boolean; // soft-invalidated: readable, but retrieveOrStore loads anew
 }
 
 /** The memory front, synchronous. store, update, bulkStore and retrieve fill it; exists, getMetadata, listKeys neither fill nor count. */
@@ -146,6 +154,9 @@ export declare class NASKeyStore extends EventTarget {
   bulkRetrieve<T = unknown>(keys: Iterable<string>, options?: RetrieveOptions): Promise<Map<string, T>>; // found keys only, in the order asked
   getMetadata(key: string): Promise<KeyMetadata | undefined>;
   getCacheStats(): CacheStats;
+  deleteByTag(tag: string, options?: ProgressOptions): Promise<number>;
+  touch(key: string, ttl?: number | null): Promise<boolean>; // restarts (or sets) the TTL; local, publishes nothing; false: no such key
+  invalidate(what: InvalidateOptions, options?: ProgressOptions): Promise<number>; // marks stale, in every tab; the number marked
   clearCache(): Promise<void>; // drops every local entry but unconfirmed writes; publishes nothing; returns when done
   listKeys(pattern?: string, options?: { tag?: string }): Promise<string[]>; // fnmatch: * ? [seq] [!seq]; sorted by code unit
   ping(): Promise<boolean>;

@@ -4,6 +4,14 @@ export { KeyFormat, type KeyMetadata } from "./model/metadata.ts";
 export { KeyStoreError, type KeyStoreErrorCode, type KeyStoreErrorDetails } from "./util/errors.ts";
 export type { KeyStoreEvents } from "./model/events.ts";
 export type { StorageStats } from "./read/catalog.ts";
-export type { BulkOptions, DeleteOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./options/types.ts";
+export type {
+  BulkOptions,
+  DeleteOptions,
+  KeyStoreOptions,
+  InvalidateOptions,
+  ProgressOptions,
+  RetrieveOptions,
+  StoreOptions,
+} from "./options/types.ts";
 export type { CacheStats } from "./read/memory-cache.ts";
 export type { PendingWrite } from "./storage/outbox/pending-writes.ts";

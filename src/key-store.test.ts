@@ -40,6 +40,7 @@ describe("A store in a Firefox whose user blocks site data", () => {
     const store = page.open({ persist: true });
     const codes: Record<string, unknown> = {};
     const calls: Record<string, unknown[]> = { bulkStore: [{ k: 1 }], bulkRetrieve: [["k"]], store: ["k", 1], update: ["k", 1], flush: [] };
+    calls["invalidate"] = [{ tag: "k" }];
     const methods = Object.getOwnPropertyNames(NASKeyStore.prototype).filter(
       (name) => !["constructor", "getCacheStats", "ping", "close"].includes(name),
     );

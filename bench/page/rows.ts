@@ -9,8 +9,8 @@ import { openNats, publishAlone, publishAndFlush } from "../peers/nats.ts";
 import { oneShot } from "../peers/websocket.ts";
 import { filledNamespace } from "./filled.ts";
 import { groupedKey, keyOf, pairs, payload } from "./payload.ts";
-import { allConfirmed, confirmed, freshName, openStore, present } from "./stores.ts";
-import { atOnce, atOnceUpTo, inSequence, quiet, timed, type Contest, type Turn } from "./turns.ts";
+import { allConfirmed, allInvalidated, confirmed, freshName, openStore, present } from "./stores.ts";
+import { atOnce, atOnceUpTo, inSequence, longestTask, quiet, timed, type Contest, type Turn } from "./turns.ts";
 
 export interface World {
   /** The WebSocket URL of the server. */
@@ -231,6 +231,26 @@ export const ROWS: Readonly<Record<string, Row>> = {
       peer: () => inSequence(calls, (n) => confirmed(alone.store.store(keyOf(n), payload(n)))),
       end: () => Promise.all([end(), alone.end()]),
     };
+  },
+
+  "invalidate-task": async ({ calls }, { servers }) => {
+    const { store, end } = await openStore(servers, PATIENT);
+    return {
+      ours: async () => {
+        await allConfirmed(store.bulkStore(pairs(calls), { tags: ["bench"] }), calls);
+        await quiet();
+        return longestTask(() => allInvalidated(store, calls));
+      },
+      peer: () => longestTask(() => new Promise((resolve) => setTimeout(resolve, 1_000))),
+      end,
+    };
+  },
+
+  "invalidate-time": async ({ calls }, { servers }) => {
+    const { store, end } = await openStore(servers, PATIENT);
+    const storeAll = () => timed(() => allConfirmed(store.bulkStore(pairs(calls), { tags: ["bench"] }), calls));
+    await storeAll();
+    return { ours: () => timed(() => allInvalidated(store, calls)), peer: storeAll, end };
   },
 
   open: async ({ calls }, world) => {

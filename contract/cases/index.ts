@@ -16,6 +16,8 @@ import { overwriting } from "./overwriting.ts";
 import { readYourWrites } from "./read-your-writes.ts";
 import { rejections } from "./rejections.ts";
 import { tabs } from "./tabs.ts";
+import { deletesByTag, invalidation } from "./tags.ts";
+import { touching } from "./touch.ts";
 import { ttlAndTags } from "./ttl-and-tags.ts";
 import { upkeep } from "./upkeep.ts";
 import { valueChanges } from "./value-changes.ts";
@@ -31,7 +33,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   options,
   "order of errors": orderOfErrors,
   formats: [...formats, ...valueGrid, ...valueChanges],
-  "ttl and tags": ttlAndTags,
+  "ttl and tags": [...ttlAndTags, ...touching, ...deletesByTag, ...invalidation],
   limits,
   overwriting: [...overwriting, ...overwritingMany, ...overwritingOffline],
   versions,

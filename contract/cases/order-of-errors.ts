@@ -16,6 +16,7 @@ const ON_KEY: Readonly<Record<string, Arguments>> = {
   getMetadata: (key) => [key],
   retryRejected: (key) => [key],
   discardRejected: (key) => [key],
+  touch: (key) => [key],
 };
 const ON_KEYS: Readonly<Record<string, Arguments>> = {
   bulkStore: (key, value, options) => [[[key, value]], options],
@@ -25,13 +26,26 @@ const ON_THE_STORE: Readonly<Record<string, Arguments>> = {
   flush: (_key, _value, options) => [options],
   listKeys: (_key, _value, options) => ["*", options],
   clearCache: () => [],
+  deleteByTag: (_key, _value, options) => ["t", options],
+  invalidate: (_key, _value, options) => [{ tag: "t" }, options],
   ping: () => [],
   pendingWrites: () => [],
   getStorageStats: () => [],
   sweep: () => [],
 };
 const ALL = { ...ON_KEY, ...ON_KEYS, ...ON_THE_STORE };
-const TAKE_OPTIONS = ["store", "update", "retrieve", "delete", "bulkStore", "bulkRetrieve", "flush", "listKeys"];
+const TAKE_OPTIONS = [
+  "store",
+  "update",
+  "retrieve",
+  "delete",
+  "bulkStore",
+  "bulkRetrieve",
+  "flush",
+  "deleteByTag",
+  "invalidate",
+  "listKeys",
+];
 const TAKE_SIGNALS = TAKE_OPTIONS.filter((name) => name !== "listKeys");
 /** Methods that are not operations. See closed.ts. */
 const OTHERS: readonly PropertyKey[] = ["constructor", "close", "getCacheStats", Symbol.asyncDispose ?? "undefined"];

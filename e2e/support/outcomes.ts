@@ -10,6 +10,7 @@ export function outcomesOfOperations(page: Pick<Page, "evaluate">, namespace: st
       bulkRetrieve: [["k"]],
       listKeys: [],
       flush: [],
+      invalidate: [{ tag: "k" }],
     };
     const { prototype } = keystore.NASKeyStore;
     const names = Object.getOwnPropertyNames(prototype).filter((name) => !["constructor", "close", "getCacheStats"].includes(name));

@@ -2,6 +2,7 @@
 // Kept in the declarations: apps need not have `Symbol.asyncDispose` in the `lib` of their own configuration.
 import type { KeyStoreEventTarget } from "../model/events.ts";
 import type { KeyStoreOptions } from "../options/types.ts";
+import type { ExpiryOperations } from "./expiry-operations.ts";
 import type { SeedOperations } from "./seed-operations.ts";
 import type { UpkeepOperations } from "./upkeep-operations.ts";
 
@@ -9,7 +10,7 @@ import type { UpkeepOperations } from "./upkeep-operations.ts";
  * A key-value store in the browser that publishes every write to NATS. Reads are answered from memory or IndexedDB. Writes are
  * committed to IndexedDB, then published over a connection that is open only while operations need it.
  */
-export interface NASKeyStore extends KeyStoreEventTarget, SeedOperations, UpkeepOperations {
+export interface NASKeyStore extends KeyStoreEventTarget, SeedOperations, ExpiryOperations, UpkeepOperations {
   /** Waits for the operations under way, then releases everything. Later operations reject CLOSED. */
   close(): Promise<void>;
 
@@ -32,6 +33,9 @@ export type LateOperations = Pick<
   | "delete"
   | "getMetadata"
   | "clearCache"
+  | "deleteByTag"
+  | "invalidate"
+  | "touch"
   | "listKeys"
   | "ping"
   | "flush"

@@ -8,6 +8,7 @@ export type Change = LocalChange | TabChange;
 export type LocalChange = { readonly source: "local" } & (
   | (Written & { readonly type: "store"; readonly entry: StoredEntry })
   | (Written & { readonly type: "delete" })
+  | Marking
   | Removal
 );
 
@@ -29,7 +30,10 @@ export interface Memory {
 export type TabChange = { readonly source: "tab" } & ToldChange;
 
 /** A change as a tab announces it: its key and version, never the value. */
-export type ToldChange = { readonly type: "store" | "delete"; readonly key: string; readonly version: number } | Removal;
+export type ToldChange = { readonly type: "store" | "delete"; readonly key: string; readonly version: number } | Marking | Removal;
+
+/** No write: the entry keeps its value and its version. It is stale from now on, or its expiry has changed. */
+type Marking = { readonly type: "invalidate" | "touch"; readonly key: string; readonly version: number };
 
 /** A removal that is no write: expired or evicted entries, or all of them but the unconfirmed ones. */
 type Removal = { readonly type: "expire" | "evict"; readonly key: string } | { readonly type: "clear" };
@@ -44,4 +48,9 @@ export interface StoredEntry {
 export interface Usage {
   readonly entries: number;
   readonly bytes: number;
+}
+
+/** Whether a change may have changed the number of entries or their sizes. */
+export function changesUsage({ type }: Pick<Change, "type">): boolean {
+  return type !== "invalidate" && type !== "touch";
 }

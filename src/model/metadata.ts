@@ -38,4 +38,6 @@ export interface KeyMetadata {
   readonly pending: boolean;
   /** The server has refused this version: see `retryRejected`, `discardRejected`. */
   readonly rejected: boolean;
+  /** Soft-invalidated by `invalidate`: the entry can be read, but `retrieveOrStore` loads it again. A write of the key ends it. */
+  readonly stale: boolean;
 }

@@ -90,6 +90,15 @@ export interface BulkOptions extends StoreOptions {
   onProgress?: (done: number, total: number) => void;
 }
 
+export type ProgressOptions = Pick<BulkOptions, "signal" | "onProgress">;
+
+/** At least one of them. Both: the entries that match the pattern and have the tag. */
+export interface InvalidateOptions {
+  /** A pattern of keys, as for `listKeys`. */
+  pattern?: string;
+  tag?: string;
+}
+
 export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
 
 export type FlushOptions = Pick<StoreOptions, "signal">;

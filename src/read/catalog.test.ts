@@ -18,6 +18,7 @@ describe("Metadata", () => {
       checksum: row.checksum,
       pending: true,
       rejected: false,
+      stale: false,
     });
   });
 

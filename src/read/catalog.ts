@@ -7,12 +7,13 @@ import { listKeys } from "../storage/entries/listing.ts";
 import { measureLiving } from "../storage/entries/usage.ts";
 import type { Database } from "../storage/idb/database.ts";
 import { storageEstimate } from "../storage/idb/full-disk.ts";
-import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
+import { ENTRIES, OUTBOX, STALE } from "../storage/idb/schema.ts";
 import type { WriteState } from "../storage/outbox/outbox-record.ts";
 import type { Clock } from "../util/clock.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import type { ExpiredKeys } from "./expired-keys.ts";
 import type { Reader } from "./reader.ts";
+import type { Staleness } from "./staleness.ts";
 
 /** The figures of a namespace in IndexedDB, and the browser's report on the site's storage. */
 export interface StorageStats {
@@ -35,6 +36,7 @@ export interface CatalogPorts {
   readonly countWrites: () => Promise<{ pending: number; rejected: number }>;
   readonly reader: Pick<Reader, "live" | "readRow" | "verify">;
   readonly expired: Pick<ExpiredKeys, "add" | "timeFor">;
+  readonly staleness: Pick<Staleness, "isStaleRow">;
 }
 
 /** Answers questions about entries without decoding their values: keys, metadata, sizes. */
@@ -47,16 +49,21 @@ export class Catalog {
 
   /** @throws KeyStoreError CHECKSUM_MISMATCH when the row is damaged so that it has no metadata */
   async metadata(key: string): Promise<KeyMetadata | undefined> {
-    const { committer, database, reader, writesCommitted } = this.#ports;
+    const { committer, database, reader, staleness, writesCommitted } = this.#ports;
     await writesCommitted([key]);
-    const [row, state] = await database.run([ENTRIES, OUTBOX], "readonly", async (transaction) => {
+    const { row, state, isStale } = await database.run([ENTRIES, OUTBOX, STALE], "readonly", async (transaction) => {
       const found = (await find(transaction, [key])).rows.get(key);
-      return [found, found && (await committer.stateOf(transaction, found.writeId))] as const;
+      if (found === undefined) return {};
+      const [stateNow, isStaleNow] = await Promise.all([
+        committer.stateOf(transaction, found.writeId),
+        staleness.isStaleRow(transaction, key, found),
+      ]);
+      return { row: found, state: stateNow, isStale: isStaleNow };
     });
     const live = reader.live(key, row);
     if (live === undefined) return undefined;
     if (isDamagedRow(live)) await reader.verify(key, live);
-    return metadataOf(key, live, state);
+    return metadataOf(key, live, state, isStale);
   }
 
   /** The format in which a key is stored; undefined when it is absent or damaged. */
@@ -67,12 +74,17 @@ export class Catalog {
 
   /** The keys of live entries that match a pattern, sorted by code unit. @throws KeyStoreError INVALID_OPTION where the pattern is not a string */
   async listKeys(pattern: string, tag: string | undefined): Promise<string[]> {
-    const { clock, database, expired, writesCommitted } = this.#ports;
     if (typeof (pattern as unknown) !== "string") {
       throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.", { option: "pattern" });
     }
+    await this.#ports.writesCommitted();
+    return this.livingKeys(pattern, tag);
+  }
+
+  /** Like `listKeys`, without waiting for writes. */
+  async livingKeys(pattern: string, tag: string | undefined): Promise<string[]> {
+    const { clock, database, expired } = this.#ports;
     const { prefix, matches } = compilePattern(pattern);
-    await writesCommitted();
     const now = clock.now();
     const listed = await listKeys(database, now, prefix, tag);
     expired.add(listed.expired, now);
@@ -98,7 +110,7 @@ export class Catalog {
   }
 }
 
-export function metadataOf(key: string, row: EntryRow, state: WriteState | undefined): KeyMetadata {
+export function metadataOf(key: string, row: EntryRow, state: WriteState | undefined, stale = false): KeyMetadata {
   return {
     key,
     format: row.format,
@@ -112,5 +124,6 @@ export function metadataOf(key: string, row: EntryRow, state: WriteState | undef
     checksum: row.checksum,
     pending: state === "sending" || state === "queued",
     rejected: state === "rejected",
+    stale,
   };
 }

@@ -57,6 +57,11 @@ export class MemoryCache {
     return entry;
   }
 
+  /** The entry held under a key, expired or not. Does not count as a use. */
+  held(key: string): CachedEntry | undefined {
+    return this.#entries.get(key);
+  }
+
   /** The version held under a key. Does not count as a use. */
   versionOf(key: string): number | undefined {
     return this.#entries.get(key)?.version;

@@ -1,18 +1,33 @@
 import type { LateOperations } from "../interface/key-store.ts";
 import { assertKey } from "../model/key.ts";
-import { readBulkOptions, readDeleteOptions, readFlushOptions, readListOptions, readStoreOptions } from "../options/late-checks.ts";
+import { isDamagedRow, type EntryRow } from "../model/row.ts";
+import {
+  assertTag,
+  assertTtl,
+  readBulkOptions,
+  readDeleteOptions,
+  readFlushOptions,
+  readInvalidated,
+  readListOptions,
+  readProgressOptions,
+  readStoreOptions,
+} from "../options/late-checks.ts";
 import type { Catalog } from "../read/catalog.ts";
+import type { Staleness } from "../read/staleness.ts";
 import type { Outbox } from "../relay/outbox.ts";
 import { abortable } from "../util/abort.ts";
 import type { CapturedValue } from "../values/captured-value.ts";
 import type { BulkWriter } from "../write/bulk-writer.ts";
+import type { Toucher } from "../write/toucher.ts";
 import type { Writer } from "../write/writer.ts";
 import type { Housekeeping } from "./housekeeping.ts";
 
 export interface LateOperationsPorts {
   readonly writer: Pick<Writer, "store" | "update" | "delete">;
-  readonly bulkWriter: Pick<BulkWriter, "store">;
-  readonly catalog: Pick<Catalog, "metadata" | "listKeys" | "storageStats">;
+  readonly bulkWriter: Pick<BulkWriter, "store" | "deleteFound">;
+  readonly toucher: Pick<Toucher, "touch">;
+  readonly catalog: Pick<Catalog, "metadata" | "listKeys" | "livingKeys" | "storageStats">;
+  readonly staleness: Pick<Staleness, "invalidate">;
   readonly housekeeping: Pick<Housekeeping, "clear" | "sweep">;
   readonly outbox: Pick<Outbox, "pendingWrites" | "retryRejected" | "discardRejected">;
   readonly ping: () => Promise<boolean>;
@@ -28,15 +43,8 @@ export interface CapturedOperations {
 }
 
 /** The operations that load with the write side. They check their arguments: the key, then the options. */
-export function lateOperations({
-  writer,
-  bulkWriter,
-  catalog,
-  housekeeping,
-  outbox,
-  ping,
-  flush,
-}: LateOperationsPorts): LateOperations & CapturedOperations {
+export function lateOperations(ports: LateOperationsPorts): LateOperations & CapturedOperations {
+  const { writer, bulkWriter, toucher, catalog, staleness, housekeeping, outbox, ping, flush } = ports;
   return {
     store(key, value, options) {
       assertKey(key);
@@ -56,6 +64,21 @@ export function lateOperations({
       return catalog.metadata(key);
     },
     clearCache: () => housekeeping.clear(),
+    async deleteByTag(tag, options) {
+      assertTag(tag);
+      const find = () => catalog.livingKeys("*", tag);
+      const commits = await bulkWriter.deleteFound(find, (entry) => hasTag(entry, tag), readProgressOptions(options));
+      return commits.length;
+    },
+    invalidate(what, options) {
+      const invalidated = readInvalidated(what);
+      return staleness.invalidate(invalidated, readProgressOptions(options));
+    },
+    touch(key, ttl) {
+      assertKey(key);
+      assertTtl(ttl);
+      return toucher.touch(key, ttl);
+    },
     listKeys: (pattern = "*", options) => catalog.listKeys(pattern, readListOptions(options).tag),
     ping,
     flush(options) {
@@ -68,4 +91,9 @@ export function lateOperations({
     getStorageStats: () => catalog.storageStats(),
     sweep: () => housekeeping.sweep(),
   };
+}
+
+/** A damaged row has lost its tags. The index has found it under one. */
+function hasTag(entry: EntryRow, tag: string): boolean {
+  return isDamagedRow(entry) || entry.tags?.includes(tag) === true;
 }

@@ -1,3 +1,4 @@
+import { changesUsage } from "../model/change.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { Living } from "../relay/outbox-drain.ts";
 import { watchedBy } from "../storage/idb/transaction.ts";
@@ -131,7 +132,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
           return liveness.watch(message.pageId);
         case "changes":
           liveness.watch(message.pageId);
-          forgetCounts();
+          if (message.changes.some(changesUsage)) forgetCounts();
           return page.emit(message.changes.map((change) => ({ source: "tab", ...change })));
         case "settled":
           // A tab that publishes a dead tab's write may be the first to report it.

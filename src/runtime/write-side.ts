@@ -2,6 +2,7 @@ import type { CheckedOptions } from "../options/checked-options.ts";
 import { settingsOf } from "../options/defaults.ts";
 import { Catalog } from "../read/catalog.ts";
 import type { Reader } from "../read/reader.ts";
+import { Staleness } from "../read/staleness.ts";
 import type { Clock } from "../util/clock.ts";
 import { encoding } from "../values/captured-value.ts";
 import { capture } from "../values/capture.ts";
@@ -10,6 +11,7 @@ import { smallHash } from "../values/sha256.ts";
 import { smallSha256 } from "../values/small-sha256.ts";
 import { BulkWriter } from "../write/bulk-writer.ts";
 import { DraftBuilder } from "../write/draft-builder.ts";
+import { Toucher } from "../write/toucher.ts";
 import { Writer } from "../write/writer.ts";
 import { lateOperations } from "./late-operations.ts";
 import type { Page, PageStore } from "./page.ts";
@@ -43,13 +45,22 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
 
   const { cache, expired } = store;
   const writesCommitted = queue.committed;
-  const catalog = new Catalog({
+  const staleness = new Staleness({
+    database: page.database,
+    cache,
+    reader,
+    writesCommitted,
+    livingKeys: (pattern, tag) => catalog.livingKeys(pattern, tag),
+    emit: page.emit,
+  });
+  const catalog: Catalog = new Catalog({
     clock,
     database: page.database,
     committer,
     writesCommitted,
     reader,
     expired,
+    staleness,
     countWrites: () => outbox.count(),
   });
   const persist = settings.persist ? persistOnce() : () => undefined;
@@ -68,12 +79,15 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
       return page.inBrowser ? commitPublisher.connectAhead() : () => undefined;
     },
     formatOf: (key: string) => catalog.formatOf(key),
+    orderWrite: () => staleness.orderWrite(),
   };
 
   const operations = lateOperations({
     writer: new Writer(writerPorts),
     bulkWriter: new BulkWriter(writerPorts),
+    toucher: new Toucher({ database: page.database, clock, queue, reader, useTime: () => uses.now(), emit: page.emit }),
     catalog,
+    staleness,
     housekeeping,
     outbox,
     ping: () => transport.ping(),
@@ -88,6 +102,8 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     /** The operations of the store that load with the write side. */
     operations,
     writesCommitted,
+    /** `isStale(key, version)`: for `retrieveOrStore`. */
+    staleness,
     housekeeping,
     uses,
     /** Begins the work in the background. */

@@ -21,7 +21,7 @@ export interface SettledWrites {
 export function toldChanges(changes: readonly Change[]): ToldChange[] {
   return changes.flatMap((change): ToldChange[] => {
     if (change.source !== "local") return [];
-    if (change.type === "store" || change.type === "delete") return [{ type: change.type, key: change.key, version: change.version }];
+    if ("version" in change) return [{ type: change.type, key: change.key, version: change.version }];
     return change.type === "clear" ? [{ type: "clear" }] : [{ type: change.type, key: change.key }];
   });
 }

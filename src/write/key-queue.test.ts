@@ -90,6 +90,28 @@ describe("A write of every key", () => {
   });
 });
 
+describe("A write of every key that turns out to be a write of some", () => {
+  it("lets later writes and reads of other keys go on, and those of its keys wait until it leaves", async () => {
+    const order = new KeyQueue();
+    const earlier = order.enter(["a"]);
+    const some = order.enter(undefined);
+    const [a, b, ab] = [order.enter(["a"]), order.enter(["b"]), order.enter(["a", "b"])];
+    earlier.leave();
+    expect([await stateOf(some), await stateOf(b)]).toEqual(["turn earlierCommitted", ""]);
+    some.narrow(new Set(["a"]));
+    expect([await stateOf(a), await stateOf(b), await stateOf(order.enter(["c"]))]).toEqual([
+      "",
+      "turn earlierCommitted",
+      "turn earlierCommitted",
+    ]);
+    b.leave();
+    some.handedOver();
+    expect(await stateOf(a)).toBe("turn");
+    some.leave();
+    expect([await stateOf(a), await stateOf(ab)]).toEqual(["turn earlierCommitted", ""]);
+  });
+});
+
 describe("A read", () => {
   /** Whether the writes of these keys are committed. */
   async function isCommitted(order: KeyQueue, keys?: readonly string[]): Promise<boolean> {

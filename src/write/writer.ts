@@ -17,6 +17,8 @@ export interface WriterPorts {
   /** Opens the connection while the write is prepared. The returned function is called when the write ends. */
   readonly connectAhead: () => () => void;
   readonly formatOf: (key: string) => Promise<KeyFormat | undefined>;
+  /** Called with each write. The returned function orders its draft after the invalidations that were called before. */
+  readonly orderWrite: () => (draft: Draft) => Draft;
 }
 
 /** Writes one key: prepares the draft, commits it in its turn, and waits for the result of publishing it. */
@@ -72,12 +74,13 @@ export class Writer {
     signal: AbortSignal | undefined,
     prepare: (earlierCommitted: Promise<unknown>) => Promise<Draft>,
   ): Promise<{ commit: Commit; isConfirmed: boolean }> {
-    const { queue, committer, publisher, connectAhead } = this.#ports;
+    const { queue, committer, publisher, connectAhead, orderWrite } = this.#ports;
     signal?.throwIfAborted();
+    const ordered = orderWrite();
     const release = connectAhead();
     const place = queue.enter([key]);
     try {
-      const draft = await prepare(place.earlierCommitted);
+      const draft = ordered(await prepare(place.earlierCommitted));
       await place.turn;
       const committing = committer.commit([draft], signal);
       place.handedOver();

@@ -31,10 +31,11 @@ export interface Draft {
   /** The memory of the store that makes the write. */
   readonly writer?: Memory;
   /**
-   * Makes the row that replaces `current`. Runs inside the transaction and must not wait.
+   * Makes the row that replaces `current`; undefined: the key stays as it is, and the draft is not committed. Runs inside the transaction
+   * and must not wait.
    * @throws KeyStoreError to refuse the write, and all drafts of its call
    */
-  next(current: EntryRow | undefined, version: number, now: number): NewRow<Row>;
+  next(current: EntryRow | undefined, version: number, now: number): NewRow<Row> | undefined;
 }
 
 /** A committed write. */

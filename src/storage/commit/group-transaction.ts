@@ -48,8 +48,8 @@ export async function writeGroup(
   if (context.addWithoutReading) {
     const floor = lastFloor ?? (await readFloor(transaction));
     const results = planGroup(calls, new Map(), context.now(), { ...context, floor });
-    // A draft may refuse only because its entry was not read.
-    if (results.every((result) => !(result instanceof Error))) {
+    // A draft may refuse, or have no row, only because its entry was not read.
+    if (results.every((result, call) => !(result instanceof Error) && result.length === calls[call]?.length)) {
       const commits = commitsOf(results);
       addRows(transaction, newestRows(commits));
       for (const record of recordsOf(commits)) addToOutbox(transaction, instanceId, record);

@@ -74,18 +74,19 @@ interface Planned extends Pick<Commit, "draft" | "replaced" | "state" | "waitsFo
 
 const EMPTY_SLOT: Slot = { row: undefined, unconfirmed: false, mustWait: false, waitsFor: undefined };
 
-/** Leaves the slots unchanged when a draft refuses. */
+/** A draft without a row is left out. Leaves the slots unchanged when a draft refuses. */
 function planCall(drafts: readonly Draft[], slots: Map<string, Slot>, now: number, context: PlanContext): readonly Planned[] | Error {
   const before = new Map<string, Slot>();
   try {
-    return drafts.map((draft) => {
+    return drafts.flatMap((draft) => {
       const slot = slots.get(draft.key) ?? EMPTY_SLOT;
       if (!before.has(draft.key)) before.set(draft.key, slot);
       const replaced = liveEntry(slot.row as Row | undefined, now);
       const row = draft.next(replaced, versionOf(draft, slot, context.floor), now);
+      if (row === undefined) return [];
       const state = stateOf(draft, slot, context.mayPublish);
       slots.set(draft.key, { ...slot, row, unconfirmed: state !== undefined });
-      return { draft, row, replaced, state, waitsFor: state === "queued" ? slot.waitsFor : undefined, grew: growth(slot.row, row) };
+      return [{ draft, row, replaced, state, waitsFor: state === "queued" ? slot.waitsFor : undefined, grew: growth(slot.row, row) }];
     });
   } catch (error) {
     for (const [key, slot] of before) slots.set(key, slot);
