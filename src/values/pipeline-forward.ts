@@ -10,6 +10,8 @@ export interface Compressed extends Pick<StoredPayload, "format" | "payload" | "
   readonly original: Payload;
   /** Of the original, where its bytes were at hand: text is encoded to UTF-8 once per write, and the bytes are not kept. */
   readonly digest?: Digest;
+  /** The text that is stored, as a JSON string, where it was made to measure the message. */
+  readonly quoted?: string | undefined;
 }
 
 /**
@@ -36,9 +38,11 @@ export async function compressPayload(format: KeyFormat, original: Payload, thre
   }
 }
 
-/** A text is encoded to UTF-8 once: for its size and its checksum. @throws KeyStoreError INSECURE_CONTEXT */
-export function withDigest(compressed: Compressed): Compressed {
-  return { ...compressed, digest: compressed.digest ?? digestOf(bytesOf(compressed.original)) };
+/** Measures a payload: its bytes, and those in a message. Each text is encoded once. @throws KeyStoreError INSECURE_CONTEXT */
+export function measured(compressed: Compressed): Compressed {
+  const { original, payload } = compressed;
+  const quoted = typeof payload === "string" ? JSON.stringify(payload) : undefined;
+  return { ...compressed, quoted, digest: compressed.digest ?? digestOf(bytesOf(original)) };
 }
 
 /** → checksum → stored payload. A read verifies the size and the checksums. @throws KeyStoreError INSECURE_CONTEXT */

@@ -28,6 +28,8 @@ export interface Draft {
   readonly weight: number;
   /** The whole payload, uncompressed, for the memory cache; undefined for a delete. */
   readonly payload?: Payload;
+  /** The text that is stored, as a JSON string, if that is known: the message needs it. */
+  readonly quoted?: string | undefined;
   /** The memory of the store that makes the write. */
   readonly writer?: Memory;
   /**
