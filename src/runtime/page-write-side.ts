@@ -80,6 +80,9 @@ function openPageWriteSide(page: Page): PageWriteSide {
   const forgetCounts = (but?: Engine): void => {
     for (const engine of engines) if (engine !== but) engine.evictor.forgetCount();
   };
+  const unstickAll = (): void => {
+    for (const { evictor } of engines) evictor.unstick();
+  };
 
   const openEngineFor = (settings: Settings): Engine => {
     const engine: Engine = openEngine({
@@ -92,9 +95,10 @@ function openPageWriteSide(page: Page): PageWriteSide {
       onSettled: (settled) => {
         dropOlder(settled);
         post({ type: "settled", ...settled });
-        if (settled.confirmed) for (const { evictor } of engines) evictor.unstick();
+        if (settled.confirmed) unstickAll();
         for (const other of engines) if (other !== engine) other.settledElsewhere(settled);
       },
+      onEvictable: unstickAll,
       onChanged: () => forgetCounts(engine),
       onEnded: () => {
         engines.delete(engine);

@@ -17,9 +17,15 @@ export interface Compressed extends Pick<StoredPayload, "format" | "payload" | "
 /**
  * payload → compression → (encryption). Afterwards the size of the message is known.
  * @param thresholdBytes Infinity turns compression off
+ * @param maxBytes a larger payload will be refused: it is neither compressed to its end nor hashed
  * @throws KeyStoreError INSECURE_CONTEXT
  */
-export async function compressPayload(format: KeyFormat, original: Payload, thresholdBytes: number): Promise<Compressed> {
+export async function compressPayload(
+  format: KeyFormat,
+  original: Payload,
+  thresholdBytes: number,
+  maxBytes = Infinity,
+): Promise<Compressed> {
   const plain = { format, original, payload: original };
   // UTF-8 takes at most three bytes for a UTF-16 unit.
   if (original.length * 3 <= thresholdBytes) return plain;
@@ -28,8 +34,10 @@ export async function compressPayload(format: KeyFormat, original: Payload, thre
   if (gzip === undefined) return plain;
   try {
     const bytes = bytesOf(original);
+    const compressed = bytes.length > thresholdBytes ? gzip.gzip(bytes, maxBytes) : bytes;
+    // Too large even so: the size is refused next.
+    if (Math.min(bytes.length, compressed.length) > maxBytes) return { ...plain, payload: compressed };
     const digest = digestOf(bytes);
-    const compressed = bytes.length > thresholdBytes ? gzip.gzip(bytes) : bytes;
     return compressed.length < bytes.length ? { ...plain, digest, payload: compressed, encoding: "gzip" } : { ...plain, digest };
   } catch (error) {
     // The engine has no buffer of that size. The size is refused next.

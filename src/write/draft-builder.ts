@@ -42,8 +42,9 @@ export class DraftBuilder {
     options: StoreOptions,
     isUpdate = false,
   ): Promise<PreparedWrite> {
-    let compressed = await compressPayload(format, await encoding, this.#ports.settings.compressAboveBytes);
-    checkPayloadLength(key, compressed.payload.length, this.#ports.maxMessageBytes());
+    const maxBytes = this.#ports.maxMessageBytes();
+    let compressed = await compressPayload(format, await encoding, this.#ports.settings.compressAboveBytes, maxBytes);
+    checkPayloadLength(key, compressed.payload.length, maxBytes);
     if (compressed.payload.length > MEASURED_UNITS) compressed = measured(compressed);
     const { ttl = this.#ports.settings.defaultTtl, tags = [] } = options;
     this.#checkSize(key, compressed, { ttl, tags });
