@@ -294,10 +294,17 @@ describe("Encoding", () => {
     ["an object without a property that is undefined", { a: undefined, b: 1 }, '{"b":1}'],
     ["an object that is used twice", [twice, { again: twice }], '[{},{"again":{}}]'],
     ["boxed primitives", [Object(1), Object("a"), Object(true)], '[1,"a",true]'],
+    ["what toJSON makes of its name, a string in an array too", [{ toJSON: (name: unknown) => (name === "0" ? 1 : 1n) }], "[1]"],
     ["a Map with a toJSON", Object.assign(new Map([["a", 1]]), { toJSON: () => ["a"] }), '["a"]'],
   ])("The format json keeps %s", (_, value, text) => {
     expect(encode(value)).toBe(text);
     expect(encodeLater(value)).toBe(text);
+  });
+
+  it("The format json keeps a BigInt where the app has given BigInt a toJSON method", () => {
+    Object.defineProperty(BigInt.prototype, "toJSON", { value: () => "big", configurable: true });
+    expect([encode([1n]), encodeLater([1n])]).toEqual(['["big"]', '["big"]']);
+    Reflect.deleteProperty(BigInt.prototype, "toJSON");
   });
 
   it("The format json keeps an own property named __proto__ as an own property", () => {

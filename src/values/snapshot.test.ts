@@ -68,6 +68,14 @@ describe("snapshot", () => {
     vi.unstubAllGlobals();
   });
 
+  it("A snapshot does not list the elements of a view", () => {
+    const ownKeys = vi.spyOn(Reflect, "ownKeys");
+    const view = new Uint8Array(3);
+    expect(snapshot({ view }).view).toEqual(view);
+    expect(ownKeys).not.toHaveBeenCalledWith(view);
+    ownKeys.mockRestore();
+  });
+
   it("A snapshot copies the bytes of a view, not its whole buffer", () => {
     const buffer = new Uint8Array([1, 2, 3, 4, 5, 6, 7, 8]).buffer;
     const copy = snapshot({ part: new Uint8Array(buffer, 2, 3), view: new DataView(buffer, 1, 2), wide: new Uint16Array(buffer, 2, 1) });
