@@ -193,7 +193,7 @@ describe("Encoding: the app's own objects and others", () => {
   const WithBoundMethod = function (this: { id: number }): void {
     this.id = 1;
   } as unknown as new () => object;
-  WithBoundMethod.prototype = { method: (() => 1).bind(null) };
+  WithBoundMethod.prototype = { method: User.bind(null) };
 
   it.each<[string, object]>([
     ["an object of another realm", runInNewContext("({ id: 1 })") as object],
@@ -302,9 +302,10 @@ describe("Encoding", () => {
   });
 
   it("The format json keeps a BigInt where the app has given BigInt a toJSON method", () => {
-    Object.defineProperty(BigInt.prototype, "toJSON", { value: () => "big", configurable: true });
+    const bigints: object = BigInt.prototype;
+    Object.defineProperty(bigints, "toJSON", { value: () => "big", configurable: true });
     expect([encode([1n]), encodeLater([1n])]).toEqual(['["big"]', '["big"]']);
-    Reflect.deleteProperty(BigInt.prototype, "toJSON");
+    Reflect.deleteProperty(bigints, "toJSON");
   });
 
   it("The format json keeps an own property named __proto__ as an own property", () => {
