@@ -22,7 +22,7 @@ export async function measureSize(): Promise<{ ours: AppSize; peer: AppSize }> {
   return { ours: await sizeOf(WITH), peer: await sizeOf(WITHOUT) };
 }
 
-/** Builds a page that exposes all exports, and writes what it loads at its start into a folder: the entry chunk and its static imports. */
+/** Builds a page that uses all exports of the library. Writes its entry chunk, and the chunks that this imports statically, into a folder. */
 export async function writeStart(folder: string): Promise<void> {
   const chunks = await buildApp(ALL_EXPORTS);
   const atStart = startOf(chunks);

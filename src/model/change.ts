@@ -16,7 +16,7 @@ interface Written {
   readonly key: string;
   readonly version: number;
   readonly grew: Usage;
-  /** The memory of the store that made the write. The page's other stores drop what they hold of the key. */
+  /** The memory cache of the store that was called. It takes the entry; the caches of the page's other stores drop theirs. */
   readonly writer?: Memory | undefined;
 }
 

@@ -14,9 +14,20 @@ export interface Message {
 
 export type Envelope = ReturnType<typeof envelopeOf>;
 
-/** The message of a row. @param origin the generation of the database */
-export function messageFor(namespace: string, key: string, row: Row, origin: string): Message {
-  return { subject: subjectOf(namespace, key), data: bytesOf(JSON.stringify(envelopeOf(key, row, origin))), id: row.writeId.join("-") };
+/**
+ * The message of a row.
+ * @param origin the generation of the database
+ * @param quoted the payload as a JSON string, if it is known: to make it takes as long as all the rest
+ */
+export function messageFor(namespace: string, key: string, row: Row, origin: string, quoted?: string): Message {
+  const isQuoted = quoted !== undefined && !isTombstone(row);
+  const text = JSON.stringify(envelopeOf(key, isQuoted ? { ...row, payload: "" } : row, origin));
+  return {
+    subject: subjectOf(namespace, key),
+    // The first one is not in the key: quotes in a key are escaped.
+    data: bytesOf(isQuoted ? text.replace('"value":""', () => `"value":${quoted}`) : text),
+    id: row.writeId.join("-"),
+  };
 }
 
 /** Whether an id is safe in a header. An id that was read from the database may be anything. */

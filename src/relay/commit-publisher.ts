@@ -82,7 +82,7 @@ export class CommitPublisher {
 
   async #send(commits: readonly Commit[], mayPublish: boolean): Promise<PublishResult[]> {
     const { namespace, relay, settler, transport } = this.#ports;
-    const messages = commits.map(({ draft, row, generation }) => messageFor(namespace, draft.key, row, generation));
+    const messages = commits.map(({ draft, row, generation }) => messageFor(namespace, draft.key, row, generation, draft.quoted));
     const results = mayPublish ? await transport.publish(messages) : messages.map(() => UNREACHABLE);
     settler.settle(commits.map(sentWrite), results);
     if (results.some(({ status }) => status === "unknown")) relay.retryLater();

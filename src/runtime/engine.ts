@@ -30,6 +30,8 @@ export interface EnginePorts extends Pick<OutboxDrainPorts, "instanceId" | "livi
   readonly exclusively: ReturnType<typeof inPageTurns>;
   /** Called when the engine has settled writes. */
   readonly onSettled: (writes: SettledWrites) => void;
+  /** Called when writes were discarded: their entries may be evicted from now on. */
+  readonly onEvictable: () => void;
   /** Called when the engine has changed what the database holds. */
   readonly onChanged: () => void;
   /** Called when the engine has ended. */
@@ -135,7 +137,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
       return new NatsTransport(open, listener, { clock, timeoutMs, lingerMs });
     },
     onSettled: ports.onSettled,
-    onDiscarded: () => evictor.unstick(),
+    onDiscarded: ports.onEvictable,
     writesCommitted: queue.committed,
   });
   const { commitPublisher, outbox, relay, reachability, transport } = publishing;

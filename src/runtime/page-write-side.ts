@@ -7,6 +7,7 @@ import { Liveness } from "../tabs/liveness.ts";
 import { inPageTurns } from "../tabs/locks.ts";
 import { toldChanges, type SettledWrites, type TabMessage } from "../tabs/messages.ts";
 import { randomId } from "../util/random-id.ts";
+import { SMALL_BYTES, smallHash } from "../values/sha256.ts";
 import { canShareEngine, openEngine, type Engine } from "./engine.ts";
 import type { LatePageParts, Page } from "./page.ts";
 import { followWakeEvents } from "./wake-events.ts";
@@ -16,6 +17,8 @@ export interface PageWriteSide extends LatePageParts {
   engineFor(settings: Settings): Engine;
   /** Takes the liveness lock, unless the page is in the back/forward cache. */
   begin(): void;
+  /** The page ends, or enters the back/forward cache. */
+  readonly isPageEnding: boolean;
 }
 
 const opened = new WeakMap<Page, PageWriteSide>();
@@ -35,7 +38,6 @@ function openPageWriteSide(page: Page): PageWriteSide {
   const engines = new Set<Engine>();
   const exclusively = inPageTurns(clock);
   let enginesOpened = 0;
-  /** The page ends, or enters the back/forward cache. */
   let isPageEnding = false;
 
   const watchdog = new Watchdog(clock);
@@ -78,6 +80,9 @@ function openPageWriteSide(page: Page): PageWriteSide {
   const forgetCounts = (but?: Engine): void => {
     for (const engine of engines) if (engine !== but) engine.evictor.forgetCount();
   };
+  const unstickAll = (): void => {
+    for (const { evictor } of engines) evictor.unstick();
+  };
 
   const openEngineFor = (settings: Settings): Engine => {
     const engine: Engine = openEngine({
@@ -90,9 +95,10 @@ function openPageWriteSide(page: Page): PageWriteSide {
       onSettled: (settled) => {
         dropOlder(settled);
         post({ type: "settled", ...settled });
-        if (settled.confirmed) for (const { evictor } of engines) evictor.unstick();
+        if (settled.confirmed) unstickAll();
         for (const other of engines) if (other !== engine) other.settledElsewhere(settled);
       },
+      onEvictable: unstickAll,
       onChanged: () => forgetCounts(engine),
       onEnded: () => {
         engines.delete(engine);
@@ -113,6 +119,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
         },
         onLeave: () => {
           isPageEnding = true;
+          smallHash.maxBytes = Infinity;
           for (const { transport } of engines) void transport.close();
         },
       })
@@ -126,6 +133,9 @@ function openPageWriteSide(page: Page): PageWriteSide {
     engineFor: (settings) =>
       [...engines].find((engine) => !engine.isEnding && canShareEngine(engine.settings, settings)) ?? openEngineFor(settings),
     begin,
+    get isPageEnding(): boolean {
+      return isPageEnding;
+    },
     onTabMessage(message: TabMessage): void {
       switch (message.type) {
         case "hello":
@@ -156,6 +166,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
     },
     appear(): void {
       isPageEnding = false;
+      smallHash.maxBytes = SMALL_BYTES;
       begin();
       for (const engine of engines) engine.wake();
     },

@@ -76,7 +76,8 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     publisher: commitPublisher,
     connectAhead: () => {
       persist();
-      return page.inBrowser ? commitPublisher.connectAhead() : () => undefined;
+      // A page that ends has time for the commit at most. Opening a socket takes as long as all that comes before the commit.
+      return page.inBrowser && !shared.isPageEnding ? commitPublisher.connectAhead() : () => undefined;
     },
     formatOf: (key: string) => catalog.formatOf(key),
     orderWrite: () => staleness.orderWrite(),

@@ -3,11 +3,11 @@ import type { KeyFormat, Payload } from "../model/metadata.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { StoreOptions } from "../options/types.ts";
 import { PUBLISHED, type Draft } from "../storage/commit/draft.ts";
-import { compressPayload, finishPayload, withDigest, type Compressed } from "../values/pipeline-forward.ts";
+import { compressPayload, finishPayload, measured, type Compressed } from "../values/pipeline-forward.ts";
 import { checkMessageSize, checkPayloadLength } from "./message-size.ts";
 import { entryRow, tombstone } from "./row-builder.ts";
 
-/** The message of a longer payload is likely to be measured, which needs the payload's size. */
+/** The message of a longer payload is likely to be measured. */
 const MEASURED_UNITS = 65_536;
 
 export interface DraftBuilderPorts {
@@ -42,9 +42,10 @@ export class DraftBuilder {
     options: StoreOptions,
     isUpdate = false,
   ): Promise<PreparedWrite> {
-    let compressed = await compressPayload(format, await encoding, this.#ports.settings.compressAboveBytes);
-    checkPayloadLength(key, compressed.payload.length, this.#ports.maxMessageBytes());
-    if (compressed.payload.length > MEASURED_UNITS) compressed = withDigest(compressed);
+    const maxBytes = this.#ports.maxMessageBytes();
+    let compressed = await compressPayload(format, await encoding, this.#ports.settings.compressAboveBytes, maxBytes);
+    checkPayloadLength(key, compressed.payload.length, maxBytes);
+    if (compressed.payload.length > MEASURED_UNITS) compressed = measured(compressed);
     const { ttl = this.#ports.settings.defaultTtl, tags = [] } = options;
     this.#checkSize(key, compressed, { ttl, tags });
     return { weight: compressed.payload.length, finish: () => this.#finishStore(key, compressed, options, isUpdate) };
@@ -70,6 +71,7 @@ export class DraftBuilder {
       writer: this.#ports.writer,
       weight: stored.payload.length,
       payload: compressed.original,
+      quoted: compressed.quoted,
       next: (present, version, now) => {
         const facts = { version, now, lastUsed: this.#ports.useTime(), defaultTtl: this.#ports.settings.defaultTtl };
         const row = entryRow(key, stored, options, present, isUpdate, facts);

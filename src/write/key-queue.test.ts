@@ -68,6 +68,19 @@ describe("The writes of a key", () => {
   });
 });
 
+it("A write waits for the latest write of its key, also when an earlier one has left since", async () => {
+  for (const keys of [["a"], undefined]) {
+    const order = new KeyQueue();
+    const [first, second] = [order.enter(keys), order.enter(keys)];
+    first.leave();
+    await stateOf(first);
+    const third = order.enter(["a"]);
+    expect(await stateOf(third)).toBe("");
+    second.leave();
+    expect(await stateOf(third)).toBe("turn earlierCommitted");
+  }
+});
+
 describe("A write of every key", () => {
   it("waits for the writes of single keys before it, and those after it wait for it", async () => {
     const order = new KeyQueue();

@@ -27,7 +27,7 @@ export function checkPayloadLength(key: string, units: number, maxBytes: number)
 export function checkMessageSize(
   namespace: string,
   key: string,
-  { format, original, payload, encoding, digest }: Compressed,
+  { format, original, payload, encoding, digest, quoted }: Compressed,
   { ttl, tags }: Pick<EntryRow, "ttl"> & { readonly tags: readonly string[] },
   maxBytes: number,
 ): void {
@@ -48,14 +48,14 @@ export function checkMessageSize(
     lastUsed: 0,
     writeId: [INSTANCE_ID, LONGEST_NUMBER],
   } as const;
-  const payloadBytes = typeof payload === "string" ? quotedSize(payload, size) : base64Size(payload.length);
+  const payloadBytes = typeof payload === "string" ? quotedSize(payload, size, quoted) : base64Size(payload.length);
   const total = wireSize(messageFor(namespace, key, row, ORIGIN)) + payloadBytes;
   if (total > maxBytes) throw tooLarge(key, String(total), maxBytes);
 }
 
 /** The bytes of a text between the quotes of a JSON string. Escapes are ASCII, so they take a byte for each unit. */
-function quotedSize(text: string, bytes: number): number {
-  return JSON.stringify(text).length - 2 + bytes - text.length;
+function quotedSize(text: string, bytes: number, quoted = JSON.stringify(text)): number {
+  return quoted.length - 2 + bytes - text.length;
 }
 
 function base64Size(bytes: number): number {

@@ -28,7 +28,9 @@ export interface Draft {
   readonly weight: number;
   /** The whole payload, uncompressed, for the memory cache; undefined for a delete. */
   readonly payload?: Payload;
-  /** The memory of the store that makes the write. */
+  /** The text that is stored, as a JSON string, if that is known: the message needs it. */
+  readonly quoted?: string | undefined;
+  /** The memory cache of the store that was called. */
   readonly writer?: Memory;
   /**
    * Makes the row that replaces `current`; undefined: the key stays as it is, and the draft is not committed. Runs inside the transaction

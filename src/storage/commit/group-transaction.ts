@@ -12,6 +12,8 @@ export interface GroupContext extends Omit<PlanContext, "floor"> {
   readonly lastFloor: number | undefined;
   /** The keys of the group are probably new: their rows are added without reading first. */
   readonly addWithoutReading: boolean;
+  /** The page may not live to receive the results of many requests, one after another. */
+  readonly isPageEnding: boolean;
   now(): number;
   stateOf(id: WriteId): Promise<WriteState | undefined>;
   /** Called after the keys were read. `allNew`: none of them had a row. */
@@ -94,11 +96,11 @@ function newestRows(commits: readonly Commit[]): Map<string, Commit["row"]> {
   return new Map(commits.map(({ draft, row }) => [draft.key, row]));
 }
 
-async function readSlots(transaction: IDBTransaction, keys: ReadonlySet<string>, { instanceId, stateOf }: GroupContext) {
+async function readSlots(transaction: IDBTransaction, keys: ReadonlySet<string>, { instanceId, stateOf, isPageEnding }: GroupContext) {
   const slots = new Map<string, Slot>();
   /** By their keys, writes that leave the outbox when a newer one is written: their messages are made from the row. */
   const removable = new Map<string, WriteId>();
-  const found = await find(transaction, keys);
+  const found = await find(transaction, keys, isPageEnding);
   await Promise.all(
     Array.from(found.rows, async ([key, row]) => {
       const state = await stateOf(row.writeId);
