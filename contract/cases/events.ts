@@ -42,7 +42,8 @@ export const events: readonly ContractCase[] = [
       assert.deepEqual<unknown>(published, expected);
       assert.deepEqual<unknown>(shared, expected);
       const tab = await openTab();
-      await tab.store("k", 2);
+      // A key without an unconfirmed write: nobody else publishes it.
+      assert.isTrue(await tab.store("another", 1));
       assert.lengthOf(published!, 2);
       assert.lengthOf(others!, 0);
     },

@@ -113,6 +113,22 @@ export const watch: readonly ContractCase[] = [
     },
   },
   {
+    title: "watch tells of entries that were marked as stale, in every tab, and of nothing when their expiry changes",
+    run: async ({ openStore, openTab }) => {
+      const store = openStore();
+      const tab = await openTab();
+      await store.bulkStore({ a: 1, b: 1 });
+      const told = watched(store);
+      assert.isTrue(await store.touch("a", 60));
+      await store.invalidate({ pattern: "a" });
+      assert.deepEqual(told, ["local invalidate a 1"]);
+      await tab.touch("b", 60);
+      await tab.invalidate({ pattern: "*" });
+      await until("the store knows that the entries are stale", () => told.includes("tab invalidate b 1"));
+      assert.isEmpty(told.filter((line) => !line.includes("invalidate")));
+    },
+  },
+  {
     title: "watch gets the changes of the keys that match its pattern, which is that of listKeys",
     run: async ({ openStore }) => {
       const store = openStore();
