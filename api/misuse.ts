@@ -88,6 +88,32 @@ export function misuseOfArguments(store: NASKeyStore): void {
   void store.touch("key", { ttl: 1 });
 }
 
+export function misuseOfWatch(store: NASKeyStore): void {
+  // @ts-expect-error a pattern is a string
+  store.watch(/user/, () => {});
+  // @ts-expect-error the pattern is missing
+  store.watch(() => {});
+  // @ts-expect-error a listener is a function
+  store.watch("user:*", { handleEvent: () => {} });
+  // @ts-expect-error a watch tells of changes, not of values
+  store.watch("user:*", ({ value }) => value);
+  // @ts-expect-error an expired or evicted entry has no version
+  store.watch("user:*", ({ version }) => version.toFixed());
+  // @ts-expect-error no change has this type
+  store.watch("user:*", ({ type }) => type === "update");
+  // @ts-expect-error the only option is a signal
+  store.watch("user:*", () => {}, { once: true });
+  // @ts-expect-error with a listener, watch returns a function
+  store.watch("user:*", () => {})[Symbol.asyncIterator]();
+  // @ts-expect-error without one, it returns an iterator
+  store.watch("user:*")();
+  // @ts-expect-error memory may not have the value
+  const text: string = store.peek<string>("key");
+  // @ts-expect-error peek takes no options
+  store.peek("key", { useCache: true });
+  void text;
+}
+
 export async function misuseOfResults(store: NASKeyStore): Promise<void> {
   // @ts-expect-error the value may be absent
   const text: string = await store.retrieve<string>("key");
@@ -109,6 +135,8 @@ export async function misuseOfResults(store: NASKeyStore): Promise<void> {
 }
 
 export function misuseOfEvents(store: NASKeyStore): void {
+  // @ts-expect-error the detail of `change` has a type, not an operation
+  store.addEventListener("change", ({ detail }) => detail.operation);
   // @ts-expect-error the detail of `published` has no error
   store.addEventListener("published", ({ detail }) => detail.error);
   // @ts-expect-error the count is `pending`

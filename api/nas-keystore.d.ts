@@ -162,6 +162,10 @@ export declare class NASKeyStore extends EventTarget {
   ping(): Promise<boolean>;
 
   // Beyond it
+  /** Changes of the entries whose keys match the pattern, from this page and from every other tab. Uses no network. */
+  watch(pattern: string, listener: (change: KeyStoreEvents["change"]) => void, options?: { signal?: AbortSignal }): () => void;
+  watch(pattern: string, options?: { signal?: AbortSignal }): AsyncIterable<KeyStoreEvents["change"]>;
+  peek<T = unknown>(key: string): T | undefined; // memory only, synchronous, does not refresh the LRU
   flush(options?: { signal?: AbortSignal }): Promise<{ published: number; pending: number; rejected: number }>;
   pendingWrites(): Promise<PendingWrite[]>; // one row per key: its newest unconfirmed or rejected version
   retryRejected(key?: string): Promise<number>;
@@ -176,6 +180,12 @@ export declare class NASKeyStore extends EventTarget {
 export declare function destroyNamespace(namespace: string): Promise<void>;
 
 export interface KeyStoreEvents {
+  change: {
+    key: string; // of a `clear`: the pattern of the watch, or "*"
+    type: "store" | "delete" | "expire" | "evict" | "invalidate" | "clear";
+    source: "local" | "tab" | "remote"; // remote: pull or import
+    version?: number;
+  };
   published: { key: string; version: number; operation: "store" | "delete" };
   rejected: { key: string; version: number; error: KeyStoreError };
   offline: { error: Error; pending: number };

@@ -157,6 +157,14 @@ export const GOALS: readonly Goal[] = [
     calls: 100,
   },
   {
+    id: "watchers",
+    work: "store with lingerMs, with 10,000 watches of other keys",
+    against: "the same without a watch",
+    target: 1.1,
+    ...sequence,
+    calls: 100,
+  },
+  {
     id: "open",
     work: "opening a store of 100,000, until the first retrieve",
     against: "the same with 100",

@@ -1,17 +1,20 @@
 import type { LateOperations, NASKeyStore as KeyStore, NASKeyStoreConstructor } from "./interface/key-store.ts";
-import type { KeyStoreEvents } from "./model/events.ts";
+import type { ChangeListener, KeyStoreEvents, PublicChange } from "./model/events.ts";
 import { assertKey } from "./model/key.ts";
 import { KeyFormat } from "./model/metadata.ts";
 import { readItems, readKeys } from "./options/arguments.ts";
 import { checkedOptionsOf } from "./options/checked-options.ts";
-import { copyOptions, readRetrieveOptions } from "./options/checks.ts";
-import type { BulkOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./options/types.ts";
+import { copyOptions, readRetrieveOptions, readWatchOptions } from "./options/checks.ts";
+import type { BulkOptions, KeyStoreOptions, RetrieveOptions, StoreOptions, WatchOptions } from "./options/types.ts";
 import type { CacheStats } from "./read/memory-cache.ts";
+import type { WatchHandle } from "./read/watches.ts";
 import { Operations } from "./runtime/operations.ts";
 import type { Pages } from "./runtime/page.ts";
 import { openRuntime, type Runtime } from "./runtime/runtime.ts";
 import type { Clock } from "./util/clock.ts";
+import { KeyStoreError } from "./util/errors.ts";
 import { capture } from "./values/captured-value.ts";
+import type { Decoded } from "./values/formats.ts";
 
 /**
  * The operations whose arguments the write side checks, by what they do. A read that follows one that writes waits for it. The errors of
@@ -106,11 +109,47 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     });
   }
 
+  peek<T = unknown>(key: string): T | undefined {
+    this.#operations.assertOpen(key);
+    assertKey(key);
+    // The serializer of a structured value in memory has loaded, so this is no promise.
+    return (this.#runtime.reader.peek(key) as Decoded | undefined)?.value as T | undefined;
+  }
+
+  watch(pattern: string, listener: ChangeListener, options?: WatchOptions): () => void;
+  watch(pattern: string, options?: WatchOptions): AsyncIterable<PublicChange>;
+  watch(pattern: string, ...rest: unknown[]): unknown {
+    this.#operations.assertOpen();
+    if (typeof (pattern as unknown) !== "string") {
+      throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.", { option: "pattern" });
+    }
+    const { signal } = readWatchOptions(rest.find((argument) => typeof argument !== "function"));
+    const { withWatches, writeSide } = this.#runtime;
+    let watch: WatchHandle | undefined;
+    withWatches((watches, owner) => (watch ??= watches.watch(owner, pattern, signal, rest[0])));
+    return (
+      watch ??
+      // Until the watches are there: a function that ends the watch and is iterable. A watch that ends before it begins is a function without effect.
+      Object.assign(() => (watch ??= Boolean as () => unknown as WatchHandle)(), {
+        async *[Symbol.asyncIterator]() {
+          await writeSide();
+          yield* watch!;
+        },
+      })
+    );
+  }
+
+  override addEventListener(...[type, ...rest]: Parameters<EventTarget["addEventListener"]>): void {
+    if (type === "change") this.#runtime.withWatches((watches, owner) => watches.dispatchTo(owner));
+    super.addEventListener(type, ...rest);
+  }
+
   getCacheStats(): CacheStats {
     return this.#runtime.cacheStats();
   }
 
   close(): Promise<void> {
+    this.#runtime.withWatches((watches, owner) => watches.endOf(owner));
     return this.#operations.close(() => this.#runtime.close());
   }
 

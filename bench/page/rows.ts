@@ -253,6 +253,20 @@ export const ROWS: Readonly<Record<string, Row>> = {
     return { ours: () => timed(() => allInvalidated(store, calls)), peer: storeAll, end };
   },
 
+  watchers: async ({ calls }, { servers }) => {
+    const [watched, unwatched] = [await openStore(servers, { lingerMs: LINGER_MS }), await openStore(servers, { lingerMs: LINGER_MS })];
+    for (let n = 0; n < 10_000; n++) {
+      watched.store.watch(`other:${n}`, () => {
+        throw new Error("A watch was told of a change of another key.");
+      });
+    }
+    return {
+      ours: storeInSequence(watched.store, calls),
+      peer: storeInSequence(unwatched.store, calls),
+      end: () => Promise.all([watched.end(), unwatched.end()]),
+    };
+  },
+
   open: async ({ calls }, world) => {
     const { servers, sizes } = world;
     const open = async (entries: number): Promise<Turn> => {

@@ -5,11 +5,14 @@ import { details } from "../support/events.ts";
 import { assertRejects } from "../support/assertions.ts";
 import { byName } from "../support/by-name.ts";
 
-/** Methods that work on a closed store. Every other method must reject CLOSED. */
+/** Methods that work on a closed store, or throw CLOSED at once (see peek.ts and watch.ts). Every other method must reject CLOSED. */
 const WORK_WHEN_CLOSED: readonly PropertyKey[] = [
   "constructor",
   "close",
   "getCacheStats",
+  "addEventListener",
+  "peek",
+  "watch",
   // WebKitGTK 2.50 has no such symbol: the name of the method is "undefined".
   Symbol.asyncDispose ?? "undefined",
 ];

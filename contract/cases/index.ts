@@ -2,6 +2,7 @@ import type { ContractCase } from "../environment.ts";
 import { bulkAndLists } from "./bulk-and-lists.ts";
 import { closed } from "./closed.ts";
 import { damage } from "./damage.ts";
+import { events } from "./events.ts";
 import { formats } from "./formats.ts";
 import { indexedDb } from "./indexeddb.ts";
 import { limits } from "./limits.ts";
@@ -13,6 +14,7 @@ import { outage } from "./outage.ts";
 import { overwritingMany } from "./overwriting-many.ts";
 import { overwritingOffline } from "./overwriting-offline.ts";
 import { overwriting } from "./overwriting.ts";
+import { peek } from "./peek.ts";
 import { readYourWrites } from "./read-your-writes.ts";
 import { rejections } from "./rejections.ts";
 import { tabs } from "./tabs.ts";
@@ -23,6 +25,7 @@ import { upkeep } from "./upkeep.ts";
 import { valueChanges } from "./value-changes.ts";
 import { valueGrid } from "./value-grid.ts";
 import { versions } from "./versions.ts";
+import { watch } from "./watch.ts";
 
 /** All cases, by subject. */
 export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
@@ -39,6 +42,9 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   versions,
   outage,
   rejections,
+  events,
+  watch,
+  peek,
   tabs,
   "one page": onePage,
   damage,

@@ -47,8 +47,16 @@ const TAKE_OPTIONS = [
   "listKeys",
 ];
 const TAKE_SIGNALS = TAKE_OPTIONS.filter((name) => name !== "listKeys");
-/** Methods that are not operations. See closed.ts. */
-const OTHERS: readonly PropertyKey[] = ["constructor", "close", "getCacheStats", Symbol.asyncDispose ?? "undefined"];
+/** Methods that are not operations. See closed.ts, peek.ts and watch.ts. */
+const OTHERS: readonly PropertyKey[] = [
+  "constructor",
+  "close",
+  "getCacheStats",
+  "addEventListener",
+  "peek",
+  "watch",
+  Symbol.asyncDispose ?? "undefined",
+];
 
 const UNKNOWN_OPTION = { unknown: 1 };
 const INVALID_VALUE = (): undefined => undefined;

@@ -5,12 +5,13 @@ import type { KeyStoreOptions } from "../options/types.ts";
 import type { ExpiryOperations } from "./expiry-operations.ts";
 import type { SeedOperations } from "./seed-operations.ts";
 import type { UpkeepOperations } from "./upkeep-operations.ts";
+import type { WatchOperations } from "./watch-operations.ts";
 
 /**
  * A key-value store in the browser that publishes every write to NATS. Reads are answered from memory or IndexedDB. Writes are
  * committed to IndexedDB, then published over a connection that is open only while operations need it.
  */
-export interface NASKeyStore extends KeyStoreEventTarget, SeedOperations, ExpiryOperations, UpkeepOperations {
+export interface NASKeyStore extends KeyStoreEventTarget, SeedOperations, ExpiryOperations, UpkeepOperations, WatchOperations {
   /** Waits for the operations under way, then releases everything. Later operations reject CLOSED. */
   close(): Promise<void>;
 

@@ -2,7 +2,7 @@ import { isWellFormed, namespaceProblem } from "../model/key.ts";
 import { isCount } from "../util/count.ts";
 import { clip, KeyStoreError, messageOf } from "../util/errors.ts";
 import { tagOf } from "../util/tag.ts";
-import type { KeyStoreOptions, RetrieveOptions } from "./types.ts";
+import type { KeyStoreOptions, RetrieveOptions, WatchOptions } from "./types.ts";
 
 /** Browsers fire a longer timer at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -49,6 +49,7 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   connect: aFunction,
   persist: trueOrFalse,
 });
+export const readWatchOptions = reader<WatchOptions>("WatchOptions", { signal });
 export const readRetrieveOptions = reader<RetrieveOptions>("RetrieveOptions", { useCache: trueOrFalse, signal });
 
 /** @param see where the options are documented */

@@ -103,6 +103,11 @@ export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
 
 export type FlushOptions = Pick<StoreOptions, "signal">;
 
+export interface WatchOptions {
+  /** Ends the watch. */
+  signal?: AbortSignal;
+}
+
 export interface ListOptions {
   /** Only keys of entries with this tag. */
   tag?: string;

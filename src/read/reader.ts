@@ -39,6 +39,12 @@ export class Reader {
     return decode(key, hit.payload, hit.format);
   }
 
+  /** The value under a key if memory holds it. Is no use, no hit and no miss. */
+  peek(key: string): Decoded | Promise<Decoded> | undefined {
+    const held = this.#ports.cache.peek(key, this.#ports.clock.now());
+    return held && decode(key, held.payload, held.format);
+  }
+
   /** The value under a key. @param useCache false: past memory. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
   async read(key: string, useCache: boolean): Promise<Decoded | undefined> {
     return (useCache ? this.readCached(key) : undefined) ?? this.readStored(key, useCache);

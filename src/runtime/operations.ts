@@ -17,6 +17,11 @@ export class Operations {
     this.#loadWriteSide = loadWriteSide;
   }
 
+  /** @throws KeyStoreError CLOSED */
+  assertOpen(key?: string): void {
+    if (this.#closing !== undefined) throw new KeyStoreError("CLOSED", "The store is closed. Create a new instance.", { key });
+  }
+
   /**
    * Runs an operation. An error that it throws becomes a rejection.
    * @param key named by the operation's errors
@@ -24,7 +29,7 @@ export class Operations {
    */
   async run<T>(work: () => Promise<T>, key?: string): Promise<T> {
     try {
-      if (this.#closing !== undefined) throw new KeyStoreError("CLOSED", "The store is closed. Create a new instance.");
+      this.assertOpen();
       const running = work();
       this.#underWay.add(running);
       return await running.finally(() => this.#underWay.delete(running));

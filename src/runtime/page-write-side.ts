@@ -1,6 +1,7 @@
 import { changesUsage } from "../model/change.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { Living } from "../relay/outbox-drain.ts";
+import { Watches } from "../read/watches.ts";
 import { watchedBy } from "../storage/idb/transaction.ts";
 import { Watchdog } from "../storage/idb/watchdog.ts";
 import { Liveness } from "../tabs/liveness.ts";
@@ -10,6 +11,7 @@ import { randomId } from "../util/random-id.ts";
 import { SMALL_BYTES, smallHash } from "../values/sha256.ts";
 import { canShareEngine, openEngine, type Engine } from "./engine.ts";
 import type { LatePageParts, Page } from "./page.ts";
+import { followPage } from "./page-lifecycle.ts";
 import { followWakeEvents } from "./wake-events.ts";
 
 export interface PageWriteSide extends LatePageParts {
@@ -28,6 +30,7 @@ export function writeSideOf(page: Page): PageWriteSide {
   const writeSide = opened.get(page) ?? openPageWriteSide(page);
   opened.set(page, writeSide);
   page.late = writeSide;
+  for (const work of page.early.splice(0)) work(writeSide);
   return writeSide;
 }
 
@@ -36,6 +39,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
   /** An instance id is this, a dot and a number. */
   const pageId = randomId();
   const engines = new Set<Engine>();
+  const watches = new Watches();
   const exclusively = inPageTurns(clock);
   let enginesOpened = 0;
   let isPageEnding = false;
@@ -58,7 +62,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
     onBegun: () => post({ type: "hello", pageId }),
     onDeath: () => {
       // The last messages of the dead tab may be lost, and its writes are to be published.
-      page.clearMemory();
+      page.forget();
       kickAll();
     },
   });
@@ -75,7 +79,10 @@ function openPageWriteSide(page: Page): PageWriteSide {
 
   /** Writes that others have published may be newer than what memory holds. */
   const dropOlder = ({ writes }: SettledWrites): void => {
+    // Memory is older only if the message of a change is lost. More may be lost.
+    const isMissing = [...stores].some(({ cache }) => writes.some(({ key, version }) => (cache.versionOf(key) ?? version) < version));
     for (const { cache } of stores) cache.dropOlder(writes);
+    if (isMissing) page.forget();
   };
   const forgetCounts = (but?: Engine): void => {
     for (const engine of engines) if (engine !== but) engine.evictor.forgetCount();
@@ -109,27 +116,47 @@ function openPageWriteSide(page: Page): PageWriteSide {
     return engine;
   };
 
-  const unfollow = inBrowser
-    ? followWakeEvents({
-        onWake: () => {
-          for (const { relay } of engines) relay.wake();
-        },
-        onOffline: () => {
-          for (const { reachability } of engines) reachability.browserOffline();
-        },
-        onLeave: () => {
-          isPageEnding = true;
-          smallHash.maxBytes = Infinity;
-          for (const { transport } of engines) void transport.close();
-        },
-      })
-    : () => undefined;
-
   const begin = (): void => {
     if (!page.isHidden) void liveness.begin().catch(() => undefined);
   };
+  // A server makes stores and never closes them.
+  const unfollow = inBrowser
+    ? [
+        followWakeEvents({
+          onWake: () => {
+            for (const { relay } of engines) relay.wake();
+          },
+          onOffline: () => {
+            for (const { reachability } of engines) reachability.browserOffline();
+          },
+          onLeave: () => {
+            isPageEnding = true;
+            smallHash.maxBytes = Infinity;
+            for (const { transport } of engines) void transport.close();
+          },
+        }),
+        followPage({
+          // The back/forward cache takes no page that holds a lock.
+          onHide: () => {
+            page.isHidden = true;
+            channel.close();
+            liveness.end();
+            database.release();
+          },
+          onReturn: () => {
+            page.isHidden = isPageEnding = false;
+            smallHash.maxBytes = SMALL_BYTES;
+            channel.open();
+            begin();
+            page.forget();
+            for (const engine of engines) engine.wake();
+          },
+        }),
+      ]
+    : [];
 
   return {
+    watches,
     engineFor: (settings) =>
       [...engines].find((engine) => !engine.isEnding && canShareEngine(engine.settings, settings)) ?? openEngineFor(settings),
     begin,
@@ -150,7 +177,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
           for (const engine of engines) engine.settledElsewhere(message);
           return;
         case "foreign":
-          page.clearMemory();
+          page.forget();
           forgetCounts();
           // The message may announce a page, in a form that this version does not know.
           void liveness.watchAll().catch(() => undefined);
@@ -160,21 +187,17 @@ function openPageWriteSide(page: Page): PageWriteSide {
     announce(changes): void {
       const told = toldChanges(changes);
       if (told.length > 0) post({ type: "changes", pageId, changes: told });
+      // When a page is about to enter the back/forward cache, a listener that reads would open the database again.
+      if (!page.isHidden) watches.apply(changes);
     },
-    onReset(): void {
+    onReset(reason): void {
       for (const engine of engines) engine.reset();
-    },
-    appear(): void {
-      isPageEnding = false;
-      smallHash.maxBytes = SMALL_BYTES;
-      begin();
-      for (const engine of engines) engine.wake();
-    },
-    disappear(): void {
-      liveness.end();
+      // A listener may create a store, which must not get the event.
+      const present = [...stores];
+      for (const { emit } of present) emit("reset", { reason });
     },
     close(): void {
-      unfollow();
+      for (const end of unfollow) end();
       liveness.end();
       watchdog.stop();
     },

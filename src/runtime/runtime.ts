@@ -3,6 +3,7 @@ import type { CheckedOptions } from "../options/checked-options.ts";
 import { CoherentCache } from "../read/coherent-cache.ts";
 import { ExpiredKeys } from "../read/expired-keys.ts";
 import { Reader } from "../read/reader.ts";
+import type { Watches } from "../read/watches.ts";
 import { find } from "../storage/entries/find.ts";
 import { databaseName, ENTRIES } from "../storage/idb/schema.ts";
 import { systemClock, type Clock } from "../util/clock.ts";
@@ -68,6 +69,8 @@ export function openRuntime(options: CheckedOptions, emit: Emit, clock: Clock = 
 
   return {
     reader,
+    /** Works with the watches of the page, of which this store owns some, as soon as they are there. */
+    withWatches: (work: (watches: Watches, owner: PageStore) => void) => page.whenLate(({ watches }) => work(watches, store)),
     cacheStats: () => cache.stats(clock.now()),
     /**
      * The parts that write, publish and clean up.

@@ -115,6 +115,7 @@ export function hashAtOnce(): void {
   });
 }
 
+/** All but `change`. */
 const EVENTS: readonly (keyof KeyStoreEvents)[] = ["published", "rejected", "offline", "online", "corrupt", "reset"];
 
 interface Heard {
