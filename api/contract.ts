@@ -27,6 +27,7 @@ export type Checks = [
   None<Differences<built.BulkOptions, contract.BulkOptions>>,
   None<Differences<built.ProgressOptions, contract.ProgressOptions>>,
   None<Differences<built.InvalidateOptions, contract.InvalidateOptions>>,
+  None<Differences<{ BulkItem: built.BulkItem }, { BulkItem: contract.BulkItem }>>,
   None<Differences<built.DeleteOptions, contract.DeleteOptions>>,
   None<Differences<built.RetrieveOptions, contract.RetrieveOptions>>,
   None<Differences<built.KeyMetadata, contract.KeyMetadata>>,

@@ -49,6 +49,12 @@ export function misuseOfOptions(store: NASKeyStore): void {
   void store.listKeys("*", { tags: ["web"] });
   // @ts-expect-error a pattern is a string
   void store.listKeys(/user/);
+  // @ts-expect-error a number of keys
+  void store.listKeys("*", { limit: "10" });
+  // @ts-expect-error the key of the page before
+  void store.listKeys("*", { after: 10 });
+  // @ts-expect-error entries has no pages
+  void store.entries("*", { limit: 10 });
 }
 
 export function misuseOfArguments(store: NASKeyStore): void {
@@ -68,10 +74,26 @@ export function misuseOfArguments(store: NASKeyStore): void {
   void store.bulkStore(new Map([[1, "value"]]));
   // @ts-expect-error onProgress gets numbers
   void store.bulkStore({ a: 1 }, { onProgress: (done: string) => done });
+  // @ts-expect-error all items or none is true or false
+  void store.bulkStore({ a: 1 }, { atomic: "yes" });
+  // @ts-expect-error the signal is an option of the call
+  void store.bulkStore([["a", 1, { signal: new AbortController().signal }]]);
+  // @ts-expect-error an unknown format
+  void store.bulkStore([["a", 1, { format: "xml" }]]);
+  // @ts-expect-error a fourth element
+  void store.bulkStore([["a", 1, {}, 2]]);
   // @ts-expect-error only bulkStore reports progress
   void store.store("a", 1, { onProgress: () => {} });
   // @ts-expect-error keys are strings
   void store.bulkRetrieve([1, 2]);
+  // @ts-expect-error keys are strings
+  void store.bulkDelete([1, 2]);
+  // @ts-expect-error the option of a delete alone
+  void store.bulkDelete(["a"], { ifVersion: 1 });
+  // @ts-expect-error the present value may be absent
+  void store.update<number>("a", (present) => present + 1);
+  // @ts-expect-error a function gets one argument
+  void store.update("a", (present, key) => [present, key]);
   // @ts-expect-error one key
   void store.retryRejected(["a"]);
   // @ts-expect-error one tag
@@ -119,6 +141,12 @@ export async function misuseOfResults(store: NASKeyStore): Promise<void> {
   const text: string = await store.retrieve<string>("key");
   // @ts-expect-error a Map, not an object
   const value: unknown = (await store.bulkRetrieve(["a"]))["a"];
+  // @ts-expect-error an iterable, not an array
+  void store.entries().length;
+  for await (const [key, entry] of store.entries<number>()) {
+    // @ts-expect-error a key is a string
+    void (key + entry).toFixed();
+  }
   const metadata = await store.getMetadata("key");
   // @ts-expect-error the metadata may be absent
   const version: number = metadata.version;

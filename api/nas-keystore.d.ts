@@ -38,6 +38,7 @@ export interface StoreOptions {
   signal?: AbortSignal;
 }
 export interface BulkOptions extends StoreOptions {
+  atomic?: boolean; // all items or none, in one transaction; default false
   onProgress?: (done: number, total: number) => void;
 }
 /** signal: aborted before the first slice, nothing has changed. */
@@ -47,6 +48,8 @@ export interface InvalidateOptions {
   pattern?: string;
   tag?: string;
 }
+/** A pair may bring options of its own, which win over those of the call. */
+export type BulkItem = readonly [key: string, value: unknown, options?: Pick<StoreOptions, "format" | "ttl" | "tags" | "ifVersion">];
 export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
 export interface RetrieveOptions {
   useCache?: boolean; // false: past the memory front, from IndexedDB, checksum verified; default true
@@ -148,9 +151,11 @@ export declare class NASKeyStore extends EventTarget {
   retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined>;
   delete(key: string, options?: DeleteOptions): Promise<boolean>; // whether the key existed
   exists(key: string): Promise<boolean>;
-  /** Keeps format, ttl and tags unless given; creates when absent. */
+  /** Keeps format, ttl and tags unless given; creates when absent. A function gets the present value, and runs again when another write came between. */
+  update<T = unknown>(key: string, compute: (present: T | undefined) => unknown, options?: StoreOptions): Promise<boolean>;
   update(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
-  bulkStore(items: Record<string, unknown> | Iterable<readonly [string, unknown]>, options?: BulkOptions): Promise<Map<string, boolean>>;
+  bulkStore(items: Record<string, unknown> | Iterable<BulkItem>, options?: BulkOptions): Promise<Map<string, boolean>>;
+  bulkDelete(keys: Iterable<string>, options?: ProgressOptions): Promise<Map<string, boolean>>; // for each key whether it existed
   bulkRetrieve<T = unknown>(keys: Iterable<string>, options?: RetrieveOptions): Promise<Map<string, T>>; // found keys only, in the order asked
   getMetadata(key: string): Promise<KeyMetadata | undefined>;
   getCacheStats(): CacheStats;
@@ -158,7 +163,7 @@ export declare class NASKeyStore extends EventTarget {
   touch(key: string, ttl?: number | null): Promise<boolean>; // restarts (or sets) the TTL; local, publishes nothing; false: no such key
   invalidate(what: InvalidateOptions, options?: ProgressOptions): Promise<number>; // marks stale, in every tab; the number marked
   clearCache(): Promise<void>; // drops every local entry but unconfirmed writes; publishes nothing; returns when done
-  listKeys(pattern?: string, options?: { tag?: string }): Promise<string[]>; // fnmatch: * ? [seq] [!seq]; sorted by code unit
+  listKeys(pattern?: string, options?: { tag?: string; after?: string; limit?: number }): Promise<string[]>; // fnmatch: * ? [seq] [!seq]; sorted by code unit
   ping(): Promise<boolean>;
 
   // Beyond it
@@ -166,6 +171,11 @@ export declare class NASKeyStore extends EventTarget {
   watch(pattern: string, listener: (change: KeyStoreEvents["change"]) => void, options?: { signal?: AbortSignal }): () => void;
   watch(pattern: string, options?: { signal?: AbortSignal }): AsyncIterable<KeyStoreEvents["change"]>;
   peek<T = unknown>(key: string): T | undefined; // memory only, synchronous, does not refresh the LRU
+  /** In key order, bounded memory. */
+  entries<T = unknown>(
+    pattern?: string,
+    options?: { tag?: string; signal?: AbortSignal },
+  ): AsyncIterable<[key: string, value: T, metadata: KeyMetadata]>;
   flush(options?: { signal?: AbortSignal }): Promise<{ published: number; pending: number; rejected: number }>;
   pendingWrites(): Promise<PendingWrite[]>; // one row per key: its newest unconfirmed or rejected version
   retryRejected(key?: string): Promise<number>;

@@ -5,6 +5,7 @@ export { KeyStoreError, type KeyStoreErrorCode, type KeyStoreErrorDetails } from
 export type { KeyStoreEvents } from "./model/events.ts";
 export type { StorageStats } from "./read/catalog.ts";
 export type {
+  BulkItem,
   BulkOptions,
   DeleteOptions,
   KeyStoreOptions,

@@ -39,14 +39,17 @@ describe("A store in a Firefox whose user blocks site data", () => {
     vi.spyOn(globalThis.indexedDB, "open").mockImplementation(forbidden);
     const store = page.open({ persist: true });
     const codes: Record<string, unknown> = {};
-    const calls: Record<string, unknown[]> = { bulkStore: [{ k: 1 }], bulkRetrieve: [["k"]], store: ["k", 1], update: ["k", 1], flush: [] };
-    calls["invalidate"] = [{ tag: "k" }];
+    const calls: Record<string, unknown[]> = { bulkStore: [{ k: 1 }], store: ["k", 1], update: ["k", 1], flush: [] };
+    Object.assign(calls, { invalidate: [{ tag: "k" }], bulkRetrieve: [["k"]], bulkDelete: [["k"]] });
     const methods = Object.getOwnPropertyNames(NASKeyStore.prototype).filter(
       (name) => !["constructor", "getCacheStats", "ping", "close", "peek", "watch", "addEventListener"].includes(name),
     );
     for (const method of methods) {
-      const operation = (store as unknown as Record<string, (...args: unknown[]) => Promise<unknown>>)[method];
-      codes[method] = await codeOf(async () => operation?.apply(store, calls[method] ?? ["k"]));
+      const operation = (store as unknown as Record<string, (...args: unknown[]) => Promise<unknown> | AsyncGenerator>)[method];
+      codes[method] = await codeOf(async () => {
+        const result = operation?.apply(store, calls[method] ?? ["k"]);
+        return result !== undefined && "next" in result ? result.next() : result;
+      });
     }
     expect(codes).toEqual(Object.fromEntries(methods.map((method) => [method, "STORAGE_UNAVAILABLE"])));
     expect(await store.ping()).toBe(true);

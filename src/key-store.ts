@@ -1,19 +1,28 @@
 import type { LateOperations, NASKeyStore as KeyStore, NASKeyStoreConstructor } from "./interface/key-store.ts";
 import type { ChangeListener, KeyStoreEvents, PublicChange } from "./model/events.ts";
 import { assertKey } from "./model/key.ts";
-import { KeyFormat } from "./model/metadata.ts";
-import { readItems, readKeys } from "./options/arguments.ts";
+import { KeyFormat, type KeyMetadata } from "./model/metadata.ts";
+import { readItems, readKeys, type GivenItem } from "./options/arguments.ts";
 import { checkedOptionsOf } from "./options/checked-options.ts";
 import { copyOptions, readRetrieveOptions, readWatchOptions } from "./options/checks.ts";
-import type { BulkOptions, KeyStoreOptions, RetrieveOptions, StoreOptions, WatchOptions } from "./options/types.ts";
+import type {
+  BulkItem,
+  BulkOptions,
+  KeyStoreOptions,
+  ProgressOptions,
+  RetrieveOptions,
+  StoreOptions,
+  WatchOptions,
+} from "./options/types.ts";
 import type { CacheStats } from "./read/memory-cache.ts";
 import type { WatchHandle } from "./read/watches.ts";
 import { Operations } from "./runtime/operations.ts";
+import type { LateIterations } from "./runtime/late-iterations.ts";
 import type { Pages } from "./runtime/page.ts";
 import { openRuntime, type Runtime } from "./runtime/runtime.ts";
 import type { Clock } from "./util/clock.ts";
 import { KeyStoreError } from "./util/errors.ts";
-import { capture } from "./values/captured-value.ts";
+import { capture, type CapturedItem } from "./values/captured-value.ts";
 import type { Decoded } from "./values/formats.ts";
 
 /**
@@ -92,12 +101,24 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     return this.#write("update", key, value, options, undefined);
   }
 
-  bulkStore(items: Record<string, unknown> | Iterable<readonly [string, unknown]>, options?: BulkOptions): Promise<Map<string, boolean>> {
+  bulkStore(items: Record<string, unknown> | Iterable<BulkItem>, options?: BulkOptions): Promise<Map<string, boolean>> {
     return this.#operations.run(() => {
-      const pairs = readItems(items);
+      const given = readItems(items);
       const copy = copyOptions(options);
-      const values = new Map(Array.from(pairs, ([key, value]) => [key, capture(key, value, formatIn(copy) ?? KeyFormat.JSON)]));
+      const captureItem = (key: string, [value, own]: GivenItem): CapturedItem => [
+        capture(key, value, formatIn(own) ?? formatIn(copy) ?? KeyFormat.JSON),
+        own,
+      ];
+      const values = new Map(Array.from(given, ([key, item]) => [key, captureItem(key, item)]));
       return this.#operations.write([...values.keys()], ({ operations }) => operations.bulkStore(items, values, copy));
+    });
+  }
+
+  bulkDelete(keys: Iterable<string>, options?: ProgressOptions): Promise<Map<string, boolean>> {
+    return this.#operations.run(() => {
+      const list = readKeys(keys);
+      const copy = copyOptions(options);
+      return this.#operations.write(list, ({ operations }) => operations.bulkDelete(list, copy));
     });
   }
 
@@ -144,6 +165,10 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     super.addEventListener(type, ...rest);
   }
 
+  entries<T>(...args: unknown[]): AsyncIterable<[key: string, value: T, metadata: KeyMetadata]> {
+    return this.#iterate("entries", args) as AsyncIterable<[string, T, KeyMetadata]>;
+  }
+
   getCacheStats(): CacheStats {
     return this.#runtime.cacheStats();
   }
@@ -170,7 +195,7 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     return this.#operations.run(() => {
       const copy = copyOptions(options);
       const captured = capture(key, value, formatIn(copy) ?? defaultFormat);
-      return this.#operations.write([key], ({ operations }) => operations[name](key, captured, copy));
+      return this.#operations.write([key], ({ operations }) => operations[name](key, captured, copy, value));
     }, key);
   }
 
@@ -182,6 +207,26 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
       const keys = scope.startsWith("writes") ? [key] : [];
       return this.#operations.write(keys, ({ operations }) => (operations[name] as (...given: unknown[]) => Promise<unknown>)(...copies));
     }, key);
+  }
+
+  /** An iteration that loads late. The caller may change its arguments later. Each step is an operation, so `close` need not wait for all. */
+  #iterate(name: keyof LateIterations, args: readonly unknown[]): AsyncGenerator {
+    const copies = new Promise<unknown[]>((resolve) => resolve(args.map(copyOptions)));
+    // Rejects the first step.
+    copies.catch(() => undefined);
+    return this.#steps(name, copies);
+  }
+
+  async *#steps(name: keyof LateIterations, args: Promise<unknown[]>): AsyncGenerator {
+    let source: AsyncGenerator<unknown, void> | undefined;
+    for (;;) {
+      const { done, value } = await this.#operations.run(async () => {
+        const { iterations } = await this.#runtime.writeSide();
+        return (source ??= iterations[name](...(await args))).next();
+      });
+      if (done === true) return;
+      yield value;
+    }
   }
 } as unknown as NASKeyStoreConstructor;
 

@@ -1,8 +1,11 @@
 import type { ContractCase } from "../environment.ts";
+import { bulkAtomic } from "./bulk-atomic.ts";
 import { bulkAndLists } from "./bulk-and-lists.ts";
+import { bulkDelete } from "./bulk-delete.ts";
 import { closed } from "./closed.ts";
 import { damage } from "./damage.ts";
 import { events } from "./events.ts";
+import { entries } from "./entries.ts";
 import { formats } from "./formats.ts";
 import { indexedDb } from "./indexeddb.ts";
 import { limits } from "./limits.ts";
@@ -21,6 +24,7 @@ import { tabs } from "./tabs.ts";
 import { deletesByTag, invalidation } from "./tags.ts";
 import { touching } from "./touch.ts";
 import { ttlAndTags } from "./ttl-and-tags.ts";
+import { updateFunction } from "./update-function.ts";
 import { upkeep } from "./upkeep.ts";
 import { valueChanges } from "./value-changes.ts";
 import { valueGrid } from "./value-grid.ts";
@@ -31,6 +35,10 @@ import { watch } from "./watch.ts";
 export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   operations,
   "bulk and lists": bulkAndLists,
+  "atomic bulk": bulkAtomic,
+  "bulk delete": bulkDelete,
+  "update with a function": updateFunction,
+  entries,
   "read your writes": readYourWrites,
   upkeep,
   options,

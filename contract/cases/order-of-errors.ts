@@ -1,7 +1,7 @@
 import { assert } from "chai";
 import type { KeyStoreError, NASKeyStore } from "nas-keystore";
 import type { ContractCase } from "../environment.ts";
-import { rejection } from "../support/assertions.ts";
+import { firstStep, rejection } from "../support/assertions.ts";
 
 /** How a method takes a key, a value and options. */
 type Arguments = (key: unknown, value: unknown, options: unknown) => unknown[];
@@ -21,10 +21,12 @@ const ON_KEY: Readonly<Record<string, Arguments>> = {
 const ON_KEYS: Readonly<Record<string, Arguments>> = {
   bulkStore: (key, value, options) => [[[key, value]], options],
   bulkRetrieve: (key, _, options) => [[key], options],
+  bulkDelete: (key, _, options) => [[key], options],
 };
 const ON_THE_STORE: Readonly<Record<string, Arguments>> = {
   flush: (_key, _value, options) => [options],
   listKeys: (_key, _value, options) => ["*", options],
+  entries: (_key, _value, options) => ["*", options],
   clearCache: () => [],
   deleteByTag: (_key, _value, options) => ["t", options],
   invalidate: (_key, _value, options) => [{ tag: "t" }, options],
@@ -41,10 +43,12 @@ const TAKE_OPTIONS = [
   "delete",
   "bulkStore",
   "bulkRetrieve",
+  "bulkDelete",
   "flush",
   "deleteByTag",
   "invalidate",
   "listKeys",
+  "entries",
 ];
 const TAKE_SIGNALS = TAKE_OPTIONS.filter((name) => name !== "listKeys");
 /** Methods that are not operations. See closed.ts, peek.ts and watch.ts. */
@@ -64,8 +68,8 @@ const INVALID_VALUE = (): undefined => undefined;
 /** The error with which an operation rejects. Fails if it throws instead. */
 async function errorOf(store: NASKeyStore, name: string, ...given: Parameters<Arguments>): Promise<KeyStoreError> {
   const method = Reflect.get(store, name) as (...args: unknown[]) => unknown;
-  const result = method.apply(store, ALL[name]!(...given));
-  assert.instanceOf(result, Promise, `${name} returns a promise`);
+  const result = firstStep(method.apply(store, ALL[name]!(...given)));
+  assert.instanceOf(result, Promise, `${name} returns a promise or an async iterable`);
   return rejection(result);
 }
 

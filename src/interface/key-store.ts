@@ -3,6 +3,7 @@
 import type { KeyStoreEventTarget } from "../model/events.ts";
 import type { KeyStoreOptions } from "../options/types.ts";
 import type { ExpiryOperations } from "./expiry-operations.ts";
+import type { Iteration } from "./iteration.ts";
 import type { SeedOperations } from "./seed-operations.ts";
 import type { UpkeepOperations } from "./upkeep-operations.ts";
 import type { WatchOperations } from "./watch-operations.ts";
@@ -11,7 +12,7 @@ import type { WatchOperations } from "./watch-operations.ts";
  * A key-value store in the browser that publishes every write to NATS. Reads are answered from memory or IndexedDB. Writes are
  * committed to IndexedDB, then published over a connection that is open only while operations need it.
  */
-export interface NASKeyStore extends KeyStoreEventTarget, SeedOperations, ExpiryOperations, UpkeepOperations, WatchOperations {
+export interface NASKeyStore extends KeyStoreEventTarget, SeedOperations, ExpiryOperations, UpkeepOperations, WatchOperations, Iteration {
   /** Waits for the operations under way, then releases everything. Later operations reject CLOSED. */
   close(): Promise<void>;
 

@@ -1,8 +1,16 @@
 import type { KeyMetadata } from "../model/metadata.ts";
-import type { BulkOptions, DeleteOptions, ListOptions, RetrieveOptions, StoreOptions } from "../options/types.ts";
+import type {
+  BulkItem,
+  BulkOptions,
+  DeleteOptions,
+  ListOptions,
+  ProgressOptions,
+  RetrieveOptions,
+  StoreOptions,
+} from "../options/types.ts";
 import type { CacheStats } from "../read/memory-cache.ts";
 
-/** The operations of the Python original. */
+/** The operations of the Python original, and `bulkDelete`. */
 export interface SeedOperations {
   /**
    * Stores a value under a key, and publishes it.
@@ -31,6 +39,18 @@ export interface SeedOperations {
   exists(key: string): Promise<boolean>;
 
   /**
+   * Stores the value that a function computes from the present one, with the key's format, ttl (which starts again) and tags, unless they
+   * are given. Creates an absent key. The function runs again when another write, of any tab, came between. While its promise is
+   * under way, others may read and write the key, and so may the function read it, but it must not write it. What it throws rejects the call,
+   * and nothing has changed.
+   * @param compute gets a copy of the present value; undefined when the key is absent or has expired
+   * @param options.ifVersion of the present value: the function does not run for another one, and runs once
+   * @returns as `store` does
+   * @throws KeyStoreError as `store` does; CHECKSUM_MISMATCH, DECODE_FAILED: the present value is damaged
+   */
+  update<T = unknown>(key: string, compute: (present: T | undefined) => unknown, options?: StoreOptions): Promise<boolean>;
+
+  /**
    * Stores a new value with the key's format, ttl (which starts again) and tags, unless they are given. Creates an absent key.
    * @returns as `store` does
    * @throws KeyStoreError as `store` does
@@ -38,12 +58,21 @@ export interface SeedOperations {
   update(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
 
   /**
-   * Stores many values under the same options. One invalid item rejects the call before anything is written. A key given twice is
-   * written once, with its last value.
+   * Stores many values. Options of an item win over those of the call. One invalid item rejects the call before anything is written. A key
+   * given twice is written once, as its last item says.
+   * @param items an object, or pairs [key, value], each with options of its own if it needs them: [key, value, options]
+   * @param options.atomic all items or none: a failure, such as VERSION_CONFLICT of one item, changes nothing
    * @returns for each key: true, or false when the write is queued or the server has refused it
    * @throws KeyStoreError as `store` does. Its `results` has the keys that were committed before a failure part-way
    */
-  bulkStore(items: Record<string, unknown> | Iterable<readonly [string, unknown]>, options?: BulkOptions): Promise<Map<string, boolean>>;
+  bulkStore(items: Record<string, unknown> | Iterable<BulkItem>, options?: BulkOptions): Promise<Map<string, boolean>>;
+
+  /**
+   * Deletes many keys, and publishes each delete, also of absent keys. In slices that block others for less than 50 ms.
+   * @returns for each key whether it existed, as `delete` does. `pendingWrites()` shows whether the deletes are confirmed
+   * @throws KeyStoreError as `store` does, except PUBLISH_REJECTED. Its `results` has the keys that were deleted before a failure part-way
+   */
+  bulkDelete(keys: Iterable<string>, options?: ProgressOptions): Promise<Map<string, boolean>>;
 
   /**
    * The values under many keys: those found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each.
@@ -63,6 +92,7 @@ export interface SeedOperations {
   /**
    * The keys that match a pattern of Python's fnmatch (`*`, `?`, `[seq]`, `[!seq]`), sorted by code unit.
    * @param options.tag only keys of entries with this tag
+   * @param options.limit lists a page of so many keys; `after`, the last key of the page before, gets the next one
    */
   listKeys(pattern?: string, options?: ListOptions): Promise<string[]>;
 

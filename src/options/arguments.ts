@@ -1,20 +1,24 @@
 import { assertKey } from "../model/key.ts";
+import { copyOptions } from "./checks.ts";
 import { KeyStoreError, messageOf, type KeyStoreErrorCode } from "../util/errors.ts";
 
+/** The value and a copy of the options of an item. */
+export type GivenItem = readonly [value: unknown, options: unknown];
+
 /**
- * The items of a bulk call. A key that is given twice keeps its last value. The write side refuses items of any other type (write/bulk-items.ts).
- * @throws KeyStoreError INVALID_VALUE, INVALID_KEY
+ * The items of a bulk call. A key that is given twice keeps its last item. The write side refuses items of any other type (write/bulk-items.ts).
+ * @throws KeyStoreError INVALID_VALUE, INVALID_KEY, INVALID_OPTION
  */
-export function readItems(items: unknown): Map<string, unknown> {
+export function readItems(items: unknown): Map<string, GivenItem> {
   return reading("INVALID_VALUE", "items", () => {
-    const map = new Map<string, unknown>();
+    const map = new Map<string, GivenItem>();
     for (const pair of pairsOf(items)) {
-      if (!Array.isArray(pair) || pair.length !== 2) {
-        throw new KeyStoreError("INVALID_VALUE", "An item is not a pair. Give each item as [key, value].");
+      if (!Array.isArray(pair) || (pair.length !== 2 && pair.length !== 3)) {
+        throw new KeyStoreError("INVALID_VALUE", "An item is not a pair. Give each item as [key, value] or [key, value, options].");
       }
-      const [key, value] = pair as [unknown, unknown];
+      const [key, value, options] = pair as readonly unknown[];
       assertKey(key);
-      map.set(key, value);
+      map.set(key, [value, copyOptions(options)]);
     }
     return map;
   });

@@ -16,7 +16,7 @@ export const TTL = "a number of seconds above 0 and at most 1e12";
 export const isTtl = (value: unknown): boolean => typeof value === "number" && value > 0 && value <= MAX_TTL_SECONDS;
 export const isTag = (value: unknown): boolean => typeof value === "string" && isWellFormed(value);
 export const aFunction = unless((value) => typeof value === "function", "a function");
-const trueOrFalse = unless((value) => typeof value === "boolean", "true or false");
+export const trueOrFalse = unless((value) => typeof value === "boolean", "true or false");
 export const signal = unless((value) => tagOf(value) === "[object AbortSignal]", "an AbortSignal");
 
 // Each reader checks the options of the constructor or of a call, and drops those that are undefined. It throws INVALID_OPTION. Those of late

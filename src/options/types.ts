@@ -86,6 +86,12 @@ export interface StoreOptions {
 }
 
 export interface BulkOptions extends StoreOptions {
+  /**
+   * All items or none, in one transaction: a failure changes nothing. Until it ends, other writes wait, so a large call may exceed the
+   * 50 ms for which other bulk calls block them. It must end within about 20 s, or it fails.
+   * @default false
+   */
+  atomic?: boolean;
   /** Called with the number of committed entries after each slice of a large call. */
   onProgress?: (done: number, total: number) => void;
 }
@@ -98,6 +104,10 @@ export interface InvalidateOptions {
   pattern?: string;
   tag?: string;
 }
+/** An item of a bulk call. Its own options win over those of the call. */
+export type BulkItem = readonly [key: string, value: unknown, options?: BulkItemOptions];
+
+export type BulkItemOptions = Pick<StoreOptions, "format" | "ttl" | "tags" | "ifVersion">;
 
 export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
 
@@ -111,6 +121,19 @@ export interface WatchOptions {
 export interface ListOptions {
   /** Only keys of entries with this tag. */
   tag?: string;
+  /** Only keys that follow this one: the last key of the page before. */
+  after?: string;
+  /**
+   * The most keys to list. Reads no more than it needs for them.
+   * @default no limit
+   */
+  limit?: number;
+}
+
+export interface EntriesOptions {
+  /** Only entries with this tag. */
+  tag?: string;
+  signal?: AbortSignal;
 }
 
 export interface RetrieveOptions {

@@ -1,9 +1,11 @@
 import type { KeyFormat, KeyMetadata } from "../model/metadata.ts";
-import { compilePattern } from "../model/pattern.ts";
+import { compilePattern, type Pattern } from "../model/pattern.ts";
 import { isDamagedRow, type EntryRow } from "../model/row.ts";
+import type { ListOptions } from "../options/types.ts";
 import type { Committer } from "../storage/commit/committer.ts";
 import { find } from "../storage/entries/find.ts";
 import { listKeys } from "../storage/entries/listing.ts";
+import { listPage } from "../storage/entries/scan.ts";
 import { measureLiving } from "../storage/entries/usage.ts";
 import type { Database } from "../storage/idb/database.ts";
 import { storageEstimate } from "../storage/idb/full-disk.ts";
@@ -34,7 +36,7 @@ export interface CatalogPorts {
   readonly writesCommitted: (keys?: readonly string[]) => Promise<void>;
   /** Counts the keys with a queued and with a rejected write. */
   readonly countWrites: () => Promise<{ pending: number; rejected: number }>;
-  readonly reader: Pick<Reader, "live" | "readRow" | "verify">;
+  readonly reader: Pick<Reader, "live" | "readRow" | "decodeRow">;
   readonly expired: Pick<ExpiredKeys, "add" | "timeFor">;
   readonly staleness: Pick<Staleness, "isStaleRow">;
 }
@@ -62,7 +64,7 @@ export class Catalog {
     });
     const live = reader.live(key, row);
     if (live === undefined) return undefined;
-    if (isDamagedRow(live)) await reader.verify(key, live);
+    if (isDamagedRow(live)) await reader.decodeRow(key, live);
     return metadataOf(key, live, state, isStale);
   }
 
@@ -73,22 +75,24 @@ export class Catalog {
   }
 
   /** The keys of live entries that match a pattern, sorted by code unit. @throws KeyStoreError INVALID_OPTION where the pattern is not a string */
-  async listKeys(pattern: string, tag: string | undefined): Promise<string[]> {
-    if (typeof (pattern as unknown) !== "string") {
-      throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.", { option: "pattern" });
-    }
+  async listKeys(pattern: string, { tag, ...page }: ListOptions): Promise<string[]> {
+    patternOf(pattern);
     await this.#ports.writesCommitted();
-    return this.livingKeys(pattern, tag);
+    return this.livingKeys(pattern, tag, page);
   }
 
   /** Like `listKeys`, without waiting for writes. */
-  async livingKeys(pattern: string, tag: string | undefined): Promise<string[]> {
+  async livingKeys(pattern: string, tag: string | undefined, { after, limit }: ListOptions = {}): Promise<string[]> {
     const { clock, database, expired } = this.#ports;
-    const { prefix, matches } = compilePattern(pattern);
+    const { prefix, matches } = patternOf(pattern);
     const now = clock.now();
-    const listed = await listKeys(database, now, prefix, tag);
+    const accepts = (key: string): boolean => expired.timeFor(key, now) === now && matches(key);
+    const listed =
+      limit === undefined
+        ? await listKeys(database, now, prefix, tag)
+        : await listPage(database, now, { prefix, tag, after }, limit, accepts);
     expired.add(listed.expired, now);
-    return listed.living.filter((key) => expired.timeFor(key, now) === now && matches(key));
+    return listed.living.filter((key) => accepts(key) && (after === undefined || key > after));
   }
 
   async storageStats(): Promise<StorageStats> {
@@ -108,6 +112,12 @@ export class Catalog {
       ...(usage === undefined ? undefined : { usageBytes: usage }),
     };
   }
+}
+
+/** @throws KeyStoreError INVALID_OPTION where the pattern is not a string */
+export function patternOf(pattern: unknown): Pattern {
+  if (typeof pattern === "string") return compilePattern(pattern);
+  throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.", { option: "pattern" });
 }
 
 export function metadataOf(key: string, row: EntryRow, state: WriteState | undefined, stale = false): KeyMetadata {

@@ -1,4 +1,5 @@
 import type { Emit } from "../model/events.ts";
+import type { Payload } from "../model/metadata.ts";
 import { liveEntry, LONG_AGO, type EntryRow, type Row } from "../model/row.ts";
 import type { Clock } from "../util/clock.ts";
 import { isDamage } from "../util/errors.ts";
@@ -7,7 +8,7 @@ import { decode } from "../values/pipeline.ts";
 import { readPayload } from "../values/pipeline-backward.ts";
 import type { CoherentCache } from "./coherent-cache.ts";
 import type { ExpiredKeys } from "./expired-keys.ts";
-import { cachedEntry, type CachedEntry } from "./memory-cache.ts";
+import { cachedEntry } from "./memory-cache.ts";
 
 export interface ReaderPorts {
   readonly clock: Clock;
@@ -52,15 +53,15 @@ export class Reader {
 
   /** The value under a key in IndexedDB. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
   async readStored(key: string, fillMemory: boolean): Promise<Decoded | undefined> {
-    if (!fillMemory) return (await this.#decodeRow(key, await this.#read(key)))?.decoded;
-    const { cache } = this.#ports;
-    const read = cache.startRead(key, () => this.#read(key));
+    const { cache, clock, onUse } = this.#ports;
+    const read = fillMemory ? cache.startRead(key, () => this.#read(key)) : undefined;
     let found: DecodedEntry | undefined;
     try {
-      found = await this.#decodeRow(key, await read.row);
+      found = await this.decodeRow(key, await (read?.row ?? this.#read(key)));
     } finally {
-      cache.endRead(key, read, found?.entry);
+      if (read !== undefined) cache.endRead(key, read, found && cachedEntry(found.row, found.payload));
     }
+    if (found !== undefined) onUse(key, clock.now());
     return found?.decoded;
   }
 
@@ -87,11 +88,6 @@ export class Reader {
     return entry;
   }
 
-  /** @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, each with a `corrupt` event */
-  async verify(key: string, row: EntryRow): Promise<void> {
-    await this.#decodeRow(key, row);
-  }
-
   async #read(key: string): Promise<Row | undefined> {
     const batch = (this.#batch ??= this.#startBatch());
     batch.keys.add(key);
@@ -107,13 +103,13 @@ export class Reader {
     return { keys, rows };
   }
 
-  async #decodeRow(key: string, row: Row | undefined): Promise<DecodedEntry | undefined> {
+  /** The entry of a row, unless it has expired. Does not count as a use. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, each with a `corrupt` event */
+  async decodeRow(key: string, row: Row | undefined): Promise<DecodedEntry | undefined> {
     const live = this.live(key, row);
     if (live === undefined) return undefined;
-    this.#ports.onUse(key, this.#ports.clock.now());
     try {
       const payload = await readPayload(key, live);
-      return { entry: cachedEntry(live, payload), decoded: await decode(key, payload, live.format) };
+      return { row: live, payload, decoded: await decode(key, payload, live.format) };
     } catch (error) {
       if (isDamage(error)) this.#ports.emit("corrupt", { key, error });
       throw error;
@@ -127,7 +123,8 @@ interface Batch {
 }
 
 interface DecodedEntry {
-  readonly entry: CachedEntry;
+  readonly row: EntryRow;
+  readonly payload: Payload;
   readonly decoded: Decoded;
 }
 

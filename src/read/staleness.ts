@@ -4,7 +4,7 @@ import { isTombstone, type EntryRow, type Row } from "../model/row.ts";
 import type { InvalidateOptions, ProgressOptions } from "../options/types.ts";
 import type { Draft } from "../storage/commit/draft.ts";
 import { find } from "../storage/entries/find.ts";
-import { isMarked, markStale } from "../storage/entries/stale-marks.ts";
+import { hasMarks, isMarked, markStale } from "../storage/entries/stale-marks.ts";
 import type { Database } from "../storage/idb/database.ts";
 import { ENTRIES, STALE } from "../storage/idb/schema.ts";
 import { abortable } from "../util/abort.ts";
@@ -55,6 +55,14 @@ export class Staleness {
   /** Whether a row is stale, in an open transaction of ENTRIES and STALE. */
   async isStaleRow(transaction: IDBTransaction, key: string, row: Row): Promise<boolean> {
     return [...this.#underWay].some((invalidation) => invalidation.covers(key, row)) || isMarked(transaction, key, row);
+  }
+
+  /** Which of some rows, in key order, are stale. Most often there is no mark, and so nothing to look up. */
+  async areStale(transaction: IDBTransaction, rows: readonly (readonly [key: string, row: Row])[]): Promise<boolean[]> {
+    const [first, last] = [rows[0], rows.at(-1)];
+    if (first === undefined || last === undefined) return [];
+    if (this.#underWay.size === 0 && !(await hasMarks(transaction, first[0], last[0]))) return rows.map(() => false);
+    return Promise.all(rows.map(([key, row]) => this.isStaleRow(transaction, key, row)));
   }
 
   /**

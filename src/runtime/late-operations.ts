@@ -4,6 +4,7 @@ import { isDamagedRow, type EntryRow } from "../model/row.ts";
 import {
   assertTag,
   assertTtl,
+  itemOptions,
   readBulkOptions,
   readDeleteOptions,
   readFlushOptions,
@@ -16,15 +17,17 @@ import type { Catalog } from "../read/catalog.ts";
 import type { Staleness } from "../read/staleness.ts";
 import type { Outbox } from "../relay/outbox.ts";
 import { abortable } from "../util/abort.ts";
-import type { CapturedValue } from "../values/captured-value.ts";
+import type { CapturedItem, CapturedValue } from "../values/captured-value.ts";
 import type { BulkWriter } from "../write/bulk-writer.ts";
 import type { Toucher } from "../write/toucher.ts";
+import type { Compute, Updater } from "../write/updater.ts";
 import type { Writer } from "../write/writer.ts";
 import type { Housekeeping } from "./housekeeping.ts";
 
 export interface LateOperationsPorts {
   readonly writer: Pick<Writer, "store" | "update" | "delete">;
-  readonly bulkWriter: Pick<BulkWriter, "store" | "deleteFound">;
+  readonly updater: Pick<Updater, "update">;
+  readonly bulkWriter: Pick<BulkWriter, "store" | "delete" | "deleteFound">;
   readonly toucher: Pick<Toucher, "touch">;
   readonly catalog: Pick<Catalog, "metadata" | "listKeys" | "livingKeys" | "storageStats">;
   readonly staleness: Pick<Staleness, "invalidate">;
@@ -37,24 +40,31 @@ export interface LateOperationsPorts {
 /** The operations that take values, which were captured in the call. */
 export interface CapturedOperations {
   store(key: string, value: CapturedValue, options: unknown): Promise<boolean>;
-  update(key: string, value: CapturedValue, options: unknown): Promise<boolean>;
+  /** @param given the caller's argument, which may be a function that computes the value */
+  update(key: string, value: CapturedValue, options: unknown, given: unknown): Promise<boolean>;
   /** @param items the caller's argument. @param values captured from it */
-  bulkStore(items: unknown, values: ReadonlyMap<string, CapturedValue>, options: unknown): Promise<Map<string, boolean>>;
+  bulkStore(items: unknown, values: ReadonlyMap<string, CapturedItem>, options: unknown): Promise<Map<string, boolean>>;
+  bulkDelete(keys: readonly string[], options: unknown): Promise<Map<string, boolean>>;
 }
 
 /** The operations that load with the write side. They check their arguments: the key, then the options. */
 export function lateOperations(ports: LateOperationsPorts): LateOperations & CapturedOperations {
-  const { writer, bulkWriter, toucher, catalog, staleness, housekeeping, outbox, ping, flush } = ports;
+  const { writer, updater, bulkWriter, toucher, catalog, staleness, housekeeping, outbox, ping, flush } = ports;
   return {
     store(key, value, options) {
       assertKey(key);
       return writer.store(key, value, readStoreOptions(options));
     },
-    update(key, value, options) {
+    update(key, value, options, given) {
       assertKey(key);
-      return writer.update(key, value, readStoreOptions(options));
+      const checked = readStoreOptions(options);
+      return typeof given === "function" ? updater.update(key, given as Compute, checked) : writer.update(key, value, checked);
     },
-    bulkStore: (items, values, options) => bulkWriter.store(items, values, readBulkOptions(options)),
+    bulkStore(items, values, options) {
+      const checked = readBulkOptions(options);
+      const withOptions = new Map(Array.from(values, ([key, [value, own]]) => [key, { value, options: itemOptions(key, own, checked) }]));
+      return bulkWriter.store(items, withOptions, checked);
+    },
     delete(key, options) {
       assertKey(key);
       return writer.delete(key, readDeleteOptions(options));
@@ -62,6 +72,10 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
     getMetadata(key) {
       assertKey(key);
       return catalog.metadata(key);
+    },
+    async bulkDelete(keys, options) {
+      const commits = await bulkWriter.delete([...new Set(keys)], readProgressOptions(options));
+      return new Map(commits.map(({ draft, replaced }) => [draft.key, replaced !== undefined]));
     },
     clearCache: () => housekeeping.clear(),
     async deleteByTag(tag, options) {
@@ -79,7 +93,7 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
       assertTtl(ttl);
       return toucher.touch(key, ttl);
     },
-    listKeys: (pattern = "*", options) => catalog.listKeys(pattern, readListOptions(options).tag),
+    listKeys: (pattern = "*", options) => catalog.listKeys(pattern, readListOptions(options)),
     ping,
     flush(options) {
       const { signal } = readFlushOptions(options);

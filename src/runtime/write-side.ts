@@ -6,13 +6,16 @@ import { Staleness } from "../read/staleness.ts";
 import type { Clock } from "../util/clock.ts";
 import { encoding } from "../values/captured-value.ts";
 import { capture } from "../values/capture.ts";
+import { preferablyAlone } from "../tabs/locks.ts";
 import { encodeCopy } from "../values/pipeline.ts";
 import { smallHash } from "../values/sha256.ts";
 import { smallSha256 } from "../values/small-sha256.ts";
 import { BulkWriter } from "../write/bulk-writer.ts";
 import { DraftBuilder } from "../write/draft-builder.ts";
 import { Toucher } from "../write/toucher.ts";
+import { Updater } from "../write/updater.ts";
 import { Writer } from "../write/writer.ts";
+import { lateIterations } from "./late-iterations.ts";
 import { lateOperations } from "./late-operations.ts";
 import type { Page, PageStore } from "./page.ts";
 import { writeSideOf } from "./page-write-side.ts";
@@ -31,6 +34,9 @@ export interface WriteSidePorts {
 }
 
 export type WriteSide = ReturnType<typeof openWriteSide>;
+
+/** How long an update waits for another tab that updates the same key. */
+const UPDATE_LOCK_PATIENCE_MS = 1_000;
 
 /** Builds the parts of a store that write, and connects them to the engine that it shares with other stores of the page. */
 export function openWriteSide({ options, clock, page, store, reader, earlyUses }: WriteSidePorts) {
@@ -85,6 +91,12 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
 
   const operations = lateOperations({
     writer: new Writer(writerPorts),
+    updater: new Updater({
+      ...writerPorts,
+      instanceId: engine.instanceId,
+      reader,
+      alone: (key, work) => preferablyAlone(`${page.name}/update/${key}`, work, clock, UPDATE_LOCK_PATIENCE_MS),
+    }),
     bulkWriter: new BulkWriter(writerPorts),
     toucher: new Toucher({ database: page.database, clock, queue, reader, useTime: () => uses.now(), emit: page.emit }),
     catalog,
@@ -102,6 +114,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
   return {
     /** The operations of the store that load with the write side. */
     operations,
+    iterations: lateIterations({ database: page.database, committer, reader, staleness, writesCommitted }),
     writesCommitted,
     /** `isStale(key, version)`: for `retrieveOrStore`. */
     staleness,

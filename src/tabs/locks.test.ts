@@ -3,7 +3,7 @@ import { caught } from "../testing/errors.ts";
 import { deferred } from "../testing/fake-connection.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { FakeLocks } from "../testing/fake-locks.ts";
-import { exclusively, inPageTurns, TAKEOVER_MS, unlessElsewhere } from "./locks.ts";
+import { exclusively, inPageTurns, preferablyAlone, TAKEOVER_MS, unlessElsewhere } from "./locks.ts";
 
 let clock: FakeClock;
 let locks: FakeLocks;
@@ -206,4 +206,46 @@ it("Work that another tab is doing does not run here", async () => {
   await locks.free("l");
   await unlessElsewhere("l", work);
   expect(work).toHaveBeenCalledTimes(1);
+});
+
+describe("Work that is preferably alone", () => {
+  it("runs under the lock, and has its result", async () => {
+    const letGo = await locks.take("l");
+    const work = vi.fn<() => Promise<number>>().mockResolvedValue(5);
+    const working = preferablyAlone("l", work, clock, 1_000);
+    await clock.advance(999);
+    expect(work).not.toHaveBeenCalled();
+    letGo();
+    expect(await working).toBe(5);
+    expect(clock.timers).toBe(0);
+  });
+
+  it("runs without the lock once it has waited for long enough", async () => {
+    await locks.take("l");
+    const work = vi.fn<() => Promise<number>>().mockResolvedValue(5);
+    const working = preferablyAlone("l", work, clock, 1_000);
+    await clock.advance(1_000);
+    expect(await working).toBe(5);
+    expect(work).toHaveBeenCalledTimes(1);
+  });
+
+  it("rejects as the work does, and lets the lock go", async () => {
+    const failing = async (): Promise<never> => {
+      throw new Error("failed");
+    };
+    expect(await caught(() => preferablyAlone("l", failing, clock, 1_000))).toEqual(new Error("failed"));
+    expect(await preferablyAlone("l", async () => 5, clock, 1_000)).toBe(5);
+    expect(clock.timers).toBe(0);
+  });
+
+  it("runs where there are no locks, and where their use is forbidden", async () => {
+    vi.stubGlobal("navigator", {});
+    expect(await preferablyAlone("l", async () => 5, clock, 1_000)).toBe(5);
+    const request = async (): Promise<never> => {
+      throw new DOMException("The operation is insecure.", "SecurityError");
+    };
+    vi.stubGlobal("navigator", { locks: { request } });
+    expect(await preferablyAlone("l", async () => 6, clock, 1_000)).toBe(6);
+    expect(clock.timers).toBe(0);
+  });
 });

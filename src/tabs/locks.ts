@@ -75,6 +75,21 @@ export async function unlessElsewhere(name: string, work: () => Promise<void>): 
   });
 }
 
+/** Does the work under a lock. Does not wait longer than `patienceMs` for the lock, which a paused tab may hold: then works without it. */
+export async function preferablyAlone<T>(name: string, work: () => Promise<T>, clock: Clock, patienceMs: number): Promise<T> {
+  const locks = lockManager();
+  if (locks === undefined) return work();
+  const waiting = new AbortController();
+  const timer = clock.setTimer(() => waiting.abort(), patienceMs);
+  let working: Promise<T> | undefined;
+  const run = (): Promise<T> => {
+    timer.cancel();
+    return (working = work());
+  };
+  await locks.request(name, { signal: waiting.signal }, run).catch(() => timer.cancel());
+  return working ?? work();
+}
+
 /** Takes a lock over from a page that holds it for TAKEOVER_MS. Ends when the signal is aborted, at the latest when the lock is granted. */
 async function takeOver(name: string, clock: Clock, signal: AbortSignal, steal: () => Promise<void>): Promise<void> {
   let stealing: Promise<void> | undefined;

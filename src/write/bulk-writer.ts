@@ -1,6 +1,6 @@
 import { KeyFormat } from "../model/metadata.ts";
 import type { EntryRow } from "../model/row.ts";
-import type { BulkOptions, ProgressOptions } from "../options/types.ts";
+import type { BulkOptions, ProgressOptions, StoreOptions } from "../options/types.ts";
 import type { Commit, Draft } from "../storage/commit/draft.ts";
 import { unlessAborted } from "../util/abort.ts";
 import { KeyStoreError } from "../util/errors.ts";
@@ -15,7 +15,16 @@ import type { WriterPorts } from "./writer.ts";
 const SLICE_WRITES = 256;
 const SLICE_BYTES = 2 * 1024 * 1024;
 
-/** Writes many keys under the same options, slice after slice. A slice that cannot be committed ends the call. */
+/** A value of a bulk call, and its options: those of the item, then those of the call. */
+export interface BulkValue {
+  readonly value: CapturedValue;
+  readonly options: StoreOptions;
+}
+
+/** How a bulk call is committed. */
+type CallOptions = Pick<BulkOptions, "atomic" | "onProgress" | "signal">;
+
+/** Writes many keys, slice after slice. A slice that cannot be committed ends the call. An atomic call is one slice. */
 export class BulkWriter {
   readonly #ports: Omit<WriterPorts, "formatOf">;
 
@@ -28,16 +37,19 @@ export class BulkWriter {
    * @returns for each key whether the server has confirmed the write
    * @throws KeyStoreError whose `results` names the keys that were committed before
    */
-  async store(items: unknown, values: ReadonlyMap<string, CapturedValue>, options: BulkOptions): Promise<Map<string, boolean>> {
+  async store(items: unknown, values: ReadonlyMap<string, BulkValue>, options: BulkOptions): Promise<Map<string, boolean>> {
     const { drafts, queue } = this.#ports;
-    const { format = KeyFormat.JSON, signal } = options;
+    const { signal } = options;
     signal?.throwIfAborted();
     assertItems(items);
     const keys = [...values.keys()];
     if (keys.length === 0) return new Map();
-    const payloads = Array.from(values, ([key, value]) => [key, value(format)] as const);
+    const payloads = Array.from(values, ([key, { value, options: own }]) => {
+      const { format = KeyFormat.JSON } = own;
+      return { key, payload: value(format), format, own };
+    });
 
-    const prepare = () => Promise.all(payloads.map(([key, payload]) => drafts.prepareStore(key, payload, format, options)));
+    const prepare = () => Promise.all(payloads.map(({ key, payload, format, own }) => drafts.prepareStore(key, payload, format, own)));
     const { confirmed } = await this.#write(queue.enter(keys), prepare, options);
     return new Map(keys.map((key) => [key, confirmed.get(key) ?? false]));
   }
@@ -83,7 +95,8 @@ export class BulkWriter {
   }
 
   /** Commits the writes and leaves the place. */
-  async #write(place: Place, prepare: () => Promise<readonly PreparedWrite[]>, { signal, onProgress }: ProgressOptions): Promise<Results> {
+  async #write(place: Place, prepare: () => Promise<readonly PreparedWrite[]>, options: CallOptions): Promise<Results> {
+    const { atomic = false, signal, onProgress } = options;
     const ordered = this.#ports.orderWrite();
     const release = this.#ports.connectAhead();
     const results = new Results(this.#ports, signal);
@@ -91,7 +104,7 @@ export class BulkWriter {
       const prepared = await prepare();
       let done = 0;
       await place.turn;
-      await this.#commitSlices(slices(prepared), ordered, signal, (commits, drafts) => {
+      await this.#commitSlices(atomic ? [prepared] : slices(prepared), ordered, signal, (commits, drafts) => {
         results.add(commits);
         report(onProgress, (done += drafts), prepared.length);
       });
@@ -101,7 +114,7 @@ export class BulkWriter {
     } catch (error) {
       place.leave();
       await results.settled();
-      if (!(error instanceof KeyStoreError)) throw error;
+      if (atomic || !(error instanceof KeyStoreError)) throw error;
       const message = `${error.message} Entries committed before: ${results.confirmed.size}, see "results".`;
       throw new KeyStoreError(error.code, message, { key: error.key, cause: error.cause, results: new Map(results.confirmed) });
     } finally {

@@ -60,7 +60,8 @@ export function tombstone(
 /** Another tab stored the key in another format after the format was read and before the commit. */
 export class FormatChanged extends Error {}
 
-function checkVersion(key: string, present: EntryRow | undefined, ifVersion: number | undefined): void {
+/** @throws KeyStoreError VERSION_CONFLICT */
+export function checkVersion(key: string, present: EntryRow | undefined, ifVersion: number | undefined): void {
   const version = present?.version ?? 0;
   if (ifVersion === undefined || ifVersion === version) return;
   const actual = version === 0 ? "the key does not exist" : `the key is at version ${version}`;

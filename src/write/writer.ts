@@ -74,7 +74,7 @@ export class Writer {
     signal: AbortSignal | undefined,
     prepare: (earlierCommitted: Promise<unknown>) => Promise<Draft>,
   ): Promise<{ commit: Commit; isConfirmed: boolean }> {
-    const { queue, committer, publisher, connectAhead, orderWrite } = this.#ports;
+    const { queue, committer, connectAhead, orderWrite } = this.#ports;
     signal?.throwIfAborted();
     const ordered = orderWrite();
     const release = connectAhead();
@@ -86,13 +86,25 @@ export class Writer {
       place.handedOver();
       const [commit] = (await committing) as [Commit];
       place.leave();
-      // An aborted signal ends the wait for the server. What resolves false must be on the disk all the same.
-      const outcome = await unlessAborted<boolean | undefined>(publisher.outcome(commit), signal, () => undefined);
-      if (outcome === undefined) await committer.durable(commit);
-      return { commit, isConfirmed: outcome === true };
+      return { commit, isConfirmed: await isConfirmed(this.#ports, commit, signal) };
     } finally {
       place.leave();
       release();
     }
   }
+}
+
+/**
+ * Whether the server has confirmed a commit. An aborted signal ends the wait for the server.
+ * @throws KeyStoreError PUBLISH_REJECTED
+ */
+export async function isConfirmed(
+  { committer, publisher }: Pick<WriterPorts, "committer" | "publisher">,
+  commit: Commit,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const outcome = await unlessAborted<boolean | undefined>(publisher.outcome(commit), signal, () => undefined);
+  // What resolves false must be on the disk all the same.
+  if (outcome === undefined) await committer.durable(commit);
+  return outcome === true;
 }

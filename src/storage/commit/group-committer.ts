@@ -107,7 +107,7 @@ export class GroupCommitter {
         isPageEnding,
         now: () => this.#ports.clock.now(),
         nextSequence: () => ++this.#lastSequence,
-        stateOf: (id) => this.#ports.own.stateOf(transaction, id),
+        statesOf: (ids) => this.#ports.own.statesOf(transaction, ids, isPageEnding),
         onRead: (allNew) => seemNew && this.#newKeys.checked(allNew),
         onRequested: () => {
           concludePrevious();

@@ -2,8 +2,7 @@ import type { WriteId } from "../../model/metadata.ts";
 import { find } from "../entries/find.ts";
 import { readFloor } from "../entries/version-floor.ts";
 import { addRows, replaceRows } from "../entries/write.ts";
-import type { WriteState } from "../outbox/outbox-record.ts";
-import { addToOutbox, isRowOf, outboxState, predecessorOf, removeFromOutbox } from "../outbox/outbox-table.ts";
+import { addToOutbox, isRowOf, recordedWrites, removeFromOutbox, type RecordedWrite } from "../outbox/outbox-table.ts";
 import type { Commit, Draft } from "./draft.ts";
 import { commitsOf, planGroup, recordsOf, type CallResult, type PlanContext, type Slot } from "./plan.ts";
 
@@ -15,7 +14,7 @@ export interface GroupContext extends Omit<PlanContext, "floor"> {
   /** The page may not live to receive the results of many requests, one after another. */
   readonly isPageEnding: boolean;
   now(): number;
-  stateOf(id: WriteId): Promise<WriteState | undefined>;
+  statesOf(ids: readonly WriteId[]): Promise<readonly (RecordedWrite | undefined)[]>;
   /** Called after the keys were read. `allNew`: none of them had a row. */
   onRead(allNew: boolean): unknown;
   /** Called when the first requests of the transaction are made. */
@@ -77,7 +76,7 @@ export async function writeGroup(
   for (const record of recordsOf(commits)) addToOutbox(transaction, instanceId, record);
   await replacing;
   const superseded = [...removable].flatMap(([key, id]) => (rows.has(key) ? [id] : []));
-  for (const id of superseded) await removeFromOutbox(transaction, id);
+  await removeFromOutbox(transaction, superseded);
   return { results, superseded, floor };
 }
 
@@ -86,8 +85,11 @@ export async function writeGroup(
  * rows are left once another tab has published the group.
  */
 export async function areCommitted(transaction: IDBTransaction, commits: readonly Commit[]): Promise<boolean> {
-  const states = await Promise.all(commits.map(({ row }) => outboxState(transaction, row.writeId)));
-  if (states.some((state) => state !== undefined)) return true;
+  const recorded = await recordedWrites(
+    transaction,
+    commits.map(({ row }) => row.writeId),
+  );
+  if (commits.some(({ row }) => recorded(row.writeId) !== undefined)) return true;
   const { rows } = await find(transaction, newestRows(commits).keys());
   return commits.some(({ draft, row }) => isRowOf(rows.get(draft.key), row.writeId));
 }
@@ -96,23 +98,22 @@ function newestRows(commits: readonly Commit[]): Map<string, Commit["row"]> {
   return new Map(commits.map(({ draft, row }) => [draft.key, row]));
 }
 
-async function readSlots(transaction: IDBTransaction, keys: ReadonlySet<string>, { instanceId, stateOf, isPageEnding }: GroupContext) {
+async function readSlots(transaction: IDBTransaction, keys: ReadonlySet<string>, { instanceId, statesOf, isPageEnding }: GroupContext) {
   const slots = new Map<string, Slot>();
   /** By their keys, writes that leave the outbox when a newer one is written: their messages are made from the row. */
   const removable = new Map<string, WriteId>();
   const found = await find(transaction, keys, isPageEnding);
-  await Promise.all(
-    Array.from(found.rows, async ([key, row]) => {
-      const state = await stateOf(row.writeId);
-      const isForeign = row.writeId[0] !== instanceId;
-      slots.set(key, {
-        row,
-        unconfirmed: state !== undefined,
-        mustWait: state === "queued" || (state === "sending" && isForeign),
-        waitsFor: state === "sending" ? row.writeId : state === "queued" ? await predecessorOf(transaction, row.writeId) : undefined,
-      });
-      if (state === "queued" || state === "rejected") removable.set(key, row.writeId);
-    }),
-  );
+  const states = await statesOf(Array.from(found.rows.values(), ({ writeId }) => writeId));
+  [...found.rows].forEach(([key, row], index) => {
+    const { state, waitsFor } = states[index] ?? {};
+    const isForeign = row.writeId[0] !== instanceId;
+    slots.set(key, {
+      row,
+      unconfirmed: state !== undefined,
+      mustWait: state === "queued" || (state === "sending" && isForeign),
+      waitsFor: state === "sending" ? row.writeId : state === "queued" ? waitsFor : undefined,
+    });
+    if (state === "queued" || state === "rejected") removable.set(key, row.writeId);
+  });
   return { slots, removable, found };
 }

@@ -85,6 +85,18 @@ describe("The state of a planned write", () => {
   });
 });
 
+describe("The outbox records of a group", () => {
+  it("have at most 512 writes each, in the order of their numbers", () => {
+    const drafts = Array.from({ length: 1_100 }, (_, n) => storeDraft(`k${n}`));
+    const records = recordsOf(commitsOf(planGroup([drafts], new Map(), NOW, context())));
+    expect(records.map(({ state, writes }) => [state, writes[0]?.sequence, writes.length])).toEqual([
+      ["sending", 1, 512],
+      ["sending", 513, 512],
+      ["sending", 1_025, 76],
+    ]);
+  });
+});
+
 describe("A call in a plan", () => {
   it("that refuses changes neither the slots nor the other calls", () => {
     const slots = new Map([["a", slot()]]);

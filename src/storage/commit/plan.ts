@@ -2,6 +2,7 @@ import type { Usage } from "../../model/change.ts";
 import type { WriteId } from "../../model/metadata.ts";
 import { liveEntry, type Row } from "../../model/row.ts";
 import { asError } from "../../util/as-error.ts";
+import { batches } from "../../util/batches.ts";
 import type { Durability } from "../idb/transaction.ts";
 import type { OutboxRecord } from "../outbox/outbox-record.ts";
 import type { Commit, Draft, NewRow } from "./draft.ts";
@@ -51,7 +52,10 @@ export function commitsOf(results: readonly CallResult[]): Commit[] {
   return results.flatMap((result) => (result instanceof Error ? [] : result));
 }
 
-/** The outbox records of a group: one for each state, if there are writes in it. */
+/** The relay and the settlements read and write an outbox record as a whole. Only an atomic call has more writes. */
+export const MAX_RECORD_WRITES = 512;
+
+/** The outbox records of a group: for each state one or more, if there are writes in it. */
 export function recordsOf(commits: readonly Commit[]): OutboxRecord[] {
   return (["sending", "queued"] as const).flatMap((state) => {
     const writes = commits
@@ -63,7 +67,7 @@ export function recordsOf(commits: readonly Commit[]): OutboxRecord[] {
         operation: draft.operation,
         ...(waitsFor === undefined ? undefined : { waitsFor }),
       }));
-    return writes.length === 0 ? [] : [{ state, writes, attempts: 0 }];
+    return batches(writes, MAX_RECORD_WRITES).map((part) => ({ state, writes: part, attempts: 0 }));
   });
 }
 

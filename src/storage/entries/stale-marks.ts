@@ -15,6 +15,11 @@ export async function isMarked(transaction: IDBTransaction, key: string, row: Ro
   return Array.isArray(mark) && row.writeId.every((part, index) => part === mark[index]);
 }
 
+/** Whether there are marks between two keys, of any row. */
+export async function hasMarks(transaction: IDBTransaction, first: string, last: string): Promise<boolean> {
+  return (await promisifyRequest(transaction.objectStore(STALE).getKey(IDBKeyRange.bound(first, last)))) !== undefined;
+}
+
 /** Marks rows as stale. @returns the keys whose rows were not marked before */
 export async function markStale(transaction: IDBTransaction, rows: ReadonlyMap<string, Row>): Promise<string[]> {
   const marked = await Promise.all(
