@@ -20,6 +20,8 @@ export interface EntryRow extends StoredPayload {
   /** The key under which the entry was stored. A row under another key is damaged. */
   readonly key?: string;
   readonly version: number;
+  /** Of an imported entry: the key has had versions up to this one here, which is greater than `version`. At most the version floor. */
+  readonly floor?: number;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly ttl: number | null;
@@ -93,6 +95,7 @@ function isRow(value: unknown): value is Row {
     (row.encoding === undefined || row.encoding === "gzip") &&
     typeof row.checksum === "string" &&
     isCount(row.size) &&
+    (row.floor === undefined || isCount(row.floor)) &&
     isTime(row.createdAt) &&
     isTime(row.updatedAt) &&
     (row.ttl === null || typeof row.ttl === "number") &&

@@ -1,0 +1,43 @@
+import { fromUint8Array, toUint8Array } from "js-base64";
+
+import { KeyFormat } from "../model/metadata.ts";
+import type { StoredPayload } from "../model/row.ts";
+import { bytesOf } from "../util/utf8.ts";
+import { decode, readPayload } from "../values/pipeline.ts";
+import { sha256 } from "../values/sha256.ts";
+import { Malformed, type ReadEnvelope } from "./read-envelope.ts";
+
+/** A payload may decompress to this many times the size of the largest message. */
+const MAX_EXPANSION = 64;
+
+/**
+ * The payload of an envelope as a row has it, verified: its checksum matches, its bytes decompress to the stated size, and a value can be
+ * decoded from it.
+ * @param maxBytes the most bytes that a message may have
+ * @throws Malformed, CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE where a stage cannot be loaded, INSECURE_CONTEXT
+ */
+export async function verifiedPayload(envelope: ReadEnvelope, maxBytes: number): Promise<StoredPayload> {
+  const { key, format, value, size = 0 } = envelope;
+  if (value.length > maxBytes || size > MAX_EXPANSION * maxBytes) throw new Malformed();
+  const stored = await storedPayload(envelope);
+  await decode(key, await readPayload(key, stored), format);
+  return stored;
+}
+
+async function storedPayload({ format, encoding, value, checksum, ...envelope }: ReadEnvelope): Promise<StoredPayload> {
+  const payload = format === KeyFormat.BINARY || encoding !== undefined ? bytesOfBase64(value) : value;
+  const bytes = bytesOf(payload);
+  if (encoding === undefined) {
+    // An MD5 of the sender is not verified: WebCrypto has none.
+    return { format, payload, checksum: checksum ?? (await sha256(bytes)), size: envelope.size ?? bytes.length };
+  }
+  if (checksum === undefined || envelope.size === undefined) throw new Malformed();
+  return { format, payload, encoding, storedChecksum: await sha256(bytes), checksum, size: envelope.size };
+}
+
+/** Refuses what only lenient decoders accept. */
+function bytesOfBase64(text: string): Uint8Array<ArrayBuffer> {
+  const bytes = toUint8Array(text);
+  if (fromUint8Array(bytes) !== text) throw new Malformed();
+  return bytes;
+}
