@@ -10,7 +10,7 @@ import { ENTRIES } from "../storage/idb/schema.ts";
 import { abortable } from "../util/abort.ts";
 import { isDamage } from "../util/errors.ts";
 import { report } from "../util/progress.ts";
-import { readPayload } from "../values/pipeline.ts";
+import { verify } from "./verified-payload.ts";
 
 export interface ExportPorts {
   readonly database: Pick<Database, "run">;
@@ -62,7 +62,7 @@ export async function* exportEntries(
 
 async function isSound({ emit }: ExportPorts, key: string, entry: EntryRow): Promise<boolean> {
   try {
-    await readPayload(key, entry);
+    await verify(key, entry);
     return true;
   } catch (error) {
     if (!isDamage(error)) throw error;

@@ -3,9 +3,9 @@ import { describe, expect, it, vi } from "vitest";
 import { transferPart } from "../runtime/transfer-part.ts";
 import { envelopesOf, storeEnvelope } from "../testing/envelopes.ts";
 import { codeOf, errorOf } from "../testing/errors.ts";
-import { fillStorage, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
+import { allRows, fillStorage, openDatabase, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
 import { sha256Of } from "../testing/rows.ts";
-import { usePage } from "../testing/stores.ts";
+import { DATABASE, usePage } from "../testing/stores.ts";
 import { KeyStoreError } from "../util/errors.ts";
 
 const page = usePage();
@@ -108,5 +108,37 @@ describe("A compressed payload", () => {
   it("that is larger than the store's own limit is skipped", async () => {
     const store = page.open({ maxPayloadBytes: 3_000 });
     expect(await store.import([compressed(), storeEnvelope("k", JSON.stringify("b".repeat(2_900)))])).toEqual({ imported: 0, skipped: 2 });
+  });
+});
+
+describe("An encrypted payload", () => {
+  const ciphertext = new Uint8Array([1, 2, 3]);
+  const encryption = { algorithm: "AES-GCM", key_id: "abc", nonce: "AAAAAAAAAAAAAAAA" };
+  const encrypted = (given: object = {}): object =>
+    storeEnvelope("k", "AQID", { encryption, checksum: sha256Of(ciphertext), size: 40, encoding: "gzip", ...given });
+
+  it("is stored as it is, and exported again, without its key", async () => {
+    const store = page.open();
+    expect(await store.import([encrypted()])).toEqual({ imported: 1, skipped: 0 });
+    expect((await allRows(openDatabase(DATABASE)))["k"]).toMatchObject({
+      payload: ciphertext,
+      encoding: "gzip",
+      encryption: { keyId: "abc", nonce: "AAAAAAAAAAAAAAAA", messages: true },
+      size: 40,
+    });
+    const envelopes = [];
+    for await (const envelope of store.export()) envelopes.push(envelope);
+    expect(envelopes).toMatchObject([{ key: "k", value: "AQID", metadata: { size: 40, checksum: sha256Of(ciphertext) } }]);
+  });
+
+  it.each([
+    ["another checksum", { checksum: sha256Of("other") }],
+    ["no checksum", { checksum: undefined }],
+    ["an unknown algorithm", { encryption: { ...encryption, algorithm: "ROT13" } }],
+    ["no key id", { encryption: { ...encryption, key_id: undefined } }],
+    ["another nonce than 12 bytes", { encryption: { ...encryption, nonce: "AAAA" } }],
+    ["encryption that is no object", { encryption: null }],
+  ])("with %s is skipped", async (_, metadata) => {
+    expect(await page.open().import([encrypted(metadata)])).toEqual({ imported: 0, skipped: 1 });
   });
 });

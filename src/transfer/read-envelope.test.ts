@@ -15,6 +15,7 @@ describe("An envelope", () => {
       value: "1",
       format: "json",
       encoding: undefined,
+      encryption: undefined,
       checksum: given.metadata.checksum,
       size: 1,
       version: 1,

@@ -1,5 +1,6 @@
 import { isWellFormed, assertKey } from "../model/key.ts";
 import { FORMATS, type KeyFormat } from "../model/metadata.ts";
+import type { RowEncryption } from "../model/row.ts";
 import { isTag, isTtl } from "../options/checks.ts";
 import { isCount } from "../util/count.ts";
 
@@ -10,6 +11,7 @@ export interface ReadEnvelope {
   /** The payload as in a message: base64 for bytes. */
   readonly value: string;
   readonly encoding: "gzip" | undefined;
+  readonly encryption: RowEncryption | undefined;
   /** SHA-256 as 64 hex digits. Undefined: the sender has none, or the MD5 of the Python original. */
   readonly checksum: string | undefined;
   /** Of the payload before compression. Undefined: the sender does not tell. */
@@ -26,6 +28,10 @@ export interface ReadEnvelope {
 const MAX_VERSION = 2 ** 51;
 
 const CHECKSUM = /^(?:[0-9a-f]{64}|[0-9a-f]{32})$/;
+/** Short ids, in the characters of base64 and of its form for URLs. */
+const KEY_ID = /^[\w+/=-]{1,100}$/;
+/** 12 bytes in base64. */
+const NONCE = /^[A-Za-z0-9+/]{16}$/;
 /** ISO 8601. The Python original has microseconds and may have no time zone: then it is local time. */
 const TIME = /^((?:\d{4}|[+-]\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?)\d*(Z|[+-]\d\d:\d\d)?$/;
 
@@ -39,7 +45,7 @@ export class Malformed extends Error {}
  */
 export function readEnvelope(envelope: unknown): ReadEnvelope {
   const { operation, key, value, metadata } = fieldsOf(envelope);
-  const { format, encoding, checksum, size, version, created_at, updated_at, ttl, expires_at, tags } = fieldsOf(metadata);
+  const { format, encoding, encryption, checksum, size, version, created_at, updated_at, ttl, expires_at, tags } = fieldsOf(metadata);
   assertKey(key);
   const updatedAt = timeOf(updated_at);
   return {
@@ -47,6 +53,7 @@ export function readEnvelope(envelope: unknown): ReadEnvelope {
     value: valid(value, operation === "store" && typeof value === "string" && isWellFormed(value)),
     format: valid(format, FORMATS.includes(format)),
     encoding: valid(encoding, encoding === undefined || encoding === "gzip"),
+    encryption: encryption === undefined ? undefined : encryptionOf(encryption),
     checksum: checksumOf(checksum),
     size: valid(size, size === undefined || isCount(size)),
     version: valid(version, isCount(version) && version > 0 && version <= MAX_VERSION),
@@ -62,6 +69,16 @@ function expiryOf(ttl: unknown, expiresAt: unknown, updatedAt: number): Pick<Rea
   if (ttl === null || ttl === undefined) return { ttl: null, expiresAt: undefined };
   const seconds = valid<number>(ttl, isTtl(ttl));
   return { ttl: seconds, expiresAt: expiresAt === undefined ? updatedAt + seconds * 1000 : timeOf(expiresAt) };
+}
+
+/** Of an entry whose message is its ciphertext. */
+function encryptionOf(encryption: unknown): RowEncryption {
+  const { algorithm, key_id, nonce } = fieldsOf(encryption);
+  return {
+    keyId: valid(key_id, typeof key_id === "string" && KEY_ID.test(key_id)),
+    nonce: valid(nonce, algorithm === "AES-GCM" && typeof nonce === "string" && NONCE.test(nonce)),
+    messages: true,
+  };
 }
 
 function checksumOf(checksum: unknown): string | undefined {

@@ -1,8 +1,9 @@
 import { fromUint8Array, toUint8Array } from "js-base64";
 
-import { KeyFormat } from "../model/metadata.ts";
+import { KeyFormat, type Payload } from "../model/metadata.ts";
 import type { StoredPayload } from "../model/row.ts";
 import { bytesOf } from "../util/utf8.ts";
+import { verifyChecksum } from "../values/checksum.ts";
 import { decode, readPayload } from "../values/pipeline.ts";
 import { sha256 } from "../values/sha256.ts";
 import { Malformed, type ReadEnvelope } from "./read-envelope.ts";
@@ -12,7 +13,7 @@ const MAX_EXPANSION = 64;
 
 /**
  * The payload of an envelope as a row has it, verified: its checksum matches, its bytes decompress to the stated size, and a value can be
- * decoded from it.
+ * decoded from it. Of an encrypted one only the checksum: the store may not have its key.
  * @param maxBytes the most bytes that a message may have
  * @throws Malformed, CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE where a stage cannot be loaded, INSECURE_CONTEXT
  */
@@ -20,19 +21,40 @@ export async function verifiedPayload(envelope: ReadEnvelope, maxBytes: number):
   const { key, format, value, size = 0 } = envelope;
   if (value.length > maxBytes || size > MAX_EXPANSION * maxBytes) throw new Malformed();
   const stored = await storedPayload(envelope);
-  await decode(key, await readPayload(key, stored), format);
+  const payload = await verify(key, stored);
+  if (payload !== undefined) await decode(key, payload, format);
   return stored;
 }
 
-async function storedPayload({ format, encoding, value, checksum, ...envelope }: ReadEnvelope): Promise<StoredPayload> {
-  const payload = format === KeyFormat.BINARY || encoding !== undefined ? bytesOfBase64(value) : value;
+/**
+ * Verifies a stored payload.
+ * @returns the payload, uncompressed; undefined for an encrypted one
+ * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE, INSECURE_CONTEXT
+ */
+export async function verify(key: string, stored: StoredPayload): Promise<Payload | undefined> {
+  const { payload, encryption, checksum } = stored;
+  if (encryption === undefined) return readPayload(key, stored);
+  await verifyChecksum(key, payload instanceof Uint8Array ? payload : undefined, checksum);
+  return undefined;
+}
+
+async function storedPayload({ format, encoding, encryption, value, checksum, size }: ReadEnvelope): Promise<StoredPayload> {
+  const isBinary = format === KeyFormat.BINARY || encoding !== undefined || encryption !== undefined;
+  const payload = isBinary ? bytesOfBase64(value) : value;
   const bytes = bytesOf(payload);
-  if (encoding === undefined) {
+  if (encoding === undefined && encryption === undefined) {
     // An MD5 of the sender is not verified: WebCrypto has none.
-    return { format, payload, checksum: checksum ?? (await sha256(bytes)), size: envelope.size ?? bytes.length };
+    return { format, payload, checksum: checksum ?? (await sha256(bytes)), size: size ?? bytes.length };
   }
-  if (checksum === undefined || envelope.size === undefined) throw new Malformed();
-  return { format, payload, encoding, storedChecksum: await sha256(bytes), checksum, size: envelope.size };
+  if (checksum === undefined || size === undefined) throw new Malformed();
+  return {
+    format,
+    payload,
+    checksum,
+    size,
+    ...(encoding === undefined ? undefined : { encoding }),
+    ...(encryption === undefined ? { storedChecksum: await sha256(bytes) } : { encryption }),
+  };
 }
 
 /** Refuses what only lenient decoders accept. */
