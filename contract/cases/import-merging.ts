@@ -1,6 +1,7 @@
 import { assert } from "chai";
 import type { ContractCase } from "../environment.ts";
 import { envelopeOf, exported } from "../support/envelopes.ts";
+import { details } from "../support/events.ts";
 import { until, untilPublished } from "../support/waiting.ts";
 
 const SHA_OF_1 = "6b86b273ff34fce19d6b804eff5a3f5747ada4eaa22f1d49c01e52ddb7875b4b";
@@ -181,18 +182,25 @@ export const importMerging: readonly ContractCase[] = [
     },
   },
   {
-    title: "Every store of the page and of another tab reads an imported entry in place of what its memory had",
+    title: "Every store of the page and of another tab reads an imported entry in place of what its memory had, and reports the change",
     run: async ({ openStore, openTab }) => {
       const [store, other] = [openStore(), openStore()];
       const tab = await openTab();
       await store.store("k", "old");
       for (const reader of [store, other, tab]) assert.equal(await reader.retrieve("k"), "old");
       const envelope = envelopeOf("k", '"new"', { version: 5 });
+      const [changes, otherChanges] = [details(store, "change"), details(other, "change")];
       assert.deepEqual(await store.import([envelope]), { imported: 1, skipped: 0 });
       for (const reader of [store, other]) assert.equal(await reader.retrieve("k"), "new");
       await until("the tab knows of the import", async () => (await tab.retrieve("k")) === "new");
       assert.deepEqual(await tab.import([envelopeOf("k", '"newer"', { version: 6 })]), { imported: 1, skipped: 0 });
       await until("the store knows of the tab's import", async () => (await store.retrieve("k")) === "newer");
+      for (const seen of [changes, otherChanges]) {
+        assert.deepEqual<object[]>(seen, [
+          { key: "k", type: "store", source: "remote", version: 5 },
+          { key: "k", type: "store", source: "tab", version: 6 },
+        ]);
+      }
     },
   },
 ];
