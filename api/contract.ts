@@ -26,6 +26,7 @@ export type Checks = [
   None<Differences<built.StoreOptions, contract.StoreOptions>>,
   None<Differences<built.BulkOptions, contract.BulkOptions>>,
   None<Differences<built.ProgressOptions, contract.ProgressOptions>>,
+  None<Differences<built.TransferOptions, contract.TransferOptions>>,
   None<Differences<built.InvalidateOptions, contract.InvalidateOptions>>,
   None<Differences<{ BulkItem: built.BulkItem }, { BulkItem: contract.BulkItem }>>,
   None<Differences<built.DeleteOptions, contract.DeleteOptions>>,

@@ -108,6 +108,16 @@ export function misuseOfArguments(store: NASKeyStore): void {
   void store.touch("key", "1h");
   // @ts-expect-error the TTL is no option
   void store.touch("key", { ttl: 1 });
+  // @ts-expect-error envelopes are objects
+  void store.import(["{}"]);
+  // @ts-expect-error an iterable of envelopes, not one of them
+  void store.import({ operation: "store" });
+  // @ts-expect-error an import does not know how many envelopes there are
+  void store.import([], { onProgress: (done: number, total: number) => done / total });
+  // @ts-expect-error an iterator, not a promise
+  void store.export("*").then((envelopes: object[]) => envelopes);
+  // @ts-expect-error a pattern is a string
+  store.export(/a/);
 }
 
 export function misuseOfWatch(store: NASKeyStore): void {

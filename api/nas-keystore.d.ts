@@ -43,6 +43,10 @@ export interface BulkOptions extends StoreOptions {
 }
 /** signal: aborted before the first slice, nothing has changed. */
 export type ProgressOptions = Pick<BulkOptions, "signal" | "onProgress">;
+export interface TransferOptions {
+  onProgress?: (done: number) => void;
+  signal?: AbortSignal;
+}
 /** At least one of them; both: entries that match both. */
 export interface InvalidateOptions {
   pattern?: string;
@@ -182,6 +186,9 @@ export declare class NASKeyStore extends EventTarget {
   discardRejected(key?: string): Promise<number>;
   getStorageStats(): Promise<StorageStats>;
   sweep(): Promise<number>; // removes the expired entries now; resolves to their number
+  export(pattern?: string, options?: TransferOptions): AsyncIterable<object>; // envelopes, one per entry (newline-delimited JSON writes them)
+  /** Publishes nothing; the higher version wins; malformed, damaged and older ones are skipped. */
+  import(envelopes: Iterable<object> | AsyncIterable<object>, options?: TransferOptions): Promise<{ imported: number; skipped: number }>;
   close(): Promise<void>; // waits for the operations under way; later ones reject CLOSED
   [Symbol.asyncDispose](): Promise<void>;
 }

@@ -97,6 +97,16 @@ export const GOALS: readonly Goal[] = [
     warmUps: 1,
   },
   {
+    id: "import",
+    work: "import of 100,000",
+    against: "bulkStore of the same",
+    target: 1,
+    ...atOnce,
+    calls: 100_000,
+    rounds: 3,
+    warmUps: 1,
+  },
+  {
     id: "memory",
     work: "retrieve from memory",
     against: "JSON.parse of an awaited lru-cache get",

@@ -3,7 +3,9 @@ import { connect } from "nats.ws";
 
 import { natsClient } from "./network/nats-client.ts";
 import { writeSidePart } from "./runtime/runtime.ts";
+import { transferPart } from "./runtime/transfer-part.ts";
 import { deleteNamespace, openWriteSide } from "./runtime/write-side.ts";
+import { exportEntries, importEnvelopes } from "./transfer/transfer.ts";
 import { gzip, readCompressed } from "./values/compressed-payload.ts";
 import { structuredPart } from "./values/formats.ts";
 import { gzipPart } from "./values/gzip-part.ts";
@@ -12,6 +14,7 @@ import { decodeStructured, encodeStructured } from "./values/structured.ts";
 natsClient.loaded = { connect };
 gzipPart.loaded = { gzip, readCompressed };
 structuredPart.loaded = { decodeStructured, encodeStructured };
+transferPart.loaded = { exportEntries, importEnvelopes };
 writeSidePart.loaded = { deleteNamespace, openWriteSide };
 
 export * from "./index.ts";

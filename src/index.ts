@@ -13,6 +13,7 @@ export type {
   ProgressOptions,
   RetrieveOptions,
   StoreOptions,
+  TransferOptions,
 } from "./options/types.ts";
 export type { CacheStats } from "./read/memory-cache.ts";
 export type { PendingWrite } from "./storage/outbox/pending-writes.ts";

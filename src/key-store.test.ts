@@ -2,6 +2,7 @@ import { describe, expect, it, vi } from "vitest";
 import { NASKeyStore } from "./key-store.ts";
 import { destroyNamespace } from "./runtime/destroy-namespace.ts";
 import { META } from "./storage/idb/schema.ts";
+import { storeEnvelope } from "./testing/envelopes.ts";
 import { codeOf, errorOf } from "./testing/errors.ts";
 import { deferred } from "./testing/fake-connection.ts";
 import { allOutbox, allRows, loseStorage, openDatabase, resultOf } from "./testing/indexeddb.ts";
@@ -40,7 +41,7 @@ describe("A store in a Firefox whose user blocks site data", () => {
     const store = page.open({ persist: true });
     const codes: Record<string, unknown> = {};
     const calls: Record<string, unknown[]> = { bulkStore: [{ k: 1 }], store: ["k", 1], update: ["k", 1], flush: [] };
-    Object.assign(calls, { invalidate: [{ tag: "k" }], bulkRetrieve: [["k"]], bulkDelete: [["k"]] });
+    Object.assign(calls, { invalidate: [{ tag: "k" }], bulkRetrieve: [["k"]], bulkDelete: [["k"]], import: [[storeEnvelope("k")]] });
     const methods = Object.getOwnPropertyNames(NASKeyStore.prototype).filter(
       (name) => !["constructor", "getCacheStats", "ping", "close", "peek", "watch", "addEventListener"].includes(name),
     );

@@ -44,6 +44,7 @@ const LATE = {
   discardRejected: "on a key",
   getStorageStats: "",
   sweep: "",
+  import: "",
 } as const satisfies Record<keyof LateOperations, string>;
 
 type LateName = keyof typeof LATE;
@@ -167,6 +168,10 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
 
   entries<T>(...args: unknown[]): AsyncIterable<[key: string, value: T, metadata: KeyMetadata]> {
     return this.#iterate("entries", args) as AsyncIterable<[string, T, KeyMetadata]>;
+  }
+
+  export(...args: unknown[]): AsyncIterable<object> {
+    return this.#iterate("export", args) as AsyncIterable<object>;
   }
 
   getCacheStats(): CacheStats {

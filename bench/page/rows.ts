@@ -133,6 +133,17 @@ export const ROWS: Readonly<Record<string, Row>> = {
     return { ours: () => timed(() => allConfirmed(store.bulkStore(items), calls)), peer: () => timed(() => setMany(items, keyval)), end };
   },
 
+  import: async ({ calls }, { servers }) => {
+    const source = await openStore(servers, PATIENT);
+    await allConfirmed(source.store.bulkStore(pairs(calls)), calls);
+    const envelopes: object[] = [];
+    const exporting = performance.now();
+    for await (const envelope of source.store.export("user:*")) envelopes.push(envelope);
+    console.info(`exported ${envelopes.length} entries in ${((performance.now() - exporting) / 1000).toFixed(1)} s`);
+    await source.end();
+    return { ours: imports(servers, envelopes), peer: bulkStore(servers, calls), end: async () => {} };
+  },
+
   memory: async ({ calls }, { servers }) => {
     const { store, end } = await openStore(servers, PATIENT);
     const cache = new LRUCache<string, string>({ max: 100 });
@@ -313,6 +324,20 @@ function bulkStore(servers: string, count: number): Turn {
     const items = pairs(count);
     await quiet();
     const ms = await timed(() => allConfirmed(store.bulkStore(items), count));
+    await end();
+    return ms;
+  };
+}
+
+/** In a new store each turn. */
+function imports(servers: string, envelopes: readonly object[]): Turn {
+  return async () => {
+    const { store, end } = await openStore(servers, PATIENT);
+    await quiet();
+    const ms = await timed(async () => {
+      const { imported } = await store.import(envelopes);
+      if (imported !== envelopes.length) throw new Error(`Of ${envelopes.length} envelopes ${imported} were imported.`);
+    });
     await end();
     return ms;
   };

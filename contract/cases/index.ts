@@ -6,7 +6,9 @@ import { closed } from "./closed.ts";
 import { damage } from "./damage.ts";
 import { events } from "./events.ts";
 import { entries } from "./entries.ts";
+import { exportImport } from "./export-import.ts";
 import { formats } from "./formats.ts";
+import { importMerging } from "./import-merging.ts";
 import { indexedDb } from "./indexeddb.ts";
 import { limits } from "./limits.ts";
 import { onePage } from "./one-page.ts";
@@ -57,5 +59,6 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   "one page": onePage,
   damage,
   closed,
+  "export and import": [...exportImport, ...importMerging],
   IndexedDB: indexedDb,
 };

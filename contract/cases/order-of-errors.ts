@@ -27,6 +27,8 @@ const ON_THE_STORE: Readonly<Record<string, Arguments>> = {
   flush: (_key, _value, options) => [options],
   listKeys: (_key, _value, options) => ["*", options],
   entries: (_key, _value, options) => ["*", options],
+  export: (_key, _value, options) => ["*", options],
+  import: (_key, value, options) => [value, options],
   clearCache: () => [],
   deleteByTag: (_key, _value, options) => ["t", options],
   invalidate: (_key, _value, options) => [{ tag: "t" }, options],
@@ -49,6 +51,8 @@ const TAKE_OPTIONS = [
   "invalidate",
   "listKeys",
   "entries",
+  "export",
+  "import",
 ];
 const TAKE_SIGNALS = TAKE_OPTIONS.filter((name) => name !== "listKeys");
 /** Methods that are not operations. See closed.ts, peek.ts and watch.ts. */

@@ -5,6 +5,7 @@ import type { KeyStoreOptions } from "../options/types.ts";
 import type { ExpiryOperations } from "./expiry-operations.ts";
 import type { Iteration } from "./iteration.ts";
 import type { SeedOperations } from "./seed-operations.ts";
+import type { TransferOperations } from "./transfer-operations.ts";
 import type { UpkeepOperations } from "./upkeep-operations.ts";
 import type { WatchOperations } from "./watch-operations.ts";
 
@@ -12,7 +13,8 @@ import type { WatchOperations } from "./watch-operations.ts";
  * A key-value store in the browser that publishes every write to NATS. Reads are answered from memory or IndexedDB. Writes are
  * committed to IndexedDB, then published over a connection that is open only while operations need it.
  */
-export interface NASKeyStore extends KeyStoreEventTarget, SeedOperations, ExpiryOperations, UpkeepOperations, WatchOperations, Iteration {
+export interface NASKeyStore
+  extends KeyStoreEventTarget, SeedOperations, ExpiryOperations, TransferOperations, UpkeepOperations, WatchOperations, Iteration {
   /** Waits for the operations under way, then releases everything. Later operations reject CLOSED. */
   close(): Promise<void>;
 
@@ -46,4 +48,5 @@ export type LateOperations = Pick<
   | "discardRejected"
   | "getStorageStats"
   | "sweep"
+  | "import"
 >;

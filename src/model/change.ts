@@ -5,12 +5,20 @@ import type { EntryRow } from "./row.ts";
 export type Change = LocalChange | TabChange;
 
 /** A change made in this page. Writes carry what the writer's memory keeps and what eviction counts. */
-export type LocalChange = { readonly source: "local" } & (
-  | (Written & { readonly type: "store"; readonly entry: StoredEntry })
-  | (Written & { readonly type: "delete" })
-  | Marking
-  | Removal
-);
+export type LocalChange =
+  | ({ readonly source: "local" } & (
+      | (Written & { readonly type: "store"; readonly entry: StoredEntry })
+      | (Written & { readonly type: "delete" })
+      | Marking
+      | Removal
+    ))
+  | Imported;
+
+/** An import in this page has brought the entry. */
+interface Imported extends Omit<Written, "writer"> {
+  readonly source: "remote";
+  readonly type: "store";
+}
 
 interface Written {
   readonly key: string;

@@ -55,6 +55,12 @@ export function envelopeOf(key: string, row: Row, origin: string) {
   return { operation: "store", key, value: wirePayload(row), metadata: envelopeMetadata(row, origin) } as const;
 }
 
+/** The envelope of an entry as `export` has it: with the time of its expiry, which a `touch` may have moved. */
+export function exportedEnvelope(key: string, row: EntryRow, origin: string): object {
+  const expiry = row.expiresAt === undefined ? undefined : { expires_at: isoTime(row.expiresAt) };
+  return { operation: "store", key, value: wirePayload(row), metadata: { ...envelopeMetadata(row, origin), ...expiry } };
+}
+
 /** The first seven fields are those of the Python original. */
 function envelopeMetadata(row: EntryRow, origin: string) {
   return {

@@ -9,10 +9,22 @@ export interface StoredPayload {
   readonly encoding?: "gzip";
   /** SHA-256 of `payload`. Absent where it is `checksum`. */
   readonly storedChecksum?: string;
-  /** SHA-256 of the payload before compression. */
+  /** How the payload is encrypted, after compression. Absent: not at all. */
+  readonly encryption?: RowEncryption;
+  /** SHA-256 of the payload before compression; of an encrypted payload: of the ciphertext, which is what is stored. */
   readonly checksum: string;
   /** Bytes of the payload before compression. */
   readonly size: number;
+}
+
+/** AES-GCM. Nothing here is secret. */
+export interface RowEncryption {
+  /** Names the key: see values/key-ring.ts. */
+  readonly keyId: string;
+  /** 12 random bytes in base64. */
+  readonly nonce: string;
+  /** The write is published as ciphertext. Otherwise it is decrypted to be published. */
+  readonly messages: boolean;
 }
 
 /** The row of an entry. Times are milliseconds since the epoch. */
@@ -20,6 +32,8 @@ export interface EntryRow extends StoredPayload {
   /** The key under which the entry was stored. A row under another key is damaged. */
   readonly key?: string;
   readonly version: number;
+  /** Of an imported entry: the key has had versions up to this one here, which is greater than `version`. At most the version floor. */
+  readonly floor?: number;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly ttl: number | null;
@@ -93,6 +107,7 @@ function isRow(value: unknown): value is Row {
     (row.encoding === undefined || row.encoding === "gzip") &&
     typeof row.checksum === "string" &&
     isCount(row.size) &&
+    (row.floor === undefined || isCount(row.floor)) &&
     isTime(row.createdAt) &&
     isTime(row.updatedAt) &&
     (row.ttl === null || typeof row.ttl === "number") &&

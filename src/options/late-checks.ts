@@ -11,6 +11,7 @@ import type {
   ListOptions,
   ProgressOptions,
   StoreOptions,
+  TransferOptions,
 } from "./types.ts";
 
 const DELETE_OPTIONS = { ifVersion: wholeNumber(0), signal };
@@ -33,6 +34,7 @@ export const readFlushOptions = reader<FlushOptions>("FlushOptions", { signal })
 export const readListOptions = reader<ListOptions>("ListOptions", { tag: wellFormed, after: wellFormed, limit: wholeNumber(1) });
 export const readEntriesOptions = reader<EntriesOptions>("EntriesOptions", { tag: wellFormed, signal });
 export const readProgressOptions = reader<ProgressOptions>("ProgressOptions", { signal, onProgress: aFunction });
+export const readTransferOptions = reader<TransferOptions>("TransferOptions", { signal, onProgress: aFunction });
 const readInvalidateOptions = reader<InvalidateOptions>("InvalidateOptions", {
   pattern: unless((value) => typeof value === "string", "a string"),
   tag: wellFormed,

@@ -136,6 +136,12 @@ export interface EntriesOptions {
   signal?: AbortSignal;
 }
 
+export interface TransferOptions {
+  /** Called with the number of envelopes that are done, again and again. How many there are is not known. */
+  onProgress?: (done: number) => void;
+  signal?: AbortSignal;
+}
+
 export interface RetrieveOptions {
   /**
    * False: reads from IndexedDB, not from memory, and verifies the checksum.

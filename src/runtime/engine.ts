@@ -227,8 +227,9 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
   };
 }
 
-function changeOf({ draft: { key, payload, writer }, row, grew }: Commit): LocalChange {
+function changeOf({ draft: { key, payload, policy, writer }, row, grew }: Commit): LocalChange {
   const { version } = row;
+  if (policy.version !== "next") return { source: "remote", type: "store", key, version, grew };
   const written = { source: "local", key, version, grew, writer } as const;
   if (payload === undefined || isTombstone(row)) return { ...written, type: "delete" };
   return { ...written, type: "store", entry: { row, payload } };

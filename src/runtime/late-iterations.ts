@@ -1,11 +1,17 @@
-import { readEntriesOptions } from "../options/late-checks.ts";
+import { readEntriesOptions, readTransferOptions } from "../options/late-checks.ts";
 import { iterateEntries, type EntryIteratorPorts } from "../read/entry-iterator.ts";
+import { transferPart } from "./transfer-part.ts";
+import type { ExportPorts } from "../transfer/export-entries.ts";
 
 export type LateIterations = ReturnType<typeof lateIterations>;
 
 /** The operations that are iterated. They check their arguments at the first step. */
-export function lateIterations(ports: EntryIteratorPorts) {
+export function lateIterations(ports: EntryIteratorPorts & ExportPorts) {
   return {
     entries: (pattern: unknown = "*", options?: unknown) => iterateEntries(ports, pattern, readEntriesOptions(options)),
+    async *export(pattern: unknown = "*", options?: unknown) {
+      const checked = readTransferOptions(options);
+      yield* (await transferPart.load()).exportEntries(ports, pattern, checked);
+    },
   };
 }

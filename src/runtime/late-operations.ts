@@ -12,10 +12,12 @@ import {
   readListOptions,
   readProgressOptions,
   readStoreOptions,
+  readTransferOptions,
 } from "../options/late-checks.ts";
 import type { Catalog } from "../read/catalog.ts";
 import type { Staleness } from "../read/staleness.ts";
 import type { Outbox } from "../relay/outbox.ts";
+import type { ImportPorts } from "../transfer/import-envelopes.ts";
 import { abortable } from "../util/abort.ts";
 import type { CapturedItem, CapturedValue } from "../values/captured-value.ts";
 import type { BulkWriter } from "../write/bulk-writer.ts";
@@ -23,6 +25,7 @@ import type { Toucher } from "../write/toucher.ts";
 import type { Compute, Updater } from "../write/updater.ts";
 import type { Writer } from "../write/writer.ts";
 import type { Housekeeping } from "./housekeeping.ts";
+import { transferPart } from "./transfer-part.ts";
 
 export interface LateOperationsPorts {
   readonly writer: Pick<Writer, "store" | "update" | "delete">;
@@ -35,6 +38,7 @@ export interface LateOperationsPorts {
   readonly outbox: Pick<Outbox, "pendingWrites" | "retryRejected" | "discardRejected">;
   readonly ping: () => Promise<boolean>;
   readonly flush: LateOperations["flush"];
+  readonly importPorts: ImportPorts;
 }
 
 /** The operations that take values, which were captured in the call. */
@@ -49,7 +53,7 @@ export interface CapturedOperations {
 
 /** The operations that load with the write side. They check their arguments: the key, then the options. */
 export function lateOperations(ports: LateOperationsPorts): LateOperations & CapturedOperations {
-  const { writer, updater, bulkWriter, toucher, catalog, staleness, housekeeping, outbox, ping, flush } = ports;
+  const { writer, updater, bulkWriter, toucher, catalog, staleness, housekeeping, outbox, ping, flush, importPorts } = ports;
   return {
     store(key, value, options) {
       assertKey(key);
@@ -104,6 +108,12 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
     discardRejected: (key) => outbox.discardRejected(key),
     getStorageStats: () => catalog.storageStats(),
     sweep: () => housekeeping.sweep(),
+    async import(envelopes, options) {
+      const checked = readTransferOptions(options);
+      checked.signal?.throwIfAborted();
+      const { importEnvelopes } = await transferPart.load();
+      return importEnvelopes(importPorts, envelopes, checked);
+    },
   };
 }
 

@@ -109,12 +109,13 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
       const { published } = await relay.flush();
       return { published, ...(await outbox.count()) };
     },
+    importPorts: { settings, clock, committer, queue, useTime: () => uses.now(), persist },
   });
 
   return {
     /** The operations of the store that load with the write side. */
     operations,
-    iterations: lateIterations({ database: page.database, committer, reader, staleness, writesCommitted }),
+    iterations: lateIterations({ database: page.database, committer, reader, staleness, writesCommitted, emit: store.emit }),
     writesCommitted,
     /** `isStale(key, version)`: for `retrieveOrStore`. */
     staleness,

@@ -2,9 +2,9 @@
 export type OnProgress = (done: number, total: number) => void;
 
 /** An error of the callback is reported as the page's own. */
-export function report(onProgress: OnProgress | undefined, done: number, total: number): void {
+export function report<Figures extends number[]>(onProgress: ((...figures: Figures) => void) | undefined, ...figures: Figures): void {
   try {
-    onProgress?.(done, total);
+    onProgress?.(...figures);
   } catch (error) {
     reportError(error);
   }

@@ -8,12 +8,20 @@ import type { OutboxWrite, WriteState } from "../outbox/outbox-record.ts";
 export type NewRow<R> = R extends Row ? Omit<R, "key" | "writeId"> : never;
 
 export interface CommitPolicy {
-  /** The version of the row: a given one, or the next one after the replaced row, or after the version floor if there is no row. */
+  /**
+   * The version of the row: the next one after the replaced row, or after the version floor if there is no row. Or a given one: then the
+   * row is written only if it is newer than the present one, see given-version.ts.
+   */
   readonly version: "next" | number;
   /** A write that is not published has no outbox record. With `next`, it is published all the same if it replaces an unconfirmed row. */
   readonly isPublished: boolean;
   /** `relaxed` has an effect only while the write can be published at once: a queued one commits `strict`. */
   readonly durability: Durability;
+}
+
+/** The policy of a row of another database. A flush follows the commit. */
+export function imported(version: number): CommitPolicy {
+  return { version, isPublished: false, durability: "relaxed" };
 }
 
 /** The policy of a write that its caller makes. */

@@ -1,6 +1,7 @@
 import type { WriteId } from "../../model/metadata.ts";
+import type { EntryRow } from "../../model/row.ts";
 import { find } from "../entries/find.ts";
-import { readFloor } from "../entries/version-floor.ts";
+import { raiseFloor, readFloor } from "../entries/version-floor.ts";
 import { addRows, replaceRows } from "../entries/write.ts";
 import { addToOutbox, isRowOf, recordedWrites, removeFromOutbox, type RecordedWrite } from "../outbox/outbox-table.ts";
 import type { Commit, Draft } from "./draft.ts";
@@ -75,9 +76,12 @@ export async function writeGroup(
   const replacing = replaceRows(transaction, found, rows);
   for (const record of recordsOf(commits)) addToOutbox(transaction, instanceId, record);
   await replacing;
+  // The versions of rows that imported ones replace are removed.
+  const raised = commits.reduce((greatest, { row }) => Math.max(greatest, (row as Partial<EntryRow>).floor ?? 0), floor);
+  if (raised > floor) await raiseFloor(transaction, raised);
   const superseded = [...removable].flatMap(([key, id]) => (rows.has(key) ? [id] : []));
   await removeFromOutbox(transaction, superseded);
-  return { results, superseded, floor };
+  return { results, superseded, floor: raised };
 }
 
 /**

@@ -55,7 +55,7 @@ describe("The version of a planned write", () => {
 
   it("is the given one if its policy has one, and the next write continues from it", () => {
     const given = withPolicy(storeDraft("a"), { ...UNPUBLISHED, version: 17 });
-    const results = planGroup([[given, storeDraft("a")]], new Map([["a", slot({ unconfirmed: true })]]), NOW, context());
+    const results = planGroup([[given, storeDraft("a")]], new Map([["a", slot()]]), NOW, context());
     expect(commitsOf(results).map(({ row, state }) => ({ version: row.version, state }))).toEqual([
       { version: 17, state: undefined },
       { version: 18, state: "sending" },
