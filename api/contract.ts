@@ -28,6 +28,7 @@ export type Checks = [
   None<Differences<built.ProgressOptions, contract.ProgressOptions>>,
   None<Differences<built.InvalidateOptions, contract.InvalidateOptions>>,
   None<Differences<built.DeleteOptions, contract.DeleteOptions>>,
+  None<Differences<built.RetrieveOrStoreOptions, contract.RetrieveOrStoreOptions>>,
   None<Differences<built.RetrieveOptions, contract.RetrieveOptions>>,
   None<Differences<built.KeyMetadata, contract.KeyMetadata>>,
   None<Differences<built.CacheStats, contract.CacheStats>>,

@@ -2,6 +2,8 @@
 import { connect } from "nats.ws";
 
 import { natsClient } from "./network/nats-client.ts";
+import { LoadOnce } from "./read/load-once.ts";
+import { loadOncePart } from "./read/load-once-part.ts";
 import { writeSidePart } from "./runtime/runtime.ts";
 import { deleteNamespace, openWriteSide } from "./runtime/write-side.ts";
 import { gzip, readCompressed } from "./values/compressed-payload.ts";
@@ -12,6 +14,7 @@ import { decodeStructured, encodeStructured } from "./values/structured.ts";
 natsClient.loaded = { connect };
 gzipPart.loaded = { gzip, readCompressed };
 structuredPart.loaded = { decodeStructured, encodeStructured };
+loadOncePart.loaded = { LoadOnce };
 writeSidePart.loaded = { deleteNamespace, openWriteSide };
 
 export * from "./index.ts";

@@ -11,6 +11,7 @@ export type {
   InvalidateOptions,
   ProgressOptions,
   RetrieveOptions,
+  RetrieveOrStoreOptions,
   StoreOptions,
 } from "./options/types.ts";
 export type { CacheStats } from "./read/memory-cache.ts";

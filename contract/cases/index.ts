@@ -6,6 +6,7 @@ import { events } from "./events.ts";
 import { formats } from "./formats.ts";
 import { indexedDb } from "./indexeddb.ts";
 import { limits } from "./limits.ts";
+import { loadOnce } from "./load-once.ts";
 import { onePage } from "./one-page.ts";
 import { operations } from "./operations.ts";
 import { options } from "./options.ts";
@@ -38,6 +39,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   formats: [...formats, ...valueGrid, ...valueChanges],
   "ttl and tags": [...ttlAndTags, ...touching, ...deletesByTag, ...invalidation],
   limits,
+  "load once": loadOnce,
   overwriting: [...overwriting, ...overwritingMany, ...overwritingOffline],
   versions,
   outage,

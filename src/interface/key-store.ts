@@ -3,6 +3,7 @@
 import type { KeyStoreEventTarget } from "../model/events.ts";
 import type { KeyStoreOptions } from "../options/types.ts";
 import type { ExpiryOperations } from "./expiry-operations.ts";
+import type { LoadOperations } from "./load-operations.ts";
 import type { SeedOperations } from "./seed-operations.ts";
 import type { UpkeepOperations } from "./upkeep-operations.ts";
 import type { WatchOperations } from "./watch-operations.ts";
@@ -11,7 +12,8 @@ import type { WatchOperations } from "./watch-operations.ts";
  * A key-value store in the browser that publishes every write to NATS. Reads are answered from memory or IndexedDB. Writes are
  * committed to IndexedDB, then published over a connection that is open only while operations need it.
  */
-export interface NASKeyStore extends KeyStoreEventTarget, SeedOperations, ExpiryOperations, UpkeepOperations, WatchOperations {
+export interface NASKeyStore
+  extends KeyStoreEventTarget, LoadOperations, SeedOperations, ExpiryOperations, UpkeepOperations, WatchOperations {
   /** Waits for the operations under way, then releases everything. Later operations reject CLOSED. */
   close(): Promise<void>;
 
@@ -31,6 +33,7 @@ export interface NASKeyStoreConstructor {
 /** The operations that the write side implements: see runtime/late-operations.ts. */
 export type LateOperations = Pick<
   NASKeyStore,
+  | "retrieveOrStore"
   | "delete"
   | "getMetadata"
   | "clearCache"

@@ -1,7 +1,16 @@
 import { FORMATS } from "../model/metadata.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { aFunction, isTag, isTtl, reader, signal, TTL, unless, wholeNumber } from "./checks.ts";
-import type { BulkOptions, DeleteOptions, FlushOptions, InvalidateOptions, ListOptions, ProgressOptions, StoreOptions } from "./types.ts";
+import type {
+  BulkOptions,
+  DeleteOptions,
+  FlushOptions,
+  InvalidateOptions,
+  ListOptions,
+  ProgressOptions,
+  RetrieveOrStoreOptions,
+  StoreOptions,
+} from "./types.ts";
 
 const DELETE_OPTIONS = { ifVersion: wholeNumber(0), signal };
 // `every` skips holes. `Array.from` makes each of them undefined.
@@ -18,6 +27,12 @@ export const readStoreOptions = reader<StoreOptions>("StoreOptions", STORE_OPTIO
 export const readBulkOptions = reader<BulkOptions>("BulkOptions", { ...STORE_OPTIONS, onProgress: aFunction });
 export const readDeleteOptions = reader<DeleteOptions>("DeleteOptions", DELETE_OPTIONS);
 export const readFlushOptions = reader<FlushOptions>("FlushOptions", { signal });
+// A load compares the version itself.
+const { ifVersion: _, ...LOAD_OPTIONS } = STORE_OPTIONS;
+export const readRetrieveOrStoreOptions = reader<RetrieveOrStoreOptions>("RetrieveOrStoreOptions", {
+  ...LOAD_OPTIONS,
+  staleWhileRevalidate: unless(isTtl, TTL),
+});
 export const readListOptions = reader<ListOptions>("ListOptions", { tag: wellFormed });
 export const readProgressOptions = reader<ProgressOptions>("ProgressOptions", { signal, onProgress: aFunction });
 const readInvalidateOptions = reader<InvalidateOptions>("InvalidateOptions", {

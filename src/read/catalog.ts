@@ -1,6 +1,7 @@
 import type { KeyFormat, KeyMetadata } from "../model/metadata.ts";
+import { expiredForMs } from "../model/kept-row.ts";
 import { compilePattern } from "../model/pattern.ts";
-import { isDamagedRow, type EntryRow } from "../model/row.ts";
+import { isDamagedRow, isTombstone, type EntryRow } from "../model/row.ts";
 import type { Committer } from "../storage/commit/committer.ts";
 import { find } from "../storage/entries/find.ts";
 import { listKeys } from "../storage/entries/listing.ts";
@@ -11,6 +12,7 @@ import { ENTRIES, OUTBOX, STALE } from "../storage/idb/schema.ts";
 import type { WriteState } from "../storage/outbox/outbox-record.ts";
 import type { Clock } from "../util/clock.ts";
 import { KeyStoreError } from "../util/errors.ts";
+import { readPayload } from "../values/pipeline-backward.ts";
 import type { ExpiredKeys } from "./expired-keys.ts";
 import type { Reader } from "./reader.ts";
 import type { Staleness } from "./staleness.ts";
@@ -34,7 +36,7 @@ export interface CatalogPorts {
   readonly writesCommitted: (keys?: readonly string[]) => Promise<void>;
   /** Counts the keys with a queued and with a rejected write. */
   readonly countWrites: () => Promise<{ pending: number; rejected: number }>;
-  readonly reader: Pick<Reader, "live" | "readRow" | "verify">;
+  readonly reader: Pick<Reader, "decodeRow" | "live" | "readRow">;
   readonly expired: Pick<ExpiredKeys, "add" | "timeFor">;
   readonly staleness: Pick<Staleness, "isStaleRow">;
 }
@@ -62,8 +64,16 @@ export class Catalog {
     });
     const live = reader.live(key, row);
     if (live === undefined) return undefined;
-    if (isDamagedRow(live)) await reader.verify(key, live);
+    if (isDamagedRow(live)) await reader.decodeRow(key, live);
     return metadataOf(key, live, state, isStale);
+  }
+
+  /** The entry of a key that expired at most so long ago, if it was stored to be kept. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED */
+  async readExpired(key: string, withinMs: number): Promise<Pick<EntryRow, "payload" | "format"> | undefined> {
+    const { clock, database } = this.#ports;
+    const row = (await database.run([ENTRIES], "readonly", (transaction) => find(transaction, [key]))).rows.get(key);
+    if (row === undefined || isTombstone(row) || (expiredForMs(row, clock.now()) ?? Infinity) > withinMs) return undefined;
+    return { payload: await readPayload(key, row), format: row.format };
   }
 
   /** The format in which a key is stored; undefined when it is absent or damaged. */

@@ -1,5 +1,5 @@
 import type { Emit } from "../model/events.ts";
-import { liveEntry, LONG_AGO, type EntryRow, type Row } from "../model/row.ts";
+import { AFTER_MARKS, liveEntry, LONG_AGO, type EntryRow, type Row } from "../model/row.ts";
 import type { Clock } from "../util/clock.ts";
 import { isDamage } from "../util/errors.ts";
 import type { Decoded } from "../values/formats.ts";
@@ -47,21 +47,21 @@ export class Reader {
 
   /** The value under a key. @param useCache false: past memory. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
   async read(key: string, useCache: boolean): Promise<Decoded | undefined> {
-    return (useCache ? this.readCached(key) : undefined) ?? this.readStored(key, useCache);
+    return (useCache ? this.readCached(key) : undefined) ?? (await this.readStored(key, useCache))?.decoded;
   }
 
   /** The value under a key in IndexedDB. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
-  async readStored(key: string, fillMemory: boolean): Promise<Decoded | undefined> {
-    if (!fillMemory) return (await this.#decodeRow(key, await this.#read(key)))?.decoded;
+  async readStored(key: string, fillMemory: boolean): Promise<DecodedEntry | undefined> {
+    if (!fillMemory) return this.decodeRow(key, await this.#read(key));
     const { cache } = this.#ports;
     const read = cache.startRead(key, () => this.#read(key));
     let found: DecodedEntry | undefined;
     try {
-      found = await this.#decodeRow(key, await read.row);
+      found = await this.decodeRow(key, await read.row);
     } finally {
       cache.endRead(key, read, found?.entry);
     }
-    return found?.decoded;
+    return found;
   }
 
   /** The values found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each. */
@@ -83,13 +83,8 @@ export class Reader {
     const { clock, expired } = this.#ports;
     const now = clock.now();
     const entry = liveEntry(row, expired.timeFor(key, now));
-    if (entry === undefined && row !== undefined && row.expiresAt !== LONG_AGO) expired.add([key], now);
+    if (entry === undefined && (row?.expiresAt ?? LONG_AGO) > AFTER_MARKS) expired.add([key], now);
     return entry;
-  }
-
-  /** @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, each with a `corrupt` event */
-  async verify(key: string, row: EntryRow): Promise<void> {
-    await this.#decodeRow(key, row);
   }
 
   async #read(key: string): Promise<Row | undefined> {
@@ -107,7 +102,8 @@ export class Reader {
     return { keys, rows };
   }
 
-  async #decodeRow(key: string, row: Row | undefined): Promise<DecodedEntry | undefined> {
+  /** @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, each with a `corrupt` event */
+  async decodeRow(key: string, row: Row | undefined): Promise<DecodedEntry | undefined> {
     const live = this.live(key, row);
     if (live === undefined) return undefined;
     this.#ports.onUse(key, this.#ports.clock.now());
@@ -126,7 +122,7 @@ interface Batch {
   readonly rows: ReturnType<ReaderPorts["readRows"]>;
 }
 
-interface DecodedEntry {
+export interface DecodedEntry {
   readonly entry: CachedEntry;
   readonly decoded: Decoded;
 }

@@ -12,7 +12,7 @@ export interface ToucherPorts {
   readonly database: Pick<Database, "run">;
   readonly clock: Pick<Clock, "now">;
   readonly queue: Pick<KeyQueue, "enter">;
-  readonly reader: Pick<Reader, "live" | "verify">;
+  readonly reader: Pick<Reader, "decodeRow" | "live">;
   readonly useTime: () => number;
   readonly emit: (changes: readonly LocalChange[]) => void;
 }
@@ -39,7 +39,7 @@ export class Toucher {
         durability: "relaxed",
       });
       if (entry === undefined) return false;
-      if (isDamagedRow(entry)) await reader.verify(key, entry);
+      if (isDamagedRow(entry)) await reader.decodeRow(key, entry);
       // Memory has the old expiry, in this tab and in others.
       if (isRestarted) emit([{ source: "local", type: "touch", key, version: entry.version }]);
       return true;
