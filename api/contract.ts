@@ -30,6 +30,7 @@ export type Checks = [
   None<Differences<built.InvalidateOptions, contract.InvalidateOptions>>,
   None<Differences<{ BulkItem: built.BulkItem }, { BulkItem: contract.BulkItem }>>,
   None<Differences<built.DeleteOptions, contract.DeleteOptions>>,
+  None<Differences<built.RetrieveOrStoreOptions, contract.RetrieveOrStoreOptions>>,
   None<Differences<built.RetrieveOptions, contract.RetrieveOptions>>,
   None<Differences<built.KeyMetadata, contract.KeyMetadata>>,
   None<Differences<built.CacheStats, contract.CacheStats>>,

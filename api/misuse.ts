@@ -39,6 +39,10 @@ export function misuseOfOptions(store: NASKeyStore): void {
   void store.store("key", 1, 3600);
   // @ts-expect-error the format of an entry is stored with it
   void store.retrieve("key", { format: KeyFormat.JSON });
+  // @ts-expect-error seconds
+  void store.retrieveOrStore("key", () => 1, { staleWhileRevalidate: "60s" });
+  // @ts-expect-error a load compares the version itself
+  void store.retrieveOrStore("key", () => 1, { ifVersion: 0 });
   // @ts-expect-error the option is useCache
   void store.retrieve("key", { cache: false });
   // @ts-expect-error a delete has no TTL
@@ -64,6 +68,8 @@ export function misuseOfArguments(store: NASKeyStore): void {
   void store.store(1, "value");
   // @ts-expect-error one key; bulkRetrieve takes several
   void store.retrieve(["a", "b"]);
+  // @ts-expect-error load is a function
+  void store.retrieveOrStore("key", Promise.resolve(1));
   // @ts-expect-error keys without values
   void store.bulkStore(["a", "b"]);
   // @ts-expect-error a key is a string
@@ -149,6 +155,8 @@ export function misuseOfWatch(store: NASKeyStore): void {
 export async function misuseOfResults(store: NASKeyStore): Promise<void> {
   // @ts-expect-error the value may be absent
   const text: string = await store.retrieve<string>("key");
+  // @ts-expect-error the value is that of load
+  const loaded: string = await store.retrieveOrStore("key", async () => 1);
   // @ts-expect-error a Map, not an object
   const value: unknown = (await store.bulkRetrieve(["a"]))["a"];
   // @ts-expect-error an iterable, not an array
@@ -169,7 +177,7 @@ export async function misuseOfResults(store: NASKeyStore): Promise<void> {
   const time: number = metadata.createdAt;
   // @ts-expect-error statistics cannot be changed
   store.getCacheStats().size = 0;
-  void [text, value, version, time];
+  void [text, loaded, value, version, time];
 }
 
 export function misuseOfEvents(store: NASKeyStore): void {

@@ -55,6 +55,9 @@ export interface InvalidateOptions {
 /** A pair may bring options of its own, which win over those of the call. */
 export type BulkItem = readonly [key: string, value: unknown, options?: Pick<StoreOptions, "format" | "ttl" | "tags" | "ifVersion">];
 export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
+export interface RetrieveOrStoreOptions extends Pick<StoreOptions, "format" | "ttl" | "tags" | "signal"> {
+  staleWhileRevalidate?: number; // seconds for which an expired value is returned at once, while load runs in the background
+}
 export interface RetrieveOptions {
   useCache?: boolean; // false: past the memory front, from IndexedDB, checksum verified; default true
   signal?: AbortSignal;
@@ -154,6 +157,11 @@ export declare class NASKeyStore extends EventTarget {
   store(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
   retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined>;
   delete(key: string, options?: DeleteOptions): Promise<boolean>; // whether the key existed
+  retrieveOrStore<T>(
+    key: string,
+    load: (key: string, context: { signal: AbortSignal }) => Promise<T> | T,
+    options?: RetrieveOrStoreOptions,
+  ): Promise<T>; // one load per key, across calls and tabs
   exists(key: string): Promise<boolean>;
   /** Keeps format, ttl and tags unless given; creates when absent. A function gets the present value, and runs again when another write came between. */
   update<T = unknown>(key: string, compute: (present: T | undefined) => unknown, options?: StoreOptions): Promise<boolean>;

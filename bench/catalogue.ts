@@ -116,6 +116,15 @@ export const GOALS: readonly Goal[] = [
     warmUps: 5,
   },
   {
+    id: "memory-load",
+    work: "retrieveOrStore of a value in memory",
+    against: "retrieve of the same",
+    target: 1.2,
+    ...sequence,
+    calls: 20_000,
+    warmUps: 5,
+  },
+  {
     id: "cold",
     work: "retrieve from IndexedDB, checksum verified",
     against: "idb-keyval get",

@@ -2,6 +2,8 @@
 import { connect } from "nats.ws";
 
 import { natsClient } from "./network/nats-client.ts";
+import { LoadOnce } from "./read/load-once.ts";
+import { loadOncePart } from "./read/load-once-part.ts";
 import { writeSidePart } from "./runtime/runtime.ts";
 import { transferPart } from "./runtime/transfer-part.ts";
 import { deleteNamespace, openWriteSide } from "./runtime/write-side.ts";
@@ -15,6 +17,7 @@ natsClient.loaded = { connect };
 gzipPart.loaded = { gzip, readCompressed };
 structuredPart.loaded = { decodeStructured, encodeStructured };
 transferPart.loaded = { exportEntries, importEnvelopes };
+loadOncePart.loaded = { LoadOnce };
 writeSidePart.loaded = { deleteNamespace, openWriteSide };
 
 export * from "./index.ts";

@@ -12,6 +12,7 @@ export type {
   InvalidateOptions,
   ProgressOptions,
   RetrieveOptions,
+  RetrieveOrStoreOptions,
   StoreOptions,
   TransferOptions,
 } from "./options/types.ts";

@@ -11,6 +11,7 @@ import type {
   KeyStoreOptions,
   ProgressOptions,
   RetrieveOptions,
+  RetrieveOrStoreOptions,
   StoreOptions,
   WatchOptions,
 } from "./options/types.ts";
@@ -45,7 +46,7 @@ const LATE = {
   getStorageStats: "",
   sweep: "",
   import: "",
-} as const satisfies Record<keyof LateOperations, string>;
+} as const satisfies Record<Exclude<keyof LateOperations, "retrieveOrStore">, string>;
 
 type LateName = keyof typeof LATE;
 
@@ -90,6 +91,12 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
       return this.#operations.read([key], signal, () => (isPlain ? reader.readStored(key, true) : reader.read(key, useCache)));
     });
     return found?.value as T | undefined;
+  }
+
+  async retrieveOrStore<T>(key: string, load: unknown, options?: RetrieveOrStoreOptions): Promise<T> {
+    const cached = this.#operations.mayRead(key) ? this.#runtime.loaded()?.readCached(key, load, options) : undefined;
+    if (cached !== undefined) return (cached instanceof Promise ? await cached : cached).value as T;
+    return this.#late("retrieveOrStore", "on a key", [key, load, options]) as Promise<T>;
   }
 
   exists(key: string): Promise<boolean> {
@@ -205,7 +212,7 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   }
 
   /** An operation of LATE. The caller may change its arguments later. */
-  #late(name: LateName, scope: (typeof LATE)[LateName], args: readonly unknown[]): Promise<unknown> {
+  #late(name: keyof LateOperations, scope: (typeof LATE)[LateName], args: readonly unknown[]): Promise<unknown> {
     const key = scope.endsWith("a key") ? (args[0] as string) : undefined;
     return this.#operations.run(() => {
       const copies = args.map(copyOptions);

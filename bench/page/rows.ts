@@ -171,6 +171,33 @@ export const ROWS: Readonly<Record<string, Row>> = {
     };
   },
 
+  "memory-load": async ({ calls }, { servers }) => {
+    const { store, end } = await openStore(servers, PATIENT);
+    const load = (): never => {
+      throw new Error("A stored value is missing.");
+    };
+    const entries = pairs(50);
+    for (const [key, value] of entries) {
+      await confirmed(store.store(key, value));
+      // The first call looks in IndexedDB whether the entry is stale.
+      await store.retrieveOrStore(key, load);
+    }
+    const keys = Array.from({ length: calls }, (_, n) => (entries[n % 50] as (typeof entries)[0])[0]);
+    return {
+      ours: async () => {
+        const start = performance.now();
+        for (const key of keys) present(await store.retrieveOrStore(key, load, { ttl: 3_600 }));
+        return (performance.now() - start) / calls;
+      },
+      peer: async () => {
+        const start = performance.now();
+        for (const key of keys) present(await store.retrieve(key));
+        return (performance.now() - start) / calls;
+      },
+      end,
+    };
+  },
+
   cold: async ({ calls }, world) => {
     const { store, keyval, end } = await twoFilled(world, 1000);
     return {

@@ -11,6 +11,7 @@ import { formats } from "./formats.ts";
 import { importMerging } from "./import-merging.ts";
 import { indexedDb } from "./indexeddb.ts";
 import { limits } from "./limits.ts";
+import { loadOnce } from "./load-once.ts";
 import { onePage } from "./one-page.ts";
 import { operations } from "./operations.ts";
 import { options } from "./options.ts";
@@ -48,6 +49,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   formats: [...formats, ...valueGrid, ...valueChanges],
   "ttl and tags": [...ttlAndTags, ...touching, ...deletesByTag, ...invalidation],
   limits,
+  "load once": loadOnce,
   overwriting: [...overwriting, ...overwritingMany, ...overwritingOffline],
   versions,
   outage,

@@ -11,6 +11,7 @@ const ON_KEY: Readonly<Record<string, Arguments>> = {
   store: (key, value, options) => [key, value, options],
   update: (key, value, options) => [key, value, options],
   retrieve: (key, _, options) => [key, options],
+  retrieveOrStore: (key, value, options) => [key, value, options],
   delete: (key, _, options) => [key, options],
   exists: (key) => [key],
   getMetadata: (key) => [key],
@@ -42,6 +43,7 @@ const TAKE_OPTIONS = [
   "store",
   "update",
   "retrieve",
+  "retrieveOrStore",
   "delete",
   "bulkStore",
   "bulkRetrieve",
@@ -147,7 +149,7 @@ export const orderOfErrors: readonly ContractCase[] = [
     title: "An invalid value rejects INVALID_VALUE and names its key",
     run: async ({ openStore }) => {
       const store = openStore();
-      for (const name of ["store", "update", "bulkStore"]) {
+      for (const name of ["store", "update", "bulkStore", "retrieveOrStore"]) {
         const { code, key } = await errorOf(store, name, "k", INVALID_VALUE, {});
         assert.deepEqual({ code, key }, { code: "INVALID_VALUE", key: "k" }, name);
       }

@@ -4,6 +4,7 @@ import type { KeyStoreEventTarget } from "../model/events.ts";
 import type { KeyStoreOptions } from "../options/types.ts";
 import type { ExpiryOperations } from "./expiry-operations.ts";
 import type { Iteration } from "./iteration.ts";
+import type { LoadOperations } from "./load-operations.ts";
 import type { SeedOperations } from "./seed-operations.ts";
 import type { TransferOperations } from "./transfer-operations.ts";
 import type { UpkeepOperations } from "./upkeep-operations.ts";
@@ -14,7 +15,15 @@ import type { WatchOperations } from "./watch-operations.ts";
  * committed to IndexedDB, then published over a connection that is open only while operations need it.
  */
 export interface NASKeyStore
-  extends KeyStoreEventTarget, SeedOperations, ExpiryOperations, TransferOperations, UpkeepOperations, WatchOperations, Iteration {
+  extends
+    KeyStoreEventTarget,
+    SeedOperations,
+    LoadOperations,
+    ExpiryOperations,
+    TransferOperations,
+    UpkeepOperations,
+    WatchOperations,
+    Iteration {
   /** Waits for the operations under way, then releases everything. Later operations reject CLOSED. */
   close(): Promise<void>;
 
@@ -34,6 +43,7 @@ export interface NASKeyStoreConstructor {
 /** The operations that the write side implements: see runtime/late-operations.ts. */
 export type LateOperations = Pick<
   NASKeyStore,
+  | "retrieveOrStore"
   | "delete"
   | "getMetadata"
   | "clearCache"

@@ -37,7 +37,10 @@ export interface EntryRow extends StoredPayload {
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly ttl: number | null;
+  /** When the entry expires, or a mark: see `AFTER_MARKS`. */
   readonly expiresAt?: number;
+  /** For how long the row stays after the entry has expired: see kept-row.ts. */
+  readonly keepMs?: number;
   readonly tags?: readonly string[];
   readonly writeId: WriteId;
   readonly lastUsed: number;
@@ -56,6 +59,9 @@ export type Row = EntryRow | Tombstone;
 
 /** The expiry of rows that no clock may revive: tombstones, and expired entries that are not confirmed. The first time of a Date. */
 export const LONG_AGO = -8.64e15;
+
+/** Above the expiry of every row that is marked as expired (LONG_AGO, and those of kept-row.ts), and below every time of a clock. */
+export const AFTER_MARKS = LONG_AGO / 2;
 
 /**
  * A value from the database as a row. The value may be damaged, or written by code that an attacker ran in the page. If it is

@@ -85,6 +85,15 @@ export interface StoreOptions {
   signal?: AbortSignal;
 }
 
+export interface RetrieveOrStoreOptions extends Pick<StoreOptions, "format" | "ttl" | "tags" | "signal"> {
+  /**
+   * Seconds for which an expired value may still be returned, while `load` runs in the background. Give every call of a key the same: the
+   * call that stores the value decides how long it is kept.
+   * @default none: an expired value is loaded again before the call resolves
+   */
+  staleWhileRevalidate?: number;
+}
+
 export interface BulkOptions extends StoreOptions {
   /**
    * All items or none, in one transaction: a failure changes nothing. Until it ends, other writes wait, so a large call may exceed the

@@ -1,6 +1,7 @@
 import type { KeyFormat, KeyMetadata } from "../model/metadata.ts";
+import { expiredForMs } from "../model/kept-row.ts";
 import { compilePattern, type Pattern } from "../model/pattern.ts";
-import { isDamagedRow, type EntryRow } from "../model/row.ts";
+import { isDamagedRow, isTombstone, type EntryRow } from "../model/row.ts";
 import type { ListOptions } from "../options/types.ts";
 import type { Committer } from "../storage/commit/committer.ts";
 import { find } from "../storage/entries/find.ts";
@@ -13,6 +14,7 @@ import { ENTRIES, OUTBOX, STALE } from "../storage/idb/schema.ts";
 import type { WriteState } from "../storage/outbox/outbox-record.ts";
 import type { Clock } from "../util/clock.ts";
 import { KeyStoreError } from "../util/errors.ts";
+import { readPayload } from "../values/pipeline-backward.ts";
 import type { ExpiredKeys } from "./expired-keys.ts";
 import type { Reader } from "./reader.ts";
 import type { Staleness } from "./staleness.ts";
@@ -66,6 +68,14 @@ export class Catalog {
     if (live === undefined) return undefined;
     if (isDamagedRow(live)) await reader.decodeRow(key, live);
     return metadataOf(key, live, state, isStale);
+  }
+
+  /** The entry of a key that expired at most so long ago, if it was stored to be kept. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED */
+  async readExpired(key: string, withinMs: number): Promise<Pick<EntryRow, "payload" | "format"> | undefined> {
+    const { clock, database } = this.#ports;
+    const row = (await database.run([ENTRIES], "readonly", (transaction) => find(transaction, [key]))).rows.get(key);
+    if (row === undefined || isTombstone(row) || (expiredForMs(row, clock.now()) ?? Infinity) > withinMs) return undefined;
+    return { payload: await readPayload(key, row), format: row.format };
   }
 
   /** The format in which a key is stored; undefined when it is absent or damaged. */

@@ -1,6 +1,6 @@
 import type { Emit } from "../model/events.ts";
 import type { Payload } from "../model/metadata.ts";
-import { liveEntry, LONG_AGO, type EntryRow, type Row } from "../model/row.ts";
+import { AFTER_MARKS, liveEntry, LONG_AGO, type EntryRow, type Row } from "../model/row.ts";
 import type { Clock } from "../util/clock.ts";
 import { isDamage } from "../util/errors.ts";
 import type { Decoded } from "../values/formats.ts";
@@ -53,6 +53,11 @@ export class Reader {
 
   /** The value under a key in IndexedDB. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
   async readStored(key: string, fillMemory: boolean): Promise<Decoded | undefined> {
+    return (await this.readEntry(key, fillMemory))?.decoded;
+  }
+
+  /** As `readStored`, with the row. */
+  async readEntry(key: string, fillMemory: boolean): Promise<DecodedEntry | undefined> {
     const { cache, clock, onUse } = this.#ports;
     const read = fillMemory ? cache.startRead(key, () => this.#read(key)) : undefined;
     let found: DecodedEntry | undefined;
@@ -62,7 +67,7 @@ export class Reader {
       if (read !== undefined) cache.endRead(key, read, found && cachedEntry(found.row, found.payload));
     }
     if (found !== undefined) onUse(key, clock.now());
-    return found?.decoded;
+    return found;
   }
 
   /** The values found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each. */
@@ -84,7 +89,7 @@ export class Reader {
     const { clock, expired } = this.#ports;
     const now = clock.now();
     const entry = liveEntry(row, expired.timeFor(key, now));
-    if (entry === undefined && row !== undefined && row.expiresAt !== LONG_AGO) expired.add([key], now);
+    if (entry === undefined && (row?.expiresAt ?? LONG_AGO) > AFTER_MARKS) expired.add([key], now);
     return entry;
   }
 
@@ -122,7 +127,7 @@ interface Batch {
   readonly rows: ReturnType<ReaderPorts["readRows"]>;
 }
 
-interface DecodedEntry {
+export interface DecodedEntry {
   readonly row: EntryRow;
   readonly payload: Payload;
   readonly decoded: Decoded;

@@ -24,6 +24,7 @@ function setUp(given: Partial<StalenessPorts> = {}) {
     reader: { live: (_, row) => (row === undefined || isTombstone(row) || isExpired(row, NOW) ? undefined : row) },
     writesCommitted: queue.committed,
     livingKeys: async (_, tag) => (await listKeys(database, NOW, "", tag)).living,
+    onInvalidate: () => undefined,
     emit: (emitted) => {
       changes.push(...emitted);
       cache.apply(emitted);

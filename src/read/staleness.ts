@@ -25,6 +25,8 @@ export interface StalenessPorts {
   readonly writesCommitted: (keys?: readonly string[]) => Promise<void>;
   /** The keys of the living entries that match. */
   readonly livingKeys: (pattern: string, tag: string | undefined) => Promise<string[]>;
+  /** Called when an invalidation begins. `covers` is about entries with these tags. */
+  readonly onInvalidate: (covers: (key: string, tags: readonly string[]) => boolean) => void;
   readonly emit: (changes: readonly LocalChange[]) => void;
 }
 
@@ -48,8 +50,12 @@ export class Staleness {
    */
   isStale(key: string, version: number): boolean | Promise<boolean> {
     const entry = this.#ports.cache.held(key);
-    const isFresh = this.#underWay.size === 0 && entry?.version === version && this.#fresh.has(entry);
-    return isFresh ? false : this.#look(key, version, entry);
+    return entry?.version === version && this.isKnownFresh(entry) ? false : this.#look(key, version, entry);
+  }
+
+  /** Whether an entry in memory was found not to be stale before. */
+  isKnownFresh(entry: CachedEntry): boolean {
+    return this.#underWay.size === 0 && this.#fresh.has(entry);
   }
 
   /** Whether a row is stale, in an open transaction of ENTRIES and STALE. */
@@ -73,6 +79,7 @@ export class Staleness {
   async invalidate({ pattern = "*", tag }: InvalidateOptions, { signal, onProgress }: ProgressOptions): Promise<number> {
     const invalidation = new Invalidation(pattern, tag);
     this.#underWay.add(invalidation);
+    this.#ports.onInvalidate((key, tags) => invalidation.coversAll(key, tags));
     try {
       await abortable(signal, () => this.#ports.writesCommitted());
       const keys = await this.#ports.livingKeys(pattern, tag);
@@ -148,7 +155,12 @@ class Invalidation {
 
   covers(key: string, row: Row): boolean {
     if (isTombstone(row) || row.version >= (this.#later.get(key) ?? Infinity)) return false;
-    return this.#matches(key) && (this.#tag === undefined || row.tags?.includes(this.#tag) === true);
+    return this.coversAll(key, row.tags);
+  }
+
+  /** Whether it covers every version of an entry with these tags. */
+  coversAll(key: string, tags: readonly string[] = []): boolean {
+    return this.#matches(key) && (this.#tag === undefined || tags.includes(this.#tag));
   }
 
   writtenLater(key: string, version: number): void {

@@ -11,10 +11,13 @@ import {
   readInvalidated,
   readListOptions,
   readProgressOptions,
+  readRetrieveOrStoreOptions,
   readStoreOptions,
   readTransferOptions,
 } from "../options/late-checks.ts";
+import type { RetrieveOrStoreOptions } from "../options/types.ts";
 import type { Catalog } from "../read/catalog.ts";
+import type { Load } from "../read/load-once.ts";
 import type { Staleness } from "../read/staleness.ts";
 import type { Outbox } from "../relay/outbox.ts";
 import type { ImportPorts } from "../transfer/import-envelopes.ts";
@@ -23,6 +26,7 @@ import type { CapturedItem, CapturedValue } from "../values/captured-value.ts";
 import type { BulkWriter } from "../write/bulk-writer.ts";
 import type { Toucher } from "../write/toucher.ts";
 import type { Compute, Updater } from "../write/updater.ts";
+import { KeyStoreError } from "../util/errors.ts";
 import type { Writer } from "../write/writer.ts";
 import type { Housekeeping } from "./housekeeping.ts";
 import { transferPart } from "./transfer-part.ts";
@@ -35,6 +39,7 @@ export interface LateOperationsPorts {
   readonly catalog: Pick<Catalog, "metadata" | "listKeys" | "livingKeys" | "storageStats">;
   readonly staleness: Pick<Staleness, "invalidate">;
   readonly housekeeping: Pick<Housekeeping, "clear" | "sweep">;
+  readonly retrieveOrStore: (key: string, load: Load, options: RetrieveOrStoreOptions) => Promise<unknown>;
   readonly outbox: Pick<Outbox, "pendingWrites" | "retryRejected" | "discardRejected">;
   readonly ping: () => Promise<boolean>;
   readonly flush: LateOperations["flush"];
@@ -53,7 +58,8 @@ export interface CapturedOperations {
 
 /** The operations that load with the write side. They check their arguments: the key, then the options. */
 export function lateOperations(ports: LateOperationsPorts): LateOperations & CapturedOperations {
-  const { writer, updater, bulkWriter, toucher, catalog, staleness, housekeeping, outbox, ping, flush, importPorts } = ports;
+  const { writer, updater, bulkWriter, toucher, catalog, staleness, housekeeping, retrieveOrStore, outbox, ping, flush, importPorts } =
+    ports;
   return {
     store(key, value, options) {
       assertKey(key);
@@ -72,6 +78,20 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
     delete(key, options) {
       assertKey(key);
       return writer.delete(key, readDeleteOptions(options));
+    },
+    retrieveOrStore: async <T>(key: string, load: unknown, options: unknown) => {
+      assertKey(key);
+      const checked = readRetrieveOrStoreOptions(options);
+      checked.signal?.throwIfAborted();
+      if (typeof load !== "function") {
+        throw new KeyStoreError("INVALID_OPTION", "load must be a function that returns the value of the key.", { option: "load" });
+      }
+      const loadValue: Load = async (...call) => {
+        const value = await (load as Load)(...call);
+        if (value !== undefined) return value;
+        throw new KeyStoreError("INVALID_VALUE", "load returned undefined, which means an absent key. Return null, or throw.", { key });
+      };
+      return retrieveOrStore(key, loadValue, checked) as Promise<T>;
     },
     getMetadata(key) {
       assertKey(key);

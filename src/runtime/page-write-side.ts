@@ -1,5 +1,6 @@
 import { changesUsage } from "../model/change.ts";
 import type { Settings } from "../options/defaults.ts";
+import type { Loading } from "../read/loading.ts";
 import type { Living } from "../relay/outbox-drain.ts";
 import { Watches } from "../read/watches.ts";
 import { watchedBy } from "../storage/idb/transaction.ts";
@@ -15,6 +16,8 @@ import { followPage } from "./page-lifecycle.ts";
 import { followWakeEvents } from "./wake-events.ts";
 
 export interface PageWriteSide extends LatePageParts {
+  /** The loads of `retrieveOrStore` under way, by key. */
+  readonly loadings: Map<string, Loading>;
   /** The engine of stores with these settings. */
   engineFor(settings: Settings): Engine;
   /** Takes the liveness lock, unless the page is in the back/forward cache. */
@@ -40,6 +43,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
   const pageId = randomId();
   const engines = new Set<Engine>();
   const watches = new Watches();
+  const loadings = new Map<string, Loading>();
   const exclusively = inPageTurns(clock);
   let enginesOpened = 0;
   let isPageEnding = false;
@@ -157,6 +161,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
 
   return {
     watches,
+    loadings,
     engineFor: (settings) =>
       [...engines].find((engine) => !engine.isEnding && canShareEngine(engine.settings, settings)) ?? openEngineFor(settings),
     begin,
@@ -185,6 +190,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
       }
     },
     announce(changes): void {
+      for (const loading of loadings.values()) loading.apply(changes);
       const told = toldChanges(changes);
       if (told.length > 0) post({ type: "changes", pageId, changes: told });
       // When a page is about to enter the back/forward cache, a listener that reads would open the database again.

@@ -20,7 +20,7 @@ export interface PageStore {
 export interface LatePageParts {
   readonly watches: Watches;
   onTabMessage(message: TabMessage): void;
-  /** Tells other tabs and watches of changes. */
+  /** Tells loads, other tabs and watches of changes. */
   announce(changes: readonly Change[]): void;
   /** The database was deleted and created again. */
   onReset(reason: string): void;

@@ -78,6 +78,7 @@ export function openRuntime(options: CheckedOptions, emit: Emit, clock: Clock = 
      * where the browser remembers failed imports (older than 2026: whatwg/html#6768)
      */
     writeSide: loadWriteSide,
+    loaded: () => writeSide,
     /** Releases everything that no other store of the page uses. Operations under way must have ended. */
     async close(): Promise<void> {
       isClosing = true;

@@ -1,12 +1,18 @@
 import type { CheckedOptions } from "../options/checked-options.ts";
+import { isTtl } from "../options/checks.ts";
 import { settingsOf } from "../options/defaults.ts";
+import { readRetrieveOrStoreOptions } from "../options/late-checks.ts";
+import type { RetrieveOrStoreOptions } from "../options/types.ts";
 import { Catalog } from "../read/catalog.ts";
+import type { LoadOnce } from "../read/load-once.ts";
+import { loadOncePart } from "../read/load-once-part.ts";
 import type { Reader } from "../read/reader.ts";
 import { Staleness } from "../read/staleness.ts";
 import type { Clock } from "../util/clock.ts";
 import { encoding } from "../values/captured-value.ts";
 import { capture } from "../values/capture.ts";
-import { preferablyAlone } from "../tabs/locks.ts";
+import { exclusively, preferablyAlone } from "../tabs/locks.ts";
+import { KeyStoreError } from "../util/errors.ts";
 import { encodeCopy } from "../values/pipeline.ts";
 import { smallHash } from "../values/sha256.ts";
 import { smallSha256 } from "../values/small-sha256.ts";
@@ -57,6 +63,9 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     reader,
     writesCommitted,
     livingKeys: (pattern, tag) => catalog.livingKeys(pattern, tag),
+    onInvalidate: (covers) => {
+      for (const loading of shared.loadings.values()) loading.invalidate(covers);
+    },
     emit: page.emit,
   });
   const catalog: Catalog = new Catalog({
@@ -89,8 +98,10 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     orderWrite: () => staleness.orderWrite(),
   };
 
+  const writer = new Writer(writerPorts);
+  let loadOnce: LoadOnce | undefined;
   const operations = lateOperations({
-    writer: new Writer(writerPorts),
+    writer,
     updater: new Updater({
       ...writerPorts,
       instanceId: engine.instanceId,
@@ -99,6 +110,20 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     }),
     bulkWriter: new BulkWriter(writerPorts),
     toucher: new Toucher({ database: page.database, clock, queue, reader, useTime: () => uses.now(), emit: page.emit }),
+    async retrieveOrStore(...call) {
+      const part = await loadOncePart.load();
+      loadOnce ??= new part.LoadOnce({
+        cache,
+        reader,
+        writesCommitted,
+        store: (...write) => writer.store(...write),
+        isStale: (key, version) => staleness.isStale(key, version),
+        loadings: shared.loadings,
+        exclusively: (key, work, signal) => exclusively(`${page.name}/load/${key}`, work, clock, signal),
+        readExpired: (key, withinMs) => catalog.readExpired(key, withinMs),
+      });
+      return loadOnce.retrieveOrStore(...call);
+    },
     catalog,
     staleness,
     housekeeping,
@@ -113,12 +138,16 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
   });
 
   return {
+    /** The value in memory with which `retrieveOrStore` can answer at once. Undefined if there is none, or if the call is invalid. */
+    readCached(key: string, load: unknown, options: unknown): ReturnType<Reader["readCached"]> {
+      const entry = cache.held(key);
+      if (entry === undefined || typeof load !== "function" || !staleness.isKnownFresh(entry) || !mayAnswer(options)) return undefined;
+      return reader.readCached(key);
+    },
     /** The operations of the store that load with the write side. */
     operations,
     iterations: lateIterations({ database: page.database, committer, reader, staleness, writesCommitted, emit: store.emit }),
     writesCommitted,
-    /** `isStale(key, version)`: for `retrieveOrStore`. */
-    staleness,
     housekeeping,
     uses,
     /** Begins the work in the background. */
@@ -127,6 +156,28 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
       engine.start();
     },
     /** Ends what no other store needs. Operations under way must have ended. */
-    close: () => engine.leave(store),
+    async close(): Promise<void> {
+      await loadOnce?.close(new KeyStoreError("CLOSED", "The store is closed, and no call waits for the value."));
+      await engine.leave(store);
+    },
   };
+}
+
+/** Whether the options of a `retrieveOrStore` are valid, and its signal is not aborted. */
+function mayAnswer(options: unknown): boolean {
+  try {
+    return areNumbers(options) || readRetrieveOrStoreOptions(options).signal?.aborted !== true;
+  } catch {
+    return false;
+  }
+}
+
+/** Whether valid numbers are all the options there are. Each call passes here: a whole check would take as long as the read. */
+function areNumbers(options: unknown): boolean {
+  if (options === undefined) return true;
+  if (typeof options !== "object" || options === null || Array.isArray(options)) return false;
+  for (const name in options) {
+    if ((name !== "ttl" && name !== "staleWhileRevalidate") || !isTtl((options as RetrieveOrStoreOptions)[name])) return false;
+  }
+  return true;
 }

@@ -1,11 +1,10 @@
 import type { Memory } from "../model/change.ts";
 import type { KeyFormat, Payload } from "../model/metadata.ts";
 import type { Settings } from "../options/defaults.ts";
-import type { StoreOptions } from "../options/types.ts";
 import { PUBLISHED, type Draft } from "../storage/commit/draft.ts";
 import { compressPayload, finishPayload, measured, type Compressed } from "../values/pipeline-forward.ts";
 import { checkMessageSize, checkPayloadLength } from "./message-size.ts";
-import { entryRow, tombstone } from "./row-builder.ts";
+import { entryRow, tombstone, type RowOptions } from "./row-builder.ts";
 
 /** The message of a longer payload is likely to be measured. */
 const MEASURED_UNITS = 65_536;
@@ -39,7 +38,7 @@ export class DraftBuilder {
     key: string,
     encoding: Payload | Promise<Payload>,
     format: KeyFormat,
-    options: StoreOptions,
+    options: RowOptions,
     isUpdate = false,
   ): Promise<PreparedWrite> {
     const maxBytes = this.#ports.maxMessageBytes();
@@ -62,7 +61,7 @@ export class DraftBuilder {
     };
   }
 
-  async #finishStore(key: string, compressed: Compressed, options: StoreOptions, isUpdate: boolean): Promise<Draft> {
+  async #finishStore(key: string, compressed: Compressed, options: RowOptions, isUpdate: boolean): Promise<Draft> {
     const stored = await finishPayload(compressed);
     return {
       key,

@@ -7,7 +7,7 @@ import { unlessAborted } from "../util/abort.ts";
 import type { CapturedValue } from "../values/captured-value.ts";
 import type { DraftBuilder } from "./draft-builder.ts";
 import type { KeyQueue } from "./key-queue.ts";
-import { FormatChanged } from "./row-builder.ts";
+import { FormatChanged, type RowOptions } from "./row-builder.ts";
 
 export interface WriterPorts {
   readonly drafts: Pick<DraftBuilder, "prepareStore" | "delete">;
@@ -29,14 +29,17 @@ export class Writer {
     this.#ports = ports;
   }
 
-  /** @param value captured in `options.format`, or in the default format */
-  async store(key: string, value: CapturedValue, options: StoreOptions): Promise<boolean> {
+  /**
+   * @param value captured in `options.format`, or in the default format
+   * @param onCommitted called before the write is published
+   */
+  async store(key: string, value: CapturedValue, options: RowOptions, onCommitted?: (commit: Commit) => void): Promise<boolean> {
     const { format = KeyFormat.JSON, signal } = options;
     signal?.throwIfAborted();
     // An invalid value opens no connection.
     const payload = value(format);
     const prepare = async () => (await this.#ports.drafts.prepareStore(key, payload, format, options)).finish();
-    return (await this.#write(key, signal, prepare)).isConfirmed;
+    return (await this.#write(key, signal, prepare, onCommitted)).isConfirmed;
   }
 
   /** Stores with the format, ttl and tags that the key has, unless the options give them. */
@@ -73,6 +76,7 @@ export class Writer {
     key: string,
     signal: AbortSignal | undefined,
     prepare: (earlierCommitted: Promise<unknown>) => Promise<Draft>,
+    onCommitted?: (commit: Commit) => void,
   ): Promise<{ commit: Commit; isConfirmed: boolean }> {
     const { queue, committer, connectAhead, orderWrite } = this.#ports;
     signal?.throwIfAborted();
@@ -86,6 +90,7 @@ export class Writer {
       place.handedOver();
       const [commit] = (await committing) as [Commit];
       place.leave();
+      onCommitted?.(commit);
       return { commit, isConfirmed: await isConfirmed(this.#ports, commit, signal) };
     } finally {
       place.leave();

@@ -1,6 +1,6 @@
 import { promisifyRequest } from "idb-keyval";
 
-import { LONG_AGO } from "../../model/row.ts";
+import { AFTER_MARKS } from "../../model/row.ts";
 import type { Database } from "../idb/database.ts";
 import { ENTRIES } from "../idb/schema.ts";
 import { keysPlace } from "./block.ts";
@@ -26,7 +26,7 @@ export function listKeys(database: Pick<Database, "run">, now: number, prefix: s
     return {
       // A damaged database may have keys that are not strings.
       living: keys.filter((key) => typeof key === "string" && !gone.has(key) && key.startsWith(prefix)),
-      expired: expired.length === 0 ? [] : await expiredKeys(transaction, now, LONG_AGO),
+      expired: expired.length === 0 ? [] : await expiredKeys(transaction, now, AFTER_MARKS),
     };
   });
 }
