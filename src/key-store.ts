@@ -5,7 +5,7 @@ import { KeyFormat } from "./model/metadata.ts";
 import { readItems, readKeys } from "./options/arguments.ts";
 import { checkedOptionsOf } from "./options/checked-options.ts";
 import { copyOptions, readRetrieveOptions, readWatchOptions } from "./options/checks.ts";
-import type { BulkOptions, KeyStoreOptions, RetrieveOptions, StoreOptions, WatchOptions } from "./options/types.ts";
+import type { BulkOptions, KeyStoreOptions, RetrieveOptions, RetrieveOrStoreOptions, StoreOptions, WatchOptions } from "./options/types.ts";
 import type { CacheStats } from "./read/memory-cache.ts";
 import type { WatchHandle } from "./read/watches.ts";
 import { Operations } from "./runtime/operations.ts";
