@@ -22,13 +22,18 @@ export async function measureSize(): Promise<{ ours: AppSize; peer: AppSize }> {
   return { ours: await sizeOf(WITH), peer: await sizeOf(WITHOUT) };
 }
 
-/** Builds a page that uses all exports of the library. Writes its entry chunk, and the chunks that this imports statically, into a folder. */
+/**
+ * Builds a page that uses all exports of the library. Writes its entry chunk, and the chunks that this imports statically, into a folder, and
+ * the other chunks into the folder `lazy` there, under their names.
+ */
 export async function writeStart(folder: string): Promise<void> {
   const chunks = await buildApp(ALL_EXPORTS);
   const atStart = startOf(chunks);
   await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  for (const { fileName, code } of chunks) if (atStart.has(fileName)) await writeFile(join(folder, basename(fileName)), code);
+  await mkdir(join(folder, "lazy"), { recursive: true });
+  for (const { name, fileName, code } of chunks) {
+    await writeFile(atStart.has(fileName) ? join(folder, basename(fileName)) : join(folder, "lazy", `${name}.js`), code);
+  }
 }
 
 async function sizeOf(source: string): Promise<AppSize> {
