@@ -152,7 +152,7 @@ describe("An invalidation", () => {
     const controller = new AbortController();
     const onProgress = vi.fn<(done: number, total: number) => void>(() => controller.abort(new Error("enough")));
     await expect(staleness.invalidate({ pattern: "*" }, { signal: controller.signal, onProgress })).rejects.toThrow("enough");
-    expect(onProgress.mock.calls).toEqual([[256, 600]]);
-    expect(await staleness.invalidate({ pattern: "*" }, {})).toBe(600 - 256);
+    expect(onProgress.mock.calls).toEqual([[64, 600]]);
+    expect(await staleness.invalidate({ pattern: "*" }, {})).toBe(600 - 64);
   });
 });

@@ -14,8 +14,8 @@ import type { CoherentCache } from "./coherent-cache.ts";
 import type { CachedEntry } from "./memory-cache.ts";
 import type { Reader } from "./reader.ts";
 
-/** One transaction reads, and one marks, at most so many rows: others wait for less than 50 ms. */
-const SLICE = 256;
+/** One transaction reads, and one marks, at most so many rows. With 256, Firefox may handle all their results in one task of 150 ms. */
+const SLICE = 64;
 
 export interface StalenessPorts {
   readonly database: Pick<Database, "run">;
