@@ -3,15 +3,18 @@ import { connect } from "nats.ws";
 
 import { natsClient } from "./network/nats-client.ts";
 import { writeSidePart } from "./runtime/runtime.ts";
-import { deleteNamespace, openWriteSide } from "./runtime/write-side.ts";
-import { gzip, readCompressed } from "./values/compressed-payload.ts";
+import { deleteNamespace, deriveKey, openWriteSide } from "./runtime/write-side.ts";
+import { decompress, gzip, readCompressed } from "./values/compressed-payload.ts";
+import { decrypt, decryptIfLoaded, encrypterOf, findKey, pbkdf2Key, verifyEncrypted } from "./values/encryption.ts";
+import { encryptionPart } from "./values/encryption-part.ts";
 import { structuredPart } from "./values/formats.ts";
 import { gzipPart } from "./values/gzip-part.ts";
 import { decodeStructured, encodeStructured } from "./values/structured.ts";
 
 natsClient.loaded = { connect };
-gzipPart.loaded = { gzip, readCompressed };
+encryptionPart.loaded = { decrypt, decryptIfLoaded, encrypterOf, findKey, pbkdf2Key, verifyEncrypted };
+gzipPart.loaded = { decompress, gzip, readCompressed };
 structuredPart.loaded = { decodeStructured, encodeStructured };
-writeSidePart.loaded = { deleteNamespace, openWriteSide };
+writeSidePart.loaded = { deleteNamespace, deriveKey, openWriteSide };
 
 export * from "./index.ts";

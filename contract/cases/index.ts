@@ -2,6 +2,7 @@ import type { ContractCase } from "../environment.ts";
 import { bulkAndLists } from "./bulk-and-lists.ts";
 import { closed } from "./closed.ts";
 import { damage } from "./damage.ts";
+import { encryption } from "./encryption.ts";
 import { events } from "./events.ts";
 import { formats } from "./formats.ts";
 import { indexedDb } from "./indexeddb.ts";
@@ -46,6 +47,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   watch,
   peek,
   tabs,
+  encryption,
   "one page": onePage,
   damage,
   closed,

@@ -9,10 +9,22 @@ export interface StoredPayload {
   readonly encoding?: "gzip";
   /** SHA-256 of `payload`. Absent where it is `checksum`. */
   readonly storedChecksum?: string;
-  /** SHA-256 of the payload before compression. */
+  /** How the payload is encrypted, after compression. Absent: not at all. */
+  readonly encryption?: RowEncryption;
+  /** SHA-256 of the payload before compression; of an encrypted payload: of the ciphertext, which is what is stored. */
   readonly checksum: string;
   /** Bytes of the payload before compression. */
   readonly size: number;
+}
+
+/** AES-GCM. Nothing here is secret. */
+export interface RowEncryption {
+  /** Names the key: see values/key-ring.ts. */
+  readonly keyId: string;
+  /** 12 random bytes in base64. */
+  readonly nonce: string;
+  /** The write is published as ciphertext. Otherwise it is decrypted to be published. */
+  readonly messages: boolean;
 }
 
 /** The row of an entry. Times are milliseconds since the epoch. */

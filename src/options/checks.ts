@@ -2,6 +2,7 @@ import { isWellFormed, namespaceProblem } from "../model/key.ts";
 import { isCount } from "../util/count.ts";
 import { clip, KeyStoreError, messageOf } from "../util/errors.ts";
 import { tagOf } from "../util/tag.ts";
+import { isKeySource } from "../values/key-source.ts";
 import type { KeyStoreOptions, RetrieveOptions, WatchOptions } from "./types.ts";
 
 /** Browsers fire a longer timer at once. */
@@ -47,6 +48,11 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
     return "debug" in value && 'without "debug", which logs the credentials';
   },
   connect: aFunction,
+  encryption: unless((value) => {
+    const { key, messages = false, ...rest } = isRecord(value) ? value : {};
+    const keys = [key].flat();
+    return keys[0] && keys.every(isKeySource) && typeof messages === "boolean" && Object.keys(rest).length === 0;
+  }, "{ key, messages? } with AES-GCM keys that encrypt and decrypt"),
   persist: trueOrFalse,
 });
 export const readWatchOptions = reader<WatchOptions>("WatchOptions", { signal });
@@ -101,7 +107,7 @@ function invalidOption(message: string, option?: string, cause?: unknown): KeySt
   return new KeyStoreError("INVALID_OPTION", message, { option, cause });
 }
 
-export function unless(isValid: (value: unknown) => boolean, expected: string): Check {
+export function unless(isValid: (value: unknown) => unknown, expected: string): Check {
   return (value) => !isValid(value) && expected;
 }
 

@@ -1,4 +1,5 @@
 import type { Emit } from "../model/events.ts";
+import type { Payload } from "../model/metadata.ts";
 import { liveEntry, LONG_AGO, type EntryRow, type Row } from "../model/row.ts";
 import type { Clock } from "../util/clock.ts";
 import { isDamage } from "../util/errors.ts";
@@ -15,6 +16,8 @@ export interface ReaderPorts {
   readonly expired: Pick<ExpiredKeys, "add" | "timeFor">;
   readonly readRows: (keys: ReadonlySet<string>) => Promise<ReadonlyMap<string, Row>>;
   readonly emit: Emit;
+  /** The payload of an encrypted row. @throws KeyStoreError as `readPayload` does, and DECRYPT_FAILED */
+  readonly readEncrypted: (key: string, row: EntryRow) => Promise<Payload>;
   /** Called for every entry that is read. */
   readonly onUse: (key: string, now: number) => void;
 }
@@ -45,12 +48,12 @@ export class Reader {
     return held && decode(key, held.payload, held.format);
   }
 
-  /** The value under a key. @param useCache false: past memory. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
+  /** The value under a key. @param useCache false: past memory. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE */
   async read(key: string, useCache: boolean): Promise<Decoded | undefined> {
     return (useCache ? this.readCached(key) : undefined) ?? this.readStored(key, useCache);
   }
 
-  /** The value under a key in IndexedDB. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
+  /** The value under a key in IndexedDB. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE */
   async readStored(key: string, fillMemory: boolean): Promise<Decoded | undefined> {
     if (!fillMemory) return (await this.#decodeRow(key, await this.#read(key)))?.decoded;
     const { cache } = this.#ports;
@@ -64,7 +67,10 @@ export class Reader {
     return found?.decoded;
   }
 
-  /** The values found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each. */
+  /**
+   * The values found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each.
+   * @throws KeyStoreError DECRYPT_FAILED for an entry whose encryption key the store does not have
+   */
   async bulkRetrieve(keys: Iterable<string>, useCache: boolean): Promise<Map<string, unknown>> {
     const distinct = [...new Set(keys)];
     const found = await Promise.all(distinct.map((key) => this.read(key, useCache).catch(ignoreDamage)));
@@ -87,7 +93,7 @@ export class Reader {
     return entry;
   }
 
-  /** @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, each with a `corrupt` event */
+  /** @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED. Damage with a `corrupt` event */
   async verify(key: string, row: EntryRow): Promise<void> {
     await this.#decodeRow(key, row);
   }
@@ -112,7 +118,7 @@ export class Reader {
     if (live === undefined) return undefined;
     this.#ports.onUse(key, this.#ports.clock.now());
     try {
-      const payload = await readPayload(key, live);
+      const payload = await (live.encryption === undefined ? readPayload : this.#ports.readEncrypted)(key, live);
       return { entry: cachedEntry(live, payload), decoded: await decode(key, payload, live.format) };
     } catch (error) {
       if (isDamage(error)) this.#ports.emit("corrupt", { key, error });
