@@ -2,7 +2,7 @@ import { isWellFormed, namespaceProblem } from "../model/key.ts";
 import { isCount } from "../util/count.ts";
 import { clip, KeyStoreError, messageOf } from "../util/errors.ts";
 import { tagOf } from "../util/tag.ts";
-import { isKeySource } from "../values/key-source.ts";
+import { areKeys } from "../values/key-source.ts";
 import type { KeyStoreOptions, RetrieveOptions, WatchOptions } from "./types.ts";
 
 /** Browsers fire a longer timer at once. */
@@ -36,11 +36,10 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   sweepIntervalMs: milliseconds(0),
   lingerMs: milliseconds(0),
   timeoutMs: milliseconds(1),
-  compression: unless((value) => {
-    if (typeof value === "boolean") return true;
-    const { thresholdBytes, ...rest } = isRecord(value) ? value : {};
-    return isCount(thresholdBytes) && Object.keys(rest).length === 0;
-  }, "true, false or { thresholdBytes: a whole number }"),
+  compression: unless(
+    (value) => typeof value === "boolean" || hasMembers(value, { thresholdBytes: isCount }),
+    "true, false or { thresholdBytes: a whole number }",
+  ),
   connection: (value) => {
     if (!isRecord(value)) return "an object";
     const ours = ["servers", "port", "timeout", "reconnect"].find((name) => name in value);
@@ -48,11 +47,10 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
     return "debug" in value && 'without "debug", which logs the credentials';
   },
   connect: aFunction,
-  encryption: unless((value) => {
-    const { key, messages = false, ...rest } = isRecord(value) ? value : {};
-    const keys = [key].flat();
-    return keys[0] && keys.every(isKeySource) && typeof messages === "boolean" && Object.keys(rest).length === 0;
-  }, "{ key, messages? } with AES-GCM keys that encrypt and decrypt"),
+  encryption: unless(
+    (value) => hasMembers(value, { key: areKeys, messages: (messages = false) => typeof messages === "boolean" }),
+    "{ key, messages? } with AES-GCM keys that encrypt and decrypt",
+  ),
   persist: trueOrFalse,
 });
 export const readWatchOptions = reader<WatchOptions>("WatchOptions", { signal });
@@ -120,6 +118,11 @@ function milliseconds(least: number): Check {
     (value) => typeof value === "number" && value >= least && value <= MAX_TIMER_MS,
     `a number of milliseconds from ${least} to ${MAX_TIMER_MS}`,
   );
+}
+
+/** Whether a value is an object whose members, absent ones included, pass their checks. It may have no others. */
+function hasMembers(value: unknown, checks: Readonly<Record<string, (member: unknown) => boolean>>): boolean {
+  return isRecord(value) && Object.keys({ ...checks, ...value }).every((name) => Object.hasOwn(checks, name) && checks[name]!(value[name]));
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -20,9 +20,10 @@ export interface EncryptionSettings {
   readonly encryption?: EncryptionOptions | undefined;
 }
 
-/** Whether a value is a function, or a key that `isUsableKey`. */
-export function isKeySource(value: unknown): value is CryptoKeySource {
-  return typeof value === "function" || isUsableKey(value);
+/** Whether a value is a key source or a list of them. WebCrypto finds out later what a function returns. */
+export function areKeys(value: unknown): boolean {
+  const sources = [value].flat();
+  return sources.length > 0 && sources.every((source) => typeof source === "function" || isUsableKey(source));
 }
 
 /** Whether a value looks like a key for AES-GCM, both ways. WebCrypto finds out the rest. */
