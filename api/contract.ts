@@ -22,6 +22,7 @@ export type Checks = [
   None<Differences<Values<typeof built>, Values<typeof contract>>>,
   None<Differences<typeof built, typeof eager>>,
   None<Differences<{ KeyFormat: built.KeyFormat }, { KeyFormat: contract.KeyFormat }>>,
+  None<Differences<{ CryptoKeySource: built.CryptoKeySource }, { CryptoKeySource: contract.CryptoKeySource }>>,
   None<Differences<built.KeyStoreOptions, contract.KeyStoreOptions>>,
   None<Differences<built.StoreOptions, contract.StoreOptions>>,
   None<Differences<built.BulkOptions, contract.BulkOptions>>,

@@ -1,5 +1,5 @@
 /** Mistakes that must not compile. `npm run types` fails when one of them does. Nothing runs this file. */
-import { destroyNamespace, KeyFormat, KeyStoreError, NASKeyStore } from "nas-keystore";
+import { deriveKey, destroyNamespace, KeyFormat, KeyStoreError, NASKeyStore } from "nas-keystore";
 
 export function misuseOfOptions(store: NASKeyStore): void {
   // @ts-expect-error an option of another name
@@ -22,6 +22,18 @@ export function misuseOfOptions(store: NASKeyStore): void {
   new NASKeyStore("my_app");
   // @ts-expect-error a namespace is a string
   void destroyNamespace(42);
+  // @ts-expect-error a key is a CryptoKey or a function
+  new NASKeyStore({ encryption: { key: "secret" } });
+  // @ts-expect-error the key is required
+  new NASKeyStore({ encryption: { messages: true } });
+  // @ts-expect-error a function returns a CryptoKey
+  new NASKeyStore({ encryption: { key: () => "secret" } });
+  // @ts-expect-error the key is an option of encryption
+  new NASKeyStore({ encryption: () => deriveKey("passphrase", "salt") });
+  // @ts-expect-error a salt is needed
+  void deriveKey("passphrase");
+  // @ts-expect-error the iterations are an option
+  void deriveKey("passphrase", "salt", 600_000);
 
   // @ts-expect-error an unknown format
   void store.store("key", 1, { format: "pickle" });

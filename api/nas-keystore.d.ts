@@ -27,8 +27,11 @@ export interface KeyStoreOptions {
   compression?: boolean | { thresholdBytes: number }; // gzip (fflate) above 1 KiB when true; default false
   connection?: object; // credentials and the rest of nats.ws' ConnectionOptions, never logged or stored
   connect?: (options: object) => Promise<unknown>; // another NATS client's connect, e.g. wsconnect of @nats-io/nats-core
+  encryption?: { key: CryptoKeySource | readonly CryptoKeySource[]; messages?: boolean }; // AES-GCM; the first key writes, all read
   persist?: boolean; // ask for navigator.storage.persist() at the first write; default false
 }
+
+export type CryptoKeySource = CryptoKey | (() => CryptoKey | Promise<CryptoKey>);
 
 export interface StoreOptions {
   format?: KeyFormat; // default "json"
@@ -73,10 +76,11 @@ export interface KeyMetadata {
   readonly ttl: number | null;
   readonly expiresAt: Date | null;
   readonly tags: readonly string[];
-  readonly checksum: string; // SHA-256 of the encoded payload, 64 hex digits
+  readonly checksum: string; // SHA-256 of the encoded payload, 64 hex digits; of an encrypted entry: of the ciphertext
   readonly pending: boolean; // true while this version waits for the server's confirmation; false once confirmed or refused
   readonly rejected: boolean; // the server refused this version: see retryRejected, discardRejected
   readonly stale: boolean; // soft-invalidated: readable, but retrieveOrStore loads anew
+  readonly encrypted: boolean;
 }
 
 /** The memory front, synchronous. store, update, bulkStore and retrieve fill it; exists, getMetadata, listKeys neither fill nor count. */
@@ -115,6 +119,7 @@ export type KeyStoreErrorCode =
   | "VERSION_CONFLICT"
   | "CHECKSUM_MISMATCH"
   | "DECODE_FAILED"
+  | "DECRYPT_FAILED"
   | "QUOTA_EXCEEDED"
   | "STORAGE_UNAVAILABLE"
   | "INSECURE_CONTEXT"
@@ -203,6 +208,9 @@ export declare class NASKeyStore extends EventTarget {
 
 /** Deletes a namespace's IndexedDB database, pending writes included. After a rejection because a tab holds it, the browser deletes it later. */
 export declare function destroyNamespace(namespace: string): Promise<void>;
+
+/** An AES-GCM key from a passphrase (PBKDF2-SHA-256); the same passphrase and salt give the same key. */
+export declare function deriveKey(passphrase: string, salt: Uint8Array | string, options?: { iterations?: number }): Promise<CryptoKey>;
 
 export interface KeyStoreEvents {
   change: {

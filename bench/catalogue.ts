@@ -134,6 +134,15 @@ export const GOALS: readonly Goal[] = [
     calls: 300,
   },
   { id: "cold-alone", work: "the same, for an entry that was stored alone", against: "idb-keyval get", ...sequence, calls: 200 },
+  { id: "encrypted-store", work: "store with encryption, one after another", against: "the same without", target: 1.3, ...sequence },
+  {
+    id: "encrypted-cold",
+    work: "retrieve of an encrypted entry from IndexedDB, checksum verified",
+    against: "the same of an entry in plain text",
+    target: 1.3,
+    ...sequence,
+    calls: 300,
+  },
   {
     id: "colds",
     work: "1,000 of those reads at once",

@@ -71,12 +71,22 @@ export interface Server {
   waitForMessages(count: number): Promise<Message[]>;
 }
 
+/** The row of an entry, alone or in a block. */
+export interface RawRow {
+  key: string;
+  payload: string | Uint8Array;
+  checksum?: string;
+  encryption?: { keyId: string; nonce: string; messages: boolean };
+}
+
 /** The case's database, read and changed without the library. */
 export interface RawDatabase {
   /** The entries in the database, expired ones included, sorted by key. */
   keys(): Promise<string[]>;
   /** Changes one bit of an entry's payload. */
   flipBit(key: string): Promise<void>;
+  /** Reads the row of an entry, and writes it back as the function has changed it. */
+  changeRow(key: string, change: (row: RawRow) => void): Promise<void>;
   /** Opens the database and ignores `versionchange`, like a tab that does not let go. The returned function closes the connection. */
   hold(): Promise<() => void>;
 }

@@ -6,18 +6,21 @@ import { LoadOnce } from "./read/load-once.ts";
 import { loadOncePart } from "./read/load-once-part.ts";
 import { writeSidePart } from "./runtime/runtime.ts";
 import { transferPart } from "./runtime/transfer-part.ts";
-import { deleteNamespace, openWriteSide } from "./runtime/write-side.ts";
+import { deleteNamespace, deriveKey, openWriteSide } from "./runtime/write-side.ts";
 import { exportEntries, importEnvelopes } from "./transfer/transfer.ts";
-import { gzip, readCompressed } from "./values/compressed-payload.ts";
+import { decompress, gzip, readCompressed } from "./values/compressed-payload.ts";
+import { decrypt, decryptIfLoaded, encrypterOf, findKey, pbkdf2Key, verifyEncrypted } from "./values/encryption.ts";
+import { encryptionPart } from "./values/encryption-part.ts";
 import { structuredPart } from "./values/formats.ts";
 import { gzipPart } from "./values/gzip-part.ts";
 import { decodeStructured, encodeStructured } from "./values/structured.ts";
 
 natsClient.loaded = { connect };
-gzipPart.loaded = { gzip, readCompressed };
+encryptionPart.loaded = { decrypt, decryptIfLoaded, encrypterOf, findKey, pbkdf2Key, verifyEncrypted };
+gzipPart.loaded = { decompress, gzip, readCompressed };
 structuredPart.loaded = { decodeStructured, encodeStructured };
 transferPart.loaded = { exportEntries, importEnvelopes };
 loadOncePart.loaded = { LoadOnce };
-writeSidePart.loaded = { deleteNamespace, openWriteSide };
+writeSidePart.loaded = { deleteNamespace, deriveKey, openWriteSide };
 
 export * from "./index.ts";

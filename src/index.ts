@@ -1,6 +1,8 @@
 export { NASKeyStore } from "./key-store.ts";
 export { destroyNamespace } from "./runtime/destroy-namespace.ts";
 export { KeyFormat, type KeyMetadata } from "./model/metadata.ts";
+export { deriveKey } from "./runtime/derive-key.ts";
+export type { CryptoKeySource } from "./values/key-source.ts";
 export { KeyStoreError, type KeyStoreErrorCode, type KeyStoreErrorDetails } from "./util/errors.ts";
 export type { KeyStoreEvents } from "./model/events.ts";
 export type { StorageStats } from "./read/catalog.ts";

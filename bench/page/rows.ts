@@ -219,6 +219,24 @@ export const ROWS: Readonly<Record<string, Row>> = {
     };
   },
 
+  "encrypted-store": async ({ calls }, { servers }) => {
+    const [ours, peer] = [await openStore(servers, { encryption: { key: await newKey() } }), await openStore(servers)];
+    return {
+      ours: storeInSequence(ours.store, calls),
+      peer: storeInSequence(peer.store, calls),
+      end: () => Promise.all([ours.end(), peer.end()]),
+    };
+  },
+
+  "encrypted-cold": async ({ calls }, { servers }) => {
+    const [ours, peer] = [await openStore(servers, { ...PATIENT, encryption: { key: await newKey() } }), await openStore(servers, PATIENT)];
+    const side = async (store: NASKeyStore): Promise<Turn> => {
+      await allConfirmed(store.bulkStore(pairs(1000)), 1000);
+      return () => inSequence(calls, async (n) => present(await store.retrieve(keyOf((n * 7) % 1000), COLD)));
+    };
+    return { ours: await side(ours.store), peer: await side(peer.store), end: () => Promise.all([ours.end(), peer.end()]) };
+  },
+
   colds: async ({ calls }, world) => {
     const { store, keyval, end } = await twoFilled(world, calls);
     return {
@@ -327,6 +345,10 @@ export const ROWS: Readonly<Record<string, Row>> = {
 };
 
 const COLD = { useCache: false } as const;
+
+function newKey(): Promise<CryptoKey> {
+  return crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+}
 
 /** New keys in every turn. */
 function storeInSequence(store: NASKeyStore, calls: number): Turn {

@@ -4,6 +4,7 @@ import { bulkAndLists } from "./bulk-and-lists.ts";
 import { bulkDelete } from "./bulk-delete.ts";
 import { closed } from "./closed.ts";
 import { damage } from "./damage.ts";
+import { encryption } from "./encryption.ts";
 import { events } from "./events.ts";
 import { entries } from "./entries.ts";
 import { exportImport } from "./export-import.ts";
@@ -58,6 +59,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   watch,
   peek,
   tabs,
+  encryption,
   "one page": onePage,
   damage,
   closed,

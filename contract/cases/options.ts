@@ -20,6 +20,15 @@ const INVALID: Readonly<Record<keyof KeyStoreOptions, readonly unknown[]>> = {
   compression: ["yes", { thresholdBytes: -1 }, { threshold: 1 }],
   connection: ["user", { servers: [] }, { reconnect: true }],
   connect: ["nats"],
+  encryption: [
+    true,
+    {},
+    { key: "secret" },
+    { key: [] },
+    { key: [() => undefined, 1] },
+    { key: () => undefined, messages: 1 },
+    { key: () => undefined, salt: "" },
+  ],
   persist: [1],
 };
 

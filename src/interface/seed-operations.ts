@@ -18,13 +18,14 @@ export interface SeedOperations {
    * after a reload
    * @throws KeyStoreError PUBLISH_REJECTED: committed here, refused by the server. With any other code nothing has changed:
    * INVALID_KEY, INVALID_VALUE, INVALID_OPTION, PAYLOAD_TOO_LARGE, VERSION_CONFLICT, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE,
-   * INSECURE_CONTEXT, CLOSED
+   * INSECURE_CONTEXT, DECRYPT_FAILED (the function of the option `encryption` that returns the key has failed), CLOSED
    */
   store(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
 
   /**
    * The value under a key, a fresh copy at each call; undefined when the key is absent or has expired. Never uses the network.
-   * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
+   * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED (the store does not have the key of an encrypted entry: the entry
+   * is kept), STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
    */
   retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined>;
 
@@ -76,7 +77,8 @@ export interface SeedOperations {
 
   /**
    * The values under many keys: those found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each.
-   * @throws KeyStoreError STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
+   * @throws KeyStoreError DECRYPT_FAILED for an entry whose encryption key the store does not have; STORAGE_UNAVAILABLE, INVALID_KEY,
+   * INVALID_OPTION, CLOSED
    */
   bulkRetrieve<T = unknown>(keys: Iterable<string>, options?: RetrieveOptions): Promise<Map<string, T>>;
 

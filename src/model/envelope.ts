@@ -2,7 +2,7 @@ import { fromUint8Array } from "js-base64";
 
 import { bytesOf } from "../util/utf8.ts";
 import { subjectOf } from "./subject.ts";
-import { isTombstone, type EntryRow, type Row } from "./row.ts";
+import { isTombstone, type EntryRow, type Row, type RowEncryption, type StoredPayload } from "./row.ts";
 
 export interface Message {
   readonly subject: string;
@@ -28,6 +28,12 @@ export function messageFor(namespace: string, key: string, row: Row, origin: str
     data: bytesOf(isQuoted ? text.replace('"value":""', () => `"value":${quoted}`) : text),
     id: row.writeId.join("-"),
   };
+}
+
+/** The row from which the message of an entry is made that is published in plain text. */
+export function withPayload(row: EntryRow, payload: StoredPayload): EntryRow {
+  const { encryption: _, ...rest } = row;
+  return { ...rest, ...payload };
 }
 
 /** Whether an id is safe in a header. An id that was read from the database may be anything. */
@@ -74,7 +80,12 @@ function envelopeMetadata(row: EntryRow, origin: string) {
     size: row.size,
     origin,
     ...(row.encoding === undefined ? undefined : { encoding: row.encoding }),
+    ...(row.encryption === undefined ? undefined : { encryption: envelopeEncryption(row.encryption) }),
   };
+}
+
+function envelopeEncryption({ keyId, nonce }: RowEncryption) {
+  return { algorithm: "AES-GCM", key_id: keyId, nonce } as const;
 }
 
 function wirePayload({ payload }: EntryRow): string {

@@ -2,6 +2,7 @@ import { isWellFormed, namespaceProblem } from "../model/key.ts";
 import { isCount } from "../util/count.ts";
 import { clip, KeyStoreError, messageOf } from "../util/errors.ts";
 import { tagOf } from "../util/tag.ts";
+import { areKeys } from "../values/key-source.ts";
 import type { KeyStoreOptions, RetrieveOptions, WatchOptions } from "./types.ts";
 
 /** Browsers fire a longer timer at once. */
@@ -35,11 +36,10 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   sweepIntervalMs: milliseconds(0),
   lingerMs: milliseconds(0),
   timeoutMs: milliseconds(1),
-  compression: unless((value) => {
-    if (typeof value === "boolean") return true;
-    const { thresholdBytes, ...rest } = isRecord(value) ? value : {};
-    return isCount(thresholdBytes) && Object.keys(rest).length === 0;
-  }, "true, false or { thresholdBytes: a whole number }"),
+  compression: unless(
+    (value) => typeof value === "boolean" || hasMembers(value, { thresholdBytes: isCount }),
+    "true, false or { thresholdBytes: a whole number }",
+  ),
   connection: (value) => {
     if (!isRecord(value)) return "an object";
     const ours = ["servers", "port", "timeout", "reconnect"].find((name) => name in value);
@@ -47,6 +47,10 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
     return "debug" in value && 'without "debug", which logs the credentials';
   },
   connect: aFunction,
+  encryption: unless(
+    (value) => hasMembers(value, { key: areKeys, messages: (messages = false) => typeof messages === "boolean" }),
+    "{ key, messages? } with AES-GCM keys that encrypt and decrypt",
+  ),
   persist: trueOrFalse,
 });
 export const readWatchOptions = reader<WatchOptions>("WatchOptions", { signal });
@@ -101,7 +105,7 @@ function invalidOption(message: string, option?: string, cause?: unknown): KeySt
   return new KeyStoreError("INVALID_OPTION", message, { option, cause });
 }
 
-export function unless(isValid: (value: unknown) => boolean, expected: string): Check {
+export function unless(isValid: (value: unknown) => unknown, expected: string): Check {
   return (value) => !isValid(value) && expected;
 }
 
@@ -114,6 +118,11 @@ function milliseconds(least: number): Check {
     (value) => typeof value === "number" && value >= least && value <= MAX_TIMER_MS,
     `a number of milliseconds from ${least} to ${MAX_TIMER_MS}`,
   );
+}
+
+/** Whether a value is an object whose members, absent ones included, pass their checks. It may have no others. */
+function hasMembers(value: unknown, checks: Readonly<Record<string, (member: unknown) => boolean>>): boolean {
+  return isRecord(value) && Object.keys({ ...checks, ...value }).every((name) => Object.hasOwn(checks, name) && checks[name]!(value[name]));
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -13,6 +13,7 @@ const DEFAULTS = {
   timeoutMs: 2_000,
   compression: false,
   connect: undefined,
+  encryption: undefined,
   persist: false,
 };
 

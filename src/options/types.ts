@@ -1,4 +1,5 @@
 import type { KeyFormat } from "../model/metadata.ts";
+import type { EncryptionOptions } from "../values/key-source.ts";
 
 export interface KeyStoreOptions {
   /**
@@ -63,6 +64,11 @@ export interface KeyStoreOptions {
    * @default connect of nats.ws
    */
   connect?: (options: object) => Promise<unknown>;
+  /**
+   * Encrypts the payloads of this store's entries in IndexedDB with AES-GCM. Keys, tags, sizes and times stay readable.
+   * @default no encryption
+   */
+  encryption?: EncryptionOptions;
   /**
    * Asks the browser at the first write to keep the storage of the site (`navigator.storage.persist()`).
    * @default false

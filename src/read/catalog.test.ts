@@ -19,6 +19,7 @@ describe("Metadata", () => {
       pending: true,
       rejected: false,
       stale: false,
+      encrypted: false,
     });
   });
 

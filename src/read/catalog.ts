@@ -145,5 +145,6 @@ export function metadataOf(key: string, row: EntryRow, state: WriteState | undef
     pending: state === "sending" || state === "queued",
     rejected: state === "rejected",
     stale,
+    encrypted: row.encryption !== undefined,
   };
 }

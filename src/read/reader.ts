@@ -16,6 +16,8 @@ export interface ReaderPorts {
   readonly expired: Pick<ExpiredKeys, "add" | "timeFor">;
   readonly readRows: (keys: ReadonlySet<string>) => Promise<ReadonlyMap<string, Row>>;
   readonly emit: Emit;
+  /** The payload of an encrypted row. @throws KeyStoreError as `readPayload` does, and DECRYPT_FAILED */
+  readonly readEncrypted: (key: string, row: EntryRow) => Promise<Payload>;
   /** Called for every entry that is read. */
   readonly onUse: (key: string, now: number) => void;
 }
@@ -46,12 +48,12 @@ export class Reader {
     return held && decode(key, held.payload, held.format);
   }
 
-  /** The value under a key. @param useCache false: past memory. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
+  /** The value under a key. @param useCache false: past memory. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE */
   async read(key: string, useCache: boolean): Promise<Decoded | undefined> {
     return (useCache ? this.readCached(key) : undefined) ?? this.readStored(key, useCache);
   }
 
-  /** The value under a key in IndexedDB. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
+  /** The value under a key in IndexedDB. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE */
   async readStored(key: string, fillMemory: boolean): Promise<Decoded | undefined> {
     return (await this.readEntry(key, fillMemory))?.decoded;
   }
@@ -70,7 +72,10 @@ export class Reader {
     return found;
   }
 
-  /** The values found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each. */
+  /**
+   * The values found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each.
+   * @throws KeyStoreError DECRYPT_FAILED for an entry whose encryption key the store does not have
+   */
   async bulkRetrieve(keys: Iterable<string>, useCache: boolean): Promise<Map<string, unknown>> {
     const distinct = [...new Set(keys)];
     const found = await Promise.all(distinct.map((key) => this.read(key, useCache).catch(ignoreDamage)));
@@ -108,12 +113,12 @@ export class Reader {
     return { keys, rows };
   }
 
-  /** The entry of a row, unless it has expired. Does not count as a use. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, each with a `corrupt` event */
+  /** The entry of a row, unless it has expired. Does not count as a use. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED. Damage with a `corrupt` event */
   async decodeRow(key: string, row: Row | undefined): Promise<DecodedEntry | undefined> {
     const live = this.live(key, row);
     if (live === undefined) return undefined;
     try {
-      const payload = await readPayload(key, live);
+      const payload = await (live.encryption === undefined ? readPayload : this.#ports.readEncrypted)(key, live);
       return { row: live, payload, decoded: await decode(key, payload, live.format) };
     } catch (error) {
       if (isDamage(error)) this.#ports.emit("corrupt", { key, error });

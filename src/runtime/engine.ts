@@ -131,6 +131,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     isLoopback: servers.every(isLoopback),
     alone: (work, signal) => ports.exclusively(`${name}/drain`, work, signal),
     livingInstances: ports.livingInstances,
+    stores: () => Array.from(page.stores, (store) => store.settings),
     openTransport: (listener) => {
       const connectTimeoutMs = Math.max(timeoutMs, CONNECT_TIMEOUT_MS);
       const open = () => connectToNats({ clock, servers, connection, connect, timeoutMs: connectTimeoutMs });
@@ -180,6 +181,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     housekeeping,
     commitPublisher,
     outbox,
+    flush: publishing.flush,
     relay,
     reachability,
     transport,
@@ -191,6 +193,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
       users++;
       stores.add(store);
       if (outage !== undefined) void tellOutage(store).catch(() => undefined);
+      if (isStarted && store.settings.encryption !== undefined) publishing.keysAdded();
     },
     /** Begins the work in the background, unless another store has. */
     start(): void {

@@ -2,6 +2,8 @@ import { describe, expect, it, vi } from "vitest";
 import { caught, codeOf } from "../testing/errors.ts";
 import { listen, usePage } from "../testing/stores.ts";
 import { KeyStoreError } from "../util/errors.ts";
+import { newKey } from "../testing/keys.ts";
+import { encryptionPart } from "../values/encryption-part.ts";
 import { gzipPart } from "../values/gzip-part.ts";
 import { writeSidePart } from "./runtime.ts";
 
@@ -32,6 +34,27 @@ describe("A part that cannot be loaded", () => {
     expect(await again.retrieve("k")).toBe(LONG);
     await again.flush();
     expect(await again.pendingWrites()).toEqual([]);
+  });
+});
+
+describe("The encryption part", () => {
+  it("makes writes and reads of encrypted entries reject while it cannot be loaded, and nothing is stored in plain text", async () => {
+    const encryption = { key: await newKey() };
+    await page.open({ encryption }).store("k", "secret");
+    const missing = vi
+      .spyOn(encryptionPart, "load")
+      .mockImplementation(() => Promise.reject(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded")));
+    const store = page.open({ encryption });
+    const events = listen(store);
+    expect(await codeOf(() => store.store("other", "secret"))).toBe("STORAGE_UNAVAILABLE");
+    expect(await codeOf(() => store.bulkStore({ other: "secret" }))).toBe("STORAGE_UNAVAILABLE");
+    expect(await codeOf(() => store.retrieve("k"))).toBe("STORAGE_UNAVAILABLE");
+    expect(await store.listKeys()).toEqual(["k"]);
+    expect(events).toEqual([]);
+
+    missing.mockRestore();
+    expect(await store.retrieve("k")).toBe("secret");
+    expect(await store.store("other", "secret")).toBe(true);
   });
 });
 

@@ -8,12 +8,14 @@ import { hasIndexedDB } from "../storage/idb/open.ts";
 import { Channel } from "../tabs/channel.ts";
 import type { TabMessage } from "../tabs/messages.ts";
 import type { Clock } from "../util/clock.ts";
+import type { EncryptionSettings } from "../values/key-source.ts";
 
 /** A store, as its page knows it. */
 export interface PageStore {
   readonly cache: CoherentCache;
   readonly expired: ExpiredKeys;
   readonly emit: Emit;
+  readonly settings: EncryptionSettings;
 }
 
 /** The shared parts that load with the write side of the first store. */

@@ -37,13 +37,14 @@ export function openRuntime(options: CheckedOptions, emit: Emit, clock: Clock = 
       .then(({ housekeeping }) => housekeeping.removeExpired(keys, now))
       .catch(() => undefined);
   });
-  const store: PageStore = { cache, expired, emit };
+  const store: PageStore = { cache, expired, emit, settings: options };
   const page = joinPage(store, databaseName(options.namespace), clock, pages);
   const reader = new Reader({
     clock,
     cache,
     expired,
     emit,
+    readEncrypted: async (key, row) => (await loadWriteSide()).readEncrypted(key, row),
     onUse: (key, now) => (writeSide === undefined ? void earlyUses.add(key) : writeSide.uses.note(key, now)),
     readRows: (keys) => page.database.run([ENTRIES], "readonly", async (transaction) => (await find(transaction, keys)).rows),
   });

@@ -6,6 +6,7 @@ import type { RetrieveOrStoreOptions } from "../options/types.ts";
 import { Catalog } from "../read/catalog.ts";
 import type { LoadOnce } from "../read/load-once.ts";
 import { loadOncePart } from "../read/load-once-part.ts";
+import type { EntryRow } from "../model/row.ts";
 import type { Reader } from "../read/reader.ts";
 import { Staleness } from "../read/staleness.ts";
 import type { Clock } from "../util/clock.ts";
@@ -13,6 +14,8 @@ import { encoding } from "../values/captured-value.ts";
 import { capture } from "../values/capture.ts";
 import { exclusively, preferablyAlone } from "../tabs/locks.ts";
 import { KeyStoreError } from "../util/errors.ts";
+import { readEncrypted } from "../values/encrypted-payload.ts";
+import { encryptionPart } from "../values/encryption-part.ts";
 import { encodeCopy } from "../values/pipeline.ts";
 import { smallHash } from "../values/sha256.ts";
 import { smallSha256 } from "../values/small-sha256.ts";
@@ -28,6 +31,11 @@ import { writeSideOf } from "./page-write-side.ts";
 import { persistOnce } from "./persistence.ts";
 
 export { deleteNamespace } from "./delete-namespace.ts";
+
+/** See derive-key.ts. Its arguments may be anything. */
+export async function deriveKey(...given: unknown[]): Promise<CryptoKey> {
+  return (await encryptionPart.load()).pbkdf2Key(given[0], given[1], given[2]);
+}
 
 /** The parts of a store that exist before the write side has loaded. */
 export interface WriteSidePorts {
@@ -49,9 +57,11 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
   const settings = settingsOf(options);
   smallHash.loaded = smallSha256;
   encoding.loaded = { capture, encodeCopy };
+  // Without it, the first write or read that needs it loads it.
+  if (settings.encryption !== undefined) encryptionPart.load().catch(() => undefined);
   const shared = writeSideOf(page);
   const engine = shared.engineFor(settings);
-  const { commitPublisher, committer, housekeeping, outbox, queue, relay, transport, uses } = engine;
+  const { commitPublisher, committer, housekeeping, outbox, queue, transport, uses } = engine;
   engine.join(store);
   for (const key of earlyUses) uses.note(key);
 
@@ -131,7 +141,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     ping: () => transport.ping(),
     async flush() {
       await writesCommitted();
-      const { published } = await relay.flush();
+      const published = await engine.flush();
       return { published, ...(await outbox.count()) };
     },
     importPorts: { settings, clock, committer, queue, useTime: () => uses.now(), persist },
@@ -150,6 +160,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     writesCommitted,
     housekeeping,
     uses,
+    readEncrypted: (key: string, row: EntryRow) => readEncrypted(key, row, settings),
     /** Begins the work in the background. */
     start(): void {
       shared.begin();

@@ -7,6 +7,7 @@ export type KeyStoreErrorCode =
   | "VERSION_CONFLICT"
   | "CHECKSUM_MISMATCH"
   | "DECODE_FAILED"
+  | "DECRYPT_FAILED"
   | "QUOTA_EXCEEDED"
   | "STORAGE_UNAVAILABLE"
   | "INSECURE_CONTEXT"
@@ -47,9 +48,9 @@ export function aboutKey(key: unknown, error: unknown): unknown {
   return new KeyStoreError(error.code, error.message, { key, option: error.option, cause: error.cause });
 }
 
-/** Whether an error means that a stored payload is damaged. */
+/** Whether an error means that a stored payload is damaged. DECRYPT_FAILED does if it says so: the key may be missing. */
 export function isDamage(error: unknown): error is KeyStoreError {
-  return error instanceof KeyStoreError && (error.code === "CHECKSUM_MISMATCH" || error.code === "DECODE_FAILED");
+  return error instanceof KeyStoreError && (error.code === "CHECKSUM_MISMATCH" || error.code === "DECODE_FAILED" || "isDamage" in error);
 }
 
 /** The message of anything that was thrown, for a message of ours: clipped. */

@@ -5,7 +5,7 @@ import { verifyChecksum } from "./checksum.ts";
 import { gzipPart } from "./gzip-part.ts";
 
 /**
- * stored payload → checksum → (encryption) → compression → payload. The row may hold anything.
+ * stored payload → checksum → compression → payload, of a payload that is not encrypted: see encrypted-payload.ts. The row may hold anything.
  * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE where a stage cannot be loaded
  */
 export async function readPayload(key: string, row: StoredPayload): Promise<Payload> {

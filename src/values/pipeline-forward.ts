@@ -15,7 +15,7 @@ export interface Compressed extends Pick<StoredPayload, "format" | "payload" | "
 }
 
 /**
- * payload → compression → (encryption). Afterwards the size of the message is known.
+ * payload → compression. Afterwards the size of the message is known.
  * @param thresholdBytes Infinity turns compression off
  * @param maxBytes a larger payload will be refused: it is neither compressed to its end nor hashed
  * @throws KeyStoreError INSECURE_CONTEXT
@@ -53,7 +53,7 @@ export function measured(compressed: Compressed): Compressed {
   return { ...compressed, quoted, digest: compressed.digest ?? digestOf(bytesOf(original)) };
 }
 
-/** → checksum → stored payload. A read verifies the size and the checksums. @throws KeyStoreError INSECURE_CONTEXT */
+/** → checksum → stored payload that is not encrypted. A read verifies the size and the checksums. @throws KeyStoreError INSECURE_CONTEXT */
 export async function finishPayload({ format, original, payload, encoding, digest }: Compressed): Promise<StoredPayload> {
   const { size, checksum } = digest ?? digestOf(bytesOf(original));
   if (encoding === undefined) return { format, payload, checksum: await checksum, size };

@@ -2,7 +2,10 @@ import type { Memory } from "../model/change.ts";
 import type { KeyFormat, Payload } from "../model/metadata.ts";
 import type { Settings } from "../options/defaults.ts";
 import { PUBLISHED, type Draft } from "../storage/commit/draft.ts";
+import { abortable } from "../util/abort.ts";
 import { compressPayload, finishPayload, measured, type Compressed } from "../values/pipeline-forward.ts";
+import type { Encrypter } from "../values/encryption.ts";
+import { encryptionPart } from "../values/encryption-part.ts";
 import { checkMessageSize, checkPayloadLength } from "./message-size.ts";
 import { entryRow, tombstone, type RowOptions } from "./row-builder.ts";
 
@@ -10,7 +13,7 @@ import { entryRow, tombstone, type RowOptions } from "./row-builder.ts";
 const MEASURED_UNITS = 65_536;
 
 export interface DraftBuilderPorts {
-  readonly settings: Pick<Settings, "namespace" | "compressAboveBytes" | "defaultTtl">;
+  readonly settings: Pick<Settings, "namespace" | "compressAboveBytes" | "defaultTtl" | "encryption">;
   /** The memory of the store. */
   readonly writer: Memory;
   readonly maxMessageBytes: () => number;
@@ -33,7 +36,10 @@ export class DraftBuilder {
     this.#ports = ports;
   }
 
-  /** @param isUpdate keep the format, ttl and tags that the options do not give. @throws KeyStoreError INVALID_VALUE, PAYLOAD_TOO_LARGE */
+  /**
+   * @param isUpdate keep the format, ttl and tags that the options do not give
+   * @throws KeyStoreError INVALID_VALUE, PAYLOAD_TOO_LARGE; DECRYPT_FAILED, INVALID_OPTION where the encryption key cannot be loaded
+   */
   async prepareStore(
     key: string,
     encoding: Payload | Promise<Payload>,
@@ -45,9 +51,13 @@ export class DraftBuilder {
     let compressed = await compressPayload(format, await encoding, this.#ports.settings.compressAboveBytes, maxBytes);
     checkPayloadLength(key, compressed.payload.length, maxBytes);
     if (compressed.payload.length > MEASURED_UNITS) compressed = measured(compressed);
+    const { encryption, namespace } = this.#ports.settings;
+    // The app's function that returns the key may wait for a person.
+    const encrypter =
+      encryption && (await abortable(options.signal, async () => (await encryptionPart.load()).encrypterOf({ namespace, encryption })));
     const { ttl = this.#ports.settings.defaultTtl, tags = [] } = options;
-    this.#checkSize(key, compressed, { ttl, tags });
-    return { weight: compressed.payload.length, finish: () => this.#finishStore(key, compressed, options, isUpdate) };
+    this.#checkSize(key, compressed, { ttl, tags }, encrypter);
+    return { weight: compressed.payload.length, finish: () => this.#finishStore(key, compressed, options, isUpdate, encrypter) };
   }
 
   delete(key: string, ifVersion: number | undefined): Draft {
@@ -61,8 +71,14 @@ export class DraftBuilder {
     };
   }
 
-  async #finishStore(key: string, compressed: Compressed, options: RowOptions, isUpdate: boolean): Promise<Draft> {
-    const stored = await finishPayload(compressed);
+  async #finishStore(
+    key: string,
+    compressed: Compressed,
+    options: RowOptions,
+    isUpdate: boolean,
+    encrypter: Encrypter | undefined,
+  ): Promise<Draft> {
+    const { stored, ...message } = encrypter ? await encrypter.encrypt(key, compressed) : { stored: await finishPayload(compressed) };
     return {
       key,
       operation: "store",
@@ -70,18 +86,21 @@ export class DraftBuilder {
       writer: this.#ports.writer,
       weight: stored.payload.length,
       payload: compressed.original,
-      quoted: compressed.quoted,
+      ...message,
+      quoted: encrypter?.messages === true ? undefined : compressed.quoted,
       next: (present, version, now) => {
         const facts = { version, now, lastUsed: this.#ports.useTime(), defaultTtl: this.#ports.settings.defaultTtl };
         const row = entryRow(key, stored, options, present, isUpdate, facts);
         // An update may have kept tags that were not measured yet.
-        if (options.tags === undefined && row.tags !== undefined) this.#checkSize(key, compressed, { ttl: row.ttl, tags: row.tags });
+        if (options.tags === undefined && row.tags !== undefined) {
+          this.#checkSize(key, compressed, { ttl: row.ttl, tags: row.tags }, encrypter);
+        }
         return row;
       },
     };
   }
 
-  #checkSize(key: string, compressed: Compressed, facts: Parameters<typeof checkMessageSize>[3]): void {
-    checkMessageSize(this.#ports.settings.namespace, key, compressed, facts, this.#ports.maxMessageBytes());
+  #checkSize(key: string, compressed: Compressed, facts: Parameters<typeof checkMessageSize>[3], encrypter: Encrypter | undefined): void {
+    checkMessageSize(this.#ports.settings.namespace, key, compressed, facts, this.#ports.maxMessageBytes(), encrypter?.messages);
   }
 }

@@ -1,6 +1,6 @@
 import type { Memory, Usage } from "../../model/change.ts";
 import type { Payload, WriteId } from "../../model/metadata.ts";
-import type { EntryRow, Row } from "../../model/row.ts";
+import type { EntryRow, Row, StoredPayload } from "../../model/row.ts";
 import type { Durability } from "../idb/transaction.ts";
 import type { OutboxWrite, WriteState } from "../outbox/outbox-record.ts";
 
@@ -36,8 +36,10 @@ export interface Draft {
   readonly weight: number;
   /** The whole payload, uncompressed, for the memory cache; undefined for a delete. */
   readonly payload?: Payload;
-  /** The text that is stored, as a JSON string, if that is known: the message needs it. */
+  /** The text that is stored, as a JSON string, if that is known: the message needs it. Must be undefined if the message is encrypted. */
   readonly quoted?: string | undefined;
+  /** The payload of the message, where it is not that of the row: the row is encrypted, the message is in plain text. */
+  readonly message?: StoredPayload;
   /** The memory cache of the store that was called. */
   readonly writer?: Memory;
   /**
