@@ -1,6 +1,7 @@
 import { changesUsage } from "../model/change.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { Living } from "../relay/outbox-drain.ts";
+import { dropOlder } from "../read/drop-older.ts";
 import { Watches } from "../read/watches.ts";
 import { watchedBy } from "../storage/idb/transaction.ts";
 import { Watchdog } from "../storage/idb/watchdog.ts";
@@ -77,12 +78,10 @@ function openPageWriteSide(page: Page): PageWriteSide {
     };
   };
 
-  /** Writes that others have published may be newer than what memory holds. */
-  const dropOlder = ({ writes }: SettledWrites): void => {
-    // Memory is older only if the message of a change is lost. More may be lost.
-    const isMissing = [...stores].some(({ cache }) => writes.some(({ key, version }) => (cache.versionOf(key) ?? version) < version));
-    for (const { cache } of stores) cache.dropOlder(writes);
-    if (isMissing) page.forget();
+  /** Writes that others have published may be newer than what memory holds: then the message of a change is lost, and maybe more. */
+  const noteVersions = ({ writes }: SettledWrites): void => {
+    const wereOlder = Array.from(stores, ({ cache }) => dropOlder(cache, writes));
+    if (wereOlder.includes(true)) page.forget();
   };
   const forgetCounts = (but?: Engine): void => {
     for (const engine of engines) if (engine !== but) engine.evictor.forgetCount();
@@ -100,7 +99,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
       exclusively,
       isPageEnding: () => isPageEnding,
       onSettled: (settled) => {
-        dropOlder(settled);
+        noteVersions(settled);
         post({ type: "settled", ...settled });
         if (settled.confirmed) unstickAll();
         for (const other of engines) if (other !== engine) other.settledElsewhere(settled);
@@ -173,7 +172,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
           return page.emit(message.changes.map((change) => ({ source: "tab", ...change })));
         case "settled":
           // A tab that publishes a dead tab's write may be the first to report it.
-          dropOlder(message);
+          noteVersions(message);
           for (const engine of engines) engine.settledElsewhere(message);
           return;
         case "foreign":

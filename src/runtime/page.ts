@@ -37,11 +37,11 @@ export interface Page {
   readonly stores: Set<PageStore>;
   readonly database: Database;
   readonly channel: Channel;
-  late: LatePageParts | undefined;
+  late?: LatePageParts;
   /** The work that waits for the parts that load late. */
   readonly early: ((late: LatePageParts) => void)[];
   /** The page is in the back/forward cache. */
-  isHidden: boolean;
+  isHidden?: boolean;
   /** Anything may have changed: empties memory, and tells the watches. */
   forget(): void;
   /** Calls `work` at once, or as soon as the parts that load late are there. */
@@ -88,9 +88,7 @@ function openPage(name: string, clock: Clock, pages: Pages): Page {
     stores,
     database,
     channel,
-    late: undefined,
     early: [],
-    isHidden: false,
     forget,
     whenLate: (work) => void (page.late ? work(page.late) : page.early.push(work)),
     emit(changes) {
