@@ -388,6 +388,26 @@ export const encryption: readonly ContractCase[] = [
     },
   },
   {
+    title: "An exported encrypted entry is a ciphertext, and is readable with the key where it is imported into the same namespace",
+    run: async ({ openStore }) => {
+      const encryption = { key: await newKey() };
+      const store = openStore({ encryption });
+      await store.store("entry", SECRET);
+      await openStore({ encryption: { ...encryption, messages: true } }).store("message", SECRET);
+      const envelopes: object[] = [];
+      for await (const envelope of store.export()) envelopes.push(envelope);
+      assert.lengthOf(envelopes, 2);
+      assert.notInclude(JSON.stringify(envelopes), SECRET);
+      await store.flush();
+      await store.clearCache();
+      const importing = openStore({ encryption });
+      assert.isEmpty(await importing.listKeys());
+      assert.deepEqual(await importing.import(envelopes), { imported: 2, skipped: 0 });
+      assert.equal(await importing.retrieve("entry"), SECRET);
+      assert.equal(await importing.retrieve("message"), SECRET);
+    },
+  },
+  {
     title: "deriveKey gives the same key for the same passphrase and salt, and it cannot be exported",
     run: async ({ openStore, library: { deriveKey } }) => {
       const derive = (passphrase: string, salt: string): Promise<CryptoKey> => deriveKey(passphrase, salt, { iterations: 1000 });

@@ -84,8 +84,9 @@ function envelopeMetadata(row: EntryRow, origin: string) {
   };
 }
 
-function envelopeEncryption({ keyId, nonce }: RowEncryption) {
-  return { algorithm: "AES-GCM", key_id: keyId, nonce } as const;
+/** Only an exported envelope has a `scope`: the additional data of a payload whose message is in plain text has another word. */
+function envelopeEncryption({ keyId, nonce, messages }: RowEncryption) {
+  return { algorithm: "AES-GCM", key_id: keyId, nonce, ...(messages ? undefined : { scope: "entry" }) } as const;
 }
 
 function wirePayload({ payload }: EntryRow): string {

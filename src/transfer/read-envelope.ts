@@ -71,13 +71,13 @@ function expiryOf(ttl: unknown, expiresAt: unknown, updatedAt: number): Pick<Rea
   return { ttl: seconds, expiresAt: expiresAt === undefined ? updatedAt + seconds * 1000 : timeOf(expiresAt) };
 }
 
-/** Of an entry whose message is its ciphertext. */
+/** A `scope` says that the message of the exported entry is in plain text. Otherwise it is the ciphertext. */
 function encryptionOf(encryption: unknown): RowEncryption {
-  const { algorithm, key_id, nonce } = fieldsOf(encryption);
+  const { algorithm, key_id, nonce, scope } = fieldsOf(encryption);
   return {
     keyId: valid(key_id, typeof key_id === "string" && KEY_ID.test(key_id)),
     nonce: valid(nonce, algorithm === "AES-GCM" && typeof nonce === "string" && NONCE.test(nonce)),
-    messages: true,
+    messages: valid(scope === undefined, scope === undefined || scope === "entry"),
   };
 }
 
