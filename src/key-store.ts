@@ -2,14 +2,13 @@ import type { LateOperations, NASKeyStore as KeyStore, NASKeyStoreConstructor } 
 import type { ChangeListener, KeyStoreEvents, PublicChange } from "./model/events.ts";
 import { assertKey } from "./model/key.ts";
 import { KeyFormat, type KeyMetadata } from "./model/metadata.ts";
-import { readItems, readKeys, type GivenItem } from "./options/arguments.ts";
+import { readItems, readKeys } from "./options/arguments.ts";
 import { checkedOptionsOf } from "./options/checked-options.ts";
-import { copyOptions, readRetrieveOptions, readWatchOptions } from "./options/checks.ts";
+import { copyOptions, readWatchOptions } from "./options/checks.ts";
 import type {
   BulkItem,
   BulkOptions,
   KeyStoreOptions,
-  ProgressOptions,
   RetrieveOptions,
   RetrieveOrStoreOptions,
   StoreOptions,
@@ -23,7 +22,7 @@ import type { Pages } from "./runtime/page.ts";
 import { openRuntime, type Runtime } from "./runtime/runtime.ts";
 import type { Clock } from "./util/clock.ts";
 import { KeyStoreError } from "./util/errors.ts";
-import { capture, type CapturedItem } from "./values/captured-value.ts";
+import { capture } from "./values/captured-value.ts";
 import type { Decoded } from "./values/formats.ts";
 
 /**
@@ -31,6 +30,9 @@ import type { Decoded } from "./values/formats.ts";
  * one that is on a key name the key.
  */
 const LATE = {
+  exists: "on a key",
+  bulkRetrieve: "on keys",
+  bulkDelete: "writes keys",
   delete: "writes a key",
   getMetadata: "on a key",
   clearCache: "writes any key",
@@ -46,7 +48,7 @@ const LATE = {
   getStorageStats: "",
   sweep: "",
   import: "",
-} as const satisfies Record<Exclude<keyof LateOperations, "retrieveOrStore">, string>;
+} as const satisfies Record<Exclude<keyof LateOperations, "retrieve" | "retrieveOrStore">, string>;
 
 type LateName = keyof typeof LATE;
 
@@ -86,10 +88,11 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     const isPlain = options === undefined && this.#operations.mayRead(key);
     const cached = isPlain ? reader.readCached(key) : undefined;
     if (cached !== undefined) return (cached instanceof Promise ? await cached : cached).value as T;
-    const found = await this.#onKey(key, () => {
-      const { useCache = true, signal } = readRetrieveOptions(options);
-      return this.#operations.read([key], signal, () => (isPlain ? reader.readStored(key, true) : reader.read(key, useCache)));
-    });
+    if (options !== undefined) return this.#late("retrieve", "on a key", [key, options]) as Promise<T | undefined>;
+    const found = await this.#operations.run(() => {
+      assertKey(key);
+      return this.#operations.read(key, () => reader.readStored(key, true));
+    }, key);
     return found?.value as T | undefined;
   }
 
@@ -99,42 +102,16 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     return this.#late("retrieveOrStore", "on a key", [key, load, options]) as Promise<T>;
   }
 
-  exists(key: string): Promise<boolean> {
-    return this.#onKey(key, () =>
-      this.#operations.read([key], undefined, async () => (await this.#runtime.reader.readRow(key)) !== undefined),
-    );
-  }
-
   update(key: string, value: unknown, options?: StoreOptions): Promise<boolean> {
     return this.#write("update", key, value, options, undefined);
   }
 
   bulkStore(items: Record<string, unknown> | Iterable<BulkItem>, options?: BulkOptions): Promise<Map<string, boolean>> {
     return this.#operations.run(() => {
-      const given = readItems(items);
       const copy = copyOptions(options);
-      const captureItem = (key: string, [value, own]: GivenItem): CapturedItem => [
-        capture(key, value, formatIn(own) ?? formatIn(copy) ?? KeyFormat.JSON),
-        own,
-      ];
-      const values = new Map(Array.from(given, ([key, item]) => [key, captureItem(key, item)]));
-      return this.#operations.write([...values.keys()], ({ operations }) => operations.bulkStore(items, values, copy));
-    });
-  }
-
-  bulkDelete(keys: Iterable<string>, options?: ProgressOptions): Promise<Map<string, boolean>> {
-    return this.#operations.run(() => {
-      const list = readKeys(keys);
-      const copy = copyOptions(options);
-      return this.#operations.write(list, ({ operations }) => operations.bulkDelete(list, copy));
-    });
-  }
-
-  bulkRetrieve<T = unknown>(keys: Iterable<string>, options?: RetrieveOptions): Promise<Map<string, T>> {
-    return this.#operations.run(() => {
-      const list = readKeys(keys);
-      const { useCache = true, signal } = readRetrieveOptions(options);
-      return this.#operations.read(list, signal, () => this.#runtime.reader.bulkRetrieve(list, useCache) as Promise<Map<string, T>>);
+      const given = readItems(items, (key, value, own) => capture(key, value, formatIn(own) ?? formatIn(copy) ?? KeyFormat.JSON));
+      const keys = given.map(([key]) => key as string);
+      return this.#operations.write(keys, ({ operations }) => operations.bulkStore(items, given, copy));
     });
   }
 
@@ -194,14 +171,6 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     return this.close();
   }
 
-  /** An operation on one key, which its errors name. */
-  #onKey<T>(key: string, work: () => Promise<T>): Promise<T> {
-    return this.#operations.run(() => {
-      assertKey(key);
-      return work();
-    }, key);
-  }
-
   /** Captures the value in the call. The write side checks the key and the options, then the value. */
   #write(name: "store" | "update", key: string, value: unknown, options: unknown, defaultFormat: KeyFormat | undefined): Promise<boolean> {
     return this.#operations.run(() => {
@@ -212,12 +181,15 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   }
 
   /** An operation of LATE. The caller may change its arguments later. */
-  #late(name: keyof LateOperations, scope: (typeof LATE)[LateName], args: readonly unknown[]): Promise<unknown> {
-    const key = scope.endsWith("a key") ? (args[0] as string) : undefined;
+  #late(name: keyof LateOperations, scope: (typeof LATE)[LateName], [first, ...rest]: readonly unknown[]): Promise<unknown> {
+    const key = scope.endsWith("a key") ? (first as string) : undefined;
     return this.#operations.run(() => {
-      const copies = args.map(copyOptions);
-      const keys = scope.startsWith("writes") ? [key] : [];
-      return this.#operations.write(keys, ({ operations }) => (operations[name] as (...given: unknown[]) => Promise<unknown>)(...copies));
+      const keys = scope.endsWith(" keys") ? readKeys(first) : undefined;
+      const copies = [keys ?? copyOptions(first), ...rest.map(copyOptions)];
+      const written = scope.startsWith("writes") ? (keys ?? [key]) : [];
+      return this.#operations.write(written, ({ operations }) =>
+        (operations[name] as (...given: unknown[]) => Promise<unknown>)(...copies),
+      );
     }, key);
   }
 

@@ -44,6 +44,10 @@ export interface NASKeyStoreConstructor {
 export type LateOperations = Pick<
   NASKeyStore,
   | "retrieveOrStore"
+  | "retrieve"
+  | "exists"
+  | "bulkRetrieve"
+  | "bulkDelete"
   | "delete"
   | "getMetadata"
   | "clearCache"

@@ -1,7 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { errorOf } from "../testing/errors.ts";
-import { readRetrieveOptions } from "./checks.ts";
-import { itemOptions, readBulkOptions, readDeleteOptions, readFlushOptions, readListOptions, readStoreOptions } from "./late-checks.ts";
+import {
+  itemOptions,
+  readBulkOptions,
+  readDeleteOptions,
+  readFlushOptions,
+  readListOptions,
+  readRetrieveOptions,
+  readStoreOptions,
+} from "./late-checks.ts";
 
 const { signal } = new AbortController();
 const holes: unknown[] = [];

@@ -3,7 +3,7 @@ import { isCount } from "../util/count.ts";
 import { clip, KeyStoreError, messageOf } from "../util/errors.ts";
 import { tagOf } from "../util/tag.ts";
 import { areKeys } from "../values/key-source.ts";
-import type { KeyStoreOptions, RetrieveOptions, WatchOptions } from "./types.ts";
+import type { KeyStoreOptions, WatchOptions } from "./types.ts";
 
 /** Browsers fire a longer timer at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -54,7 +54,6 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   persist: trueOrFalse,
 });
 export const readWatchOptions = reader<WatchOptions>("WatchOptions", { signal });
-export const readRetrieveOptions = reader<RetrieveOptions>("RetrieveOptions", { useCache: trueOrFalse, signal });
 
 /** @param see where the options are documented */
 export function reader<Options extends object>(see: string, checks: Readonly<Record<keyof Options, Check>>): (options: unknown) => Options {

@@ -10,6 +10,7 @@ import type {
   InvalidateOptions,
   ListOptions,
   ProgressOptions,
+  RetrieveOptions,
   RetrieveOrStoreOptions,
   StoreOptions,
   TransferOptions,
@@ -30,6 +31,7 @@ const STORE_OPTIONS = { ...ITEM_OPTIONS, signal };
 export const readStoreOptions = reader<StoreOptions>("StoreOptions", STORE_OPTIONS);
 export const readBulkOptions = reader<BulkOptions>("BulkOptions", { ...STORE_OPTIONS, atomic: trueOrFalse, onProgress: aFunction });
 const readItemOptions = reader<BulkItemOptions>("BulkItem", ITEM_OPTIONS);
+export const readRetrieveOptions = reader<RetrieveOptions>("RetrieveOptions", { useCache: trueOrFalse, signal });
 export const readDeleteOptions = reader<DeleteOptions>("DeleteOptions", DELETE_OPTIONS);
 export const readFlushOptions = reader<FlushOptions>("FlushOptions", { signal });
 export const readListOptions = reader<ListOptions>("ListOptions", { tag: wellFormed, after: wellFormed, limit: wholeNumber(1) });

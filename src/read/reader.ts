@@ -72,18 +72,6 @@ export class Reader {
     return found;
   }
 
-  /**
-   * The values found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each.
-   * @throws KeyStoreError DECRYPT_FAILED for an entry whose encryption key the store does not have
-   */
-  async bulkRetrieve(keys: Iterable<string>, useCache: boolean): Promise<Map<string, unknown>> {
-    const distinct = [...new Set(keys)];
-    const found = await Promise.all(distinct.map((key) => this.read(key, useCache).catch(ignoreDamage)));
-    const values = new Map<string, unknown>();
-    for (const [index, decoded] of found.entries()) if (decoded !== undefined) values.set(distinct[index] as string, decoded.value);
-    return values;
-  }
-
   /** The row under a key, unless the entry has expired. */
   async readRow(key: string): Promise<EntryRow | undefined> {
     return this.live(key, await this.#read(key));
@@ -136,8 +124,4 @@ export interface DecodedEntry {
   readonly row: EntryRow;
   readonly payload: Payload;
   readonly decoded: Decoded;
-}
-
-function ignoreDamage(error: unknown): undefined {
-  if (!isDamage(error)) throw error;
 }

@@ -11,18 +11,23 @@ import {
   readInvalidated,
   readListOptions,
   readProgressOptions,
+  readRetrieveOptions,
   readRetrieveOrStoreOptions,
   readStoreOptions,
   readTransferOptions,
 } from "../options/late-checks.ts";
+import type { GivenItem } from "../options/arguments.ts";
 import type { RetrieveOrStoreOptions } from "../options/types.ts";
 import type { Catalog } from "../read/catalog.ts";
+import { readMany } from "../read/bulk-reader.ts";
 import type { Load } from "../read/load-once.ts";
+import type { Reader } from "../read/reader.ts";
 import type { Staleness } from "../read/staleness.ts";
 import type { Outbox } from "../relay/outbox.ts";
 import type { ImportPorts } from "../transfer/import-envelopes.ts";
 import { abortable } from "../util/abort.ts";
-import type { CapturedItem, CapturedValue } from "../values/captured-value.ts";
+import type { CapturedValue } from "../values/captured-value.ts";
+import { checkItems } from "../write/bulk-items.ts";
 import type { BulkWriter } from "../write/bulk-writer.ts";
 import type { Toucher } from "../write/toucher.ts";
 import type { Compute, Updater } from "../write/updater.ts";
@@ -32,6 +37,9 @@ import type { Housekeeping } from "./housekeeping.ts";
 import { transferPart } from "./transfer-part.ts";
 
 export interface LateOperationsPorts {
+  readonly reader: Pick<Reader, "read" | "readRow">;
+  /** Resolves when earlier writes of these keys are committed or have failed. */
+  readonly writesCommitted: (keys: readonly string[]) => Promise<void>;
   readonly writer: Pick<Writer, "store" | "update" | "delete">;
   readonly updater: Pick<Updater, "update">;
   readonly bulkWriter: Pick<BulkWriter, "store" | "delete" | "deleteFound">;
@@ -51,15 +59,28 @@ export interface CapturedOperations {
   store(key: string, value: CapturedValue, options: unknown): Promise<boolean>;
   /** @param given the caller's argument, which may be a function that computes the value */
   update(key: string, value: CapturedValue, options: unknown, given: unknown): Promise<boolean>;
-  /** @param items the caller's argument. @param values captured from it */
-  bulkStore(items: unknown, values: ReadonlyMap<string, CapturedItem>, options: unknown): Promise<Map<string, boolean>>;
-  bulkDelete(keys: readonly string[], options: unknown): Promise<Map<string, boolean>>;
+  /** @param items the caller's argument. @param given read from it */
+  bulkStore(items: unknown, given: readonly GivenItem<CapturedValue>[], options: unknown): Promise<Map<string, boolean>>;
 }
 
 /** The operations that load with the write side. They check their arguments: the key, then the options. */
 export function lateOperations(ports: LateOperationsPorts): LateOperations & CapturedOperations {
-  const { writer, updater, bulkWriter, toucher, catalog, staleness, housekeeping, retrieveOrStore, outbox, ping, flush, importPorts } =
-    ports;
+  const {
+    reader,
+    writesCommitted,
+    writer,
+    updater,
+    bulkWriter,
+    toucher,
+    catalog,
+    staleness,
+    housekeeping,
+    retrieveOrStore,
+    outbox,
+    ping,
+    flush,
+    importPorts,
+  } = ports;
   return {
     store(key, value, options) {
       assertKey(key);
@@ -70,10 +91,36 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
       const checked = readStoreOptions(options);
       return typeof given === "function" ? updater.update(key, given as Compute, checked) : writer.update(key, value, checked);
     },
-    bulkStore(items, values, options) {
+    bulkStore(items, given, options) {
+      const checkedItems = checkItems(items, given);
       const checked = readBulkOptions(options);
-      const withOptions = new Map(Array.from(values, ([key, [value, own]]) => [key, { value, options: itemOptions(key, own, checked) }]));
-      return bulkWriter.store(items, withOptions, checked);
+      const values = Array.from(
+        checkedItems,
+        ([key, { value, options: own }]) => [key, { value, options: itemOptions(key, own, checked) }] as const,
+      );
+      return bulkWriter.store(new Map(values), checked);
+    },
+    async retrieve<T>(key: string, options: unknown) {
+      assertKey(key);
+      const { useCache = true, signal } = readRetrieveOptions(options);
+      const found = await abortable(signal, async () => {
+        await writesCommitted([key]);
+        return reader.read(key, useCache);
+      });
+      return found?.value as T | undefined;
+    },
+    bulkRetrieve<T>(keys: Iterable<string>, options: unknown) {
+      const list = assertKeys(keys);
+      const { useCache = true, signal } = readRetrieveOptions(options);
+      return abortable(signal, async () => {
+        await writesCommitted(list);
+        return readMany(reader, list, useCache) as Promise<Map<string, T>>;
+      });
+    },
+    async exists(key) {
+      assertKey(key);
+      await writesCommitted([key]);
+      return (await reader.readRow(key)) !== undefined;
     },
     delete(key, options) {
       assertKey(key);
@@ -98,7 +145,8 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
       return catalog.metadata(key);
     },
     async bulkDelete(keys, options) {
-      const commits = await bulkWriter.delete([...new Set(keys)], readProgressOptions(options));
+      const distinct = [...new Set(assertKeys(keys))];
+      const commits = await bulkWriter.delete(distinct, readProgressOptions(options));
       return new Map(commits.map(({ draft, replaced }) => [draft.key, replaced !== undefined]));
     },
     clearCache: () => housekeeping.clear(),
@@ -135,6 +183,13 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
       return importEnvelopes(importPorts, envelopes, checked);
     },
   };
+}
+
+function assertKeys(keys: Iterable<string>): string[] {
+  return Array.from(keys, (key) => {
+    assertKey(key);
+    return key;
+  });
 }
 
 /** A damaged row has lost its tags. The index has found it under one. */

@@ -1,4 +1,3 @@
-import { abortable } from "../util/abort.ts";
 import { aboutKey, KeyStoreError } from "../util/errors.ts";
 import type { WriteSide } from "./write-side.ts";
 
@@ -58,15 +57,13 @@ export class Operations {
       .finally(() => count(-1));
   }
 
-  /** A read that does not need the write side. It waits until earlier writes of its keys are committed or have failed. */
-  read<T>(keys: readonly string[], signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    return abortable(signal, () => {
-      if (keys.every((key) => this.mayRead(key))) return work();
-      // Without a write side the writes fail, and the read need not.
-      return this.#loadWriteSide()
-        .then(({ writesCommitted }) => writesCommitted(keys))
-        .then(work, work);
-    });
+  /** A read of a key that does not need the write side. It waits until earlier writes of the key are committed or have failed. */
+  read<T>(key: string, work: () => Promise<T>): Promise<T> {
+    if (this.mayRead(key)) return work();
+    // Without a write side the writes fail, and the read need not.
+    return this.#loadWriteSide()
+      .then(({ writesCommitted }) => writesCommitted([key]))
+      .then(work, work);
   }
 
   /** Waits for the operations under way, then calls `end` once. */

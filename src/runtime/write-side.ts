@@ -45,6 +45,7 @@ export interface WriteSidePorts {
   readonly store: PageStore;
   readonly reader: Reader;
   readonly earlyUses: Iterable<string>;
+  readonly parts: object;
 }
 
 export type WriteSide = ReturnType<typeof openWriteSide>;
@@ -111,6 +112,8 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
   const writer = new Writer(writerPorts);
   let loadOnce: LoadOnce | undefined;
   const operations = lateOperations({
+    reader,
+    writesCommitted,
     writer,
     updater: new Updater({
       ...writerPorts,

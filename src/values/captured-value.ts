@@ -5,9 +5,6 @@ import { snapshot } from "./snapshot.ts";
 /** A value as it was at the time of the call. Encodes it in the format of its key. @throws KeyStoreError INVALID_VALUE */
 export type CapturedValue = (format: KeyFormat) => Payload | Promise<Payload>;
 
-/** An item of a bulk call: its value, and its own options, not checked. */
-export type CapturedItem = readonly [value: CapturedValue, options: unknown];
-
 interface Encoding {
   /** Encodes the value at once: capture.ts. */
   capture(key: string, value: unknown, format: unknown): CapturedValue;

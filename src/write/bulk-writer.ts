@@ -6,7 +6,6 @@ import { unlessAborted } from "../util/abort.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { report } from "../util/progress.ts";
 import type { CapturedValue } from "../values/captured-value.ts";
-import { assertItems } from "./bulk-items.ts";
 import type { PreparedWrite } from "./draft-builder.ts";
 import type { Place } from "./key-queue.ts";
 import type { WriterPorts } from "./writer.ts";
@@ -33,15 +32,13 @@ export class BulkWriter {
   }
 
   /**
-   * @param items the caller's argument. @param values captured from it
    * @returns for each key whether the server has confirmed the write
    * @throws KeyStoreError whose `results` names the keys that were committed before
    */
-  async store(items: unknown, values: ReadonlyMap<string, BulkValue>, options: BulkOptions): Promise<Map<string, boolean>> {
+  async store(values: ReadonlyMap<string, BulkValue>, options: BulkOptions): Promise<Map<string, boolean>> {
     const { drafts, queue } = this.#ports;
     const { signal } = options;
     signal?.throwIfAborted();
-    assertItems(items);
     const keys = [...values.keys()];
     if (keys.length === 0) return new Map();
     const payloads = Array.from(values, ([key, { value, options: own }]) => {
