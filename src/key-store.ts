@@ -97,9 +97,8 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   }
 
   async retrieveOrStore<T>(key: string, load: unknown, options?: RetrieveOrStoreOptions): Promise<T> {
-    const cached = this.#operations.mayRead(key) ? this.#runtime.loaded()?.readCached(key, load, options) : undefined;
-    if (cached !== undefined) return (cached instanceof Promise ? await cached : cached).value as T;
-    return this.#late("retrieveOrStore", "on a key", [key, load, options]) as Promise<T>;
+    const cached = this.#operations.mayRead(key) && this.#runtime.loaded()?.readCached(key, load, options);
+    return (cached ? cached.value : this.#late("retrieveOrStore", "on a key", [key, load, options])) as T;
   }
 
   update(key: string, value: unknown, options?: StoreOptions): Promise<boolean> {

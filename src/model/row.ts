@@ -61,7 +61,7 @@ export type Row = EntryRow | Tombstone;
 export const LONG_AGO = -8.64e15;
 
 /** Above the expiry of every row that is marked as expired (LONG_AGO, and those of kept-row.ts), and below every time of a clock. */
-export const AFTER_MARKS = LONG_AGO / 2;
+export const AFTER_MARKS = -4e15;
 
 /**
  * A value from the database as a row. The value may be damaged, or written by code that an attacker ran in the page. If it is

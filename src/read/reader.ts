@@ -1,6 +1,6 @@
 import type { Emit } from "../model/events.ts";
 import type { Payload } from "../model/metadata.ts";
-import { AFTER_MARKS, liveEntry, LONG_AGO, type EntryRow, type Row } from "../model/row.ts";
+import { AFTER_MARKS, liveEntry, type EntryRow, type Row } from "../model/row.ts";
 import type { Clock } from "../util/clock.ts";
 import { isDamage } from "../util/errors.ts";
 import type { Decoded } from "../values/formats.ts";
@@ -82,7 +82,7 @@ export class Reader {
     const { clock, expired } = this.#ports;
     const now = clock.now();
     const entry = liveEntry(row, expired.timeFor(key, now));
-    if (entry === undefined && (row?.expiresAt ?? LONG_AGO) > AFTER_MARKS) expired.add([key], now);
+    if (entry === undefined && Number(row?.expiresAt) > AFTER_MARKS) expired.add([key], now);
     return entry;
   }
 

@@ -10,6 +10,7 @@ import type { EntryRow } from "../model/row.ts";
 import type { Reader } from "../read/reader.ts";
 import { Staleness } from "../read/staleness.ts";
 import type { Clock } from "../util/clock.ts";
+import type { Decoded } from "../values/formats.ts";
 import { encoding } from "../values/captured-value.ts";
 import { capture } from "../values/capture.ts";
 import { exclusively, preferablyAlone } from "../tabs/locks.ts";
@@ -152,10 +153,14 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
 
   return {
     /** The value in memory with which `retrieveOrStore` can answer at once. Undefined if there is none, or if the call is invalid. */
-    readCached(key: string, load: unknown, options: unknown): ReturnType<Reader["readCached"]> {
+    readCached(key: string, load: unknown, options: unknown): Decoded | undefined {
       const entry = cache.held(key);
       if (entry === undefined || typeof load !== "function" || !staleness.isKnownFresh(entry) || !mayAnswer(options)) return undefined;
-      return reader.readCached(key);
+      const cached = reader.readCached(key);
+      if (!(cached instanceof Promise)) return cached;
+      // The operation itself waits for it.
+      cached.catch(() => undefined);
+      return undefined;
     },
     /** The operations of the store that load with the write side. */
     operations,
