@@ -42,9 +42,18 @@ export type Checks = [
   None<Differences<built.KeyStoreError, contract.KeyStoreError>>,
   None<Differences<Parameters<typeof built.KeyStoreError>, Parameters<typeof contract.KeyStoreError>>>,
   None<Differences<built.NASKeyStore, contract.NASKeyStore>>,
+  None<Differences<built.NASKeyStore<App>, contract.NASKeyStore<App>>>,
+  None<Differences<{ key: built.KeyOf<App> }, { key: contract.KeyOf<App> }>>,
+  None<Differences<{ value: built.ValueOf<App, "user:1"> }, { value: contract.ValueOf<App, "user:1"> }>>,
   None<Differences<Parameters<typeof built.NASKeyStore>, Parameters<typeof contract.NASKeyStore>>>,
   None<Differences<built.KeyStoreEvents, contract.KeyStoreEvents>>,
 ];
+
+/** The schema of an app. */
+interface App {
+  "user:${string}": { name: string };
+  theme: "dark" | "light";
+}
 
 /**
  * A class has private members, which no other declaration can have: its public ones are compared in lines of their own.

@@ -4,6 +4,28 @@
  * too, and writes the reason in CHANGELOG.md. Durations end in `Ms`, sizes in `Bytes`; `ttl` is in seconds (may be fractional).
  */
 
+import type {
+  Asked,
+  AskedPattern,
+  AskedKey,
+  BulkItems,
+  ComputedValue,
+  EntryIn,
+  ChangeIn,
+  FoundValue,
+  FoundValues,
+  KeyIn,
+  KeyOf,
+  Pair,
+  PatternOf,
+  StorableValue,
+  ValueOf,
+} from "../src/interface/typed-keys.ts";
+import type { StandardSchema } from "../src/model/standard-schema.ts"; // @standard-schema/spec 1.x
+
+/** The keys of a schema, and the type of the value under a key. */
+export type { KeyOf, ValueOf };
+
 /** Field names follow the seed API (`KeyFormat.JSON` …); plain strings work too. */
 export declare const KeyFormat: {
   readonly JSON: "json"; // default; anything that JSON.stringify keeps, checked
@@ -28,6 +50,8 @@ export interface KeyStoreOptions {
   connection?: object; // credentials and the rest of nats.ws' ConnectionOptions, never logged or stored
   connect?: (options: object) => Promise<unknown>; // another NATS client's connect, e.g. wsconnect of @nats-io/nats-core
   encryption?: { key: CryptoKeySource | readonly CryptoKeySource[]; messages?: boolean }; // AES-GCM; the first key writes, all read
+  schemas?: Readonly<Record<string, StandardSchema>>; // key pattern → validator, applied on store and on retrieve; the first pattern that matches
+  migrate?: (value: unknown, metadata: KeyMetadata) => unknown; // a stored value that no longer fits its schema → one that does, or a promise of it
   persist?: boolean; // ask for navigator.storage.persist() at the first write; default false
 }
 
@@ -51,8 +75,8 @@ export interface TransferOptions {
   signal?: AbortSignal;
 }
 /** At least one of them; both: entries that match both. */
-export interface InvalidateOptions {
-  pattern?: string;
+export interface InvalidateOptions<Pattern extends string = string> {
+  pattern?: Pattern;
   tag?: string;
 }
 /** A pair may bring options of its own, which win over those of the call. */
@@ -115,6 +139,7 @@ export type KeyStoreErrorCode =
   | "INVALID_KEY"
   | "INVALID_VALUE"
   | "INVALID_OPTION"
+  | "SCHEMA_MISMATCH"
   | "PAYLOAD_TOO_LARGE"
   | "VERSION_CONFLICT"
   | "CHECKSUM_MISMATCH"
@@ -129,6 +154,7 @@ export interface KeyStoreErrorDetails {
   key?: string | undefined;
   cause?: unknown;
   option?: string | undefined;
+  issues?: readonly object[];
   results?: ReadonlyMap<string, boolean>;
 }
 export declare class KeyStoreError extends Error {
@@ -137,10 +163,16 @@ export declare class KeyStoreError extends Error {
   readonly code: KeyStoreErrorCode;
   readonly key?: string;
   readonly option?: string; // INVALID_OPTION: which one
+  readonly issues?: readonly object[]; // SCHEMA_MISMATCH: what the validator found; absent where the validator itself failed
   readonly results?: ReadonlyMap<string, boolean>; // a bulk call that failed part-way: the keys committed before
 }
 
-export declare class NASKeyStore extends EventTarget {
+/**
+ * `Schema` maps keys or key patterns to value types: NASKeyStore<{ "user:${string}": User; theme: "dark" | "light" }>. The most specific
+ * pattern wins. Without a type argument, keys are strings, and T is the type of the value.
+ */
+// oxlint-disable-next-line typescript/no-explicit-any
+export declare class NASKeyStore<Schema extends object = Record<string, any>> extends EventTarget {
   /** Publishes the queued writes of an earlier page without any call. Throws nothing outside a browser: operations then reject STORAGE_UNAVAILABLE. */
   constructor(options?: KeyStoreOptions);
 
@@ -159,47 +191,77 @@ export declare class NASKeyStore extends EventTarget {
   removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
 
   // The seed's operations
-  store(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
-  retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined>;
-  delete(key: string, options?: DeleteOptions): Promise<boolean>; // whether the key existed
-  retrieveOrStore<T>(
-    key: string,
-    load: (key: string, context: { signal: AbortSignal }) => Promise<T> | T,
+  store<Key extends KeyOf<Schema>>(key: Key, value: StorableValue<Schema, Key>, options?: StoreOptions): Promise<boolean>;
+  retrieve<T extends Asked<Schema> = Asked<Schema>>(
+    key: AskedKey<Schema, T>,
+    options?: RetrieveOptions,
+  ): Promise<FoundValue<Schema, T> | undefined>; // untyped: retrieve<T = unknown>(key: string): Promise<T | undefined>
+  delete(key: KeyOf<Schema>, options?: DeleteOptions): Promise<boolean>; // whether the key existed
+  retrieveOrStore<T extends Asked<Schema>>(
+    key: AskedKey<Schema, T>,
+    load: (key: AskedKey<Schema, T>, context: { signal: AbortSignal }) => FoundValue<Schema, T> | Promise<FoundValue<Schema, T>>,
     options?: RetrieveOrStoreOptions,
-  ): Promise<T>; // one load per key, across calls and tabs
-  exists(key: string): Promise<boolean>;
+  ): Promise<FoundValue<Schema, T>>; // one load per key, across calls and tabs; untyped: T is the type of the value
+  exists(key: KeyOf<Schema>): Promise<boolean>;
   /** Keeps format, ttl and tags unless given; creates when absent. A function gets the present value, and runs again when another write came between. */
-  update<T = unknown>(key: string, compute: (present: T | undefined) => unknown, options?: StoreOptions): Promise<boolean>;
-  update(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
-  bulkStore(items: Record<string, unknown> | Iterable<BulkItem>, options?: BulkOptions): Promise<Map<string, boolean>>;
-  bulkDelete(keys: Iterable<string>, options?: ProgressOptions): Promise<Map<string, boolean>>; // for each key whether it existed
-  bulkRetrieve<T = unknown>(keys: Iterable<string>, options?: RetrieveOptions): Promise<Map<string, T>>; // found keys only, in the order asked
-  getMetadata(key: string): Promise<KeyMetadata | undefined>;
+  update<T extends Asked<Schema> = Asked<Schema>>(
+    key: AskedKey<Schema, T>,
+    compute: (present: FoundValue<Schema, T> | undefined) => ComputedValue<Schema, T>,
+    options?: StoreOptions,
+  ): Promise<boolean>;
+  update<Key extends KeyOf<Schema>>(key: Key, value: StorableValue<Schema, Key>, options?: StoreOptions): Promise<boolean>;
+  bulkStore<
+    Key extends KeyOf<Schema> = never,
+    Keys extends readonly KeyOf<Schema>[] = readonly never[],
+    Item extends Pair<KeyOf<Schema>> = never,
+  >(
+    items: BulkItems<Schema, Key, Keys, Item>, // untyped: Record<string, unknown> | Iterable<BulkItem>
+    options?: BulkOptions,
+  ): Promise<Map<KeyOf<Schema>, boolean>>;
+  bulkDelete(keys: Iterable<KeyOf<Schema>>, options?: ProgressOptions): Promise<Map<KeyOf<Schema>, boolean>>; // for each key whether it existed
+  bulkRetrieve<T extends Asked<Schema> = Asked<Schema>>(
+    keys: Iterable<AskedKey<Schema, T>>,
+    options?: RetrieveOptions,
+  ): Promise<FoundValues<Schema, T>>; // found keys only, in the order asked
+  getMetadata(key: KeyOf<Schema>): Promise<KeyMetadata | undefined>;
   getCacheStats(): CacheStats;
   deleteByTag(tag: string, options?: ProgressOptions): Promise<number>;
-  touch(key: string, ttl?: number | null): Promise<boolean>; // restarts (or sets) the TTL; local, publishes nothing; false: no such key
-  invalidate(what: InvalidateOptions, options?: ProgressOptions): Promise<number>; // marks stale, in every tab; the number marked
+  touch(key: KeyOf<Schema>, ttl?: number | null): Promise<boolean>; // restarts (or sets) the TTL; local, publishes nothing; false: no such key
+  invalidate<Pattern extends string = string>(
+    what: InvalidateOptions<PatternOf<Schema, Pattern>>,
+    options?: ProgressOptions,
+  ): Promise<number>; // marks stale, in every tab; the number marked
   clearCache(): Promise<void>; // drops every local entry but unconfirmed writes; publishes nothing; returns when done
-  listKeys(pattern?: string, options?: { tag?: string; after?: string; limit?: number }): Promise<string[]>; // fnmatch: * ? [seq] [!seq]; sorted by code unit
+  listKeys<Pattern extends string = string>(
+    pattern?: PatternOf<Schema, Pattern>,
+    options?: { tag?: string; after?: string; limit?: number },
+  ): Promise<KeyIn<Schema, Pattern>[]>; // fnmatch: * ? [seq] [!seq]; sorted by code unit
   ping(): Promise<boolean>;
 
   // Beyond it
   /** Changes of the entries whose keys match the pattern, from this page and from every other tab. Uses no network. */
-  watch(pattern: string, listener: (change: KeyStoreEvents["change"]) => void, options?: { signal?: AbortSignal }): () => void;
-  watch(pattern: string, options?: { signal?: AbortSignal }): AsyncIterable<KeyStoreEvents["change"]>;
-  peek<T = unknown>(key: string): T | undefined; // memory only, synchronous, does not refresh the LRU
+  watch<Pattern extends string>(
+    pattern: PatternOf<Schema, Pattern>,
+    listener: (change: ChangeIn<Schema, Pattern>) => void, // untyped: KeyStoreEvents["change"]
+    options?: { signal?: AbortSignal },
+  ): () => void;
+  watch<Pattern extends string>(
+    pattern: PatternOf<Schema, Pattern>,
+    options?: { signal?: AbortSignal },
+  ): AsyncIterable<ChangeIn<Schema, Pattern>>;
+  peek<T extends Asked<Schema> = Asked<Schema>>(key: AskedKey<Schema, T>): FoundValue<Schema, T> | undefined; // memory only, synchronous, does not refresh the LRU
   /** In key order, bounded memory. */
-  entries<T = unknown>(
-    pattern?: string,
+  entries<T extends AskedPattern<Schema> = AskedPattern<Schema>>(
+    pattern?: PatternOf<Schema, T>,
     options?: { tag?: string; signal?: AbortSignal },
-  ): AsyncIterable<[key: string, value: T, metadata: KeyMetadata]>;
+  ): AsyncIterable<EntryIn<Schema, T>>; // untyped: entries<T = unknown>(pattern?: string): AsyncIterable<[key: string, value: T, metadata: KeyMetadata]>
   flush(options?: { signal?: AbortSignal }): Promise<{ published: number; pending: number; rejected: number }>;
   pendingWrites(): Promise<PendingWrite[]>; // one row per key: its newest unconfirmed or rejected version
-  retryRejected(key?: string): Promise<number>;
-  discardRejected(key?: string): Promise<number>;
+  retryRejected(key?: KeyOf<Schema>): Promise<number>;
+  discardRejected(key?: KeyOf<Schema>): Promise<number>;
   getStorageStats(): Promise<StorageStats>;
   sweep(): Promise<number>; // removes the expired entries now; resolves to their number
-  export(pattern?: string, options?: TransferOptions): AsyncIterable<object>; // envelopes, one per entry (newline-delimited JSON writes them)
+  export<Pattern extends string = string>(pattern?: PatternOf<Schema, Pattern>, options?: TransferOptions): AsyncIterable<object>; // envelopes, one per entry (newline-delimited JSON writes them)
   /** Publishes nothing; the higher version wins; malformed, damaged and older ones are skipped. */
   import(envelopes: Iterable<object> | AsyncIterable<object>, options?: TransferOptions): Promise<{ imported: number; skipped: number }>;
   close(): Promise<void>; // waits for the operations under way; later ones reject CLOSED

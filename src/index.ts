@@ -1,4 +1,5 @@
 export { NASKeyStore } from "./key-store.ts";
+export type { KeyOf, ValueOf } from "./interface/typed-keys.ts";
 export { destroyNamespace } from "./runtime/destroy-namespace.ts";
 export { KeyFormat, type KeyMetadata } from "./model/metadata.ts";
 export { deriveKey } from "./runtime/derive-key.ts";

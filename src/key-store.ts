@@ -23,7 +23,6 @@ import { openRuntime, type Runtime } from "./runtime/runtime.ts";
 import type { Clock } from "./util/clock.ts";
 import { KeyStoreError } from "./util/errors.ts";
 import { capture } from "./values/captured-value.ts";
-import type { Decoded } from "./values/formats.ts";
 
 /**
  * The operations whose arguments the write side checks, by what they do. A read that follows one that writes waits for it. The errors of
@@ -87,7 +86,8 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     // A read from memory waits for nothing, so `close` need not wait for it. Every key in memory is valid.
     const isPlain = options === undefined && this.#operations.mayRead(key);
     const cached = isPlain ? reader.readCached(key) : undefined;
-    if (cached !== undefined) return (cached instanceof Promise ? await cached : cached).value as T;
+    // A schema or a migration may take a while: `close` waits for it.
+    if (cached !== undefined) return (cached instanceof Promise ? await this.#operations.run(() => cached, key) : cached)?.value as T;
     if (options !== undefined) return this.#late("retrieve", "on a key", [key, options]) as Promise<T | undefined>;
     const found = await this.#operations.run(() => {
       assertKey(key);
@@ -117,8 +117,8 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   peek<T = unknown>(key: string): T | undefined {
     this.#operations.assertOpen(key);
     assertKey(key);
-    // The serializer of a structured value in memory has loaded, so this is no promise.
-    return (this.#runtime.reader.peek(key) as Decoded | undefined)?.value as T | undefined;
+    // A promise, which has no value, if the schema of the key cannot be asked at once.
+    return (this.#runtime.reader.peek(key) as { readonly value?: unknown } | undefined)?.value as T | undefined;
   }
 
   watch(pattern: string, listener: ChangeListener, options?: WatchOptions): () => void;
@@ -213,7 +213,8 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   }
 } as unknown as NASKeyStoreConstructor;
 
-export type NASKeyStore = KeyStore;
+// oxlint-disable-next-line typescript/no-explicit-any
+export type NASKeyStore<Schema extends object = Record<string, any>> = KeyStore<Schema>;
 
 function formatIn(options: unknown): unknown {
   return (options as StoreOptions | undefined)?.format;

@@ -24,6 +24,7 @@ import { overwriting } from "./overwriting.ts";
 import { peek } from "./peek.ts";
 import { readYourWrites } from "./read-your-writes.ts";
 import { rejections } from "./rejections.ts";
+import { schemas } from "./schemas.ts";
 import { tabs } from "./tabs.ts";
 import { deletesByTag, invalidation } from "./tags.ts";
 import { touching } from "./touch.ts";
@@ -58,6 +59,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   events,
   watch,
   peek,
+  schemas,
   tabs,
   encryption,
   "one page": onePage,

@@ -29,6 +29,8 @@ const INVALID: Readonly<Record<keyof KeyStoreOptions, readonly unknown[]>> = {
     { key: () => undefined, messages: 1 },
     { key: () => undefined, salt: "" },
   ],
+  schemas: [1, [], { a: undefined }, { a: {} }, { a: { "~standard": { version: 2, validate: () => ({ value: 1 }) } } }],
+  migrate: [{}],
   persist: [1],
 };
 

@@ -1,7 +1,8 @@
 import type { InvalidateOptions, ProgressOptions } from "../options/types.ts";
+import type { KeyOf, PatternOf } from "./typed-keys.ts";
 
 /** The ways in which entries end or grow stale, except the delete of one key. */
-export interface ExpiryOperations {
+export interface ExpiryOperations<Schema extends object> {
   /**
    * Deletes every entry that has the tag, and publishes each delete, in slices that block others for less than 50 ms. An entry that loses the
    * tag before its slice stays.
@@ -19,7 +20,10 @@ export interface ExpiryOperations {
    * @throws KeyStoreError INVALID_OPTION (also when neither a pattern nor a tag is given), STORAGE_UNAVAILABLE, QUOTA_EXCEEDED, CLOSED, and the
    * reason of an aborted signal. What is marked by then stays marked
    */
-  invalidate(what: InvalidateOptions, options?: ProgressOptions): Promise<number>;
+  invalidate<Pattern extends string = string>(
+    what: InvalidateOptions<PatternOf<Schema, Pattern>>,
+    options?: ProgressOptions,
+  ): Promise<number>;
 
   /**
    * Restarts the ttl of an entry now. Changes neither its value, its version nor `updatedAt`, and publishes nothing. An unconfirmed write is
@@ -29,5 +33,5 @@ export interface ExpiryOperations {
    * @throws KeyStoreError INVALID_KEY, INVALID_OPTION, CHECKSUM_MISMATCH when the row is damaged so that it has no metadata,
    * STORAGE_UNAVAILABLE, QUOTA_EXCEEDED, CLOSED
    */
-  touch(key: string, ttl?: number | null): Promise<boolean>;
+  touch(key: KeyOf<Schema>, ttl?: number | null): Promise<boolean>;
 }

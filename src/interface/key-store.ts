@@ -13,17 +13,21 @@ import type { WatchOperations } from "./watch-operations.ts";
 /**
  * A key-value store in the browser that publishes every write to NATS. Reads are answered from memory or IndexedDB. Writes are
  * committed to IndexedDB, then published over a connection that is open only while operations need it.
+ * @typeParam Schema maps keys, or patterns of keys, to the types of their values: { "user:${string}": User; theme: "dark" | "light" }.
+ * The most specific pattern wins. Other keys and values do not compile
  */
-export interface NASKeyStore
+// The default must be a type whose keys are all strings and whose values are not checked.
+// oxlint-disable-next-line typescript/no-explicit-any
+export interface NASKeyStore<Schema extends object = Record<string, any>>
   extends
     KeyStoreEventTarget,
-    SeedOperations,
-    LoadOperations,
-    ExpiryOperations,
-    TransferOperations,
-    UpkeepOperations,
-    WatchOperations,
-    Iteration {
+    SeedOperations<Schema>,
+    LoadOperations<Schema>,
+    ExpiryOperations<Schema>,
+    TransferOperations<Schema>,
+    UpkeepOperations<Schema>,
+    Iteration<Schema>,
+    WatchOperations<Schema> {
   /** Waits for the operations under way, then releases everything. Later operations reject CLOSED. */
   close(): Promise<void>;
 
@@ -36,7 +40,8 @@ export interface NASKeyStoreConstructor {
    * STORAGE_UNAVAILABLE.
    * @throws KeyStoreError INVALID_OPTION
    */
-  new (options?: KeyStoreOptions): NASKeyStore;
+  // oxlint-disable-next-line typescript/no-explicit-any
+  new <Schema extends object = Record<string, any>>(options?: KeyStoreOptions): NASKeyStore<Schema>;
   readonly prototype: NASKeyStore;
 }
 

@@ -1,7 +1,8 @@
 import type { RetrieveOrStoreOptions } from "../options/types.ts";
+import type { Asked, AskedKey, FoundValue } from "./typed-keys.ts";
 
 /** Reading through the store. */
-export interface LoadOperations {
+export interface LoadOperations<Schema extends object> {
   /**
    * The value under a key, as `retrieve` gives it. If the key is absent, has expired or is stale, calls `load` and stores what it returns.
    * Resolves as soon as that is committed; it is published in the background, and `close` waits for it.
@@ -15,7 +16,7 @@ export interface LoadOperations {
    *   what `load` returns is not stored.
    * - The key is stored, deleted or invalidated while `load` runs: that is newer, and stays. The call resolves with the newer value, or with
    *   the loaded one, which is not stored, if the key has none.
-   * - The entry is damaged, or IndexedDB cannot be read: the value is loaded. If it cannot be stored there (QUOTA_EXCEEDED,
+   * - The entry is damaged, its schema refuses it, or IndexedDB cannot be read: the value is loaded. If it cannot be stored there (QUOTA_EXCEEDED,
    *   STORAGE_UNAVAILABLE), the call resolves with it all the same.
    * - `staleWhileRevalidate`: a stale or expired value is returned at once, and `load` runs in the background. If that fails, nothing is
    *   reported, and the next call tries again. `close` aborts its signal.
@@ -23,9 +24,9 @@ export interface LoadOperations {
    * @throws KeyStoreError INVALID_VALUE, PAYLOAD_TOO_LARGE, INSECURE_CONTEXT, INVALID_KEY, INVALID_OPTION, CLOSED, STORAGE_UNAVAILABLE when a part
    * of the library cannot be loaded; and what `load` throws
    */
-  retrieveOrStore<T>(
-    key: string,
-    load: (key: string, context: { signal: AbortSignal }) => Promise<T> | T,
+  retrieveOrStore<T extends Asked<Schema>>(
+    key: AskedKey<Schema, T>,
+    load: (key: AskedKey<Schema, T>, context: { signal: AbortSignal }) => FoundValue<Schema, T> | Promise<FoundValue<Schema, T>>,
     options?: RetrieveOrStoreOptions,
-  ): Promise<T>;
+  ): Promise<FoundValue<Schema, T>>;
 }

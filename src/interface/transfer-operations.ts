@@ -1,7 +1,8 @@
 import type { TransferOptions } from "../options/types.ts";
+import type { PatternOf } from "./typed-keys.ts";
 
 /** Entries as envelopes, for files, backups and other browsers. Newline-delimited JSON has one envelope per line. */
-export interface TransferOperations {
+export interface TransferOperations<Schema extends object> {
   /**
    * The envelopes of the live entries whose keys match a pattern (see `listKeys`), in the order of the keys: the format of the messages, and
    * `expires_at` for an entry that expires. Reads page after page, each in a short transaction, and no further than its caller iterates: an
@@ -10,7 +11,7 @@ export interface TransferOperations {
    * @param options.onProgress gets the number of envelopes so far, after each page
    * @throws KeyStoreError while iterating: INVALID_OPTION, STORAGE_UNAVAILABLE, INSECURE_CONTEXT, CLOSED; the reason of an aborted signal
    */
-  export(pattern?: string, options?: TransferOptions): AsyncIterable<object>;
+  export<Pattern extends string = string>(pattern?: PatternOf<Schema, Pattern>, options?: TransferOptions): AsyncIterable<object>;
 
   /**
    * Stores the entries of envelopes: those of `export`, or messages. Publishes nothing. Keeps their versions and times. The higher version of

@@ -1,8 +1,8 @@
-import type { ChangeListener, PublicChange } from "../model/events.ts";
 import type { WatchOptions } from "../options/types.ts";
+import type { Asked, AskedKey, ChangeIn, FoundValue, PatternOf } from "./typed-keys.ts";
 
 /** Changes of entries, as they happen, and values in memory, at once. */
-export interface WatchOperations {
+export interface WatchOperations<Schema extends object> {
   /**
    * Calls a listener for each change of an entry whose key matches a pattern (see `listKeys`), made by this store, by other stores of the
    * page or by other tabs. Uses no network. `retrieve` in the listener returns the new value, or a newer one.
@@ -13,19 +13,23 @@ export interface WatchOperations {
    * @returns ends the watch. An aborted `signal` and `close()` end it too
    * @throws KeyStoreError INVALID_OPTION, CLOSED, in the call itself
    */
-  watch(pattern: string, listener: ChangeListener, options?: WatchOptions): () => void;
+  watch<Pattern extends string>(
+    pattern: PatternOf<Schema, Pattern>,
+    listener: (change: ChangeIn<Schema, Pattern>) => void,
+    options?: WatchOptions,
+  ): () => void;
 
   /**
    * The same changes from this call on, as an iterator that ends when the watch ends. If more than 1,000 changes wait, one `clear` replaces
    * them. Iterate it or end it: until then it collects changes.
    * @throws KeyStoreError INVALID_OPTION, CLOSED, in the call itself. The iterator rejects STORAGE_UNAVAILABLE if a part of the library cannot load
    */
-  watch(pattern: string, options?: WatchOptions): AsyncIterable<PublicChange>;
+  watch<Pattern extends string>(pattern: PatternOf<Schema, Pattern>, options?: WatchOptions): AsyncIterable<ChangeIn<Schema, Pattern>>;
 
   /**
    * The value under a key if memory has it, at once and as a fresh copy; undefined if it does not, or if the entry has expired. Counts as no
-   * use. Waits for no write: the value is that of the last commit.
-   * @throws KeyStoreError INVALID_KEY, CLOSED, in the call itself
+   * use. Waits for no write: the value is that of the last commit. Undefined, too, for a value whose schema is asynchronous and may change it.
+   * @throws KeyStoreError SCHEMA_MISMATCH, INVALID_KEY, CLOSED, in the call itself
    */
-  peek<T = unknown>(key: string): T | undefined;
+  peek<T extends Asked<Schema> = Asked<Schema>>(key: AskedKey<Schema, T>): FoundValue<Schema, T> | undefined;
 }

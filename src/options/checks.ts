@@ -1,4 +1,5 @@
 import { isWellFormed, namespaceProblem } from "../model/key.ts";
+import { isStandardSchema } from "../model/standard-schema.ts";
 import { isCount } from "../util/count.ts";
 import { clip, KeyStoreError, messageOf } from "../util/errors.ts";
 import { tagOf } from "../util/tag.ts";
@@ -51,6 +52,8 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
     (value) => hasMembers(value, { key: areKeys, messages: (messages = false) => typeof messages === "boolean" }),
     "{ key, messages? } with AES-GCM keys that encrypt and decrypt",
   ),
+  schemas: unless((value) => isRecord(value) && Object.values(value).every(isStandardSchema), "an object of Standard Schemas"),
+  migrate: aFunction,
   persist: trueOrFalse,
 });
 export const readWatchOptions = reader<WatchOptions>("WatchOptions", { signal });

@@ -14,6 +14,8 @@ const DEFAULTS = {
   compression: false,
   connect: undefined,
   encryption: undefined,
+  schemas: undefined,
+  migrate: undefined,
   persist: false,
 };
 

@@ -1,4 +1,5 @@
-import type { KeyFormat } from "../model/metadata.ts";
+import type { KeyFormat, KeyMetadata } from "../model/metadata.ts";
+import type { StandardSchema } from "../model/standard-schema.ts";
 import type { EncryptionOptions } from "../values/key-source.ts";
 
 export interface KeyStoreOptions {
@@ -70,6 +71,19 @@ export interface KeyStoreOptions {
    */
   encryption?: EncryptionOptions;
   /**
+   * Key pattern (as of `listKeys`) → a schema of any library of Standard Schema, such as zod, valibot or arktype. The first pattern that
+   * matches a key counts. Values are checked when they are stored and when they are read. What the schema returns is stored, and returned: it
+   * must accept that as well.
+   * @default no checks
+   */
+  schemas?: Readonly<Record<string, StandardSchema>>;
+  /**
+   * Makes a stored value that no longer fits its schema into one that does, or a promise of it. It is returned, and stored once.
+   * It must not read its own key.
+   * @default such a value rejects SCHEMA_MISMATCH
+   */
+  migrate?: (value: unknown, metadata: KeyMetadata) => unknown;
+  /**
    * Asks the browser at the first write to keep the storage of the site (`navigator.storage.persist()`).
    * @default false
    */
@@ -114,9 +128,9 @@ export interface BulkOptions extends StoreOptions {
 export type ProgressOptions = Pick<BulkOptions, "signal" | "onProgress">;
 
 /** At least one of them. Both: the entries that match the pattern and have the tag. */
-export interface InvalidateOptions {
+export interface InvalidateOptions<Pattern extends string = string> {
   /** A pattern of keys, as for `listKeys`. */
-  pattern?: string;
+  pattern?: Pattern;
   tag?: string;
 }
 /** An item of a bulk call. Its own options win over those of the call. */

@@ -53,8 +53,15 @@ export class Catalog {
 
   /** @throws KeyStoreError CHECKSUM_MISMATCH when the row is damaged so that it has no metadata */
   async metadata(key: string): Promise<KeyMetadata | undefined> {
-    const { committer, database, reader, staleness, writesCommitted } = this.#ports;
-    await writesCommitted([key]);
+    await this.#ports.writesCommitted([key]);
+    const found = await this.find(key);
+    if (found !== undefined && isDamagedRow(found.row)) await this.#ports.reader.decodeRow(key, found.row);
+    return found?.metadata;
+  }
+
+  /** The row and the metadata of an entry that has not expired. Waits for no write. */
+  async find(key: string): Promise<{ readonly row: EntryRow; readonly metadata: KeyMetadata } | undefined> {
+    const { committer, database, reader, staleness } = this.#ports;
     const { row, state, isStale } = await database.run([ENTRIES, OUTBOX, STALE], "readonly", async (transaction) => {
       const found = (await find(transaction, [key])).rows.get(key);
       if (found === undefined) return {};
@@ -65,9 +72,7 @@ export class Catalog {
       return { row: found, state: stateNow, isStale: isStaleNow };
     });
     const live = reader.live(key, row);
-    if (live === undefined) return undefined;
-    if (isDamagedRow(live)) await reader.decodeRow(key, live);
-    return metadataOf(key, live, state, isStale);
+    return live && { row: live, metadata: metadataOf(key, live, state, isStale) };
   }
 
   /** The entry of a key that expired at most so long ago, if it was stored to be kept. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED */

@@ -1,4 +1,4 @@
-import { KeyFormat } from "../model/metadata.ts";
+import { KeyFormat, type Payload } from "../model/metadata.ts";
 import type { RetrieveOrStoreOptions } from "../options/types.ts";
 import type { Exclusive } from "../tabs/locks.ts";
 import { abortable } from "../util/abort.ts";
@@ -8,7 +8,7 @@ import type { Decoded } from "../values/formats.ts";
 import { decode } from "../values/pipeline.ts";
 import type { CoherentCache } from "./coherent-cache.ts";
 import { Loading, type Loaded } from "./loading.ts";
-import type { Reader } from "./reader.ts";
+import type { Reader, ReaderPorts } from "./reader.ts";
 
 /** The `load` of a call. */
 export type Load = (key: string, context: { readonly signal: AbortSignal }) => unknown;
@@ -27,6 +27,10 @@ export interface LoadOncePorts {
   ) => Promise<unknown>;
   /** Whether this version of a key is invalidated. */
   readonly isStale: (key: string, version: number) => boolean | Promise<boolean>;
+  /** The payload that the schema of the key makes of it. Undefined: the store has no schemas. */
+  readonly fit: ((key: string, payload: Payload, format: KeyFormat) => Promise<Payload>) | undefined;
+  /** The value to return, by the schema of its key. */
+  readonly check: ReaderPorts["check"];
   /** The loads under way in the page, by key. */
   readonly loadings: Map<string, Loading>;
   /** The entry of a key that expired at most so long ago, if it was stored to be kept. */
@@ -62,8 +66,7 @@ export class LoadOnce {
     if (present?.isFresh === true) return present.decoded.value;
     const loading = this.#ports.loadings.get(key) ?? this.#start(key, load, options, present !== undefined);
     if (present !== undefined) return present.decoded.value;
-    const { payload, format } = await loading.wait(signal);
-    return (await decode(key, payload, format)).value;
+    return (await this.#valueOf(key, await loading.wait(signal)))?.value;
   }
 
   /** Ends loads in the background for a reason, and resolves when nothing of this store is under way. */
@@ -94,10 +97,17 @@ export class LoadOnce {
   async #expired(key: string, withinMs: number): Promise<Present | undefined> {
     try {
       const loaded = await this.#ports.readExpired(key, withinMs);
-      return loaded && { decoded: await decode(key, loaded.payload, loaded.format), isFresh: false };
+      const decoded = loaded && (await this.#valueOf(key, loaded));
+      return decoded && { decoded, isFresh: false };
     } catch (error) {
       return asAbsent(error);
     }
+  }
+
+  /** A fresh value at each call. */
+  async #valueOf(key: string, { payload, format }: Loaded): Promise<Decoded | undefined> {
+    const entry = { payload, format, version: 0, size: 0, expiresAt: undefined };
+    return this.#ports.check(key, entry, await decode(key, payload, format));
   }
 
   #start(key: string, load: Load, options: RetrieveOrStoreOptions, inBackground: boolean): Loading {
@@ -142,7 +152,9 @@ export class LoadOnce {
 
     const value = await abortable(signal, async () => load(key, { signal }));
     const { format = KeyFormat.JSON } = options;
-    const loaded = { payload: await capture(key, value, format)(format), format };
+    const payload = await capture(key, value, format)(format);
+    const { fit } = this.#ports;
+    const loaded = { payload: fit === undefined ? payload : await fit(key, payload, format), format };
     return this.#store(key, loaded, options, loading, version);
   }
 
@@ -153,9 +165,11 @@ export class LoadOnce {
     const row = await reader.readRow(key).catch(asAbsent);
     const { version = 0 } = row ?? {};
     const found = row && (await reader.decodeRow(key, row).catch(asAbsent));
-    return found === undefined || (await this.#isStale(key, version))
-      ? { version }
-      : { fresh: { payload: found.payload, format: found.row.format }, version };
+    if (found === undefined || (await this.#isStale(key, version))) return { version };
+    const { format } = found.row;
+    // A migrated value is not the one of the row.
+    const payload = this.#ports.fit === undefined ? found.entry.payload : await capture(key, found.decoded.value, format)(format);
+    return { fresh: { payload, format }, version };
   }
 
   /** Stores a loaded value, unless the key has a newer one, which is returned. A value that cannot be kept is returned all the same. */
@@ -188,9 +202,9 @@ export class LoadOnce {
   }
 }
 
-/** An entry that is damaged, or that the browser does not return, is loaded again. */
+/** An entry that is damaged, that its schema refuses, or that the browser does not return, is loaded again. */
 function asAbsent(error: unknown): undefined {
-  if (!hasCode(error, "CHECKSUM_MISMATCH", "DECODE_FAILED", "STORAGE_UNAVAILABLE")) throw error;
+  if (!hasCode(error, "CHECKSUM_MISMATCH", "DECODE_FAILED", "SCHEMA_MISMATCH", "STORAGE_UNAVAILABLE")) throw error;
 }
 
 function hasCode(error: unknown, ...codes: readonly KeyStoreErrorCode[]): boolean {

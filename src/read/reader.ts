@@ -8,7 +8,7 @@ import { decode } from "../values/pipeline.ts";
 import { readPayload } from "../values/pipeline-backward.ts";
 import type { CoherentCache } from "./coherent-cache.ts";
 import type { ExpiredKeys } from "./expired-keys.ts";
-import { cachedEntry } from "./memory-cache.ts";
+import { cachedEntry, type CachedEntry } from "./memory-cache.ts";
 
 export interface ReaderPorts {
   readonly clock: Clock;
@@ -18,9 +18,13 @@ export interface ReaderPorts {
   readonly emit: Emit;
   /** The payload of an encrypted row. @throws KeyStoreError as `readPayload` does, and DECRYPT_FAILED */
   readonly readEncrypted: (key: string, row: EntryRow) => Promise<Payload>;
+  /** The value to return, by the schema of its key. Undefined: the entry turns out to be absent. Nobody need handle its rejection. */
+  readonly check: (key: string, entry: CachedEntry, decoded: Decoded | Promise<Decoded>) => Checked;
   /** Called for every entry that is read. */
   readonly onUse: (key: string, now: number) => void;
 }
+
+export type Checked = Decoded | Promise<Decoded | undefined>;
 
 /** Reads values: from memory, else from IndexedDB, where the checksum is verified. Each read decodes a fresh value. */
 export class Reader {
@@ -33,19 +37,19 @@ export class Reader {
   }
 
   /** The value under a key if memory holds it. Counts as a hit or a miss. */
-  readCached(key: string): Decoded | Promise<Decoded> | undefined {
+  readCached(key: string): Checked | undefined {
     // Reads the clock once, which takes as long as a lookup in a Map.
     const now = this.#ports.clock.now();
     const hit = this.#ports.cache.get(key, now);
     if (hit === undefined) return undefined;
     this.#ports.onUse(key, now);
-    return decode(key, hit.payload, hit.format);
+    return this.#ports.check(key, hit, decode(key, hit.payload, hit.format));
   }
 
   /** The value under a key if memory holds it. Is no use, no hit and no miss. */
-  peek(key: string): Decoded | Promise<Decoded> | undefined {
+  peek(key: string): Checked | undefined {
     const held = this.#ports.cache.peek(key, this.#ports.clock.now());
-    return held && decode(key, held.payload, held.format);
+    return held && this.#ports.check(key, held, decode(key, held.payload, held.format));
   }
 
   /** The value under a key. @param useCache false: past memory. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE */
@@ -66,7 +70,7 @@ export class Reader {
     try {
       found = await this.decodeRow(key, await (read?.row ?? this.#read(key)));
     } finally {
-      if (read !== undefined) cache.endRead(key, read, found && cachedEntry(found.row, found.payload));
+      if (read !== undefined) cache.endRead(key, read, found?.entry);
     }
     if (found !== undefined) onUse(key, clock.now());
     return found;
@@ -107,7 +111,9 @@ export class Reader {
     if (live === undefined) return undefined;
     try {
       const payload = await (live.encryption === undefined ? readPayload : this.#ports.readEncrypted)(key, live);
-      return { row: live, payload, decoded: await decode(key, payload, live.format) };
+      const entry = cachedEntry(live, payload);
+      const decoded = await this.#ports.check(key, entry, await decode(key, payload, live.format));
+      return decoded && { row: live, entry, decoded };
     } catch (error) {
       if (isDamage(error)) this.#ports.emit("corrupt", { key, error });
       throw error;
@@ -122,6 +128,6 @@ interface Batch {
 
 export interface DecodedEntry {
   readonly row: EntryRow;
-  readonly payload: Payload;
+  readonly entry: CachedEntry;
   readonly decoded: Decoded;
 }

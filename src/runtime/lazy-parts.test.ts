@@ -1,10 +1,12 @@
 import { describe, expect, it, vi } from "vitest";
 import { caught, codeOf } from "../testing/errors.ts";
+import { schema } from "../testing/schemas.ts";
 import { listen, usePage } from "../testing/stores.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { newKey } from "../testing/keys.ts";
 import { encryptionPart } from "../values/encryption-part.ts";
 import { gzipPart } from "../values/gzip-part.ts";
+import { schemaPart } from "../read/lazy-schema-checks.ts";
 import { writeSidePart } from "./runtime.ts";
 
 const page = usePage();
@@ -55,6 +57,23 @@ describe("The encryption part", () => {
     missing.mockRestore();
     expect(await store.retrieve("k")).toBe("secret");
     expect(await store.store("other", "secret")).toBe(true);
+  });
+});
+
+describe("The checks of schemas", () => {
+  it("make writes and reads reject while they cannot be loaded, change nothing, and load with a later call", async () => {
+    await page.open().store("k", 1);
+    const missing = vi
+      .spyOn(schemaPart, "load")
+      .mockImplementation(() => Promise.reject(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded")));
+    const store = page.open({ schemas: { "*": schema((value) => ({ value })) } });
+    expect(await codeOf(() => store.store("k", 2))).toBe("STORAGE_UNAVAILABLE");
+    expect(await codeOf(() => store.retrieve("k"))).toBe("STORAGE_UNAVAILABLE");
+    expect(await store.exists("k")).toBe(true);
+
+    missing.mockRestore();
+    expect(await store.retrieve("k")).toBe(1);
+    expect(await store.store("k", 3)).toBe(true);
   });
 });
 

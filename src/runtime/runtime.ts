@@ -54,6 +54,10 @@ export function openRuntime(options: CheckedOptions, emit: Emit, clock: Clock = 
     expired,
     emit,
     readEncrypted: async (key, row) => (await loadWriteSide()).readEncrypted(key, row),
+    check: (...read) => {
+      if (options.schemas === undefined) return read[2];
+      return writeSide?.check(...read) ?? loadWriteSide().then(({ check }) => check(...read));
+    },
     onUse: (key, now) => (writeSide === undefined ? void earlyUses.add(key) : writeSide.uses.note(key, now)),
     readRows: (keys) => page.database.run([ENTRIES], "readonly", async (transaction) => (await find(transaction, keys)).rows),
   });

@@ -1,4 +1,5 @@
 import type { CheckedOptions } from "../options/checked-options.ts";
+import { compilePattern } from "../model/pattern.ts";
 import { isTtl } from "../options/checks.ts";
 import { settingsOf } from "../options/defaults.ts";
 import { readRetrieveOrStoreOptions } from "../options/late-checks.ts";
@@ -6,8 +7,10 @@ import type { RetrieveOrStoreOptions } from "../options/types.ts";
 import { Catalog } from "../read/catalog.ts";
 import type { LoadOnce } from "../read/load-once.ts";
 import { loadOncePart } from "../read/load-once-part.ts";
+import type { Payload } from "../model/metadata.ts";
 import type { EntryRow } from "../model/row.ts";
-import type { Reader } from "../read/reader.ts";
+import { LazySchemaChecks } from "../read/lazy-schema-checks.ts";
+import type { Checked, Reader } from "../read/reader.ts";
 import { Staleness } from "../read/staleness.ts";
 import type { Clock } from "../util/clock.ts";
 import type { Decoded } from "../values/formats.ts";
@@ -17,7 +20,7 @@ import { exclusively, preferablyAlone } from "../tabs/locks.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { readEncrypted } from "../values/encrypted-payload.ts";
 import { encryptionPart } from "../values/encryption-part.ts";
-import { encodeCopy } from "../values/pipeline.ts";
+import { encode, encodeCopy, readPayload } from "../values/pipeline.ts";
 import { smallHash } from "../values/sha256.ts";
 import { smallSha256 } from "../values/small-sha256.ts";
 import { BulkWriter } from "../write/bulk-writer.ts";
@@ -90,11 +93,29 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     staleness,
     countWrites: () => outbox.count(),
   });
+  const payloadOf = (key: string, row: EntryRow): Promise<Payload> =>
+    row.encryption === undefined ? readPayload(key, row) : readEncrypted(key, row, settings);
+  const schemaChecks =
+    settings.schemas &&
+    new LazySchemaChecks({
+      schemas: settings.schemas,
+      migrate: settings.migrate,
+      clock,
+      compilePattern,
+      encode,
+      readEntry: async (key) => {
+        const found = await catalog.find(key);
+        return found && { payload: await payloadOf(key, found.row), metadata: found.metadata };
+      },
+      writeBack: (key, payload, given) => writer.update(key, () => payload, given),
+    });
+  const check = (...read: Parameters<LazySchemaChecks["check"]>): Checked => schemaChecks?.check(...read) ?? read[2];
   const persist = settings.persist ? persistOnce() : () => undefined;
   const writerPorts = {
     drafts: new DraftBuilder({
       settings,
       writer: cache,
+      fit: schemaChecks?.fit,
       maxMessageBytes: () => Math.min(settings.maxPayloadBytes, transport.maxMessageBytes),
       useTime: () => uses.now(),
     }),
@@ -134,6 +155,8 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
         isStale: (key, version) => staleness.isStale(key, version),
         loadings: shared.loadings,
         exclusively: (key, work, signal) => exclusively(`${page.name}/load/${key}`, work, clock, signal),
+        fit: schemaChecks?.fit,
+        check: check,
         readExpired: (key, withinMs) => catalog.readExpired(key, withinMs),
       });
       return loadOnce.retrieveOrStore(...call);
@@ -155,6 +178,8 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     /** The value in memory with which `retrieveOrStore` can answer at once. Undefined if there is none, or if the call is invalid. */
     readCached(key: string, load: unknown, options: unknown): Decoded | undefined {
       const entry = cache.held(key);
+      // What its schema refuses is loaded again.
+      if (settings.schemas !== undefined) return undefined;
       if (entry === undefined || typeof load !== "function" || !staleness.isKnownFresh(entry) || !mayAnswer(options)) return undefined;
       const cached = reader.readCached(key);
       if (!(cached instanceof Promise)) return cached;
@@ -162,6 +187,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
       cached.catch(() => undefined);
       return undefined;
     },
+    check,
     /** The operations of the store that load with the write side. */
     operations,
     iterations: lateIterations({ database: page.database, committer, reader, staleness, writesCommitted, emit: store.emit }),
@@ -177,6 +203,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     /** Ends what no other store needs. Operations under way must have ended. */
     async close(): Promise<void> {
       await loadOnce?.close(new KeyStoreError("CLOSED", "The store is closed, and no call waits for the value."));
+      await schemaChecks?.end();
       await engine.leave(store);
     },
   };

@@ -113,12 +113,7 @@ export class BulkWriter {
       await results.settled();
       if (atomic || !(error instanceof KeyStoreError)) throw error;
       const message = `${error.message} Entries committed before: ${results.confirmed.size}, see "results".`;
-      throw new KeyStoreError(error.code, message, {
-        key: error.key,
-        option: error.option,
-        cause: error.cause,
-        results: new Map(results.confirmed),
-      });
+      throw new KeyStoreError(error.code, message, { ...error, cause: error.cause, results: new Map(results.confirmed) });
     } finally {
       release();
     }

@@ -16,6 +16,8 @@ export interface DraftBuilderPorts {
   readonly settings: Pick<Settings, "namespace" | "compressAboveBytes" | "defaultTtl" | "encryption">;
   /** The memory of the store. */
   readonly writer: Memory;
+  /** The payload that the schema of the key makes of it. */
+  readonly fit?: ((key: string, payload: Payload, format: KeyFormat) => Promise<Payload>) | undefined;
   readonly maxMessageBytes: () => number;
   /** The current time, as a time of use. */
   readonly useTime: () => number;
@@ -38,7 +40,7 @@ export class DraftBuilder {
 
   /**
    * @param isUpdate keep the format, ttl and tags that the options do not give
-   * @throws KeyStoreError INVALID_VALUE, PAYLOAD_TOO_LARGE; DECRYPT_FAILED, INVALID_OPTION where the encryption key cannot be loaded
+   * @throws KeyStoreError INVALID_VALUE, SCHEMA_MISMATCH, PAYLOAD_TOO_LARGE; DECRYPT_FAILED, INVALID_OPTION where the encryption key cannot be loaded
    */
   async prepareStore(
     key: string,
@@ -47,15 +49,18 @@ export class DraftBuilder {
     options: RowOptions,
     isUpdate = false,
   ): Promise<PreparedWrite> {
-    const maxBytes = this.#ports.maxMessageBytes();
-    let compressed = await compressPayload(format, await encoding, this.#ports.settings.compressAboveBytes, maxBytes);
+    const { fit, maxMessageBytes, settings } = this.#ports;
+    const maxBytes = maxMessageBytes();
+    const encoded = await encoding;
+    const payload = fit === undefined ? encoded : await fit(key, encoded, format);
+    let compressed = await compressPayload(format, payload, settings.compressAboveBytes, maxBytes);
     checkPayloadLength(key, compressed.payload.length, maxBytes);
     if (compressed.payload.length > MEASURED_UNITS) compressed = measured(compressed);
-    const { encryption, namespace } = this.#ports.settings;
+    const { encryption, namespace } = settings;
     // The app's function that returns the key may wait for a person.
     const encrypter =
       encryption && (await abortable(options.signal, async () => (await encryptionPart.load()).encrypterOf({ namespace, encryption })));
-    const { ttl = this.#ports.settings.defaultTtl, tags = [] } = options;
+    const { ttl = settings.defaultTtl, tags = [] } = options;
     this.#checkSize(key, compressed, { ttl, tags }, encrypter);
     return { weight: compressed.payload.length, finish: () => this.#finishStore(key, compressed, options, isUpdate, encrypter) };
   }
