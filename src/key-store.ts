@@ -34,8 +34,8 @@ const LATE = {
   bulkDelete: "writes keys",
   delete: "writes a key",
   getMetadata: "on a key",
-  clearCache: "writes any key",
-  deleteByTag: "writes any key",
+  clearCache: "writes all",
+  deleteByTag: "writes all",
   invalidate: "",
   touch: "writes a key",
   listKeys: "",
@@ -102,7 +102,7 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   }
 
   update(key: string, value: unknown, options?: StoreOptions): Promise<boolean> {
-    return this.#write("update", key, value, options, undefined);
+    return this.#write("update", key, value, options);
   }
 
   bulkStore(items: Record<string, unknown> | Iterable<BulkItem>, options?: BulkOptions): Promise<Map<string, boolean>> {
@@ -144,9 +144,9 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     );
   }
 
-  override addEventListener(...[type, ...rest]: Parameters<EventTarget["addEventListener"]>): void {
-    if (type === "change") this.#runtime.withWatches((watches, owner) => watches.dispatchTo(owner));
-    super.addEventListener(type, ...rest);
+  override addEventListener(...args: Parameters<EventTarget["addEventListener"]>): void {
+    if (args[0] === "change") this.#runtime.withWatches((watches, owner) => watches.dispatchTo(owner));
+    super.addEventListener(...args);
   }
 
   entries<T>(...args: unknown[]): AsyncIterable<[key: string, value: T, metadata: KeyMetadata]> {
@@ -171,7 +171,7 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   }
 
   /** Captures the value in the call. The write side checks the key and the options, then the value. */
-  #write(name: "store" | "update", key: string, value: unknown, options: unknown, defaultFormat: KeyFormat | undefined): Promise<boolean> {
+  #write(name: "store" | "update", key: string, value: unknown, options: unknown, defaultFormat?: KeyFormat): Promise<boolean> {
     return this.#operations.run(() => {
       const copy = copyOptions(options);
       const captured = capture(key, value, formatIn(copy) ?? defaultFormat);
@@ -192,20 +192,17 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     }, key);
   }
 
-  /** An iteration that loads late. The caller may change its arguments later. Each step is an operation, so `close` need not wait for all. */
+  /** An iteration that loads late. Each step is an operation, so `close` need not wait for all. The caller may change its arguments later. */
   #iterate(name: keyof LateIterations, args: readonly unknown[]): AsyncGenerator {
-    const copies = new Promise<unknown[]>((resolve) => resolve(args.map(copyOptions)));
-    // Rejects the first step.
-    copies.catch(() => undefined);
-    return this.#steps(name, copies);
+    return this.#steps(name, args.map(copyOptions));
   }
 
-  async *#steps(name: keyof LateIterations, args: Promise<unknown[]>): AsyncGenerator {
+  async *#steps(name: keyof LateIterations, args: readonly unknown[]): AsyncGenerator {
     let source: AsyncGenerator<unknown, void> | undefined;
     for (;;) {
       const { done, value } = await this.#operations.run(async () => {
         const { iterations } = await this.#runtime.writeSide();
-        return (source ??= iterations[name](...(await args))).next();
+        return (source ??= iterations[name](...args)).next();
       });
       if (done === true) return;
       yield value;

@@ -27,7 +27,7 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   servers: unless((value) => {
     const list: unknown[] = Array.isArray(value) ? Array.from(value as unknown[]) : [value];
     return list.length > 0 && list.every(isWebSocketUrl);
-  }, "a WebSocket URL (ws:// or wss://) or a list of them"),
+  }, "ws:// or wss:// URLs"),
   namespace: namespaceProblem,
   cacheSize: wholeNumber(0),
   maxEntries: wholeNumber(1),
@@ -50,7 +50,7 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   connect: aFunction,
   encryption: unless(
     (value) => hasMembers(value, { key: areKeys, messages: (messages = false) => typeof messages === "boolean" }),
-    "{ key, messages? } with AES-GCM keys that encrypt and decrypt",
+    "{ key, messages? } with AES-GCM keys",
   ),
   schemas: unless((value) => isRecord(value) && Object.values(value).every(isStandardSchema), "an object of Standard Schemas"),
   migrate: aFunction,

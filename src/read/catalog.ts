@@ -1,4 +1,4 @@
-import type { KeyFormat, KeyMetadata } from "../model/metadata.ts";
+import type { KeyFormat, KeyMetadata, Payload } from "../model/metadata.ts";
 import { expiredForMs } from "../model/kept-row.ts";
 import { compilePattern, type Pattern } from "../model/pattern.ts";
 import { isDamagedRow, isTombstone, type EntryRow } from "../model/row.ts";
@@ -14,7 +14,6 @@ import { ENTRIES, OUTBOX, STALE } from "../storage/idb/schema.ts";
 import type { WriteState } from "../storage/outbox/outbox-record.ts";
 import type { Clock } from "../util/clock.ts";
 import { KeyStoreError } from "../util/errors.ts";
-import { readPayload } from "../values/pipeline-backward.ts";
 import type { ExpiredKeys } from "./expired-keys.ts";
 import type { Reader } from "./reader.ts";
 import type { Staleness } from "./staleness.ts";
@@ -32,6 +31,8 @@ export interface StorageStats {
 
 export interface CatalogPorts {
   readonly clock: Clock;
+  /** The payload of a row. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED */
+  readonly payloadOf: (key: string, row: EntryRow) => Promise<Payload>;
   readonly database: Pick<Database, "run">;
   readonly committer: Pick<Committer, "stateOf">;
   /** Resolves when earlier writes of these keys, or of every key, are committed or have failed. */
@@ -77,10 +78,10 @@ export class Catalog {
 
   /** The entry of a key that expired at most so long ago, if it was stored to be kept. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED */
   async readExpired(key: string, withinMs: number): Promise<Pick<EntryRow, "payload" | "format"> | undefined> {
-    const { clock, database } = this.#ports;
+    const { clock, database, payloadOf } = this.#ports;
     const row = (await database.run([ENTRIES], "readonly", (transaction) => find(transaction, [key]))).rows.get(key);
     if (row === undefined || isTombstone(row) || (expiredForMs(row, clock.now()) ?? Infinity) > withinMs) return undefined;
-    return { payload: await readPayload(key, row), format: row.format };
+    return { payload: await payloadOf(key, row), format: row.format };
   }
 
   /** The format in which a key is stored; undefined when it is absent or damaged. */

@@ -5,7 +5,7 @@ import { abortable } from "../util/abort.ts";
 import type { KeyStoreError, KeyStoreErrorCode } from "../util/errors.ts";
 import { capture, type CapturedValue } from "../values/captured-value.ts";
 import type { Decoded } from "../values/formats.ts";
-import { decode } from "../values/pipeline.ts";
+import { decode } from "../values/formats.ts";
 import type { CoherentCache } from "./coherent-cache.ts";
 import { Loading, type Loaded } from "./loading.ts";
 import type { Reader, ReaderPorts } from "./reader.ts";

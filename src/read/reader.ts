@@ -4,8 +4,8 @@ import { AFTER_MARKS, liveEntry, type EntryRow, type Row } from "../model/row.ts
 import type { Clock } from "../util/clock.ts";
 import { isDamage } from "../util/errors.ts";
 import type { Decoded } from "../values/formats.ts";
-import { decode } from "../values/pipeline.ts";
-import { readPayload } from "../values/pipeline-backward.ts";
+import { decode } from "../values/formats.ts";
+import { readPlain } from "../values/plain-payload.ts";
 import type { CoherentCache } from "./coherent-cache.ts";
 import type { ExpiredKeys } from "./expired-keys.ts";
 import { cachedEntry, type CachedEntry } from "./memory-cache.ts";
@@ -16,8 +16,8 @@ export interface ReaderPorts {
   readonly expired: Pick<ExpiredKeys, "add" | "timeFor">;
   readonly readRows: (keys: ReadonlySet<string>) => Promise<ReadonlyMap<string, Row>>;
   readonly emit: Emit;
-  /** The payload of an encrypted row. @throws KeyStoreError as `readPayload` does, and DECRYPT_FAILED */
-  readonly readEncrypted: (key: string, row: EntryRow) => Promise<Payload>;
+  /** The payload of a compressed or encrypted row. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE */
+  readonly readEncoded: (key: string, row: EntryRow) => Promise<Payload>;
   /** The value to return, by the schema of its key. Undefined: the entry turns out to be absent. Nobody need handle its rejection. */
   readonly check: (key: string, entry: CachedEntry, decoded: Decoded | Promise<Decoded>) => Checked;
   /** Called for every entry that is read. */
@@ -110,7 +110,7 @@ export class Reader {
     const live = this.live(key, row);
     if (live === undefined) return undefined;
     try {
-      const payload = await (live.encryption === undefined ? readPayload : this.#ports.readEncrypted)(key, live);
+      const payload = await ((live.encryption ?? live.encoding) === undefined ? readPlain : this.#ports.readEncoded)(key, live);
       const entry = cachedEntry(live, payload);
       const decoded = await this.#ports.check(key, entry, await decode(key, payload, live.format));
       return decoded && { row: live, entry, decoded };

@@ -2,7 +2,6 @@ import type { Emit } from "../model/events.ts";
 import type { CheckedOptions } from "../options/checked-options.ts";
 import { CoherentCache } from "../read/coherent-cache.ts";
 import { ExpiredKeys } from "../read/expired-keys.ts";
-import { loadOncePart } from "../read/load-once-part.ts";
 import { Reader } from "../read/reader.ts";
 import type { Watches } from "../read/watches.ts";
 import { find } from "../storage/entries/find.ts";
@@ -10,18 +9,10 @@ import { databaseName, ENTRIES } from "../storage/idb/schema.ts";
 import { systemClock, type Clock } from "../util/clock.ts";
 import { LazyPart } from "../util/lazy-part.ts";
 import { joinPage, type Pages, type PageStore } from "./page.ts";
-import { encryptionPart } from "../values/encryption-part.ts";
-import { transferPart } from "./transfer-part.ts";
 import type { WriteSide } from "./write-side.ts";
 
 /** The write side loads while the page starts. */
 export const writeSidePart = new LazyPart(() => import("./write-side.ts"));
-
-/**
- * Parts that only the write side loads. They are named here to keep the entry chunk small: if the entry chunk did not import them, Rolldown would
- * put what they share with it into chunks of their own.
- */
-const LATER_PARTS = { encryptionPart, loadOncePart, transferPart };
 
 export type Runtime = ReturnType<typeof openRuntime>;
 
@@ -53,7 +44,7 @@ export function openRuntime(options: CheckedOptions, emit: Emit, clock: Clock = 
     cache,
     expired,
     emit,
-    readEncrypted: async (key, row) => (await loadWriteSide()).readEncrypted(key, row),
+    readEncoded: async (key, row) => (await loadWriteSide()).readEncoded(key, row),
     check: (...read) => {
       if (options.schemas === undefined) return read[2];
       return writeSide?.check(...read) ?? loadWriteSide().then(({ check }) => check(...read));
@@ -64,7 +55,7 @@ export function openRuntime(options: CheckedOptions, emit: Emit, clock: Clock = 
 
   async function openWriteSide(): Promise<WriteSide> {
     const part = await writeSidePart.load();
-    writeSide = part.openWriteSide({ options, clock, page, store, reader, earlyUses, parts: LATER_PARTS });
+    writeSide = part.openWriteSide({ options, clock, page, store, reader, earlyUses });
     earlyUses.clear();
     // Outside a browser, background work would keep a server's process alive.
     if (page.inBrowser && !isClosing) writeSide.start();

@@ -49,7 +49,6 @@ export interface WriteSidePorts {
   readonly store: PageStore;
   readonly reader: Reader;
   readonly earlyUses: Iterable<string>;
-  readonly parts: object;
 }
 
 export type WriteSide = ReturnType<typeof openWriteSide>;
@@ -83,8 +82,11 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     },
     emit: page.emit,
   });
+  const payloadOf = (key: string, row: EntryRow): Promise<Payload> =>
+    row.encryption === undefined ? readPayload(key, row) : readEncrypted(key, row, settings);
   const catalog: Catalog = new Catalog({
     clock,
+    payloadOf,
     database: page.database,
     committer,
     writesCommitted,
@@ -93,8 +95,6 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     staleness,
     countWrites: () => outbox.count(),
   });
-  const payloadOf = (key: string, row: EntryRow): Promise<Payload> =>
-    row.encryption === undefined ? readPayload(key, row) : readEncrypted(key, row, settings);
   const schemaChecks =
     settings.schemas &&
     new LazySchemaChecks({
@@ -194,7 +194,8 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     writesCommitted,
     housekeeping,
     uses,
-    readEncrypted: (key: string, row: EntryRow) => readEncrypted(key, row, settings),
+    /** The payload of a compressed or encrypted row. */
+    readEncoded: payloadOf,
     /** Begins the work in the background. */
     start(): void {
       shared.begin();
