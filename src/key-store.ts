@@ -9,7 +9,6 @@ import type {
   BulkItem,
   BulkOptions,
   KeyStoreOptions,
-  ProgressOptions,
   RetrieveOptions,
   RetrieveOrStoreOptions,
   StoreOptions,
@@ -33,6 +32,7 @@ import type { Decoded } from "./values/formats.ts";
 const LATE = {
   delete: "writes a key",
   getMetadata: "on a key",
+  bulkDelete: "writes keys",
   clearCache: "writes any key",
   deleteByTag: "writes any key",
   invalidate: "",
@@ -122,14 +122,6 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     });
   }
 
-  bulkDelete(keys: Iterable<string>, options?: ProgressOptions): Promise<Map<string, boolean>> {
-    return this.#operations.run(() => {
-      const list = readKeys(keys);
-      const copy = copyOptions(options);
-      return this.#operations.write(list, ({ operations }) => operations.bulkDelete(list, copy));
-    });
-  }
-
   bulkRetrieve<T = unknown>(keys: Iterable<string>, options?: RetrieveOptions): Promise<Map<string, T>> {
     return this.#operations.run(() => {
       const list = readKeys(keys);
@@ -215,8 +207,9 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   #late(name: keyof LateOperations, scope: (typeof LATE)[LateName], args: readonly unknown[]): Promise<unknown> {
     const key = scope.endsWith("a key") ? (args[0] as string) : undefined;
     return this.#operations.run(() => {
-      const copies = args.map(copyOptions);
-      const keys = scope.startsWith("writes") ? [key] : [];
+      const list = scope === "writes keys" ? readKeys(args[0]) : undefined;
+      const copies = (list === undefined ? args : [list, args[1]]).map(copyOptions);
+      const keys = list ?? (scope.startsWith("writes") ? [key] : []);
       return this.#operations.write(keys, ({ operations }) => (operations[name] as (...given: unknown[]) => Promise<unknown>)(...copies));
     }, key);
   }
@@ -225,7 +218,7 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   #iterate(name: keyof LateIterations, args: readonly unknown[]): AsyncGenerator {
     const copies = new Promise<unknown[]>((resolve) => resolve(args.map(copyOptions)));
     // Rejects the first step.
-    copies.catch(() => undefined);
+    copies.catch(Boolean);
     return this.#steps(name, copies);
   }
 

@@ -46,6 +46,7 @@ export type LateOperations = Pick<
   | "retrieveOrStore"
   | "delete"
   | "getMetadata"
+  | "bulkDelete"
   | "clearCache"
   | "deleteByTag"
   | "invalidate"

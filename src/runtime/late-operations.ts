@@ -53,7 +53,6 @@ export interface CapturedOperations {
   update(key: string, value: CapturedValue, options: unknown, given: unknown): Promise<boolean>;
   /** @param items the caller's argument. @param values captured from it */
   bulkStore(items: unknown, values: ReadonlyMap<string, CapturedItem>, options: unknown): Promise<Map<string, boolean>>;
-  bulkDelete(keys: readonly string[], options: unknown): Promise<Map<string, boolean>>;
 }
 
 /** The operations that load with the write side. They check their arguments: the key, then the options. */
