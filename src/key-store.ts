@@ -2,7 +2,7 @@ import type { LateOperations, NASKeyStore as KeyStore, NASKeyStoreConstructor } 
 import type { ChangeListener, KeyStoreEvents, PublicChange } from "./model/events.ts";
 import { assertKey } from "./model/key.ts";
 import { KeyFormat, type KeyMetadata } from "./model/metadata.ts";
-import { readItems, readKeys, type GivenItem } from "./options/arguments.ts";
+import { readItems, readKeys } from "./options/arguments.ts";
 import { checkedOptionsOf } from "./options/checked-options.ts";
 import { copyOptions, readRetrieveOptions, readWatchOptions } from "./options/checks.ts";
 import type {
@@ -113,11 +113,12 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     return this.#operations.run(() => {
       const given = readItems(items);
       const copy = copyOptions(options);
-      const captureItem = (key: string, [value, own]: GivenItem): CapturedItem => [
-        capture(key, value, formatIn(own) ?? formatIn(copy) ?? KeyFormat.JSON),
-        own,
-      ];
-      const values = new Map(Array.from(given, ([key, item]) => [key, captureItem(key, item)]));
+      const values = new Map(
+        Array.from(given, ([key, [value, own]]): [string, CapturedItem] => [
+          key,
+          [capture(key, value, formatIn(own) ?? formatIn(copy) ?? KeyFormat.JSON), own],
+        ]),
+      );
       return this.#operations.write([...values.keys()], ({ operations }) => operations.bulkStore(items, values, copy));
     });
   }
@@ -204,34 +205,18 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   }
 
   /** An operation of LATE. The caller may change its arguments later. */
-  #late(name: keyof LateOperations, scope: (typeof LATE)[LateName], args: readonly unknown[]): Promise<unknown> {
+  #late(name: keyof LateOperations, scope: (typeof LATE)[LateName], args: unknown[]): Promise<unknown> {
     const key = scope.endsWith("a key") ? (args[0] as string) : undefined;
     return this.#operations.run(() => {
-      const list = scope === "writes keys" ? readKeys(args[0]) : undefined;
-      const copies = (list === undefined ? args : [list, args[1]]).map(copyOptions);
-      const keys = list ?? (scope.startsWith("writes") ? [key] : []);
+      const keys = scope.endsWith("keys") ? (args[0] = readKeys(args[0])) : scope.startsWith("writes") ? [key] : [];
+      const copies = args.map(copyOptions);
       return this.#operations.write(keys, ({ operations }) => (operations[name] as (...given: unknown[]) => Promise<unknown>)(...copies));
     }, key);
   }
 
-  /** An iteration that loads late. The caller may change its arguments later. Each step is an operation, so `close` need not wait for all. */
-  #iterate(name: keyof LateIterations, args: readonly unknown[]): AsyncGenerator {
-    const copies = new Promise<unknown[]>((resolve) => resolve(args.map(copyOptions)));
-    // Rejects the first step.
-    copies.catch(Boolean);
-    return this.#steps(name, copies);
-  }
-
-  async *#steps(name: keyof LateIterations, args: Promise<unknown[]>): AsyncGenerator {
-    let source: AsyncGenerator<unknown, void> | undefined;
-    for (;;) {
-      const { done, value } = await this.#operations.run(async () => {
-        const { iterations } = await this.#runtime.writeSide();
-        return (source ??= iterations[name](...(await args))).next();
-      });
-      if (done === true) return;
-      yield value;
-    }
+  /** An iteration that loads late. Its arguments are read at the first step. */
+  async *#iterate(name: keyof LateIterations, args: readonly unknown[]): AsyncGenerator {
+    yield* (await this.#operations.run(this.#runtime.writeSide)).iterate(this.#operations, name, args);
   }
 } as unknown as NASKeyStoreConstructor;
 

@@ -3,7 +3,7 @@ import { copyOptions } from "./checks.ts";
 import { KeyStoreError, messageOf, type KeyStoreErrorCode } from "../util/errors.ts";
 
 /** The value and a copy of the options of an item. */
-export type GivenItem = readonly [value: unknown, options: unknown];
+type GivenItem = readonly [value: unknown, options: unknown];
 
 /**
  * The items of a bulk call. A key that is given twice keeps its last item. The write side refuses items of any other type (write/bulk-items.ts).
@@ -13,8 +13,8 @@ export function readItems(items: unknown): Map<string, GivenItem> {
   return reading("INVALID_VALUE", "items", () => {
     const map = new Map<string, GivenItem>();
     for (const pair of pairsOf(items)) {
-      if (!Array.isArray(pair) || (pair.length !== 2 && pair.length !== 3)) {
-        throw new KeyStoreError("INVALID_VALUE", "An item is not a pair. Give each item as [key, value] or [key, value, options].");
+      if (!Array.isArray(pair) || pair.length < 2 || pair.length > 3) {
+        throw new KeyStoreError("INVALID_VALUE", "Each item must be [key, value, options?].");
       }
       const [key, value, options] = pair as readonly unknown[];
       assertKey(key);
@@ -28,7 +28,7 @@ export function readItems(items: unknown): Map<string, GivenItem> {
 export function readKeys(keys: unknown): string[] {
   return reading("INVALID_KEY", "keys", () => {
     if (typeof keys !== "object" || keys === null || !(Symbol.iterator in keys)) {
-      throw new KeyStoreError("INVALID_KEY", "The keys must be an array or another iterable of strings. Await a promise of them first.");
+      throw new KeyStoreError("INVALID_KEY", "The keys must be iterable.");
     }
     return Array.from(keys as Iterable<unknown>, (key) => {
       assertKey(key);
