@@ -192,21 +192,9 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     }, key);
   }
 
-  /** An iteration that loads late. Each step is an operation, so `close` need not wait for all. The caller may change its arguments later. */
-  #iterate(name: keyof LateIterations, args: readonly unknown[]): AsyncGenerator {
-    return this.#steps(name, args.map(copyOptions));
-  }
-
-  async *#steps(name: keyof LateIterations, args: readonly unknown[]): AsyncGenerator {
-    let source: AsyncGenerator<unknown, void> | undefined;
-    for (;;) {
-      const { done, value } = await this.#operations.run(async () => {
-        const { iterations } = await this.#runtime.writeSide();
-        return (source ??= iterations[name](...args)).next();
-      });
-      if (done === true) return;
-      yield value;
-    }
+  /** An iteration that loads late. Its arguments are read at the first step. */
+  async *#iterate(name: keyof LateIterations, args: readonly unknown[]): AsyncGenerator {
+    yield* (await this.#operations.run(this.#runtime.writeSide)).iterate(this.#operations, name, args);
   }
 } as unknown as NASKeyStoreConstructor;
 

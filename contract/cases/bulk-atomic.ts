@@ -109,6 +109,7 @@ export const bulkAtomic: readonly ContractCase[] = [
       }
       await assertRejects(store.bulkStore({ a: 1 }, { atomic: 1 as unknown as boolean }), "INVALID_OPTION");
       await assertRejects(store.bulkStore([["a", 1, {}, 2]] as unknown as BulkItem[]), "INVALID_VALUE");
+      assert.isEmpty(await store.listKeys());
       assert.isEmpty(await database.keys());
     },
   },

@@ -1,7 +1,7 @@
 import type { EntriesOptions } from "../options/types.ts";
 import type { AskedPattern, EntryIn, PatternOf } from "./typed-keys.ts";
 
-/** Operations that are iterated. Nothing happens before the first step. Each step is an operation: `close` does not wait for the next one. */
+/** Operations that are iterated. Nothing happens before the first step, which reads the arguments. Each step is an operation: `close` does not wait for the next one. */
 export interface Iteration<Schema extends object> {
   /**
    * The entries that match a pattern, in key order (code units), each key at most once. Memory is bounded: pages of at most 256 entries, and

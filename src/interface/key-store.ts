@@ -55,6 +55,7 @@ export type LateOperations = Pick<
   | "bulkDelete"
   | "delete"
   | "getMetadata"
+  | "bulkDelete"
   | "clearCache"
   | "deleteByTag"
   | "invalidate"

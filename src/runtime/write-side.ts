@@ -28,7 +28,7 @@ import { DraftBuilder } from "../write/draft-builder.ts";
 import { Toucher } from "../write/toucher.ts";
 import { Updater } from "../write/updater.ts";
 import { Writer } from "../write/writer.ts";
-import { lateIterations } from "./late-iterations.ts";
+import { inSteps, lateIterations, type LateIterations, type Runner } from "./late-iterations.ts";
 import { lateOperations } from "./late-operations.ts";
 import type { Page, PageStore } from "./page.ts";
 import { writeSideOf } from "./page-write-side.ts";
@@ -174,6 +174,8 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     importPorts: { settings, clock, committer, queue, useTime: () => uses.now(), persist },
   });
 
+  const iterations = lateIterations({ database: page.database, committer, reader, staleness, writesCommitted, emit: store.emit });
+
   return {
     /** The value in memory with which `retrieveOrStore` can answer at once. Undefined if there is none, or if the call is invalid. */
     readCached(key: string, load: unknown, options: unknown): Decoded | undefined {
@@ -190,7 +192,8 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     check,
     /** The operations of the store that load with the write side. */
     operations,
-    iterations: lateIterations({ database: page.database, committer, reader, staleness, writesCommitted, emit: store.emit }),
+    iterate: (runner: Runner, name: keyof LateIterations, args: readonly unknown[]) =>
+      inSteps(runner, () => (iterations[name] as (...given: readonly unknown[]) => AsyncGenerator)(...args)),
     writesCommitted,
     housekeeping,
     uses,
