@@ -55,7 +55,6 @@ export type LateOperations = Pick<
   | "bulkDelete"
   | "delete"
   | "getMetadata"
-  | "bulkDelete"
   | "clearCache"
   | "deleteByTag"
   | "invalidate"
