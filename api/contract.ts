@@ -22,10 +22,16 @@ export type Checks = [
   None<Differences<Values<typeof built>, Values<typeof contract>>>,
   None<Differences<typeof built, typeof eager>>,
   None<Differences<{ KeyFormat: built.KeyFormat }, { KeyFormat: contract.KeyFormat }>>,
+  None<Differences<{ CryptoKeySource: built.CryptoKeySource }, { CryptoKeySource: contract.CryptoKeySource }>>,
   None<Differences<built.KeyStoreOptions, contract.KeyStoreOptions>>,
   None<Differences<built.StoreOptions, contract.StoreOptions>>,
   None<Differences<built.BulkOptions, contract.BulkOptions>>,
+  None<Differences<built.ProgressOptions, contract.ProgressOptions>>,
+  None<Differences<built.TransferOptions, contract.TransferOptions>>,
+  None<Differences<built.InvalidateOptions, contract.InvalidateOptions>>,
+  None<Differences<{ BulkItem: built.BulkItem }, { BulkItem: contract.BulkItem }>>,
   None<Differences<built.DeleteOptions, contract.DeleteOptions>>,
+  None<Differences<built.RetrieveOrStoreOptions, contract.RetrieveOrStoreOptions>>,
   None<Differences<built.RetrieveOptions, contract.RetrieveOptions>>,
   None<Differences<built.KeyMetadata, contract.KeyMetadata>>,
   None<Differences<built.CacheStats, contract.CacheStats>>,
@@ -36,9 +42,18 @@ export type Checks = [
   None<Differences<built.KeyStoreError, contract.KeyStoreError>>,
   None<Differences<Parameters<typeof built.KeyStoreError>, Parameters<typeof contract.KeyStoreError>>>,
   None<Differences<built.NASKeyStore, contract.NASKeyStore>>,
+  None<Differences<built.NASKeyStore<App>, contract.NASKeyStore<App>>>,
+  None<Differences<{ key: built.KeyOf<App> }, { key: contract.KeyOf<App> }>>,
+  None<Differences<{ value: built.ValueOf<App, "user:1"> }, { value: contract.ValueOf<App, "user:1"> }>>,
   None<Differences<Parameters<typeof built.NASKeyStore>, Parameters<typeof contract.NASKeyStore>>>,
   None<Differences<built.KeyStoreEvents, contract.KeyStoreEvents>>,
 ];
+
+/** The schema of an app. */
+interface App {
+  "user:${string}": { name: string };
+  theme: "dark" | "light";
+}
 
 /**
  * A class has private members, which no other declaration can have: its public ones are compared in lines of their own.

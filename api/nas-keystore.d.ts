@@ -4,6 +4,28 @@
  * too, and writes the reason in CHANGELOG.md. Durations end in `Ms`, sizes in `Bytes`; `ttl` is in seconds (may be fractional).
  */
 
+import type {
+  Asked,
+  AskedPattern,
+  AskedKey,
+  BulkItems,
+  ComputedValue,
+  EntryIn,
+  ChangeIn,
+  FoundValue,
+  FoundValues,
+  KeyIn,
+  KeyOf,
+  Pair,
+  PatternOf,
+  StorableValue,
+  ValueOf,
+} from "../src/interface/typed-keys.ts";
+import type { StandardSchema } from "../src/model/standard-schema.ts"; // @standard-schema/spec 1.x
+
+/** The keys of a schema, and the type of the value under a key. */
+export type { KeyOf, ValueOf };
+
 /** Field names follow the seed API (`KeyFormat.JSON` …); plain strings work too. */
 export declare const KeyFormat: {
   readonly JSON: "json"; // default; anything that JSON.stringify keeps, checked
@@ -27,8 +49,13 @@ export interface KeyStoreOptions {
   compression?: boolean | { thresholdBytes: number }; // gzip (fflate) above 1 KiB when true; default false
   connection?: object; // credentials and the rest of nats.ws' ConnectionOptions, never logged or stored
   connect?: (options: object) => Promise<unknown>; // another NATS client's connect, e.g. wsconnect of @nats-io/nats-core
+  encryption?: { key: CryptoKeySource | readonly CryptoKeySource[]; messages?: boolean }; // AES-GCM; the first key writes, all read
+  schemas?: Readonly<Record<string, StandardSchema>>; // key pattern → validator, applied on store and on retrieve; the first pattern that matches
+  migrate?: (value: unknown, metadata: KeyMetadata) => unknown; // a stored value that no longer fits its schema → one that does, or a promise of it
   persist?: boolean; // ask for navigator.storage.persist() at the first write; default false
 }
+
+export type CryptoKeySource = CryptoKey | (() => CryptoKey | Promise<CryptoKey>);
 
 export interface StoreOptions {
   format?: KeyFormat; // default "json"
@@ -38,9 +65,26 @@ export interface StoreOptions {
   signal?: AbortSignal;
 }
 export interface BulkOptions extends StoreOptions {
+  atomic?: boolean; // all items or none, in one transaction; default false
   onProgress?: (done: number, total: number) => void;
 }
+/** signal: aborted before the first slice, nothing has changed. */
+export type ProgressOptions = Pick<BulkOptions, "signal" | "onProgress">;
+export interface TransferOptions {
+  onProgress?: (done: number) => void;
+  signal?: AbortSignal;
+}
+/** At least one of them; both: entries that match both. */
+export interface InvalidateOptions<Pattern extends string = string> {
+  pattern?: Pattern;
+  tag?: string;
+}
+/** A pair may bring options of its own, which win over those of the call. */
+export type BulkItem = readonly [key: string, value: unknown, options?: Pick<StoreOptions, "format" | "ttl" | "tags" | "ifVersion">];
 export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
+export interface RetrieveOrStoreOptions extends Pick<StoreOptions, "format" | "ttl" | "tags" | "signal"> {
+  staleWhileRevalidate?: number; // seconds for which an expired value is returned at once, while load runs in the background
+}
 export interface RetrieveOptions {
   useCache?: boolean; // false: past the memory front, from IndexedDB, checksum verified; default true
   signal?: AbortSignal;
@@ -56,9 +100,11 @@ export interface KeyMetadata {
   readonly ttl: number | null;
   readonly expiresAt: Date | null;
   readonly tags: readonly string[];
-  readonly checksum: string; // SHA-256 of the encoded payload, 64 hex digits
+  readonly checksum: string; // SHA-256 of the encoded payload, 64 hex digits; of an encrypted entry: of the ciphertext
   readonly pending: boolean; // true while this version waits for the server's confirmation; false once confirmed or refused
   readonly rejected: boolean; // the server refused this version: see retryRejected, discardRejected
+  readonly stale: boolean; // soft-invalidated: readable, but retrieveOrStore loads anew
+  readonly encrypted: boolean;
 }
 
 /** The memory front, synchronous. store, update, bulkStore and retrieve fill it; exists, getMetadata, listKeys neither fill nor count. */
@@ -93,10 +139,12 @@ export type KeyStoreErrorCode =
   | "INVALID_KEY"
   | "INVALID_VALUE"
   | "INVALID_OPTION"
+  | "SCHEMA_MISMATCH"
   | "PAYLOAD_TOO_LARGE"
   | "VERSION_CONFLICT"
   | "CHECKSUM_MISMATCH"
   | "DECODE_FAILED"
+  | "DECRYPT_FAILED"
   | "QUOTA_EXCEEDED"
   | "STORAGE_UNAVAILABLE"
   | "INSECURE_CONTEXT"
@@ -106,6 +154,7 @@ export interface KeyStoreErrorDetails {
   key?: string | undefined;
   cause?: unknown;
   option?: string | undefined;
+  issues?: readonly object[];
   results?: ReadonlyMap<string, boolean>;
 }
 export declare class KeyStoreError extends Error {
@@ -114,10 +163,16 @@ export declare class KeyStoreError extends Error {
   readonly code: KeyStoreErrorCode;
   readonly key?: string;
   readonly option?: string; // INVALID_OPTION: which one
+  readonly issues?: readonly object[]; // SCHEMA_MISMATCH: what the validator found; absent where the validator itself failed
   readonly results?: ReadonlyMap<string, boolean>; // a bulk call that failed part-way: the keys committed before
 }
 
-export declare class NASKeyStore extends EventTarget {
+/**
+ * `Schema` maps keys or key patterns to value types: NASKeyStore<{ "user:${string}": User; theme: "dark" | "light" }>. The most specific
+ * pattern wins. Without a type argument, keys are strings, and T is the type of the value.
+ */
+// oxlint-disable-next-line typescript/no-explicit-any
+export declare class NASKeyStore<Schema extends object = Record<string, any>> extends EventTarget {
   /** Publishes the queued writes of an earlier page without any call. Throws nothing outside a browser: operations then reject STORAGE_UNAVAILABLE. */
   constructor(options?: KeyStoreOptions);
 
@@ -136,27 +191,79 @@ export declare class NASKeyStore extends EventTarget {
   removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
 
   // The seed's operations
-  store(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
-  retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined>;
-  delete(key: string, options?: DeleteOptions): Promise<boolean>; // whether the key existed
-  exists(key: string): Promise<boolean>;
-  /** Keeps format, ttl and tags unless given; creates when absent. */
-  update(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
-  bulkStore(items: Record<string, unknown> | Iterable<readonly [string, unknown]>, options?: BulkOptions): Promise<Map<string, boolean>>;
-  bulkRetrieve<T = unknown>(keys: Iterable<string>, options?: RetrieveOptions): Promise<Map<string, T>>; // found keys only, in the order asked
-  getMetadata(key: string): Promise<KeyMetadata | undefined>;
+  store<Key extends KeyOf<Schema>>(key: Key, value: StorableValue<Schema, Key>, options?: StoreOptions): Promise<boolean>;
+  retrieve<T extends Asked<Schema> = Asked<Schema>>(
+    key: AskedKey<Schema, T>,
+    options?: RetrieveOptions,
+  ): Promise<FoundValue<Schema, T> | undefined>; // untyped: retrieve<T = unknown>(key: string): Promise<T | undefined>
+  delete(key: KeyOf<Schema>, options?: DeleteOptions): Promise<boolean>; // whether the key existed
+  retrieveOrStore<T extends Asked<Schema>>(
+    key: AskedKey<Schema, T>,
+    load: (key: AskedKey<Schema, T>, context: { signal: AbortSignal }) => FoundValue<Schema, T> | Promise<FoundValue<Schema, T>>,
+    options?: RetrieveOrStoreOptions,
+  ): Promise<FoundValue<Schema, T>>; // one load per key, across calls and tabs; untyped: T is the type of the value
+  exists(key: KeyOf<Schema>): Promise<boolean>;
+  /** Keeps format, ttl and tags unless given; creates when absent. A function gets the present value, and runs again when another write came between. */
+  update<T extends Asked<Schema> = Asked<Schema>>(
+    key: AskedKey<Schema, T>,
+    compute: (present: FoundValue<Schema, T> | undefined) => ComputedValue<Schema, T>,
+    options?: StoreOptions,
+  ): Promise<boolean>;
+  update<Key extends KeyOf<Schema>>(key: Key, value: StorableValue<Schema, Key>, options?: StoreOptions): Promise<boolean>;
+  bulkStore<
+    Key extends KeyOf<Schema> = never,
+    Keys extends readonly KeyOf<Schema>[] = readonly never[],
+    Item extends Pair<KeyOf<Schema>> = never,
+  >(
+    items: BulkItems<Schema, Key, Keys, Item>, // untyped: Record<string, unknown> | Iterable<BulkItem>
+    options?: BulkOptions,
+  ): Promise<Map<KeyOf<Schema>, boolean>>;
+  bulkDelete(keys: Iterable<KeyOf<Schema>>, options?: ProgressOptions): Promise<Map<KeyOf<Schema>, boolean>>; // for each key whether it existed
+  bulkRetrieve<T extends Asked<Schema> = Asked<Schema>>(
+    keys: Iterable<AskedKey<Schema, T>>,
+    options?: RetrieveOptions,
+  ): Promise<FoundValues<Schema, T>>; // found keys only, in the order asked
+  getMetadata(key: KeyOf<Schema>): Promise<KeyMetadata | undefined>;
   getCacheStats(): CacheStats;
+  deleteByTag(tag: string, options?: ProgressOptions): Promise<number>;
+  touch(key: KeyOf<Schema>, ttl?: number | null): Promise<boolean>; // restarts (or sets) the TTL; local, publishes nothing; false: no such key
+  invalidate<Pattern extends string = string>(
+    what: InvalidateOptions<PatternOf<Schema, Pattern>>,
+    options?: ProgressOptions,
+  ): Promise<number>; // marks stale, in every tab; the number marked
   clearCache(): Promise<void>; // drops every local entry but unconfirmed writes; publishes nothing; returns when done
-  listKeys(pattern?: string, options?: { tag?: string }): Promise<string[]>; // fnmatch: * ? [seq] [!seq]; sorted by code unit
+  listKeys<Pattern extends string = string>(
+    pattern?: PatternOf<Schema, Pattern>,
+    options?: { tag?: string; after?: string; limit?: number },
+  ): Promise<KeyIn<Schema, Pattern>[]>; // fnmatch: * ? [seq] [!seq]; sorted by code unit
   ping(): Promise<boolean>;
 
   // Beyond it
+  /** Changes of the entries whose keys match the pattern, from this page and from every other tab. Uses no network. */
+  watch<Pattern extends string>(
+    pattern: PatternOf<Schema, Pattern>,
+    listener: (change: ChangeIn<Schema, Pattern>) => void, // untyped: KeyStoreEvents["change"]
+    options?: { signal?: AbortSignal },
+  ): () => void;
+  watch<Pattern extends string>(
+    pattern: PatternOf<Schema, Pattern>,
+    options?: { signal?: AbortSignal },
+  ): AsyncIterable<ChangeIn<Schema, Pattern>>;
+  peek<T extends Asked<Schema> = Asked<Schema>>(key: AskedKey<Schema, T>): FoundValue<Schema, T> | undefined; // memory only, synchronous, does not refresh the LRU
+  /** In key order, bounded memory. */
+  entries<T extends AskedPattern<Schema> = AskedPattern<Schema>>(
+    pattern?: PatternOf<Schema, T>,
+    options?: { tag?: string; signal?: AbortSignal },
+  ): AsyncIterable<EntryIn<Schema, T>>; // untyped: entries<T = unknown>(pattern?: string): AsyncIterable<[key: string, value: T, metadata: KeyMetadata]>
   flush(options?: { signal?: AbortSignal }): Promise<{ published: number; pending: number; rejected: number }>;
   pendingWrites(): Promise<PendingWrite[]>; // one row per key: its newest unconfirmed or rejected version
-  retryRejected(key?: string): Promise<number>;
-  discardRejected(key?: string): Promise<number>;
+  retryRejected(key?: KeyOf<Schema>): Promise<number>;
+  discardRejected(key?: KeyOf<Schema>): Promise<number>;
   getStorageStats(): Promise<StorageStats>;
   sweep(): Promise<number>; // removes the expired entries now; resolves to their number
+  export<Pattern extends string = string>(pattern?: PatternOf<Schema, Pattern>, options?: TransferOptions): AsyncIterable<object>; // envelopes, one per entry (newline-delimited JSON writes them)
+  /** Publishes nothing; the higher version wins; malformed, damaged and older ones are skipped. */
+  import(envelopes: Iterable<object> | AsyncIterable<object>, options?: TransferOptions): Promise<{ imported: number; skipped: number }>;
   close(): Promise<void>; // waits for the operations under way; later ones reject CLOSED
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -164,7 +271,16 @@ export declare class NASKeyStore extends EventTarget {
 /** Deletes a namespace's IndexedDB database, pending writes included. After a rejection because a tab holds it, the browser deletes it later. */
 export declare function destroyNamespace(namespace: string): Promise<void>;
 
+/** An AES-GCM key from a passphrase (PBKDF2-SHA-256); the same passphrase and salt give the same key. */
+export declare function deriveKey(passphrase: string, salt: Uint8Array | string, options?: { iterations?: number }): Promise<CryptoKey>;
+
 export interface KeyStoreEvents {
+  change: {
+    key: string; // of a `clear`: the pattern of the watch, or "*"
+    type: "store" | "delete" | "expire" | "evict" | "invalidate" | "clear";
+    source: "local" | "tab" | "remote"; // remote: pull or import
+    version?: number;
+  };
   published: { key: string; version: number; operation: "store" | "delete" };
   rejected: { key: string; version: number; error: KeyStoreError };
   offline: { error: Error; pending: number };

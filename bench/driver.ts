@@ -7,7 +7,7 @@ import { launch, type BenchPage, type Browser } from "./browsers/browser.ts";
 import { buildPage } from "./bundle.ts";
 import { GOALS, quick, QUICK_SIZES, SIZES, type Goal } from "./catalogue.ts";
 import { conditions, describe } from "./conditions.ts";
-import { measureBlocking } from "./blocking.ts";
+import { BLOCKING, measureBlocking } from "./blocking.ts";
 import { TRAITS } from "./engines.ts";
 import { measureHeap } from "./heap.ts";
 import { readOptions, USAGE, type Options } from "./options.ts";
@@ -102,7 +102,7 @@ interface Turns {
 
 async function measure(browser: Browser, page: BenchPage, goal: Goal, world: World): Promise<Turns> {
   if (goal.id === "heap") return measureHeap(browser, page, world, goal);
-  if (goal.id === "blocked") return measureBlocking(browser, page, world.servers, goal);
+  if (BLOCKING.includes(goal.id)) return measureBlocking(browser, page, world.servers, goal);
   if (goal.id === "size") {
     const { ours, peer } = await measureSize();
     return { ours: [ours.entry], peer: [peer.entry], sizes: ours };
@@ -114,7 +114,7 @@ async function profileAll({ open }: Browser, goals: readonly Goal[], world: Worl
   const page = await open();
   console.log(await page.evaluate((servers) => bench.timeline(servers), world.servers));
   if (engine !== "chromium") return 0; // profiles come over its DevTools
-  for (const goal of goals) if (!["heap", "size", "blocked"].includes(goal.id)) console.log(`\n${await profile(page, goal, world)}`);
+  for (const goal of goals) if (!["heap", "size", ...BLOCKING].includes(goal.id)) console.log(`\n${await profile(page, goal, world)}`);
   return 0;
 }
 

@@ -17,6 +17,8 @@ const NOT_CHROMIUM = {
   size: "the size does not depend on the engine",
 };
 
+const ONE_PAGE = "it takes two pages of one session, the driver opens one";
+
 export const TRAITS: Readonly<Record<Engine, EngineTraits>> = {
   chromium: {
     name: "Chromium",
@@ -41,6 +43,6 @@ export const TRAITS: Readonly<Record<Engine, EngineTraits>> = {
     mostSockets: 100,
     // Its driver starts ephemeral sessions.
     indexedDb: "in memory",
-    leftOut: { ...NOT_CHROMIUM, blocked: "it takes two pages of one session, the driver opens one" },
+    leftOut: { ...NOT_CHROMIUM, blocked: ONE_PAGE, "invalidate-blocked": ONE_PAGE },
   },
 };

@@ -22,13 +22,20 @@ export async function measureSize(): Promise<{ ours: AppSize; peer: AppSize }> {
   return { ours: await sizeOf(WITH), peer: await sizeOf(WITHOUT) };
 }
 
-/** Builds a page that exposes all exports, and writes what it loads at its start into a folder: the entry chunk and its static imports. */
-export async function writeStart(folder: string): Promise<void> {
+/**
+ * Builds a page that uses all exports of the library. Writes its entry chunk, and the chunks that this imports statically, into a folder.
+ * Writes each chunk that it loads later into another folder, under its name.
+ */
+export async function writeChunks(folder: string, lazyFolder: string): Promise<void> {
   const chunks = await buildApp(ALL_EXPORTS);
   const atStart = startOf(chunks);
-  await rm(folder, { recursive: true, force: true });
-  await mkdir(folder, { recursive: true });
-  for (const { fileName, code } of chunks) if (atStart.has(fileName)) await writeFile(join(folder, basename(fileName)), code);
+  for (const path of [folder, lazyFolder]) {
+    await rm(path, { recursive: true, force: true });
+    await mkdir(path, { recursive: true });
+  }
+  for (const { fileName, name, code } of chunks) {
+    await writeFile(atStart.has(fileName) ? join(folder, basename(fileName)) : join(lazyFolder, `${name}.js`), code);
+  }
 }
 
 async function sizeOf(source: string): Promise<AppSize> {

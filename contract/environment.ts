@@ -1,4 +1,4 @@
-import type { KeyStoreOptions, NASKeyStore } from "nas-keystore";
+import type { KeyStoreOptions, NASKeyStore, RetrieveOrStoreOptions } from "nas-keystore";
 import type { WireMessage } from "../e2e/support/wire.ts";
 
 /** A sentence about the library's behaviour, and the test of it. */
@@ -41,11 +41,13 @@ export type Connect = (options: object) => Promise<Connection>;
 /** The methods of a store that return promises, except those that close it. */
 type Operation = Exclude<
   { [Name in keyof NASKeyStore]: NASKeyStore[Name] extends (...args: never[]) => Promise<unknown> ? Name : never }[keyof NASKeyStore],
-  "close" | typeof Symbol.asyncDispose
+  "close" | "retrieveOrStore" | typeof Symbol.asyncDispose
 >;
 
 /** A store in another tab. Arguments and results pass through `postMessage`. */
 export interface Tab extends Pick<NASKeyStore, Operation> {
+  /** `retrieveOrStore` with a `load` that returns the value; "never ends" does not end. */
+  load(key: string, value: unknown, options?: RetrieveOrStoreOptions): Promise<unknown>;
   /** Closes the store, then the tab. */
   close(): Promise<void>;
   /** Ends the tab immediately, without closing its store. */
@@ -69,12 +71,22 @@ export interface Server {
   waitForMessages(count: number): Promise<Message[]>;
 }
 
+/** The row of an entry, alone or in a block. */
+export interface RawRow {
+  key: string;
+  payload: string | Uint8Array;
+  checksum?: string;
+  encryption?: { keyId: string; nonce: string; messages: boolean };
+}
+
 /** The case's database, read and changed without the library. */
 export interface RawDatabase {
   /** The entries in the database, expired ones included, sorted by key. */
   keys(): Promise<string[]>;
   /** Changes one bit of an entry's payload. */
   flipBit(key: string): Promise<void>;
+  /** Reads the row of an entry, and writes it back as the function has changed it. */
+  changeRow(key: string, change: (row: RawRow) => void): Promise<void>;
   /** Opens the database and ignores `versionchange`, like a tab that does not let go. The returned function closes the connection. */
   hold(): Promise<() => void>;
 }

@@ -2,7 +2,7 @@ import { expect, test } from "./support/fixtures.ts";
 
 /** Options of api.d.ts that do not work yet. They must be refused, not ignored. */
 const LATER = {
-  constructor: { encryption: { key: {} }, schemas: {}, migrate: null, durable: true },
+  constructor: { encryption: { key: {} }, durable: true },
   store: { persistent: false, ifRevision: 1 },
   bulkStore: { persistent: false, ifRevision: 1 },
   retrieve: { pull: "missing" },

@@ -1,8 +1,10 @@
-// Builds dist/ from src/: a JavaScript file and a declaration for each source file. The packages that they import are in dist/packages/.
+// Builds dist/ from src/: the entry points, a chunk for each part that loads on its own, and a declaration for each source file. The packages that
+// they import are in dist/packages/.
 // So an app's bundler needs no configuration, and a page without a bundler needs one line in its import map.
 import { rmSync } from "node:fs";
 import { build } from "vite";
-import { licences, pathInDist, withoutSignatures } from "./lib/bundled-packages.mjs";
+import { licences, packageOf, withoutSignatures } from "./lib/bundled-packages.mjs";
+import { chunksOf } from "./lib/chunks.mjs";
 import { emitDeclarations } from "./lib/emit.mjs";
 import { root } from "./lib/root.mjs";
 
@@ -11,9 +13,23 @@ const src = `${root}src/`;
 
 rmSync(dist, { recursive: true, force: true });
 process.exitCode = await emitDeclarations(dist);
-if (process.exitCode === 0) await buildJavaScript();
+if (process.exitCode === 0) {
+  const chunks = chunksOf(src);
+  await buildJavaScript("index", (id) => chunks.get(id));
+  // Apart, so that it shares no chunks with the parts that load lazily.
+  await buildJavaScript("eager", (id) => (id === `${src}eager.ts` ? undefined : "parts/eager"));
+}
 
-function buildJavaScript() {
+/**
+ * @param {string} entry
+ * @param {(id: string) => string | undefined} chunkOf the chunk of a source file
+ */
+function buildJavaScript(entry, chunkOf) {
+  /** @param {string} id */
+  const nameOf = (id) => {
+    const name = packageOf(id);
+    return name === undefined ? chunkOf(id) : `packages/${name}/index`;
+  };
   return build({
     configFile: false,
     root,
@@ -26,10 +42,16 @@ function buildJavaScript() {
       target: "es2022",
       minify: false,
       sourcemap: true,
-      lib: { entry: [`${src}index.ts`, `${src}eager.ts`], formats: ["es"] },
+      lib: { entry: `${src}${entry}.ts`, formats: ["es"] },
       rolldownOptions: {
-        optimization: { inlineConst: false }, // a file of dist/ reads as its source
-        output: { preserveModules: true, preserveModulesRoot: src, entryFileNames: ({ name }) => `${pathInDist(name)}.js` },
+        optimization: { inlineConst: false }, // a chunk of dist/ reads as its sources
+        preserveEntrySignatures: "allow-extension", // the chunks of ours import each other
+        output: {
+          entryFileNames: "[name].js",
+          chunkFileNames: "[name].js",
+          minifyInternalExports: false,
+          codeSplitting: { includeDependenciesRecursively: false, groups: [{ name: nameOf, debugName: "chunks" }] },
+        },
       },
     },
   });

@@ -1,16 +1,27 @@
 import type { LateOperations, NASKeyStore as KeyStore, NASKeyStoreConstructor } from "./interface/key-store.ts";
-import type { KeyStoreEvents } from "./model/events.ts";
+import type { ChangeListener, KeyStoreEvents, PublicChange } from "./model/events.ts";
 import { assertKey } from "./model/key.ts";
-import { KeyFormat } from "./model/metadata.ts";
+import { KeyFormat, type KeyMetadata } from "./model/metadata.ts";
 import { readItems, readKeys } from "./options/arguments.ts";
 import { checkedOptionsOf } from "./options/checked-options.ts";
-import { copyOptions, readRetrieveOptions } from "./options/checks.ts";
-import type { BulkOptions, KeyStoreOptions, RetrieveOptions, StoreOptions } from "./options/types.ts";
+import { copyOptions, readWatchOptions } from "./options/checks.ts";
+import type {
+  BulkItem,
+  BulkOptions,
+  KeyStoreOptions,
+  RetrieveOptions,
+  RetrieveOrStoreOptions,
+  StoreOptions,
+  WatchOptions,
+} from "./options/types.ts";
 import type { CacheStats } from "./read/memory-cache.ts";
+import type { WatchHandle } from "./read/watches.ts";
 import { Operations } from "./runtime/operations.ts";
+import type { LateIterations } from "./runtime/late-iterations.ts";
 import type { Pages } from "./runtime/page.ts";
 import { openRuntime, type Runtime } from "./runtime/runtime.ts";
 import type { Clock } from "./util/clock.ts";
+import { KeyStoreError } from "./util/errors.ts";
 import { capture } from "./values/captured-value.ts";
 
 /**
@@ -18,9 +29,15 @@ import { capture } from "./values/captured-value.ts";
  * one that is on a key name the key.
  */
 const LATE = {
+  exists: "on a key",
+  bulkRetrieve: "on keys",
+  bulkDelete: "writes keys",
   delete: "writes a key",
   getMetadata: "on a key",
-  clearCache: "writes any key",
+  clearCache: "writes all",
+  deleteByTag: "writes all",
+  invalidate: "",
+  touch: "writes a key",
   listKeys: "",
   ping: "",
   flush: "",
@@ -29,7 +46,8 @@ const LATE = {
   discardRejected: "on a key",
   getStorageStats: "",
   sweep: "",
-} as const satisfies Record<keyof LateOperations, string>;
+  import: "",
+} as const satisfies Record<Exclude<keyof LateOperations, "retrieve" | "retrieveOrStore">, string>;
 
 type LateName = keyof typeof LATE;
 
@@ -68,39 +86,75 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     // A read from memory waits for nothing, so `close` need not wait for it. Every key in memory is valid.
     const isPlain = options === undefined && this.#operations.mayRead(key);
     const cached = isPlain ? reader.readCached(key) : undefined;
-    if (cached !== undefined) return (cached instanceof Promise ? await cached : cached).value as T;
-    const found = await this.#onKey(key, () => {
-      const { useCache = true, signal } = readRetrieveOptions(options);
-      return this.#operations.read([key], signal, () => (isPlain ? reader.readStored(key, true) : reader.read(key, useCache)));
-    });
+    // A schema or a migration may take a while: `close` waits for it.
+    if (cached !== undefined) return (cached instanceof Promise ? await this.#operations.run(() => cached, key) : cached)?.value as T;
+    if (options !== undefined) return this.#late("retrieve", "on a key", [key, options]) as Promise<T | undefined>;
+    const found = await this.#operations.run(() => {
+      assertKey(key);
+      return this.#operations.read(key, () => reader.readStored(key, true));
+    }, key);
     return found?.value as T | undefined;
   }
 
-  exists(key: string): Promise<boolean> {
-    return this.#onKey(key, () =>
-      this.#operations.read([key], undefined, async () => (await this.#runtime.reader.readRow(key)) !== undefined),
-    );
+  async retrieveOrStore<T>(key: string, load: unknown, options?: RetrieveOrStoreOptions): Promise<T> {
+    const cached = this.#operations.mayRead(key) && this.#runtime.loaded()?.readCached(key, load, options);
+    return (cached ? cached.value : this.#late("retrieveOrStore", "on a key", [key, load, options])) as T;
   }
 
   update(key: string, value: unknown, options?: StoreOptions): Promise<boolean> {
-    return this.#write("update", key, value, options, undefined);
+    return this.#write("update", key, value, options);
   }
 
-  bulkStore(items: Record<string, unknown> | Iterable<readonly [string, unknown]>, options?: BulkOptions): Promise<Map<string, boolean>> {
+  bulkStore(items: Record<string, unknown> | Iterable<BulkItem>, options?: BulkOptions): Promise<Map<string, boolean>> {
     return this.#operations.run(() => {
-      const pairs = readItems(items);
       const copy = copyOptions(options);
-      const values = new Map(Array.from(pairs, ([key, value]) => [key, capture(key, value, formatIn(copy) ?? KeyFormat.JSON)]));
-      return this.#operations.write([...values.keys()], ({ operations }) => operations.bulkStore(items, values, copy));
+      const given = readItems(items, (key, value, own) => capture(key, value, formatIn(own) ?? formatIn(copy) ?? KeyFormat.JSON));
+      const keys = given.map(([key]) => key as string);
+      return this.#operations.write(keys, ({ operations }) => operations.bulkStore(items, given, copy));
     });
   }
 
-  bulkRetrieve<T = unknown>(keys: Iterable<string>, options?: RetrieveOptions): Promise<Map<string, T>> {
-    return this.#operations.run(() => {
-      const list = readKeys(keys);
-      const { useCache = true, signal } = readRetrieveOptions(options);
-      return this.#operations.read(list, signal, () => this.#runtime.reader.bulkRetrieve(list, useCache) as Promise<Map<string, T>>);
-    });
+  peek<T = unknown>(key: string): T | undefined {
+    this.#operations.assertOpen(key);
+    assertKey(key);
+    // A promise, which has no value, if the schema of the key cannot be asked at once.
+    return (this.#runtime.reader.peek(key) as { readonly value?: unknown } | undefined)?.value as T | undefined;
+  }
+
+  watch(pattern: string, listener: ChangeListener, options?: WatchOptions): () => void;
+  watch(pattern: string, options?: WatchOptions): AsyncIterable<PublicChange>;
+  watch(pattern: string, ...rest: unknown[]): unknown {
+    this.#operations.assertOpen();
+    if (typeof (pattern as unknown) !== "string") {
+      throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.", { option: "pattern" });
+    }
+    const { signal } = readWatchOptions(rest.find((argument) => typeof argument !== "function"));
+    const { withWatches, writeSide } = this.#runtime;
+    let watch: WatchHandle | undefined;
+    withWatches((watches, owner) => (watch ??= watches.watch(owner, pattern, signal, rest[0])));
+    return (
+      watch ??
+      // Until the watches are there: a function that ends the watch and is iterable. A watch that ends before it begins is a function without effect.
+      Object.assign(() => (watch ??= Boolean as () => unknown as WatchHandle)(), {
+        async *[Symbol.asyncIterator]() {
+          await writeSide();
+          yield* watch!;
+        },
+      })
+    );
+  }
+
+  override addEventListener(...args: Parameters<EventTarget["addEventListener"]>): void {
+    if (args[0] === "change") this.#runtime.withWatches((watches, owner) => watches.dispatchTo(owner));
+    super.addEventListener(...args);
+  }
+
+  entries<T>(...args: unknown[]): AsyncIterable<[key: string, value: T, metadata: KeyMetadata]> {
+    return this.#iterate("entries", args) as AsyncIterable<[string, T, KeyMetadata]>;
+  }
+
+  export(...args: unknown[]): AsyncIterable<object> {
+    return this.#iterate("export", args) as AsyncIterable<object>;
   }
 
   getCacheStats(): CacheStats {
@@ -108,6 +162,7 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   }
 
   close(): Promise<void> {
+    this.#runtime.withWatches((watches, owner) => watches.endOf(owner));
     return this.#operations.close(() => this.#runtime.close());
   }
 
@@ -115,35 +170,36 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
     return this.close();
   }
 
-  /** An operation on one key, which its errors name. */
-  #onKey<T>(key: string, work: () => Promise<T>): Promise<T> {
-    return this.#operations.run(() => {
-      assertKey(key);
-      return work();
-    }, key);
-  }
-
   /** Captures the value in the call. The write side checks the key and the options, then the value. */
-  #write(name: "store" | "update", key: string, value: unknown, options: unknown, defaultFormat: KeyFormat | undefined): Promise<boolean> {
+  #write(name: "store" | "update", key: string, value: unknown, options: unknown, defaultFormat?: KeyFormat): Promise<boolean> {
     return this.#operations.run(() => {
       const copy = copyOptions(options);
       const captured = capture(key, value, formatIn(copy) ?? defaultFormat);
-      return this.#operations.write([key], ({ operations }) => operations[name](key, captured, copy));
+      return this.#operations.write([key], ({ operations }) => operations[name](key, captured, copy, value));
     }, key);
   }
 
   /** An operation of LATE. The caller may change its arguments later. */
-  #late(name: LateName, scope: (typeof LATE)[LateName], args: readonly unknown[]): Promise<unknown> {
-    const key = scope.endsWith("a key") ? (args[0] as string) : undefined;
+  #late(name: keyof LateOperations, scope: (typeof LATE)[LateName], [first, ...rest]: readonly unknown[]): Promise<unknown> {
+    const key = scope.endsWith("a key") ? (first as string) : undefined;
     return this.#operations.run(() => {
-      const copies = args.map(copyOptions);
-      const keys = scope.startsWith("writes") ? [key] : [];
-      return this.#operations.write(keys, ({ operations }) => (operations[name] as (...given: unknown[]) => Promise<unknown>)(...copies));
+      const keys = scope.endsWith(" keys") ? readKeys(first) : undefined;
+      const copies = [keys ?? copyOptions(first), ...rest.map(copyOptions)];
+      const written = scope.startsWith("writes") ? (keys ?? [key]) : [];
+      return this.#operations.write(written, ({ operations }) =>
+        (operations[name] as (...given: unknown[]) => Promise<unknown>)(...copies),
+      );
     }, key);
+  }
+
+  /** An iteration that loads late. Its arguments are read at the first step. */
+  async *#iterate(name: keyof LateIterations, args: readonly unknown[]): AsyncGenerator {
+    yield* (await this.#operations.run(this.#runtime.writeSide)).iterate(this.#operations, name, args);
   }
 } as unknown as NASKeyStoreConstructor;
 
-export type NASKeyStore = KeyStore;
+// oxlint-disable-next-line typescript/no-explicit-any
+export type NASKeyStore<Schema extends object = Record<string, any>> = KeyStore<Schema>;
 
 function formatIn(options: unknown): unknown {
   return (options as StoreOptions | undefined)?.format;

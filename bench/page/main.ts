@@ -6,7 +6,7 @@ import { filledNamespace } from "./filled.ts";
 import { groupedKey, pairs } from "./payload.ts";
 import { startReading, stopReading } from "./reading.ts";
 import { ROWS, type World } from "./rows.ts";
-import { allConfirmed, present } from "./stores.ts";
+import { allConfirmed, allInvalidated, present } from "./stores.ts";
 import { timeline } from "./timeline.ts";
 import { takeTurns, timed, type Contest } from "./turns.ts";
 
@@ -55,6 +55,17 @@ export const bench = {
     await using store = new NASKeyStore({ servers, namespace, timeoutMs: 600_000 });
     const items = pairs(entries);
     return timed(() => allConfirmed(store.bulkStore(items), entries));
+  },
+
+  /** Stores entries with a tag. @returns once they are settled */
+  async storeTagged(servers: string, namespace: string, entries: number): Promise<void> {
+    await using store = new NASKeyStore({ servers, namespace, timeoutMs: 600_000 });
+    await allConfirmed(store.bulkStore(pairs(entries), { tags: ["bench"] }), entries);
+  },
+
+  async invalidateTagged(servers: string, namespace: string, entries: number): Promise<void> {
+    await using store = new NASKeyStore({ servers, namespace });
+    await allInvalidated(store, entries);
   },
 
   /** Opens a store that was filled, reads one key of it, and keeps it. */

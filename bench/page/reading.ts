@@ -1,14 +1,13 @@
 import { destroyNamespace, NASKeyStore } from "nas-keystore";
 import { payload } from "./payload.ts";
-import { confirmed, freshName, present } from "./stores.ts";
+import { confirmed, present } from "./stores.ts";
 
 const PAUSE_MS = 2;
 
 let reading: { over: boolean; longest: number; done: Promise<void> } | undefined;
 
-/** Reads a key from IndexedDB again and again. @returns the namespace */
-export async function startReading(servers: string): Promise<string> {
-  const namespace = freshName();
+/** Reads a key from IndexedDB again and again. */
+export async function startReading(servers: string, namespace: string): Promise<void> {
   const store = new NASKeyStore({ servers, namespace });
   await confirmed(store.store("read", payload(0)));
   const state = { over: false, longest: 0 };
@@ -23,7 +22,6 @@ export async function startReading(servers: string): Promise<string> {
     await destroyNamespace(namespace);
   };
   reading = Object.assign(state, { done: read() });
-  return namespace;
 }
 
 /** @returns milliseconds of the longest read */

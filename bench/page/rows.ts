@@ -9,8 +9,8 @@ import { openNats, publishAlone, publishAndFlush } from "../peers/nats.ts";
 import { oneShot } from "../peers/websocket.ts";
 import { filledNamespace } from "./filled.ts";
 import { groupedKey, keyOf, pairs, payload } from "./payload.ts";
-import { allConfirmed, confirmed, freshName, openStore, present } from "./stores.ts";
-import { atOnce, atOnceUpTo, inSequence, quiet, timed, type Contest, type Turn } from "./turns.ts";
+import { allConfirmed, allInvalidated, confirmed, freshName, openStore, present } from "./stores.ts";
+import { atOnce, atOnceUpTo, inSequence, longestTask, quiet, timed, type Contest, type Turn } from "./turns.ts";
 
 export interface World {
   /** The WebSocket URL of the server. */
@@ -133,6 +133,17 @@ export const ROWS: Readonly<Record<string, Row>> = {
     return { ours: () => timed(() => allConfirmed(store.bulkStore(items), calls)), peer: () => timed(() => setMany(items, keyval)), end };
   },
 
+  import: async ({ calls }, { servers }) => {
+    const source = await openStore(servers, PATIENT);
+    await allConfirmed(source.store.bulkStore(pairs(calls)), calls);
+    const envelopes: object[] = [];
+    const exporting = performance.now();
+    for await (const envelope of source.store.export("user:*")) envelopes.push(envelope);
+    console.info(`exported ${envelopes.length} entries in ${((performance.now() - exporting) / 1000).toFixed(1)} s`);
+    await source.end();
+    return { ours: imports(servers, envelopes), peer: bulkStore(servers, calls), end: async () => {} };
+  },
+
   memory: async ({ calls }, { servers }) => {
     const { store, end } = await openStore(servers, PATIENT);
     const cache = new LRUCache<string, string>({ max: 100 });
@@ -160,6 +171,33 @@ export const ROWS: Readonly<Record<string, Row>> = {
     };
   },
 
+  "memory-load": async ({ calls }, { servers }) => {
+    const { store, end } = await openStore(servers, PATIENT);
+    const load = (): never => {
+      throw new Error("A stored value is missing.");
+    };
+    const entries = pairs(50);
+    for (const [key, value] of entries) {
+      await confirmed(store.store(key, value));
+      // The first call looks in IndexedDB whether the entry is stale.
+      await store.retrieveOrStore(key, load);
+    }
+    const keys = Array.from({ length: calls }, (_, n) => (entries[n % 50] as (typeof entries)[0])[0]);
+    return {
+      ours: async () => {
+        const start = performance.now();
+        for (const key of keys) present(await store.retrieveOrStore(key, load, { ttl: 3_600 }));
+        return (performance.now() - start) / calls;
+      },
+      peer: async () => {
+        const start = performance.now();
+        for (const key of keys) present(await store.retrieve(key));
+        return (performance.now() - start) / calls;
+      },
+      end,
+    };
+  },
+
   cold: async ({ calls }, world) => {
     const { store, keyval, end } = await twoFilled(world, 1000);
     return {
@@ -179,6 +217,24 @@ export const ROWS: Readonly<Record<string, Row>> = {
       peer: () => inSequence(calls, async (n) => present(await get<unknown>(keyOf((n * 7) % calls), database.store))),
       end: () => Promise.all([end(), database.end()]),
     };
+  },
+
+  "encrypted-store": async ({ calls }, { servers }) => {
+    const [ours, peer] = [await openStore(servers, { encryption: { key: await newKey() } }), await openStore(servers)];
+    return {
+      ours: storeInSequence(ours.store, calls),
+      peer: storeInSequence(peer.store, calls),
+      end: () => Promise.all([ours.end(), peer.end()]),
+    };
+  },
+
+  "encrypted-cold": async ({ calls }, { servers }) => {
+    const [ours, peer] = [await openStore(servers, { ...PATIENT, encryption: { key: await newKey() } }), await openStore(servers, PATIENT)];
+    const side = async (store: NASKeyStore): Promise<Turn> => {
+      await allConfirmed(store.bulkStore(pairs(1000)), 1000);
+      return () => inSequence(calls, async (n) => present(await store.retrieve(keyOf((n * 7) % 1000), COLD)));
+    };
+    return { ours: await side(ours.store), peer: await side(peer.store), end: () => Promise.all([ours.end(), peer.end()]) };
   },
 
   colds: async ({ calls }, world) => {
@@ -233,6 +289,40 @@ export const ROWS: Readonly<Record<string, Row>> = {
     };
   },
 
+  "invalidate-task": async ({ calls }, { servers }) => {
+    const { store, end } = await openStore(servers, PATIENT);
+    return {
+      ours: async () => {
+        await allConfirmed(store.bulkStore(pairs(calls), { tags: ["bench"] }), calls);
+        await quiet();
+        return longestTask(() => allInvalidated(store, calls));
+      },
+      peer: () => longestTask(() => new Promise((resolve) => setTimeout(resolve, 1_000))),
+      end,
+    };
+  },
+
+  "invalidate-time": async ({ calls }, { servers }) => {
+    const { store, end } = await openStore(servers, PATIENT);
+    const storeAll = () => timed(() => allConfirmed(store.bulkStore(pairs(calls), { tags: ["bench"] }), calls));
+    await storeAll();
+    return { ours: () => timed(() => allInvalidated(store, calls)), peer: storeAll, end };
+  },
+
+  watchers: async ({ calls }, { servers }) => {
+    const [watched, unwatched] = [await openStore(servers, { lingerMs: LINGER_MS }), await openStore(servers, { lingerMs: LINGER_MS })];
+    for (let n = 0; n < 10_000; n++) {
+      watched.store.watch(`other:${n}`, () => {
+        throw new Error("A watch was told of a change of another key.");
+      });
+    }
+    return {
+      ours: storeInSequence(watched.store, calls),
+      peer: storeInSequence(unwatched.store, calls),
+      end: () => Promise.all([watched.end(), unwatched.end()]),
+    };
+  },
+
   open: async ({ calls }, world) => {
     const { servers, sizes } = world;
     const open = async (entries: number): Promise<Turn> => {
@@ -255,6 +345,10 @@ export const ROWS: Readonly<Record<string, Row>> = {
 };
 
 const COLD = { useCache: false } as const;
+
+function newKey(): Promise<CryptoKey> {
+  return crypto.subtle.generateKey({ name: "AES-GCM", length: 256 }, false, ["encrypt", "decrypt"]);
+}
 
 /** New keys in every turn. */
 function storeInSequence(store: NASKeyStore, calls: number): Turn {
@@ -279,6 +373,20 @@ function bulkStore(servers: string, count: number): Turn {
     const items = pairs(count);
     await quiet();
     const ms = await timed(() => allConfirmed(store.bulkStore(items), count));
+    await end();
+    return ms;
+  };
+}
+
+/** In a new store each turn. */
+function imports(servers: string, envelopes: readonly object[]): Turn {
+  return async () => {
+    const { store, end } = await openStore(servers, PATIENT);
+    await quiet();
+    const ms = await timed(async () => {
+      const { imported } = await store.import(envelopes);
+      if (imported !== envelopes.length) throw new Error(`Of ${envelopes.length} envelopes ${imported} were imported.`);
+    });
     await end();
     return ms;
   };

@@ -38,6 +38,12 @@ export async function allConfirmed(write: Promise<Map<string, boolean>>, count: 
   }
 }
 
+/** Invalidates the entries that have the tag "bench". */
+export async function allInvalidated(store: NASKeyStore, count: number): Promise<void> {
+  const marked = await store.invalidate({ tag: "bench" });
+  if (marked !== count) throw new Error(`Of ${count} entries ${marked} were marked as stale.`);
+}
+
 /** Fails for a missing value: a peer that reads nothing must not look fast. */
 export function present<T>(value: T | null | undefined): T {
   if (value === undefined || value === null) throw new Error("A stored value is missing.");

@@ -56,6 +56,23 @@ export async function timed(work: () => Promise<unknown>): Promise<number> {
   return atOnce(1, work);
 }
 
+/** Runs the work. @returns milliseconds of the longest time for which the page could run no other task */
+export async function longestTask(work: () => Promise<unknown>): Promise<number> {
+  const { port1, port2 } = new MessageChannel();
+  let last = performance.now();
+  let longest = 0;
+  port1.onmessage = () => {
+    const now = performance.now();
+    longest = Math.max(longest, now - last);
+    last = now;
+    port2.postMessage(null);
+  };
+  port2.postMessage(null);
+  await work();
+  port1.close();
+  return longest;
+}
+
 /** The deferred work of one side (closing, settling, garbage collection) must not run in the other side's turn. */
 export async function quiet(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 60));

@@ -2,14 +2,17 @@ import { assert } from "chai";
 import type { KeyStoreError } from "nas-keystore";
 import type { ContractCase } from "../environment.ts";
 import { details } from "../support/events.ts";
-import { assertRejects } from "../support/assertions.ts";
+import { assertRejects, firstStep } from "../support/assertions.ts";
 import { byName } from "../support/by-name.ts";
 
-/** Methods that work on a closed store. Every other method must reject CLOSED. */
+/** Methods that work on a closed store, or throw CLOSED at once (see peek.ts and watch.ts). Every other method must reject CLOSED. */
 const WORK_WHEN_CLOSED: readonly PropertyKey[] = [
   "constructor",
   "close",
   "getCacheStats",
+  "addEventListener",
+  "peek",
+  "watch",
   // WebKitGTK 2.50 has no such symbol: the name of the method is "undefined".
   Symbol.asyncDispose ?? "undefined",
 ];
@@ -17,7 +20,7 @@ const WORK_WHEN_CLOSED: readonly PropertyKey[] = [
 /** The promises of `close`. */
 export const closed: readonly ContractCase[] = [
   {
-    title: "Every method that returns a promise rejects CLOSED after close",
+    title: "Every method that returns a promise or an async iterable rejects CLOSED after close",
     run: async ({ openStore, library }) => {
       const store = openStore();
       await store.store("k", 1);
@@ -28,8 +31,8 @@ export const closed: readonly ContractCase[] = [
       for (const name of names) {
         const method = Reflect.get(prototype, name) as (...args: unknown[]) => unknown;
         // Valid for most methods. A closed store checks no argument.
-        const result = method.call(store, "k", {});
-        assert.instanceOf(result, Promise, `${String(name)} returns a promise`);
+        const result = firstStep(method.call(store, "k", {}));
+        assert.instanceOf(result, Promise, `${String(name)} returns a promise or an async iterable`);
         const error = await result.catch((error: KeyStoreError) => error);
         assert.instanceOf(error, library.KeyStoreError, `${String(name)} rejects`);
         assert.equal(error.code, "CLOSED", String(name));

@@ -1,10 +1,18 @@
 import type { ContractCase } from "../environment.ts";
+import { bulkAtomic } from "./bulk-atomic.ts";
 import { bulkAndLists } from "./bulk-and-lists.ts";
+import { bulkDelete } from "./bulk-delete.ts";
 import { closed } from "./closed.ts";
 import { damage } from "./damage.ts";
+import { encryption } from "./encryption.ts";
+import { events } from "./events.ts";
+import { entries } from "./entries.ts";
+import { exportImport } from "./export-import.ts";
 import { formats } from "./formats.ts";
+import { importMerging } from "./import-merging.ts";
 import { indexedDb } from "./indexeddb.ts";
 import { limits } from "./limits.ts";
+import { loadOnce } from "./load-once.ts";
 import { onePage } from "./one-page.ts";
 import { operations } from "./operations.ts";
 import { options } from "./options.ts";
@@ -13,33 +21,50 @@ import { outage } from "./outage.ts";
 import { overwritingMany } from "./overwriting-many.ts";
 import { overwritingOffline } from "./overwriting-offline.ts";
 import { overwriting } from "./overwriting.ts";
+import { peek } from "./peek.ts";
 import { readYourWrites } from "./read-your-writes.ts";
 import { rejections } from "./rejections.ts";
+import { schemas } from "./schemas.ts";
 import { tabs } from "./tabs.ts";
+import { deletesByTag, invalidation } from "./tags.ts";
+import { touching } from "./touch.ts";
 import { ttlAndTags } from "./ttl-and-tags.ts";
+import { updateFunction } from "./update-function.ts";
 import { upkeep } from "./upkeep.ts";
 import { valueChanges } from "./value-changes.ts";
 import { valueGrid } from "./value-grid.ts";
 import { versions } from "./versions.ts";
+import { watch } from "./watch.ts";
 
 /** All cases, by subject. */
 export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   operations,
   "bulk and lists": bulkAndLists,
+  "atomic bulk": bulkAtomic,
+  "bulk delete": bulkDelete,
+  "update with a function": updateFunction,
+  entries,
   "read your writes": readYourWrites,
   upkeep,
   options,
   "order of errors": orderOfErrors,
   formats: [...formats, ...valueGrid, ...valueChanges],
-  "ttl and tags": ttlAndTags,
+  "ttl and tags": [...ttlAndTags, ...touching, ...deletesByTag, ...invalidation],
   limits,
+  "load once": loadOnce,
   overwriting: [...overwriting, ...overwritingMany, ...overwritingOffline],
   versions,
   outage,
   rejections,
+  events,
+  watch,
+  peek,
+  schemas,
   tabs,
+  encryption,
   "one page": onePage,
   damage,
   closed,
+  "export and import": [...exportImport, ...importMerging],
   IndexedDB: indexedDb,
 };

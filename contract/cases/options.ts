@@ -20,6 +20,17 @@ const INVALID: Readonly<Record<keyof KeyStoreOptions, readonly unknown[]>> = {
   compression: ["yes", { thresholdBytes: -1 }, { threshold: 1 }],
   connection: ["user", { servers: [] }, { reconnect: true }],
   connect: ["nats"],
+  encryption: [
+    true,
+    {},
+    { key: "secret" },
+    { key: [] },
+    { key: [() => undefined, 1] },
+    { key: () => undefined, messages: 1 },
+    { key: () => undefined, salt: "" },
+  ],
+  schemas: [1, [], { a: undefined }, { a: {} }, { a: { "~standard": { version: 2, validate: () => ({ value: 1 }) } } }],
+  migrate: [{}],
   persist: [1],
 };
 

@@ -1,7 +1,7 @@
 import { assert } from "chai";
 import type { KeyStoreError, NASKeyStore } from "nas-keystore";
 import type { ContractCase } from "../environment.ts";
-import { rejection } from "../support/assertions.ts";
+import { firstStep, rejection } from "../support/assertions.ts";
 
 /** How a method takes a key, a value and options. */
 type Arguments = (key: unknown, value: unknown, options: unknown) => unknown[];
@@ -11,30 +11,62 @@ const ON_KEY: Readonly<Record<string, Arguments>> = {
   store: (key, value, options) => [key, value, options],
   update: (key, value, options) => [key, value, options],
   retrieve: (key, _, options) => [key, options],
+  retrieveOrStore: (key, value, options) => [key, value, options],
   delete: (key, _, options) => [key, options],
   exists: (key) => [key],
   getMetadata: (key) => [key],
   retryRejected: (key) => [key],
   discardRejected: (key) => [key],
+  touch: (key) => [key],
 };
 const ON_KEYS: Readonly<Record<string, Arguments>> = {
   bulkStore: (key, value, options) => [[[key, value]], options],
   bulkRetrieve: (key, _, options) => [[key], options],
+  bulkDelete: (key, _, options) => [[key], options],
 };
 const ON_THE_STORE: Readonly<Record<string, Arguments>> = {
   flush: (_key, _value, options) => [options],
   listKeys: (_key, _value, options) => ["*", options],
+  entries: (_key, _value, options) => ["*", options],
+  export: (_key, _value, options) => ["*", options],
+  import: (_key, value, options) => [value, options],
   clearCache: () => [],
+  deleteByTag: (_key, _value, options) => ["t", options],
+  invalidate: (_key, _value, options) => [{ tag: "t" }, options],
   ping: () => [],
   pendingWrites: () => [],
   getStorageStats: () => [],
   sweep: () => [],
 };
 const ALL = { ...ON_KEY, ...ON_KEYS, ...ON_THE_STORE };
-const TAKE_OPTIONS = ["store", "update", "retrieve", "delete", "bulkStore", "bulkRetrieve", "flush", "listKeys"];
+const TAKE_OPTIONS = [
+  "store",
+  "update",
+  "retrieve",
+  "retrieveOrStore",
+  "delete",
+  "bulkStore",
+  "bulkRetrieve",
+  "bulkDelete",
+  "flush",
+  "deleteByTag",
+  "invalidate",
+  "listKeys",
+  "entries",
+  "export",
+  "import",
+];
 const TAKE_SIGNALS = TAKE_OPTIONS.filter((name) => name !== "listKeys");
-/** Methods that are not operations. See closed.ts. */
-const OTHERS: readonly PropertyKey[] = ["constructor", "close", "getCacheStats", Symbol.asyncDispose ?? "undefined"];
+/** Methods that are not operations. See closed.ts, peek.ts and watch.ts. */
+const OTHERS: readonly PropertyKey[] = [
+  "constructor",
+  "close",
+  "getCacheStats",
+  "addEventListener",
+  "peek",
+  "watch",
+  Symbol.asyncDispose ?? "undefined",
+];
 
 const UNKNOWN_OPTION = { unknown: 1 };
 const INVALID_VALUE = (): undefined => undefined;
@@ -42,8 +74,8 @@ const INVALID_VALUE = (): undefined => undefined;
 /** The error with which an operation rejects. Fails if it throws instead. */
 async function errorOf(store: NASKeyStore, name: string, ...given: Parameters<Arguments>): Promise<KeyStoreError> {
   const method = Reflect.get(store, name) as (...args: unknown[]) => unknown;
-  const result = method.apply(store, ALL[name]!(...given));
-  assert.instanceOf(result, Promise, `${name} returns a promise`);
+  const result = firstStep(method.apply(store, ALL[name]!(...given)));
+  assert.instanceOf(result, Promise, `${name} returns a promise or an async iterable`);
   return rejection(result);
 }
 
@@ -117,7 +149,7 @@ export const orderOfErrors: readonly ContractCase[] = [
     title: "An invalid value rejects INVALID_VALUE and names its key",
     run: async ({ openStore }) => {
       const store = openStore();
-      for (const name of ["store", "update", "bulkStore"]) {
+      for (const name of ["store", "update", "bulkStore", "retrieveOrStore"]) {
         const { code, key } = await errorOf(store, name, "k", INVALID_VALUE, {});
         assert.deepEqual({ code, key }, { code: "INVALID_VALUE", key: "k" }, name);
       }

@@ -5,7 +5,7 @@ import { nextEvent } from "../support/events.ts";
 import { published } from "../support/messages.ts";
 
 /** A client without credentials is the user "anyone". The client that reads the messages is one of them. */
-const DENIES_SECRETS = `
+export const DENIES_SECRETS = `
   no_auth_user: anyone
   authorization {
     users: [

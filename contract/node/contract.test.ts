@@ -9,6 +9,7 @@ import { contract } from "../cases/index.ts";
 import type { Connect, ContractCase, Tab } from "../environment.ts";
 import { openCaseServer, startSharedServer, type SharedServer } from "../server/case-server.ts";
 import { caseEnvironment } from "../support/case-environment.ts";
+import { loadValue } from "../support/load-value.ts";
 
 let server: SharedServer;
 
@@ -61,5 +62,7 @@ function openTab(options: library.KeyStoreOptions): Tab {
   const kill = (): never => {
     throw new Error("Node cannot kill a tab. Declare `kills: true`.");
   };
-  return Object.assign(openStore(options, systemClock), { kill });
+  const store = openStore(options, systemClock);
+  const load: Tab["load"] = (...call) => loadValue(store, ...call);
+  return Object.assign(store, { kill, load });
 }

@@ -18,3 +18,9 @@ export async function assertRejects(promise: Promise<unknown>, code: KeyStoreErr
   assert.equal(error.name, "KeyStoreError");
   return error;
 }
+
+/** The result of a method, or of the first step if the result is an async iterable. */
+export function firstStep(result: unknown): unknown {
+  const isIterable = typeof result === "object" && result !== null && Symbol.asyncIterator in result;
+  return isIterable ? (result as AsyncIterable<unknown>)[Symbol.asyncIterator]().next() : result;
+}

@@ -303,7 +303,7 @@ const errors: readonly Row[] = [
   ["errors within", "s", () => [{ status: "rejected", reason: new SyntaxError("m") }]],
 ];
 
-/** Values whose class may be absent in this realm. Refused values need not be made anew. */
+/** By the names of their classes, values of the platform. Each is tested where its class exists: a worker has no `Element`. */
 const platform: Readonly<Record<string, Row>> = {
   URL: ["a URL", "js", () => new URL("https://a.b/ü?q=1#h")],
   URLSearchParams: ["search parameters", "s", () => new URLSearchParams("a=1&a=%20")],

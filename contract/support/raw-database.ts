@@ -1,10 +1,4 @@
-import type { RawDatabase } from "../environment.ts";
-
-/** The row of an entry, alone or in a block. */
-interface RawRow {
-  key: string;
-  payload: string | Uint8Array;
-}
+import type { RawDatabase, RawRow } from "../environment.ts";
 
 /** Reads and changes the entries of a namespace without the library. Depends on the form of rows, not on their place in records. */
 export function rawDatabase(namespace: string): RawDatabase {
@@ -17,14 +11,8 @@ export function rawDatabase(namespace: string): RawDatabase {
       });
       return keys.toSorted();
     },
-    flipBit: async (key) => {
-      const isFound = await visitRows(namespace, "readwrite", (row) => {
-        if (row.key !== key) return false;
-        row.payload = flipped(row.payload);
-        return true;
-      });
-      if (!isFound) throw new Error(`The database has no entry "${key}".`);
-    },
+    flipBit: (key) => changeRow(namespace, key, (row) => void (row.payload = flipped(row.payload))),
+    changeRow: (key, change) => changeRow(namespace, key, change),
     hold: () =>
       new Promise((resolve, reject) => {
         const opening = indexedDB.open(`nas-keystore/${namespace}`);
@@ -32,6 +20,15 @@ export function rawDatabase(namespace: string): RawDatabase {
         opening.onsuccess = () => resolve(() => opening.result.close());
       }),
   };
+}
+
+async function changeRow(namespace: string, key: string, change: (row: RawRow) => void): Promise<void> {
+  const isFound = await visitRows(namespace, "readwrite", (row) => {
+    if (row.key !== key) return false;
+    change(row);
+    return true;
+  });
+  if (!isFound) throw new Error(`The database has no entry "${key}".`);
 }
 
 /**

@@ -6,8 +6,8 @@ export const WAYS: Readonly<Record<string, (store: NASKeyStore, key: string, val
   first: (store, key, value, format) => store.store(key, value, { format }),
   store: (store, key, value, format) => store.store(key, value, { format }),
   bulkStore: (store, key, value, format) => store.bulkStore([[key, value]], { format }),
-  // Keeps the format of the key.
-  update: (store, key, value) => store.update(key, value),
+  // Keeps the format of the key. A function would be called: see update-function.ts.
+  update: (store, key, value, format) => (typeof value === "function" ? store.store(key, value, { format }) : store.update(key, value)),
 };
 
 /** Stores a value under each key, so that `update` finds the format. */

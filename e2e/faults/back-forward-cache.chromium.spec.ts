@@ -2,6 +2,7 @@ import type { BrowserContext, Page } from "@playwright/test";
 import { LONG_MS } from "../support/deadline.ts";
 import { expect, test as base, visit } from "../support/faults.ts";
 import { openStoreIn } from "../support/fixtures.ts";
+import { shown, showIn, told } from "../support/view.ts";
 import { installObserver } from "../support/observer.ts";
 
 const test = base.extend<{ contextWithCache: BrowserContext }>({
@@ -98,6 +99,28 @@ test("another tab publishes the running writes of a page that enters the back/fo
   expect(await page.evaluate(() => underWay), "the running call has settled").toEqual([expect.any(Boolean)]);
   await wire.settled();
   expect(wire.messages.at(-1)?.envelope?.value, "the newest value is published last").toBe("2");
+});
+
+test("a view that is fed by watch shows what another tab has written while its page was in the back/forward cache, and what it writes then", async ({
+  contextWithCache: context,
+  site,
+  nats,
+  namespace,
+}) => {
+  const page = await visit(await context.newPage(), site.url);
+  const other = await visit(await context.newPage(), site.url);
+  for (const tab of [page, other]) await openStoreIn(tab, { servers: nats.wsUrl, namespace });
+  await page.evaluate(() => store.store("a", "old"));
+  await showIn(page);
+  await expect.poll(() => shown(page)).toEqual({ a: "old" });
+
+  await page.goto(`${site.url}?elsewhere`);
+  await other.evaluate(() => store.bulkStore({ a: "new", b: 1 }));
+  await goBack(page);
+  await expect.poll(() => shown(page)).toEqual({ a: "new", b: 1 });
+  await other.evaluate(() => store.delete("b"));
+  await expect.poll(() => shown(page)).toEqual({ a: "new" });
+  expect((await told(page)).at(-1)).toBe("tab delete b 2");
 });
 
 declare global {

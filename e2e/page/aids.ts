@@ -1,5 +1,5 @@
 /** Functions that tests call in the page as `aids.…`. Their results can be returned from `page.evaluate`. */
-import { KeyStoreError, NASKeyStore, type KeyStoreOptions } from "nas-keystore";
+import { deriveKey, KeyStoreError, NASKeyStore, type KeyStoreOptions } from "nas-keystore";
 import { LONG_MS } from "../support/deadline.ts";
 
 /** An error in a form that `page.evaluate` can return. */
@@ -37,6 +37,17 @@ export function openStore(options: KeyStoreOptions): void {
       arrivals.dispatchEvent(new Event("arrival"));
     });
   }
+}
+
+/** Makes the store that tests use as `store`. Functions return its keys, which are derived from passphrases; that of an empty one fails. */
+export function openEncryptedStore(options: KeyStoreOptions, passphrases: readonly string[], messages = false): void {
+  const key = passphrases.map((passphrase) => () => keyOf(passphrase));
+  openStore({ ...options, encryption: { key, messages } });
+}
+
+/** @throws KeyStoreError INVALID_OPTION for an empty passphrase */
+export function keyOf(passphrase: string): Promise<CryptoKey> {
+  return deriveKey(passphrase, "a salt", { iterations: 1000 });
 }
 
 const arrivals = new EventTarget();
@@ -121,6 +132,7 @@ export interface RawEntry {
   storedChecksum?: string;
   size: number;
   encoding?: string;
+  encryption?: { keyId: string; nonce: string; messages: boolean };
 }
 
 export function rawKeys(namespace: string): Promise<string[]> {

@@ -10,6 +10,8 @@ export function outcomesOfOperations(page: Pick<Page, "evaluate">, namespace: st
       bulkRetrieve: [["k"]],
       listKeys: [],
       flush: [],
+      retrieveOrStore: ["k", () => 1],
+      invalidate: [{ tag: "k" }],
     };
     const { prototype } = keystore.NASKeyStore;
     const names = Object.getOwnPropertyNames(prototype).filter((name) => !["constructor", "close", "getCacheStats"].includes(name));
@@ -28,9 +30,9 @@ export function outcomesOfOperations(page: Pick<Page, "evaluate">, namespace: st
   }, namespace);
 }
 
-/** The outcomes where the browser gives the page no storage: all but those that need none. */
+const NEED_NO_STORAGE: ReadonlySet<string> = new Set(["ping", "close", "retrieveOrStore"]);
+
+/** The outcomes where the browser gives the page no storage: all but those that need none, and `retrieveOrStore`, which loads. */
 export function withoutStorage(outcomes: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(
-    Object.keys(outcomes).map((name) => [name, name === "ping" || name === "close" ? "resolved" : "STORAGE_UNAVAILABLE"]),
-  );
+  return Object.fromEntries(Object.keys(outcomes).map((name) => [name, NEED_NO_STORAGE.has(name) ? "resolved" : "STORAGE_UNAVAILABLE"]));
 }

@@ -17,6 +17,7 @@ export interface Envelope {
     size: number;
     origin: string;
     encoding?: string;
+    encryption?: { algorithm: string; key_id: string; nonce: string };
   };
   timestamp?: string;
   version?: number;

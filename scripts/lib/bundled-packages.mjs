@@ -7,11 +7,11 @@ import { root } from "./root.mjs";
 export const PACKAGES = ["devalue", "fflate", "idb-keyval", "js-base64", "nats.ws"];
 
 /**
- * The path in dist/ of a module of this project or of a package. npm would not publish a folder named node_modules.
- * @param {string} path in this project
+ * The package of a module; undefined for a module of this project.
+ * @param {string} id
  */
-export function pathInDist(path) {
-  return path.replace(/^node_modules\//, "packages/");
+export function packageOf(id) {
+  return /\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(id)?.[1];
 }
 
 /**

@@ -1,58 +1,111 @@
 import type { KeyMetadata } from "../model/metadata.ts";
-import type { BulkOptions, DeleteOptions, ListOptions, RetrieveOptions, StoreOptions } from "../options/types.ts";
+import type { BulkOptions, DeleteOptions, ListOptions, ProgressOptions, RetrieveOptions, StoreOptions } from "../options/types.ts";
 import type { CacheStats } from "../read/memory-cache.ts";
+import type {
+  Asked,
+  AskedKey,
+  BulkItems,
+  ComputedValue,
+  FoundValue,
+  FoundValues,
+  KeyIn,
+  KeyOf,
+  Pair,
+  PatternOf,
+  StorableValue,
+} from "./typed-keys.ts";
 
-/** The operations of the Python original. */
-export interface SeedOperations {
+/** The operations of the Python original, and `bulkDelete`. */
+export interface SeedOperations<Schema extends object> {
   /**
    * Stores a value under a key, and publishes it.
    * @returns true: committed here, and read by the server. false: committed here and queued; published once the server answers, also
    * after a reload
    * @throws KeyStoreError PUBLISH_REJECTED: committed here, refused by the server. With any other code nothing has changed:
-   * INVALID_KEY, INVALID_VALUE, INVALID_OPTION, PAYLOAD_TOO_LARGE, VERSION_CONFLICT, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE,
-   * INSECURE_CONTEXT, CLOSED
+   * INVALID_KEY, INVALID_VALUE, INVALID_OPTION, SCHEMA_MISMATCH, PAYLOAD_TOO_LARGE, VERSION_CONFLICT, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE,
+   * INSECURE_CONTEXT, DECRYPT_FAILED (the function of the option `encryption` that returns the key has failed), CLOSED
    */
-  store(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
+  store<Key extends KeyOf<Schema>>(key: Key, value: StorableValue<Schema, Key>, options?: StoreOptions): Promise<boolean>;
 
   /**
    * The value under a key, a fresh copy at each call; undefined when the key is absent or has expired. Never uses the network.
-   * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
+   * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED (the store does not have the key of an encrypted entry: the entry
+   * is kept), SCHEMA_MISMATCH, STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
    */
-  retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined>;
+  retrieve<T extends Asked<Schema> = Asked<Schema>>(
+    key: AskedKey<Schema, T>,
+    options?: RetrieveOptions,
+  ): Promise<FoundValue<Schema, T> | undefined>;
 
   /**
    * Deletes a key, and publishes that, also for an absent key: the network may have it.
    * @returns whether the key existed. `pendingWrites()` shows whether the delete is confirmed
    * @throws KeyStoreError as `store` does
    */
-  delete(key: string, options?: DeleteOptions): Promise<boolean>;
+  delete(key: KeyOf<Schema>, options?: DeleteOptions): Promise<boolean>;
 
   /** Whether there is an entry under the key that has not expired. */
-  exists(key: string): Promise<boolean>;
+  exists(key: KeyOf<Schema>): Promise<boolean>;
+
+  /**
+   * Stores the value that a function computes from the present one, with the key's format, ttl (which starts again) and tags, unless they
+   * are given. Creates an absent key. The function runs again when another write, of any tab, came between. While its promise is
+   * under way, others may read and write the key, and so may the function read it, but it must not write it. What it throws rejects the call,
+   * and nothing has changed.
+   * @param compute gets a copy of the present value; undefined when the key is absent or has expired
+   * @param options.ifVersion of the present value: the function does not run for another one, and runs once
+   * @returns as `store` does
+   * @throws KeyStoreError as `store` does; CHECKSUM_MISMATCH, DECODE_FAILED: the present value is damaged
+   */
+  update<T extends Asked<Schema> = Asked<Schema>>(
+    key: AskedKey<Schema, T>,
+    compute: (present: FoundValue<Schema, T> | undefined) => ComputedValue<Schema, T>,
+    options?: StoreOptions,
+  ): Promise<boolean>;
 
   /**
    * Stores a new value with the key's format, ttl (which starts again) and tags, unless they are given. Creates an absent key.
    * @returns as `store` does
    * @throws KeyStoreError as `store` does
    */
-  update(key: string, value: unknown, options?: StoreOptions): Promise<boolean>;
+  update<Key extends KeyOf<Schema>>(key: Key, value: StorableValue<Schema, Key>, options?: StoreOptions): Promise<boolean>;
 
   /**
-   * Stores many values under the same options. One invalid item rejects the call before anything is written. A key given twice is
-   * written once, with its last value.
+   * Stores many values. Options of an item win over those of the call. One invalid item rejects the call before anything is written. A key
+   * given twice is written once, as its last item says.
+   * @param items an object, or pairs [key, value], each with options of its own if it needs them: [key, value, options]
+   * @param options.atomic all items or none: a failure, such as VERSION_CONFLICT of one item, changes nothing
    * @returns for each key: true, or false when the write is queued or the server has refused it
    * @throws KeyStoreError as `store` does. Its `results` has the keys that were committed before a failure part-way
    */
-  bulkStore(items: Record<string, unknown> | Iterable<readonly [string, unknown]>, options?: BulkOptions): Promise<Map<string, boolean>>;
+  bulkStore<
+    Key extends KeyOf<Schema> = never,
+    Keys extends readonly KeyOf<Schema>[] = readonly never[],
+    Item extends Pair<KeyOf<Schema>> = never,
+  >(
+    items: BulkItems<Schema, Key, Keys, Item>,
+    options?: BulkOptions,
+  ): Promise<Map<KeyOf<Schema>, boolean>>;
+
+  /**
+   * Deletes many keys, and publishes each delete, also of absent keys. In slices that block others for less than 50 ms.
+   * @returns for each key whether it existed, as `delete` does. `pendingWrites()` shows whether the deletes are confirmed
+   * @throws KeyStoreError as `store` does, except PUBLISH_REJECTED. Its `results` has the keys that were deleted before a failure part-way
+   */
+  bulkDelete(keys: Iterable<KeyOf<Schema>>, options?: ProgressOptions): Promise<Map<KeyOf<Schema>, boolean>>;
 
   /**
    * The values under many keys: those found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each.
-   * @throws KeyStoreError STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
+   * @throws KeyStoreError DECRYPT_FAILED for an entry whose encryption key the store does not have; SCHEMA_MISMATCH, STORAGE_UNAVAILABLE, INVALID_KEY,
+   * INVALID_OPTION, CLOSED
    */
-  bulkRetrieve<T = unknown>(keys: Iterable<string>, options?: RetrieveOptions): Promise<Map<string, T>>;
+  bulkRetrieve<T extends Asked<Schema> = Asked<Schema>>(
+    keys: Iterable<AskedKey<Schema, T>>,
+    options?: RetrieveOptions,
+  ): Promise<FoundValues<Schema, T>>;
 
   /** The metadata of a key; undefined when the key is absent or has expired. */
-  getMetadata(key: string): Promise<KeyMetadata | undefined>;
+  getMetadata(key: KeyOf<Schema>): Promise<KeyMetadata | undefined>;
 
   /** Figures of the memory cache, at once. */
   getCacheStats(): CacheStats;
@@ -63,8 +116,9 @@ export interface SeedOperations {
   /**
    * The keys that match a pattern of Python's fnmatch (`*`, `?`, `[seq]`, `[!seq]`), sorted by code unit.
    * @param options.tag only keys of entries with this tag
+   * @param options.limit lists a page of so many keys; `after`, the last key of the page before, gets the next one
    */
-  listKeys(pattern?: string, options?: ListOptions): Promise<string[]>;
+  listKeys<Pattern extends string = string>(pattern?: PatternOf<Schema, Pattern>, options?: ListOptions): Promise<KeyIn<Schema, Pattern>[]>;
 
   /** Whether a NATS server answers within `timeoutMs`. */
   ping(): Promise<boolean>;

@@ -1,9 +1,10 @@
 import type { FlushOptions } from "../options/types.ts";
 import type { StorageStats } from "../read/catalog.ts";
 import type { PendingWrite } from "../storage/outbox/pending-writes.ts";
+import type { KeyOf } from "./typed-keys.ts";
 
 /** What the outbox holds, and what the database holds. */
-export interface UpkeepOperations {
+export interface UpkeepOperations<Schema extends object> {
   /**
    * Publishes the queued writes now.
    * @returns how many writes the server has confirmed, and how many keys have a queued or a rejected write
@@ -17,13 +18,13 @@ export interface UpkeepOperations {
    * Queues rejected writes again, all or those of one key, and publishes them in the background.
    * @returns how many there were
    */
-  retryRejected(key?: string): Promise<number>;
+  retryRejected(key?: KeyOf<Schema>): Promise<number>;
 
   /**
    * Removes rejected writes from the outbox, all or those of one key. Their entries stay.
    * @returns how many there were
    */
-  discardRejected(key?: string): Promise<number>;
+  discardRejected(key?: KeyOf<Schema>): Promise<number>;
 
   /** Figures of the entries in IndexedDB. */
   getStorageStats(): Promise<StorageStats>;

@@ -5,17 +5,26 @@ import type { EntryRow } from "./row.ts";
 export type Change = LocalChange | TabChange;
 
 /** A change made in this page. Writes carry what the writer's memory keeps and what eviction counts. */
-export type LocalChange = { readonly source: "local" } & (
-  | (Written & { readonly type: "store"; readonly entry: StoredEntry })
-  | (Written & { readonly type: "delete" })
-  | Removal
-);
+export type LocalChange =
+  | ({ readonly source: "local" } & (
+      | (Written & { readonly type: "store"; readonly entry: StoredEntry })
+      | (Written & { readonly type: "delete" })
+      | Marking
+      | Removal
+    ))
+  | Imported;
+
+/** An import in this page has brought the entry. */
+interface Imported extends Omit<Written, "writer"> {
+  readonly source: "remote";
+  readonly type: "store";
+}
 
 interface Written {
   readonly key: string;
   readonly version: number;
   readonly grew: Usage;
-  /** The memory of the store that made the write. The page's other stores drop what they hold of the key. */
+  /** The memory cache of the store that was called. It takes the entry; the caches of the page's other stores drop theirs. */
   readonly writer?: Memory | undefined;
 }
 
@@ -29,7 +38,10 @@ export interface Memory {
 export type TabChange = { readonly source: "tab" } & ToldChange;
 
 /** A change as a tab announces it: its key and version, never the value. */
-export type ToldChange = { readonly type: "store" | "delete"; readonly key: string; readonly version: number } | Removal;
+export type ToldChange = { readonly type: "store" | "delete"; readonly key: string; readonly version: number } | Marking | Removal;
+
+/** No write: the entry keeps its value and its version. It is stale from now on, or its expiry has changed. */
+type Marking = { readonly type: "invalidate" | "touch"; readonly key: string; readonly version: number };
 
 /** A removal that is no write: expired or evicted entries, or all of them but the unconfirmed ones. */
 type Removal = { readonly type: "expire" | "evict"; readonly key: string } | { readonly type: "clear" };
@@ -44,4 +56,9 @@ export interface StoredEntry {
 export interface Usage {
   readonly entries: number;
   readonly bytes: number;
+}
+
+/** Whether a change may have changed the number of entries or their sizes. */
+export function changesUsage({ type }: Pick<Change, "type">): boolean {
+  return type !== "invalidate" && type !== "touch";
 }

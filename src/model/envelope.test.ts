@@ -62,6 +62,17 @@ describe("A message", () => {
     );
   });
 
+  it("A message is the same when its payload is given as a JSON string", () => {
+    fc.assert(
+      fc.property(key, rows, (name, row) => {
+        expect(messageFor("ns", name, row, "g", JSON.stringify(row.payload))).toEqual(messageFor("ns", name, row, "g"));
+      }),
+    );
+    const name = '","value":"","';
+    const row = entryRow({ payload: '$& "value":""' });
+    expect(messageFor("ns", name, row, "g", JSON.stringify(row.payload))).toEqual(messageFor("ns", name, row, "g"));
+  });
+
   it("A message has the id of its write, the same at every attempt", () => {
     const row = entryRow({ writeId: ["instanceId", 7] });
     expect(messageFor("ns", "k", row, "g").id).toBe("instanceId-7");

@@ -2,7 +2,7 @@ import { fromUint8Array } from "js-base64";
 
 import { bytesOf } from "../util/utf8.ts";
 import { subjectOf } from "./subject.ts";
-import { isTombstone, type EntryRow, type Row } from "./row.ts";
+import { isTombstone, type EntryRow, type Row, type RowEncryption, type StoredPayload } from "./row.ts";
 
 export interface Message {
   readonly subject: string;
@@ -14,9 +14,26 @@ export interface Message {
 
 export type Envelope = ReturnType<typeof envelopeOf>;
 
-/** The message of a row. @param origin the generation of the database */
-export function messageFor(namespace: string, key: string, row: Row, origin: string): Message {
-  return { subject: subjectOf(namespace, key), data: bytesOf(JSON.stringify(envelopeOf(key, row, origin))), id: row.writeId.join("-") };
+/**
+ * The message of a row.
+ * @param origin the generation of the database
+ * @param quoted the payload as a JSON string, if it is known: to make it takes as long as all the rest
+ */
+export function messageFor(namespace: string, key: string, row: Row, origin: string, quoted?: string): Message {
+  const isQuoted = quoted !== undefined && !isTombstone(row);
+  const text = JSON.stringify(envelopeOf(key, isQuoted ? { ...row, payload: "" } : row, origin));
+  return {
+    subject: subjectOf(namespace, key),
+    // The first one is not in the key: quotes in a key are escaped.
+    data: bytesOf(isQuoted ? text.replace('"value":""', () => `"value":${quoted}`) : text),
+    id: row.writeId.join("-"),
+  };
+}
+
+/** The row from which the message of an entry is made that is published in plain text. */
+export function withPayload(row: EntryRow, payload: StoredPayload): EntryRow {
+  const { encryption: _, ...rest } = row;
+  return { ...rest, ...payload };
 }
 
 /** Whether an id is safe in a header. An id that was read from the database may be anything. */
@@ -44,6 +61,12 @@ export function envelopeOf(key: string, row: Row, origin: string) {
   return { operation: "store", key, value: wirePayload(row), metadata: envelopeMetadata(row, origin) } as const;
 }
 
+/** The envelope of an entry as `export` has it: with the time of its expiry, which a `touch` may have moved. */
+export function exportedEnvelope(key: string, row: EntryRow, origin: string): object {
+  const expiry = row.expiresAt === undefined ? undefined : { expires_at: isoTime(row.expiresAt) };
+  return { operation: "store", key, value: wirePayload(row), metadata: { ...envelopeMetadata(row, origin), ...expiry } };
+}
+
 /** The first seven fields are those of the Python original. */
 function envelopeMetadata(row: EntryRow, origin: string) {
   return {
@@ -57,7 +80,13 @@ function envelopeMetadata(row: EntryRow, origin: string) {
     size: row.size,
     origin,
     ...(row.encoding === undefined ? undefined : { encoding: row.encoding }),
+    ...(row.encryption === undefined ? undefined : { encryption: envelopeEncryption(row.encryption) }),
   };
+}
+
+/** Only an exported envelope has a `scope`: the additional data of a payload whose message is in plain text has another word. */
+function envelopeEncryption({ keyId, nonce, messages }: RowEncryption) {
+  return { algorithm: "AES-GCM", key_id: keyId, nonce, ...(messages ? undefined : { scope: "entry" }) } as const;
 }
 
 function wirePayload({ payload }: EntryRow): string {

@@ -2,6 +2,16 @@ import type { KeyStoreError } from "../util/errors.ts";
 
 /** Event type → the event's `detail`. */
 export interface KeyStoreEvents {
+  /**
+   * An entry has changed, in this tab or in another one. The `key` of a `clear` is the pattern of the watch ("*" for the event): the entries that match
+   * it may all have changed, so read again what you show.
+   */
+  change: {
+    key: string;
+    type: "store" | "delete" | "expire" | "evict" | "invalidate" | "clear";
+    source: "local" | "tab" | "remote";
+    version?: number;
+  };
   /** The server has confirmed a write. Fires in the tab that published it, which may not be the tab that wrote it. */
   published: { key: string; version: number; operation: "store" | "delete" };
   /** The server refused a message that this tab published. The write stays in `pendingWrites()`. */
@@ -15,6 +25,11 @@ export interface KeyStoreEvents {
   /** The database was cleared or deleted under the running page. */
   reset: { reason: string };
 }
+
+/** A change as the listeners of `watch` and of the event get it. Frozen: they share it. */
+export type PublicChange = KeyStoreEvents["change"];
+
+export type ChangeListener = (change: PublicChange) => void;
 
 /** Dispatches one event. Every event of the library goes through it. */
 export type Emit = <E extends keyof KeyStoreEvents>(type: E, detail: KeyStoreEvents[E]) => void;

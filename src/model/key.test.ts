@@ -40,19 +40,22 @@ describe("A key", () => {
     expect(() => assertKey(valid)).not.toThrow();
   });
 
-  it.each<[string, unknown, RegExp]>([
-    ["empty", "", /at least one character/],
-    ["1,025 bytes", "a".repeat(1025), /1024 UTF-8 bytes. This one has 1025/],
-    ["1,025 bytes, though fewer characters", `${"😀".repeat(256)}a`, /This one has 1025/],
-    ["half of a surrogate pair", "a\uD83D", /well-formed/],
-    ["the other half", "\uDE00", /well-formed/],
-    ["null", null, /not null/],
-    ["undefined", undefined, /not undefined/],
-    ["a number", 1, /not number/],
-    ["a String object", Object("a"), /not object/],
-  ])("A key may not be %s", async (_, invalid, message) => {
+  it.each<[string, unknown]>([
+    ["empty", ""],
+    ["1,025 bytes", "a".repeat(1025)],
+    ["1,025 bytes, though fewer characters", `${"😀".repeat(256)}a`],
+    ["half of a surrogate pair", "a\uD83D"],
+    ["the other half", "\uDE00"],
+    ["null", null],
+    ["undefined", undefined],
+    ["a number", 1],
+    ["a String object", Object("a")],
+  ])("A key may not be %s", async (_, invalid) => {
     const error = await errorOf(() => assertKey(invalid));
-    expect(error).toMatchObject({ code: "INVALID_KEY", message: expect.stringMatching(message) as string });
+    expect(error).toMatchObject({
+      code: "INVALID_KEY",
+      message: expect.stringMatching(/well-formed string .* 1 to 1024 UTF-8 bytes/) as string,
+    });
     if (typeof invalid === "string") expect(error.key).toBe(invalid);
   });
 });

@@ -13,18 +13,9 @@ export function isWellFormed(text: string): boolean {
 
 /** @throws KeyStoreError INVALID_KEY */
 export function assertKey(key: unknown): asserts key is string {
-  const problem =
-    typeof key !== "string"
-      ? `A key must be a string, not ${key === null ? "null" : typeof key}.`
-      : key === ""
-        ? "A key must have at least one character."
-        : !isWellFormed(key)
-          ? "The key is not well-formed: it has half of a surrogate pair. Use toWellFormed()."
-          : isLongerThan(key, MAX_KEY_BYTES)
-            ? `A key must have at most ${MAX_KEY_BYTES} UTF-8 bytes. This one has ${byteLength(key)}.`
-            : undefined;
-  if (problem === undefined) return;
-  throw new KeyStoreError("INVALID_KEY", problem, { key: typeof key === "string" ? key : undefined });
+  if (typeof key === "string" && key !== "" && isWellFormed(key) && !isLongerThan(key, MAX_KEY_BYTES)) return;
+  const message = `A key must be a well-formed string (see toWellFormed) of 1 to ${MAX_KEY_BYTES} UTF-8 bytes.`;
+  throw new KeyStoreError("INVALID_KEY", message, { key: typeof key === "string" ? key : undefined });
 }
 
 /** Completes the sentence "The namespace must be …" where it is invalid. */
@@ -38,9 +29,5 @@ export function namespaceProblem(namespace: unknown): string | false {
 
 /** Whether a text has more UTF-8 bytes. Encodes it only where the number of UTF-16 units leaves that open. */
 export function isLongerThan(text: string, bytes: number): boolean {
-  return text.length * 3 > bytes && byteLength(text) > bytes;
-}
-
-function byteLength(text: string): number {
-  return bytesOf(text).length;
+  return text.length * 3 > bytes && bytesOf(text).length > bytes;
 }

@@ -32,10 +32,14 @@ export interface KeyMetadata {
   readonly ttl: number | null;
   readonly expiresAt: Date | null;
   readonly tags: readonly string[];
-  /** SHA-256 of the payload before compression, as 64 hex digits. */
+  /** SHA-256 of the payload before compression, as 64 hex digits. Of an encrypted entry: of the ciphertext. */
   readonly checksum: string;
   /** This version waits for the server's confirmation. */
   readonly pending: boolean;
   /** The server has refused this version: see `retryRejected`, `discardRejected`. */
   readonly rejected: boolean;
+  /** Soft-invalidated by `invalidate`: the entry can be read, but `retrieveOrStore` loads it again. A write of the key ends it. */
+  readonly stale: boolean;
+  /** The stored payload is encrypted: see the option `encryption`. */
+  readonly encrypted: boolean;
 }

@@ -9,10 +9,22 @@ export interface StoredPayload {
   readonly encoding?: "gzip";
   /** SHA-256 of `payload`. Absent where it is `checksum`. */
   readonly storedChecksum?: string;
-  /** SHA-256 of the payload before compression. */
+  /** How the payload is encrypted, after compression. Absent: not at all. */
+  readonly encryption?: RowEncryption;
+  /** SHA-256 of the payload before compression; of an encrypted payload: of the ciphertext, which is what is stored. */
   readonly checksum: string;
   /** Bytes of the payload before compression. */
   readonly size: number;
+}
+
+/** AES-GCM. Nothing here is secret. */
+export interface RowEncryption {
+  /** Names the key: see values/key-ring.ts. */
+  readonly keyId: string;
+  /** 12 random bytes in base64. */
+  readonly nonce: string;
+  /** The write is published as ciphertext. Otherwise it is decrypted to be published. */
+  readonly messages: boolean;
 }
 
 /** The row of an entry. Times are milliseconds since the epoch. */
@@ -20,10 +32,15 @@ export interface EntryRow extends StoredPayload {
   /** The key under which the entry was stored. A row under another key is damaged. */
   readonly key?: string;
   readonly version: number;
+  /** Of an imported entry: the key has had versions up to this one here, which is greater than `version`. At most the version floor. */
+  readonly floor?: number;
   readonly createdAt: number;
   readonly updatedAt: number;
   readonly ttl: number | null;
+  /** When the entry expires, or a mark: see `AFTER_MARKS`. */
   readonly expiresAt?: number;
+  /** For how long the row stays after the entry has expired: see kept-row.ts. */
+  readonly keepMs?: number;
   readonly tags?: readonly string[];
   readonly writeId: WriteId;
   readonly lastUsed: number;
@@ -42,6 +59,9 @@ export type Row = EntryRow | Tombstone;
 
 /** The expiry of rows that no clock may revive: tombstones, and expired entries that are not confirmed. The first time of a Date. */
 export const LONG_AGO = -8.64e15;
+
+/** Above the expiry of every row that is marked as expired (LONG_AGO, and those of kept-row.ts), and below every time of a clock. */
+export const AFTER_MARKS = -4e15;
 
 /**
  * A value from the database as a row. The value may be damaged, or written by code that an attacker ran in the page. If it is
@@ -93,6 +113,7 @@ function isRow(value: unknown): value is Row {
     (row.encoding === undefined || row.encoding === "gzip") &&
     typeof row.checksum === "string" &&
     isCount(row.size) &&
+    (row.floor === undefined || isCount(row.floor)) &&
     isTime(row.createdAt) &&
     isTime(row.updatedAt) &&
     (row.ttl === null || typeof row.ttl === "number") &&

@@ -1,42 +1,39 @@
-import { assertKey } from "../model/key.ts";
 import { KeyStoreError, messageOf, type KeyStoreErrorCode } from "../util/errors.ts";
+import { copyOptions } from "./checks.ts";
+
+/** An item of a bulk call, as it was given: its key, its value, its options, and their number. Nothing of it is checked, but the items are copies. */
+export type GivenItem<Value> = readonly [key: unknown, value: Value, options: unknown, length: number | undefined];
 
 /**
- * The items of a bulk call. A key that is given twice keeps its last value. The write side refuses items of any other type (write/bulk-items.ts).
- * @throws KeyStoreError INVALID_VALUE, INVALID_KEY
+ * The items of a bulk call, which its caller may change later. The write side checks them (write/bulk-items.ts).
+ * @param captureValue captures a value in the call
+ * @throws KeyStoreError INVALID_VALUE, INVALID_OPTION where the items cannot be read
  */
-export function readItems(items: unknown): Map<string, unknown> {
-  return reading("INVALID_VALUE", "items", () => {
-    const map = new Map<string, unknown>();
-    for (const pair of pairsOf(items)) {
-      if (!Array.isArray(pair) || pair.length !== 2) {
-        throw new KeyStoreError("INVALID_VALUE", "An item is not a pair. Give each item as [key, value].");
-      }
-      const [key, value] = pair as [unknown, unknown];
-      assertKey(key);
-      map.set(key, value);
-    }
-    return map;
-  });
+export function readItems<Value>(
+  items: unknown,
+  captureValue: (key: string, value: unknown, options: unknown) => Value,
+): GivenItem<Value>[] {
+  return reading("INVALID_VALUE", "items", () =>
+    Array.from(isIterable(items) ? items : Object.entries(Object(items) as object), (pair) => {
+      const [key, value, own] = (Array.isArray(pair) ? pair : []) as unknown[];
+      const options = copyOptions(own);
+      return [key, captureValue(key as string, value, options), options, Array.isArray(pair) ? pair.length : undefined];
+    }),
+  );
 }
 
-/** @throws KeyStoreError INVALID_KEY */
+/** The keys of a call, which its caller may change later. The write side checks them. @throws KeyStoreError INVALID_KEY where they cannot be read */
 export function readKeys(keys: unknown): string[] {
   return reading("INVALID_KEY", "keys", () => {
-    if (typeof keys !== "object" || keys === null || !(Symbol.iterator in keys)) {
+    if (!isIterable(keys)) {
       throw new KeyStoreError("INVALID_KEY", "The keys must be an array or another iterable of strings. Await a promise of them first.");
     }
-    return Array.from(keys as Iterable<unknown>, (key) => {
-      assertKey(key);
-      return key;
-    });
+    return Array.from(keys as Iterable<string>);
   });
 }
 
-function pairsOf(items: unknown): Iterable<unknown> {
-  return typeof items === "object" && items !== null && Symbol.iterator in items
-    ? (items as Iterable<unknown>)
-    : Object.entries(Object(items) as object);
+function isIterable(items: unknown): items is Iterable<unknown> {
+  return typeof items === "object" && items !== null && Symbol.iterator in items;
 }
 
 /** An iterator, a getter or a proxy of the caller may throw anything. */

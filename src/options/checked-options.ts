@@ -5,5 +5,8 @@ export type CheckedOptions = ReturnType<typeof checkedOptionsOf>;
 
 /** @throws KeyStoreError INVALID_OPTION */
 export function checkedOptionsOf(options: unknown) {
-  return { namespace: "default", cacheSize: 100, ...readKeyStoreOptions(options) };
+  const checked = { namespace: "default", cacheSize: 100, ...readKeyStoreOptions(options) };
+  // The caller may change a list of keys later.
+  if (checked.encryption) checked.encryption.key = [checked.encryption.key].flat();
+  return checked;
 }

@@ -1,7 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { errorOf } from "../testing/errors.ts";
-import { readRetrieveOptions } from "./checks.ts";
-import { readBulkOptions, readDeleteOptions, readFlushOptions, readListOptions, readStoreOptions } from "./late-checks.ts";
+import {
+  itemOptions,
+  readBulkOptions,
+  readDeleteOptions,
+  readFlushOptions,
+  readListOptions,
+  readRetrieveOptions,
+  readStoreOptions,
+} from "./late-checks.ts";
 
 const { signal } = new AbortController();
 const holes: unknown[] = [];
@@ -67,10 +74,14 @@ interface Call {
 
 it.each<[string, Call]>([
   ["store", { read: readStoreOptions, valid: { ttl: 1 }, see: "StoreOptions", unbuilt: ["ifRevision"] }],
-  ["bulkStore", { read: readBulkOptions, valid: { ttl: 1 }, see: "BulkOptions", unbuilt: ["atomic", "ifRevision"] }],
+  ["bulkStore", { read: readBulkOptions, valid: { ttl: 1 }, see: "BulkOptions", unbuilt: ["ifRevision"] }],
+  [
+    "an item of bulkStore",
+    { read: (own) => itemOptions("k", own, {}), valid: { ttl: 1 }, see: "BulkItem", unbuilt: ["ifRevision", "signal"] },
+  ],
   ["retrieve", { read: readRetrieveOptions, valid: { useCache: false }, see: "RetrieveOptions", unbuilt: ["pull"] }],
   ["delete", { read: readDeleteOptions, valid: { ifVersion: 1 }, see: "DeleteOptions", unbuilt: ["ifRevision"] }],
-  ["listKeys", { read: readListOptions, valid: { tag: "a" }, see: "ListOptions", unbuilt: ["after", "limit"] }],
+  ["listKeys", { read: readListOptions, valid: { tag: "a" }, see: "ListOptions", unbuilt: ["signal"] }],
   ["flush", { read: readFlushOptions, valid: { signal }, see: "FlushOptions", unbuilt: ["ifVersion"] }],
 ])("The options of %s are checked, and errors name the option", async (_, { read, valid, see, unbuilt }) => {
   expect(read(valid)).toEqual(valid);

@@ -1,8 +1,10 @@
 import { isWellFormed, namespaceProblem } from "../model/key.ts";
+import { isStandardSchema } from "../model/standard-schema.ts";
 import { isCount } from "../util/count.ts";
 import { clip, KeyStoreError, messageOf } from "../util/errors.ts";
 import { tagOf } from "../util/tag.ts";
-import type { KeyStoreOptions, RetrieveOptions } from "./types.ts";
+import { areKeys } from "../values/key-source.ts";
+import type { KeyStoreOptions, WatchOptions } from "./types.ts";
 
 /** Browsers fire a longer timer at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
@@ -16,7 +18,7 @@ export const TTL = "a number of seconds above 0 and at most 1e12";
 export const isTtl = (value: unknown): boolean => typeof value === "number" && value > 0 && value <= MAX_TTL_SECONDS;
 export const isTag = (value: unknown): boolean => typeof value === "string" && isWellFormed(value);
 export const aFunction = unless((value) => typeof value === "function", "a function");
-const trueOrFalse = unless((value) => typeof value === "boolean", "true or false");
+export const trueOrFalse = unless((value) => typeof value === "boolean", "true or false");
 export const signal = unless((value) => tagOf(value) === "[object AbortSignal]", "an AbortSignal");
 
 // Each reader checks the options of the constructor or of a call, and drops those that are undefined. It throws INVALID_OPTION. Those of late
@@ -25,7 +27,7 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   servers: unless((value) => {
     const list: unknown[] = Array.isArray(value) ? Array.from(value as unknown[]) : [value];
     return list.length > 0 && list.every(isWebSocketUrl);
-  }, "a WebSocket URL (ws:// or wss://) or a list of them"),
+  }, "ws:// or wss:// URLs"),
   namespace: namespaceProblem,
   cacheSize: wholeNumber(0),
   maxEntries: wholeNumber(1),
@@ -35,11 +37,10 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   sweepIntervalMs: milliseconds(0),
   lingerMs: milliseconds(0),
   timeoutMs: milliseconds(1),
-  compression: unless((value) => {
-    if (typeof value === "boolean") return true;
-    const { thresholdBytes, ...rest } = isRecord(value) ? value : {};
-    return isCount(thresholdBytes) && Object.keys(rest).length === 0;
-  }, "true, false or { thresholdBytes: a whole number }"),
+  compression: unless(
+    (value) => typeof value === "boolean" || hasMembers(value, { thresholdBytes: isCount }),
+    "true, false or { thresholdBytes: a whole number }",
+  ),
   connection: (value) => {
     if (!isRecord(value)) return "an object";
     const ours = ["servers", "port", "timeout", "reconnect"].find((name) => name in value);
@@ -47,9 +48,15 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
     return "debug" in value && 'without "debug", which logs the credentials';
   },
   connect: aFunction,
+  encryption: unless(
+    (value) => hasMembers(value, { key: areKeys, messages: (messages = false) => typeof messages === "boolean" }),
+    "{ key, messages? } with AES-GCM keys",
+  ),
+  schemas: unless((value) => isRecord(value) && Object.values(value).every(isStandardSchema), "an object of Standard Schemas"),
+  migrate: aFunction,
   persist: trueOrFalse,
 });
-export const readRetrieveOptions = reader<RetrieveOptions>("RetrieveOptions", { useCache: trueOrFalse, signal });
+export const readWatchOptions = reader<WatchOptions>("WatchOptions", { signal });
 
 /** @param see where the options are documented */
 export function reader<Options extends object>(see: string, checks: Readonly<Record<keyof Options, Check>>): (options: unknown) => Options {
@@ -100,7 +107,7 @@ function invalidOption(message: string, option?: string, cause?: unknown): KeySt
   return new KeyStoreError("INVALID_OPTION", message, { option, cause });
 }
 
-export function unless(isValid: (value: unknown) => boolean, expected: string): Check {
+export function unless(isValid: (value: unknown) => unknown, expected: string): Check {
   return (value) => !isValid(value) && expected;
 }
 
@@ -113,6 +120,11 @@ function milliseconds(least: number): Check {
     (value) => typeof value === "number" && value >= least && value <= MAX_TIMER_MS,
     `a number of milliseconds from ${least} to ${MAX_TIMER_MS}`,
   );
+}
+
+/** Whether a value is an object whose members, absent ones included, pass their checks. It may have no others. */
+function hasMembers(value: unknown, checks: Readonly<Record<string, (member: unknown) => boolean>>): boolean {
+  return isRecord(value) && Object.keys({ ...checks, ...value }).every((name) => Object.hasOwn(checks, name) && checks[name]!(value[name]));
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

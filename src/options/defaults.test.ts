@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { errorOf } from "../testing/errors.ts";
+import { newKey } from "../testing/keys.ts";
 import { checkedOptionsOf } from "./checked-options.ts";
 import * as defaults from "./defaults.ts";
 
@@ -45,6 +46,8 @@ describe("The options of a store", () => {
     [{ compression: { thresholdBytes: 0 } }, { compressAboveBytes: 0 }],
     [{ connection: { user: "u", pass: "p" } }, { connection: { user: "u", pass: "p" } }],
     [{ connect }, { connect }],
+    [{ encryption: { key: connect } }, { encryption: { key: [connect] } }],
+    [{ encryption: { key: [connect, connect], messages: true } }, { encryption: { key: [connect, connect], messages: true } }],
   ])("The options of a store take %j", (given, expected) => {
     expect(settingsOf(given)).toMatchObject(expected);
   });
@@ -93,10 +96,35 @@ describe("The options of a store", () => {
     ["connection", { timeout: 1 }],
     ["connect", "nats.ws"],
     ["connect", null],
+    ["encryption", "secret"],
+    ["encryption", null],
+    ["encryption", {}],
+    ["encryption", { key: "secret" }],
+    ["encryption", { key: [] }],
+    ["encryption", { key: holes }],
+    ["encryption", { key: connect, messages: 1 }],
+    ["encryption", { key: connect, salt: "a" }],
+    ["schemas", null],
+    ["schemas", [1]],
+    ["schemas", { "user:*": {} }],
+    ["schemas", { "user:*": null }],
+    ["migrate", {}],
   ])("The options of a store refuse %s: %j, and name the option", async (name, value) => {
     const error = await errorOf(() => settingsOf({ [name]: value }));
     expect(error).toMatchObject({ code: "INVALID_OPTION", option: name });
     expect(error.message).toMatch(new RegExp(`^The option "${name}" must be .*\\.$`));
+  });
+
+  it("The options of a store take an AES-GCM key that encrypts and decrypts, and refuse any other", async () => {
+    const key = await newKey();
+    expect(settingsOf({ encryption: { key } }).encryption?.key).toEqual([key]);
+    const cbc = await crypto.subtle.generateKey({ name: "AES-CBC", length: 256 }, false, ["encrypt", "decrypt"]);
+    for (const other of [await newKey(["decrypt"]), await newKey(["encrypt"]), cbc]) {
+      expect(await errorOf(() => settingsOf({ encryption: { key: [key, other] } }))).toMatchObject({
+        code: "INVALID_OPTION",
+        option: "encryption",
+      });
+    }
   });
 
   it("The options of a store refuse an unknown option by its name", async () => {
@@ -108,12 +136,9 @@ describe("The options of a store", () => {
     expect(await errorOf(() => settingsOf({ toString: undefined }))).toMatchObject({ code: "INVALID_OPTION", option: "toString" });
   });
 
-  it.each(["schemas", "migrate", "encryption", "durable"])(
-    "The options of a store refuse the option %s, which is not built yet, as unknown",
-    async (name) => {
-      expect((await errorOf(() => settingsOf({ [name]: undefined }))).message).toBe(`Unknown option "${name}". See KeyStoreOptions.`);
-    },
-  );
+  it.each(["durable"])("The options of a store refuse the option %s, which is not built yet, as unknown", async (name) => {
+    expect((await errorOf(() => settingsOf({ [name]: undefined }))).message).toBe(`Unknown option "${name}". See KeyStoreOptions.`);
+  });
 
   it.each([null, 1, "ws://localhost", [], () => 1])("The options of a store refuse %j instead of an object", async (options) => {
     expect((await errorOf(() => settingsOf(options))).code).toBe("INVALID_OPTION");
@@ -127,10 +152,14 @@ describe("The options of a store", () => {
   it("The options of a store are copied, so that later changes by the caller have no effect", () => {
     const servers = ["ws://a"];
     const connection = { user: "u" };
-    const settings = settingsOf({ servers, connection });
+    const encryption = { key: [connect], messages: true };
+    const settings = settingsOf({ servers, connection, encryption });
     servers.push("ws://b");
+    encryption.key.length = 0;
+    encryption.messages = false;
     connection.user = "other";
     expect(settings).toMatchObject({ servers: ["ws://a"], connection: { user: "u" } });
+    expect(settings.encryption).toEqual({ key: [connect], messages: true });
   });
 
   it("The options of a store are taken from a frozen object", () => {

@@ -13,6 +13,9 @@ const DEFAULTS = {
   timeoutMs: 2_000,
   compression: false,
   connect: undefined,
+  encryption: undefined,
+  schemas: undefined,
+  migrate: undefined,
   persist: false,
 };
 

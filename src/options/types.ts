@@ -1,4 +1,6 @@
-import type { KeyFormat } from "../model/metadata.ts";
+import type { KeyFormat, KeyMetadata } from "../model/metadata.ts";
+import type { StandardSchema } from "../model/standard-schema.ts";
+import type { EncryptionOptions } from "../values/key-source.ts";
 
 export interface KeyStoreOptions {
   /**
@@ -64,6 +66,24 @@ export interface KeyStoreOptions {
    */
   connect?: (options: object) => Promise<unknown>;
   /**
+   * Encrypts the payloads of this store's entries in IndexedDB with AES-GCM. Keys, tags, sizes and times stay readable.
+   * @default no encryption
+   */
+  encryption?: EncryptionOptions;
+  /**
+   * Key pattern (as of `listKeys`) → a schema of any library of Standard Schema, such as zod, valibot or arktype. The first pattern that
+   * matches a key counts. Values are checked when they are stored and when they are read. What the schema returns is stored, and returned: it
+   * must accept that as well.
+   * @default no checks
+   */
+  schemas?: Readonly<Record<string, StandardSchema>>;
+  /**
+   * Makes a stored value that no longer fits its schema into one that does, or a promise of it. It is returned, and stored once.
+   * It must not read its own key.
+   * @default such a value rejects SCHEMA_MISMATCH
+   */
+  migrate?: (value: unknown, metadata: KeyMetadata) => unknown;
+  /**
    * Asks the browser at the first write to keep the storage of the site (`navigator.storage.persist()`).
    * @default false
    */
@@ -85,18 +105,70 @@ export interface StoreOptions {
   signal?: AbortSignal;
 }
 
+export interface RetrieveOrStoreOptions extends Pick<StoreOptions, "format" | "ttl" | "tags" | "signal"> {
+  /**
+   * Seconds for which an expired value may still be returned, while `load` runs in the background. Give every call of a key the same: the
+   * call that stores the value decides how long it is kept.
+   * @default none: an expired value is loaded again before the call resolves
+   */
+  staleWhileRevalidate?: number;
+}
+
 export interface BulkOptions extends StoreOptions {
+  /**
+   * All items or none, in one transaction: a failure changes nothing. Until it ends, other writes wait, so a large call may exceed the
+   * 50 ms for which other bulk calls block them. It must end within about 20 s, or it fails.
+   * @default false
+   */
+  atomic?: boolean;
   /** Called with the number of committed entries after each slice of a large call. */
   onProgress?: (done: number, total: number) => void;
 }
+
+export type ProgressOptions = Pick<BulkOptions, "signal" | "onProgress">;
+
+/** At least one of them. Both: the entries that match the pattern and have the tag. */
+export interface InvalidateOptions<Pattern extends string = string> {
+  /** A pattern of keys, as for `listKeys`. */
+  pattern?: Pattern;
+  tag?: string;
+}
+/** An item of a bulk call. Its own options win over those of the call. */
+export type BulkItem = readonly [key: string, value: unknown, options?: BulkItemOptions];
+
+export type BulkItemOptions = Pick<StoreOptions, "format" | "ttl" | "tags" | "ifVersion">;
 
 export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
 
 export type FlushOptions = Pick<StoreOptions, "signal">;
 
+export interface WatchOptions {
+  /** Ends the watch. */
+  signal?: AbortSignal;
+}
+
 export interface ListOptions {
   /** Only keys of entries with this tag. */
   tag?: string;
+  /** Only keys that follow this one: the last key of the page before. */
+  after?: string;
+  /**
+   * The most keys to list. Reads no more than it needs for them.
+   * @default no limit
+   */
+  limit?: number;
+}
+
+export interface EntriesOptions {
+  /** Only entries with this tag. */
+  tag?: string;
+  signal?: AbortSignal;
+}
+
+export interface TransferOptions {
+  /** Called with the number of envelopes that are done, again and again. How many there are is not known. */
+  onProgress?: (done: number) => void;
+  signal?: AbortSignal;
 }
 
 export interface RetrieveOptions {

@@ -18,6 +18,8 @@ describe("Metadata", () => {
       checksum: row.checksum,
       pending: true,
       rejected: false,
+      stale: false,
+      encrypted: false,
     });
   });
 

@@ -1,18 +1,22 @@
-import type { KeyFormat, KeyMetadata } from "../model/metadata.ts";
-import { compilePattern } from "../model/pattern.ts";
-import { isDamagedRow, type EntryRow } from "../model/row.ts";
+import type { KeyFormat, KeyMetadata, Payload } from "../model/metadata.ts";
+import { expiredForMs } from "../model/kept-row.ts";
+import { compilePattern, type Pattern } from "../model/pattern.ts";
+import { isDamagedRow, isTombstone, type EntryRow } from "../model/row.ts";
+import type { ListOptions } from "../options/types.ts";
 import type { Committer } from "../storage/commit/committer.ts";
 import { find } from "../storage/entries/find.ts";
 import { listKeys } from "../storage/entries/listing.ts";
+import { listPage } from "../storage/entries/scan.ts";
 import { measureLiving } from "../storage/entries/usage.ts";
 import type { Database } from "../storage/idb/database.ts";
 import { storageEstimate } from "../storage/idb/full-disk.ts";
-import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
+import { ENTRIES, OUTBOX, STALE } from "../storage/idb/schema.ts";
 import type { WriteState } from "../storage/outbox/outbox-record.ts";
 import type { Clock } from "../util/clock.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import type { ExpiredKeys } from "./expired-keys.ts";
 import type { Reader } from "./reader.ts";
+import type { Staleness } from "./staleness.ts";
 
 /** The figures of a namespace in IndexedDB, and the browser's report on the site's storage. */
 export interface StorageStats {
@@ -27,14 +31,17 @@ export interface StorageStats {
 
 export interface CatalogPorts {
   readonly clock: Clock;
+  /** The payload of a row. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED */
+  readonly payloadOf: (key: string, row: EntryRow) => Promise<Payload>;
   readonly database: Pick<Database, "run">;
   readonly committer: Pick<Committer, "stateOf">;
   /** Resolves when earlier writes of these keys, or of every key, are committed or have failed. */
   readonly writesCommitted: (keys?: readonly string[]) => Promise<void>;
   /** Counts the keys with a queued and with a rejected write. */
   readonly countWrites: () => Promise<{ pending: number; rejected: number }>;
-  readonly reader: Pick<Reader, "live" | "readRow" | "verify">;
+  readonly reader: Pick<Reader, "live" | "readRow" | "decodeRow">;
   readonly expired: Pick<ExpiredKeys, "add" | "timeFor">;
+  readonly staleness: Pick<Staleness, "isStaleRow">;
 }
 
 /** Answers questions about entries without decoding their values: keys, metadata, sizes. */
@@ -47,16 +54,34 @@ export class Catalog {
 
   /** @throws KeyStoreError CHECKSUM_MISMATCH when the row is damaged so that it has no metadata */
   async metadata(key: string): Promise<KeyMetadata | undefined> {
-    const { committer, database, reader, writesCommitted } = this.#ports;
-    await writesCommitted([key]);
-    const [row, state] = await database.run([ENTRIES, OUTBOX], "readonly", async (transaction) => {
+    await this.#ports.writesCommitted([key]);
+    const found = await this.find(key);
+    if (found !== undefined && isDamagedRow(found.row)) await this.#ports.reader.decodeRow(key, found.row);
+    return found?.metadata;
+  }
+
+  /** The row and the metadata of an entry that has not expired. Waits for no write. */
+  async find(key: string): Promise<{ readonly row: EntryRow; readonly metadata: KeyMetadata } | undefined> {
+    const { committer, database, reader, staleness } = this.#ports;
+    const { row, state, isStale } = await database.run([ENTRIES, OUTBOX, STALE], "readonly", async (transaction) => {
       const found = (await find(transaction, [key])).rows.get(key);
-      return [found, found && (await committer.stateOf(transaction, found.writeId))] as const;
+      if (found === undefined) return {};
+      const [stateNow, isStaleNow] = await Promise.all([
+        committer.stateOf(transaction, found.writeId),
+        staleness.isStaleRow(transaction, key, found),
+      ]);
+      return { row: found, state: stateNow, isStale: isStaleNow };
     });
     const live = reader.live(key, row);
-    if (live === undefined) return undefined;
-    if (isDamagedRow(live)) await reader.verify(key, live);
-    return metadataOf(key, live, state);
+    return live && { row: live, metadata: metadataOf(key, live, state, isStale) };
+  }
+
+  /** The entry of a key that expired at most so long ago, if it was stored to be kept. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED */
+  async readExpired(key: string, withinMs: number): Promise<Pick<EntryRow, "payload" | "format"> | undefined> {
+    const { clock, database, payloadOf } = this.#ports;
+    const row = (await database.run([ENTRIES], "readonly", (transaction) => find(transaction, [key]))).rows.get(key);
+    if (row === undefined || isTombstone(row) || (expiredForMs(row, clock.now()) ?? Infinity) > withinMs) return undefined;
+    return { payload: await payloadOf(key, row), format: row.format };
   }
 
   /** The format in which a key is stored; undefined when it is absent or damaged. */
@@ -66,17 +91,24 @@ export class Catalog {
   }
 
   /** The keys of live entries that match a pattern, sorted by code unit. @throws KeyStoreError INVALID_OPTION where the pattern is not a string */
-  async listKeys(pattern: string, tag: string | undefined): Promise<string[]> {
-    const { clock, database, expired, writesCommitted } = this.#ports;
-    if (typeof (pattern as unknown) !== "string") {
-      throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.", { option: "pattern" });
-    }
-    const { prefix, matches } = compilePattern(pattern);
-    await writesCommitted();
+  async listKeys(pattern: string, { tag, ...page }: ListOptions): Promise<string[]> {
+    patternOf(pattern);
+    await this.#ports.writesCommitted();
+    return this.livingKeys(pattern, tag, page);
+  }
+
+  /** Like `listKeys`, without waiting for writes. */
+  async livingKeys(pattern: string, tag: string | undefined, { after, limit }: ListOptions = {}): Promise<string[]> {
+    const { clock, database, expired } = this.#ports;
+    const { prefix, matches } = patternOf(pattern);
     const now = clock.now();
-    const listed = await listKeys(database, now, prefix, tag);
+    const accepts = (key: string): boolean => expired.timeFor(key, now) === now && matches(key);
+    const listed =
+      limit === undefined
+        ? await listKeys(database, now, prefix, tag)
+        : await listPage(database, now, { prefix, tag, after }, limit, accepts);
     expired.add(listed.expired, now);
-    return listed.living.filter((key) => expired.timeFor(key, now) === now && matches(key));
+    return listed.living.filter((key) => accepts(key) && (after === undefined || key > after));
   }
 
   async storageStats(): Promise<StorageStats> {
@@ -98,7 +130,13 @@ export class Catalog {
   }
 }
 
-export function metadataOf(key: string, row: EntryRow, state: WriteState | undefined): KeyMetadata {
+/** @throws KeyStoreError INVALID_OPTION where the pattern is not a string */
+export function patternOf(pattern: unknown): Pattern {
+  if (typeof pattern === "string") return compilePattern(pattern);
+  throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.", { option: "pattern" });
+}
+
+export function metadataOf(key: string, row: EntryRow, state: WriteState | undefined, stale = false): KeyMetadata {
   return {
     key,
     format: row.format,
@@ -112,5 +150,7 @@ export function metadataOf(key: string, row: EntryRow, state: WriteState | undef
     checksum: row.checksum,
     pending: state === "sending" || state === "queued",
     rejected: state === "rejected",
+    stale,
+    encrypted: row.encryption !== undefined,
   };
 }

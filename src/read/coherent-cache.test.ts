@@ -4,6 +4,7 @@ import type { Row } from "../model/row.ts";
 import { deferred } from "../testing/fake-connection.ts";
 import { entryRow } from "../testing/rows.ts";
 import { CoherentCache } from "./coherent-cache.ts";
+import { dropOlder } from "./drop-older.ts";
 import { cachedEntry } from "./memory-cache.ts";
 
 const PAYLOAD = '"value"';
@@ -40,7 +41,7 @@ describe.each(["read", "commit"] as const)("a %s under way", (kind) => {
   ])("of version $found leaves version $kept in memory when another tab reports version 2", ({ found, kept }) => {
     const { cache, memory, [kind]: begin } = setUp();
     const underWay = begin(found);
-    cache.dropOlder([{ key: "k", version: 2 }]);
+    dropOlder(cache, [{ key: "k", version: 2 }]);
     underWay.end();
     expect(memory.versionOf("k")).toBe(kept);
   });

@@ -3,7 +3,7 @@ import type { Row } from "../model/row.ts";
 import { cachedEntry, MemoryCache, type CachedEntry } from "./memory-cache.ts";
 
 /** An entry that is about to enter memory: read from the database, or being committed. */
-interface Arrival {
+export interface Arrival {
   /** The newest version of the key that this store has learned of meanwhile. */
   newest: number;
 }
@@ -56,14 +56,9 @@ export class CoherentCache extends MemoryCache implements Memory {
     }
   }
 
-  /** The keys have these versions, whoever wrote them: removes older ones, and keeps them from entering. */
-  dropOlder(writes: readonly { readonly key: string; readonly version: number }[]): void {
-    for (const { key, version } of writes) {
-      if ((this.versionOf(key) ?? version) < version) this.delete(key);
-      for (const arrival of [this.#reads.get(key), this.#committing.get(key)]) {
-        if (arrival !== undefined) arrival.newest = Math.max(arrival.newest, version);
-      }
-    }
+  /** What is about to enter memory under a key. */
+  arrivals(key: string): readonly (Arrival | undefined)[] {
+    return [this.#reads.get(key), this.#committing.get(key)];
   }
 
   /** Anything may have changed. */

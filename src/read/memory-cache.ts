@@ -45,9 +45,8 @@ export class MemoryCache {
 
   /** The entry under a key. Counts as a use, and as a hit or a miss. */
   get(key: string, now: number): CachedEntry | undefined {
-    const entry = this.#entries.get(key);
-    if (entry === undefined || isExpired(entry, now)) {
-      if (entry !== undefined) this.delete(key);
+    const entry = this.peek(key, now);
+    if (entry === undefined) {
       this.#misses++;
       return undefined;
     }
@@ -55,6 +54,18 @@ export class MemoryCache {
     this.#entries.set(key, entry);
     this.#hits++;
     return entry;
+  }
+
+  /** The entry held under a key, expired or not. Does not count as a use. */
+  held(key: string): CachedEntry | undefined {
+    return this.#entries.get(key);
+  }
+
+  /** The entry under a key. Counts as nothing. */
+  peek(key: string, now: number): CachedEntry | undefined {
+    const entry = this.#entries.get(key);
+    if (entry === undefined || !isExpired(entry, now)) return entry;
+    this.delete(key);
   }
 
   /** The version held under a key. Does not count as a use. */

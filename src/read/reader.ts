@@ -1,10 +1,11 @@
 import type { Emit } from "../model/events.ts";
-import { liveEntry, LONG_AGO, type EntryRow, type Row } from "../model/row.ts";
+import type { Payload } from "../model/metadata.ts";
+import { AFTER_MARKS, liveEntry, type EntryRow, type Row } from "../model/row.ts";
 import type { Clock } from "../util/clock.ts";
 import { isDamage } from "../util/errors.ts";
 import type { Decoded } from "../values/formats.ts";
-import { decode } from "../values/pipeline.ts";
-import { readPayload } from "../values/pipeline-backward.ts";
+import { decode } from "../values/formats.ts";
+import { readPlain } from "../values/plain-payload.ts";
 import type { CoherentCache } from "./coherent-cache.ts";
 import type { ExpiredKeys } from "./expired-keys.ts";
 import { cachedEntry, type CachedEntry } from "./memory-cache.ts";
@@ -15,9 +16,15 @@ export interface ReaderPorts {
   readonly expired: Pick<ExpiredKeys, "add" | "timeFor">;
   readonly readRows: (keys: ReadonlySet<string>) => Promise<ReadonlyMap<string, Row>>;
   readonly emit: Emit;
+  /** The payload of a compressed or encrypted row. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE */
+  readonly readEncoded: (key: string, row: EntryRow) => Promise<Payload>;
+  /** The value to return, by the schema of its key. Undefined: the entry turns out to be absent. Nobody need handle its rejection. */
+  readonly check: (key: string, entry: CachedEntry, decoded: Decoded | Promise<Decoded>) => Checked;
   /** Called for every entry that is read. */
   readonly onUse: (key: string, now: number) => void;
 }
+
+export type Checked = Decoded | Promise<Decoded | undefined>;
 
 /** Reads values: from memory, else from IndexedDB, where the checksum is verified. Each read decodes a fresh value. */
 export class Reader {
@@ -30,41 +37,43 @@ export class Reader {
   }
 
   /** The value under a key if memory holds it. Counts as a hit or a miss. */
-  readCached(key: string): Decoded | Promise<Decoded> | undefined {
+  readCached(key: string): Checked | undefined {
     // Reads the clock once, which takes as long as a lookup in a Map.
     const now = this.#ports.clock.now();
     const hit = this.#ports.cache.get(key, now);
     if (hit === undefined) return undefined;
     this.#ports.onUse(key, now);
-    return decode(key, hit.payload, hit.format);
+    return this.#ports.check(key, hit, decode(key, hit.payload, hit.format));
   }
 
-  /** The value under a key. @param useCache false: past memory. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
+  /** The value under a key if memory holds it. Is no use, no hit and no miss. */
+  peek(key: string): Checked | undefined {
+    const held = this.#ports.cache.peek(key, this.#ports.clock.now());
+    return held && this.#ports.check(key, held, decode(key, held.payload, held.format));
+  }
+
+  /** The value under a key. @param useCache false: past memory. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE */
   async read(key: string, useCache: boolean): Promise<Decoded | undefined> {
     return (useCache ? this.readCached(key) : undefined) ?? this.readStored(key, useCache);
   }
 
-  /** The value under a key in IndexedDB. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE */
+  /** The value under a key in IndexedDB. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE */
   async readStored(key: string, fillMemory: boolean): Promise<Decoded | undefined> {
-    if (!fillMemory) return (await this.#decodeRow(key, await this.#read(key)))?.decoded;
-    const { cache } = this.#ports;
-    const read = cache.startRead(key, () => this.#read(key));
-    let found: DecodedEntry | undefined;
-    try {
-      found = await this.#decodeRow(key, await read.row);
-    } finally {
-      cache.endRead(key, read, found?.entry);
-    }
-    return found?.decoded;
+    return (await this.readEntry(key, fillMemory))?.decoded;
   }
 
-  /** The values found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each. */
-  async bulkRetrieve(keys: Iterable<string>, useCache: boolean): Promise<Map<string, unknown>> {
-    const distinct = [...new Set(keys)];
-    const found = await Promise.all(distinct.map((key) => this.read(key, useCache).catch(ignoreDamage)));
-    const values = new Map<string, unknown>();
-    for (const [index, decoded] of found.entries()) if (decoded !== undefined) values.set(distinct[index] as string, decoded.value);
-    return values;
+  /** As `readStored`, with the row. */
+  async readEntry(key: string, fillMemory: boolean): Promise<DecodedEntry | undefined> {
+    const { cache, clock, onUse } = this.#ports;
+    const read = fillMemory ? cache.startRead(key, () => this.#read(key)) : undefined;
+    let found: DecodedEntry | undefined;
+    try {
+      found = await this.decodeRow(key, await (read?.row ?? this.#read(key)));
+    } finally {
+      if (read !== undefined) cache.endRead(key, read, found?.entry);
+    }
+    if (found !== undefined) onUse(key, clock.now());
+    return found;
   }
 
   /** The row under a key, unless the entry has expired. */
@@ -77,13 +86,8 @@ export class Reader {
     const { clock, expired } = this.#ports;
     const now = clock.now();
     const entry = liveEntry(row, expired.timeFor(key, now));
-    if (entry === undefined && row !== undefined && row.expiresAt !== LONG_AGO) expired.add([key], now);
+    if (entry === undefined && Number(row?.expiresAt) > AFTER_MARKS) expired.add([key], now);
     return entry;
-  }
-
-  /** @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, each with a `corrupt` event */
-  async verify(key: string, row: EntryRow): Promise<void> {
-    await this.#decodeRow(key, row);
   }
 
   async #read(key: string): Promise<Row | undefined> {
@@ -101,13 +105,15 @@ export class Reader {
     return { keys, rows };
   }
 
-  async #decodeRow(key: string, row: Row | undefined): Promise<DecodedEntry | undefined> {
+  /** The entry of a row, unless it has expired. Does not count as a use. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED. Damage with a `corrupt` event */
+  async decodeRow(key: string, row: Row | undefined): Promise<DecodedEntry | undefined> {
     const live = this.live(key, row);
     if (live === undefined) return undefined;
-    this.#ports.onUse(key, this.#ports.clock.now());
     try {
-      const payload = await readPayload(key, live);
-      return { entry: cachedEntry(live, payload), decoded: await decode(key, payload, live.format) };
+      const payload = await ((live.encryption ?? live.encoding) === undefined ? readPlain : this.#ports.readEncoded)(key, live);
+      const entry = cachedEntry(live, payload);
+      const decoded = await this.#ports.check(key, entry, await decode(key, payload, live.format));
+      return decoded && { row: live, entry, decoded };
     } catch (error) {
       if (isDamage(error)) this.#ports.emit("corrupt", { key, error });
       throw error;
@@ -120,11 +126,8 @@ interface Batch {
   readonly rows: ReturnType<ReaderPorts["readRows"]>;
 }
 
-interface DecodedEntry {
+export interface DecodedEntry {
+  readonly row: EntryRow;
   readonly entry: CachedEntry;
   readonly decoded: Decoded;
-}
-
-function ignoreDamage(error: unknown): undefined {
-  if (!isDamage(error)) throw error;
 }

@@ -1,7 +1,8 @@
-import { messageFor } from "../model/envelope.ts";
+import { messageFor, withPayload } from "../model/envelope.ts";
+import { isTombstone, type Row } from "../model/row.ts";
 import type { PublishResult, Transport } from "../network/transport.ts";
 import type { Committer } from "../storage/commit/committer.ts";
-import type { Commit } from "../storage/commit/draft.ts";
+import type { Commit, Draft } from "../storage/commit/draft.ts";
 import type { Reachability } from "./reachability.ts";
 import type { Relay } from "./relay.ts";
 import { rejectionOf, type SentWrite, type Settler } from "./settler.ts";
@@ -82,7 +83,9 @@ export class CommitPublisher {
 
   async #send(commits: readonly Commit[], mayPublish: boolean): Promise<PublishResult[]> {
     const { namespace, relay, settler, transport } = this.#ports;
-    const messages = commits.map(({ draft, row, generation }) => messageFor(namespace, draft.key, row, generation));
+    const messages = commits.map(({ draft, row, generation }) =>
+      messageFor(namespace, draft.key, published(draft, row), generation, draft.quoted),
+    );
     const results = mayPublish ? await transport.publish(messages) : messages.map(() => UNREACHABLE);
     settler.settle(commits.map(sentWrite), results);
     if (results.some(({ status }) => status === "unknown")) relay.retryLater();
@@ -92,6 +95,10 @@ export class CommitPublisher {
 
 function ofState(commits: readonly Commit[], state: Commit["state"]): Commit[] {
   return commits.filter((commit) => commit.state === state);
+}
+
+function published({ message }: Draft, row: Row): Row {
+  return message === undefined || isTombstone(row) ? row : withPayload(row, message);
 }
 
 function sentWrite({ draft: { key, operation }, row }: Commit): SentWrite {

@@ -36,6 +36,8 @@ function setUp(given: Partial<OutboxDrainPorts> = {}) {
     database,
     committer,
     settler,
+    missingKeys: { load: () => undefined },
+    stores: () => [],
     alone: async (work) => (await work(), true),
     livingInstances: async () => new Set(living),
     ...given,

@@ -8,7 +8,9 @@ import type { Clock } from "../util/clock.ts";
 import { readOutbox } from "../storage/outbox/outbox-page.ts";
 import { type WriteState } from "../storage/outbox/outbox-record.ts";
 import type { Exclusive } from "../tabs/locks.ts";
+import type { EncryptionSettings } from "../values/key-source.ts";
 import { BatchLimits } from "./batch-limits.ts";
+import type { MissingKeys, WriteWithoutKey } from "./missing-keys.ts";
 import { makeMessages, type OutboxMessage } from "./outbox-messages.ts";
 import type { Settler } from "./settler.ts";
 
@@ -18,6 +20,9 @@ export interface OutboxDrainPorts {
   readonly database: Pick<Database, "run">;
   readonly committer: Pick<Committer, "caughtUp" | "mayResend">;
   readonly settler: Pick<Settler, "settle" | "supersede">;
+  readonly missingKeys: Pick<MissingKeys, "load">;
+  /** The stores of the page: any of them may have the key of a write. */
+  readonly stores: () => readonly EncryptionSettings[];
   readonly clock: Pick<Clock, "monotonic">;
   /** Runs work while no other tab drains the outbox. A tab that takes too long loses its turn to another. False: the wait was aborted. */
   readonly alone: (work: Exclusive, signal?: AbortSignal) => Promise<boolean>;
@@ -69,6 +74,8 @@ export class OutboxDrain {
   readonly #limits = new BatchLimits();
   /** The last run has left writes that have to wait, for example for a write of their key that another tab is sending. */
   isHeld = false;
+  /** The writes of this run whose keys are missing. */
+  #withoutKey: WriteWithoutKey[] = [];
 
   constructor(ports: OutboxDrainPorts) {
     this.#ports = ports;
@@ -79,10 +86,11 @@ export class OutboxDrain {
    * @param signal ends the wait for a turn
    */
   async run(publish: PublishBatch, { onTurn, signal }: DrainOptions = {}): Promise<Drained> {
-    const { alone, committer } = this.#ports;
+    const { alone, committer, missingKeys } = this.#ports;
     // Must see writes that have just failed as queued.
     await committer.caughtUp();
     this.isHeld = false;
+    this.#withoutKey = [];
     const progress: Progress = { after: undefined, isAtEnd: false, published: 0, failed: false };
     let hasTurn = true;
     while (hasTurn && !progress.isAtEnd && !progress.failed) {
@@ -94,6 +102,7 @@ export class OutboxDrain {
       };
       hasTurn = await alone(turn, signal);
     }
+    missingKeys.load(this.#withoutKey);
     return { published: progress.published, failed: progress.failed, isComplete: hasTurn && !this.isHeld };
   }
 
@@ -135,7 +144,7 @@ export class OutboxDrain {
 
   /** The messages of the next page of the outbox, and the last record that was read. */
   async #nextPage(after: WriteId | undefined): Promise<{ messages: readonly OutboxMessage[]; next: WriteId | undefined }> {
-    const { instanceId: self, livingInstances, namespace, settler } = this.#ports;
+    const { instanceId: self, livingInstances, namespace, settler, stores } = this.#ports;
     const before = await livingInstances();
     const page = await this.#readPage(after, before);
     // An instance that has begun to live since then publishes its own writes.
@@ -143,8 +152,9 @@ export class OutboxDrain {
     const unsent = page.unsent.filter(({ instanceId }) => instanceId === self || before.has(instanceId) || !living.has(instanceId));
     settler.supersede(page.superseded);
 
-    const { ready, damaged, isIncomplete } = await makeMessages(namespace, page.generation, unsent);
+    const { ready, damaged, withoutKey, isIncomplete } = await makeMessages(namespace, page.generation, unsent, stores());
     for (const { unsent: write, error } of damaged) settler.settle([write], [{ status: "rejected", error }]);
+    this.#withoutKey.push(...withoutKey);
     this.isHeld ||= page.held || unsent.length < page.unsent.length || isIncomplete;
     return { messages: ready, next: page.next };
   }

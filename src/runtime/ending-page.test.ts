@@ -1,10 +1,15 @@
 import { IDBTransaction } from "fake-indexeddb";
-import { expect, it, vi } from "vitest";
+import { afterEach, expect, it, vi } from "vitest";
 import { FakeChannel } from "../testing/fake-channel.ts";
 import { watchConnections } from "../testing/indexeddb.ts";
 import { DATABASE, usePage } from "../testing/stores.ts";
+import { SMALL_BYTES, smallHash } from "../values/sha256.ts";
 
 const page = usePage();
+
+afterEach(() => {
+  smallHash.maxBytes = SMALL_BYTES;
+});
 
 const leave = (persisted: boolean): void => void page.events.dispatchEvent(Object.assign(new Event("pagehide"), { persisted }));
 
@@ -34,6 +39,38 @@ it("A page that ends commits a transaction without waiting for the results of it
   await store.store("k", 4);
   expect(commit).not.toHaveBeenCalled();
   expect(await store.retrieve("draft", { useCache: false })).toBe(1);
+});
+
+it("A page that ends hashes without WebCrypto, whose result it may not live to receive, until it returns", async () => {
+  const store = page.open();
+  const digest = vi.mocked(crypto.subtle.digest);
+  const large = "x".repeat(5000);
+  await store.store("k", large);
+  digest.mockClear();
+  leave(true);
+  await store.store("draft", large);
+  expect(digest).not.toHaveBeenCalled();
+  page.events.dispatchEvent(Object.assign(new Event("pageshow"), { persisted: true }));
+  await store.store("k", large);
+  expect(digest).toHaveBeenCalled();
+  expect(await store.retrieve("draft", { useCache: false })).toBe(large);
+});
+
+it("A page that ends opens no connection before its commit", async () => {
+  const store = page.open();
+  await store.store("k", 1);
+  await store.flush();
+  await page.nats.closed();
+  const { dials } = page.nats;
+  const dialsAtCommit: number[] = [];
+  const { commit } = IDBTransaction.prototype;
+  vi.spyOn(IDBTransaction.prototype, "commit").mockImplementation(function (this: globalThis.IDBTransaction) {
+    dialsAtCommit.push(page.nats.dials);
+    commit.call(this);
+  });
+  leave(false);
+  expect(await store.store("draft", 1)).toBe(true);
+  expect(dialsAtCommit[0]).toBe(dials);
 });
 
 it("A page that enters the back/forward cache releases the database after `visibilitychange`, in which apps store drafts", async () => {

@@ -30,6 +30,8 @@ export interface EnginePorts extends Pick<OutboxDrainPorts, "instanceId" | "livi
   readonly exclusively: ReturnType<typeof inPageTurns>;
   /** Called when the engine has settled writes. */
   readonly onSettled: (writes: SettledWrites) => void;
+  /** Called when writes were discarded: their entries may be evicted from now on. */
+  readonly onEvictable: () => void;
   /** Called when the engine has changed what the database holds. */
   readonly onChanged: () => void;
   /** Called when the engine has ended. */
@@ -129,13 +131,14 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     isLoopback: servers.every(isLoopback),
     alone: (work, signal) => ports.exclusively(`${name}/drain`, work, signal),
     livingInstances: ports.livingInstances,
+    stores: () => Array.from(page.stores, (store) => store.settings),
     openTransport: (listener) => {
       const connectTimeoutMs = Math.max(timeoutMs, CONNECT_TIMEOUT_MS);
       const open = () => connectToNats({ clock, servers, connection, connect, timeoutMs: connectTimeoutMs });
       return new NatsTransport(open, listener, { clock, timeoutMs, lingerMs });
     },
     onSettled: ports.onSettled,
-    onDiscarded: () => evictor.unstick(),
+    onDiscarded: ports.onEvictable,
     writesCommitted: queue.committed,
   });
   const { commitPublisher, outbox, relay, reachability, transport } = publishing;
@@ -178,6 +181,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     housekeeping,
     commitPublisher,
     outbox,
+    flush: publishing.flush,
     relay,
     reachability,
     transport,
@@ -189,6 +193,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
       users++;
       stores.add(store);
       if (outage !== undefined) void tellOutage(store).catch(() => undefined);
+      if (isStarted && store.settings.encryption !== undefined) publishing.keysAdded();
     },
     /** Begins the work in the background, unless another store has. */
     start(): void {
@@ -225,8 +230,9 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
   };
 }
 
-function changeOf({ draft: { key, payload, writer }, row, grew }: Commit): LocalChange {
+function changeOf({ draft: { key, payload, policy, writer }, row, grew }: Commit): LocalChange {
   const { version } = row;
+  if (policy.version !== "next") return { source: "remote", type: "store", key, version, grew };
   const written = { source: "local", key, version, grew, writer } as const;
   if (payload === undefined || isTombstone(row)) return { ...written, type: "delete" };
   return { ...written, type: "store", entry: { row, payload } };

@@ -1,16 +1,20 @@
 import type { LocalChange } from "../model/change.ts";
 import type { ExpiredKeys } from "../read/expired-keys.ts";
 import { removeAllBut } from "../storage/entries/remove.ts";
+import { nextMarks, pruneMarks } from "../storage/entries/stale-marks.ts";
 import type { Committer } from "../storage/commit/committer.ts";
 import type { Evictor } from "../storage/eviction/evictor.ts";
 import { EXPIRED_BATCH, removeExpired, sweep, type SweepPorts } from "../storage/eviction/sweeper.ts";
 import type { Uses } from "../storage/eviction/uses.ts";
-import { ENTRIES, OUTBOX } from "../storage/idb/schema.ts";
+import { ENTRIES, OUTBOX, STALE } from "../storage/idb/schema.ts";
 import { outboxRecords } from "../storage/outbox/outbox-table.ts";
 import { unlessElsewhere } from "../tabs/locks.ts";
 import { batches } from "../util/batches.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import type { KeyQueue } from "../write/key-queue.ts";
+
+/** So that other tabs do not wait long. */
+const MARKS_PER_SWEEP = 200;
 
 export interface HousekeepingPorts extends SweepPorts {
   readonly clock: Clock;
@@ -31,6 +35,8 @@ export class Housekeeping {
   readonly #ports: HousekeepingPorts;
   #timer: Timer | undefined;
   #sweeping: Promise<void> | undefined;
+  /** The last mark that a sweep has looked at; undefined: the next one begins at the first. */
+  #lastMark: IDBValidKey | undefined;
 
   constructor(ports: HousekeepingPorts) {
     this.#ports = ports;
@@ -63,6 +69,7 @@ export class Housekeeping {
     await committer.caughtUp();
     const removed = await sweep(this.#ports);
     if (removed > 0) evictor.forgetCount();
+    await this.#pruneMarks();
     return removed;
   }
 
@@ -96,5 +103,13 @@ export class Housekeeping {
     } finally {
       place.leave();
     }
+  }
+
+  /** Removes stale marks of keys that are gone. Each sweep looks at some of the marks. */
+  async #pruneMarks(): Promise<void> {
+    const { database } = this.#ports;
+    const marks = await database.run([STALE], "readonly", (transaction) => nextMarks(transaction, this.#lastMark, MARKS_PER_SWEEP));
+    this.#lastMark = marks.length < MARKS_PER_SWEEP ? undefined : marks.at(-1);
+    if (marks.length > 0) await database.run([ENTRIES, STALE], "readwrite", (transaction) => pruneMarks(transaction, marks));
   }
 }

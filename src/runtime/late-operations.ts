@@ -1,62 +1,171 @@
 import type { LateOperations } from "../interface/key-store.ts";
 import { assertKey } from "../model/key.ts";
-import { readBulkOptions, readDeleteOptions, readFlushOptions, readListOptions, readStoreOptions } from "../options/late-checks.ts";
+import { isDamagedRow, type EntryRow } from "../model/row.ts";
+import {
+  assertTag,
+  assertTtl,
+  itemOptions,
+  readBulkOptions,
+  readDeleteOptions,
+  readFlushOptions,
+  readInvalidated,
+  readListOptions,
+  readProgressOptions,
+  readRetrieveOptions,
+  readRetrieveOrStoreOptions,
+  readStoreOptions,
+  readTransferOptions,
+} from "../options/late-checks.ts";
+import type { GivenItem } from "../options/arguments.ts";
+import type { RetrieveOrStoreOptions } from "../options/types.ts";
 import type { Catalog } from "../read/catalog.ts";
+import { readMany } from "../read/bulk-reader.ts";
+import type { Load } from "../read/load-once.ts";
+import type { Reader } from "../read/reader.ts";
+import type { Staleness } from "../read/staleness.ts";
 import type { Outbox } from "../relay/outbox.ts";
+import type { ImportPorts } from "../transfer/import-envelopes.ts";
 import { abortable } from "../util/abort.ts";
 import type { CapturedValue } from "../values/captured-value.ts";
+import { checkItems } from "../write/bulk-items.ts";
 import type { BulkWriter } from "../write/bulk-writer.ts";
+import type { Toucher } from "../write/toucher.ts";
+import type { Compute, Updater } from "../write/updater.ts";
+import { KeyStoreError } from "../util/errors.ts";
 import type { Writer } from "../write/writer.ts";
 import type { Housekeeping } from "./housekeeping.ts";
+import { transferPart } from "./transfer-part.ts";
 
 export interface LateOperationsPorts {
+  readonly reader: Pick<Reader, "read" | "readRow">;
+  /** Resolves when earlier writes of these keys are committed or have failed. */
+  readonly writesCommitted: (keys: readonly string[]) => Promise<void>;
   readonly writer: Pick<Writer, "store" | "update" | "delete">;
-  readonly bulkWriter: Pick<BulkWriter, "store">;
-  readonly catalog: Pick<Catalog, "metadata" | "listKeys" | "storageStats">;
+  readonly updater: Pick<Updater, "update">;
+  readonly bulkWriter: Pick<BulkWriter, "store" | "delete" | "deleteFound">;
+  readonly toucher: Pick<Toucher, "touch">;
+  readonly catalog: Pick<Catalog, "metadata" | "listKeys" | "livingKeys" | "storageStats">;
+  readonly staleness: Pick<Staleness, "invalidate">;
   readonly housekeeping: Pick<Housekeeping, "clear" | "sweep">;
+  readonly retrieveOrStore: (key: string, load: Load, options: RetrieveOrStoreOptions) => Promise<unknown>;
   readonly outbox: Pick<Outbox, "pendingWrites" | "retryRejected" | "discardRejected">;
   readonly ping: () => Promise<boolean>;
   readonly flush: LateOperations["flush"];
+  readonly importPorts: ImportPorts;
 }
 
 /** The operations that take values, which were captured in the call. */
 export interface CapturedOperations {
   store(key: string, value: CapturedValue, options: unknown): Promise<boolean>;
-  update(key: string, value: CapturedValue, options: unknown): Promise<boolean>;
-  /** @param items the caller's argument. @param values captured from it */
-  bulkStore(items: unknown, values: ReadonlyMap<string, CapturedValue>, options: unknown): Promise<Map<string, boolean>>;
+  /** @param given the caller's argument, which may be a function that computes the value */
+  update(key: string, value: CapturedValue, options: unknown, given: unknown): Promise<boolean>;
+  /** @param items the caller's argument. @param given read from it */
+  bulkStore(items: unknown, given: readonly GivenItem<CapturedValue>[], options: unknown): Promise<Map<string, boolean>>;
 }
 
 /** The operations that load with the write side. They check their arguments: the key, then the options. */
-export function lateOperations({
-  writer,
-  bulkWriter,
-  catalog,
-  housekeeping,
-  outbox,
-  ping,
-  flush,
-}: LateOperationsPorts): LateOperations & CapturedOperations {
+export function lateOperations(ports: LateOperationsPorts): LateOperations & CapturedOperations {
+  const {
+    reader,
+    writesCommitted,
+    writer,
+    updater,
+    bulkWriter,
+    toucher,
+    catalog,
+    staleness,
+    housekeeping,
+    retrieveOrStore,
+    outbox,
+    ping,
+    flush,
+    importPorts,
+  } = ports;
   return {
     store(key, value, options) {
       assertKey(key);
       return writer.store(key, value, readStoreOptions(options));
     },
-    update(key, value, options) {
+    update(key, value, options, given) {
       assertKey(key);
-      return writer.update(key, value, readStoreOptions(options));
+      const checked = readStoreOptions(options);
+      return typeof given === "function" ? updater.update(key, given as Compute, checked) : writer.update(key, value, checked);
     },
-    bulkStore: (items, values, options) => bulkWriter.store(items, values, readBulkOptions(options)),
+    bulkStore(items, given, options) {
+      const checkedItems = checkItems(items, given);
+      const checked = readBulkOptions(options);
+      const values = Array.from(
+        checkedItems,
+        ([key, { value, options: own }]) => [key, { value, options: itemOptions(key, own, checked) }] as const,
+      );
+      return bulkWriter.store(new Map(values), checked);
+    },
+    async retrieve<T>(key: string, options: unknown) {
+      assertKey(key);
+      const { useCache = true, signal } = readRetrieveOptions(options);
+      const found = await abortable(signal, async () => {
+        await writesCommitted([key]);
+        return reader.read(key, useCache);
+      });
+      return found?.value as T | undefined;
+    },
+    bulkRetrieve<T>(keys: Iterable<string>, options: unknown) {
+      const list = assertKeys(keys);
+      const { useCache = true, signal } = readRetrieveOptions(options);
+      return abortable(signal, async () => {
+        await writesCommitted(list);
+        return readMany(reader, list, useCache) as Promise<Map<string, T>>;
+      });
+    },
+    async exists(key) {
+      assertKey(key);
+      await writesCommitted([key]);
+      return (await reader.readRow(key)) !== undefined;
+    },
     delete(key, options) {
       assertKey(key);
       return writer.delete(key, readDeleteOptions(options));
+    },
+    retrieveOrStore: async <T>(key: string, load: unknown, options: unknown) => {
+      assertKey(key);
+      const checked = readRetrieveOrStoreOptions(options);
+      checked.signal?.throwIfAborted();
+      if (typeof load !== "function") {
+        throw new KeyStoreError("INVALID_OPTION", "load must be a function that returns the value of the key.", { option: "load" });
+      }
+      const loadValue: Load = async (...call) => {
+        const value = await (load as Load)(...call);
+        if (value !== undefined) return value;
+        throw new KeyStoreError("INVALID_VALUE", "load returned undefined, which means an absent key. Return null, or throw.", { key });
+      };
+      return retrieveOrStore(key, loadValue, checked) as Promise<T>;
     },
     getMetadata(key) {
       assertKey(key);
       return catalog.metadata(key);
     },
+    async bulkDelete(keys, options) {
+      const distinct = [...new Set(assertKeys(keys))];
+      const commits = await bulkWriter.delete(distinct, readProgressOptions(options));
+      return new Map(commits.map(({ draft, replaced }) => [draft.key, replaced !== undefined]));
+    },
     clearCache: () => housekeeping.clear(),
-    listKeys: (pattern = "*", options) => catalog.listKeys(pattern, readListOptions(options).tag),
+    async deleteByTag(tag, options) {
+      assertTag(tag);
+      const find = () => catalog.livingKeys("*", tag);
+      const commits = await bulkWriter.deleteFound(find, (entry) => hasTag(entry, tag), readProgressOptions(options));
+      return commits.length;
+    },
+    invalidate(what, options) {
+      const invalidated = readInvalidated(what);
+      return staleness.invalidate(invalidated, readProgressOptions(options));
+    },
+    touch(key, ttl) {
+      assertKey(key);
+      assertTtl(ttl);
+      return toucher.touch(key, ttl);
+    },
+    listKeys: (pattern = "*", options) => catalog.listKeys(pattern, readListOptions(options)),
     ping,
     flush(options) {
       const { signal } = readFlushOptions(options);
@@ -67,5 +176,23 @@ export function lateOperations({
     discardRejected: (key) => outbox.discardRejected(key),
     getStorageStats: () => catalog.storageStats(),
     sweep: () => housekeeping.sweep(),
+    async import(envelopes, options) {
+      const checked = readTransferOptions(options);
+      checked.signal?.throwIfAborted();
+      const { importEnvelopes } = await transferPart.load();
+      return importEnvelopes(importPorts, envelopes, checked);
+    },
   };
+}
+
+function assertKeys(keys: Iterable<string>): string[] {
+  return Array.from(keys, (key) => {
+    assertKey(key);
+    return key;
+  });
+}
+
+/** A damaged row has lost its tags. The index has found it under one. */
+function hasTag(entry: EntryRow, tag: string): boolean {
+  return isDamagedRow(entry) || entry.tags?.includes(tag) === true;
 }

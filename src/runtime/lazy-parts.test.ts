@@ -1,8 +1,12 @@
 import { describe, expect, it, vi } from "vitest";
 import { caught, codeOf } from "../testing/errors.ts";
+import { schema } from "../testing/schemas.ts";
 import { listen, usePage } from "../testing/stores.ts";
 import { KeyStoreError } from "../util/errors.ts";
+import { newKey } from "../testing/keys.ts";
+import { encryptionPart } from "../values/encryption-part.ts";
 import { gzipPart } from "../values/gzip-part.ts";
+import { schemaPart } from "../read/lazy-schema-checks.ts";
 import { writeSidePart } from "./runtime.ts";
 
 const page = usePage();
@@ -35,8 +39,46 @@ describe("A part that cannot be loaded", () => {
   });
 });
 
+describe("The encryption part", () => {
+  it("makes writes and reads of encrypted entries reject while it cannot be loaded, and nothing is stored in plain text", async () => {
+    const encryption = { key: await newKey() };
+    await page.open({ encryption }).store("k", "secret");
+    const missing = vi
+      .spyOn(encryptionPart, "load")
+      .mockImplementation(() => Promise.reject(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded")));
+    const store = page.open({ encryption });
+    const events = listen(store);
+    expect(await codeOf(() => store.store("other", "secret"))).toBe("STORAGE_UNAVAILABLE");
+    expect(await codeOf(() => store.bulkStore({ other: "secret" }))).toBe("STORAGE_UNAVAILABLE");
+    expect(await codeOf(() => store.retrieve("k"))).toBe("STORAGE_UNAVAILABLE");
+    expect(await store.listKeys()).toEqual(["k"]);
+    expect(events).toEqual([]);
+
+    missing.mockRestore();
+    expect(await store.retrieve("k")).toBe("secret");
+    expect(await store.store("other", "secret")).toBe(true);
+  });
+});
+
+describe("The checks of schemas", () => {
+  it("make writes and reads reject while they cannot be loaded, change nothing, and load with a later call", async () => {
+    await page.open().store("k", 1);
+    const missing = vi
+      .spyOn(schemaPart, "load")
+      .mockImplementation(() => Promise.reject(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded")));
+    const store = page.open({ schemas: { "*": schema((value) => ({ value })) } });
+    expect(await codeOf(() => store.store("k", 2))).toBe("STORAGE_UNAVAILABLE");
+    expect(await codeOf(() => store.retrieve("k"))).toBe("STORAGE_UNAVAILABLE");
+    expect(await store.exists("k")).toBe(true);
+
+    missing.mockRestore();
+    expect(await store.retrieve("k")).toBe(1);
+    expect(await store.store("k", 3)).toBe(true);
+  });
+});
+
 describe("The write side", () => {
-  it("makes writes reject while it cannot be loaded, does not affect reads, and loads with a later call", async () => {
+  it("makes writes reject while it cannot be loaded, does not affect retrieve, and loads with a later call", async () => {
     await page.open().store("k", 1);
     const missing = vi
       .spyOn(writeSidePart, "load")
@@ -45,7 +87,6 @@ describe("The write side", () => {
     expect(await codeOf(() => store.store("k", 2))).toBe("STORAGE_UNAVAILABLE");
     expect(await codeOf(() => store.flush())).toBe("STORAGE_UNAVAILABLE");
     expect(await store.retrieve("k")).toBe(1);
-    expect(await store.exists("k")).toBe(true);
 
     missing.mockRestore();
     expect(await store.store("k", 3)).toBe(true);

@@ -38,6 +38,16 @@ describe("The limits of a store", () => {
     expect(await store.listKeys()).toEqual(["b"]);
   });
 
+  it("evict rejected writes once another store of the page, with other limits, has discarded them", async () => {
+    page.nats.denies = () => true;
+    const store = page.openTogether({ maxEntries: 1 });
+    for (const key of ["a", "b"]) expect(await codeOf(() => store.store(key, 1))).toBe("PUBLISH_REJECTED");
+    await page.evicted();
+    expect(await page.openTogether({ maxEntries: 10 }).discardRejected()).toBe(2);
+    await page.evicted();
+    expect(await store.listKeys()).toEqual(["b"]);
+  });
+
   it("do not make every write read the index while nothing can be evicted", async () => {
     page.nats.dialling = "refuses";
     const store = page.open({ maxEntries: 10 });

@@ -47,15 +47,15 @@ it("A read waits for calls that write its keys, or every key, and for no others"
   ]);
 });
 
-it("A read does not load the write side while no call writes its keys", async () => {
+it("A read does not load the write side while no call writes its key", async () => {
   const operations = new Operations(neverLoads);
   void operations.write(["a"], neverLoads);
-  expect(await operations.read(["b", "c"], undefined, async () => "found")).toBe("found");
+  expect(await operations.read("b", async () => "found")).toBe("found");
 });
 
 it("A read goes on when the write side cannot be loaded, so that the writes before it fail", async () => {
   const operations = new Operations(() => Promise.reject(new Error("not loaded")));
   const writing = caught(() => operations.write(["a"], neverLoads));
-  expect(await operations.read(["a"], undefined, async () => "found")).toBe("found");
+  expect(await operations.read("a", async () => "found")).toBe("found");
   await writing;
 });

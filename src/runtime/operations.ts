@@ -1,4 +1,3 @@
-import { abortable } from "../util/abort.ts";
 import { aboutKey, KeyStoreError } from "../util/errors.ts";
 import type { WriteSide } from "./write-side.ts";
 
@@ -17,6 +16,11 @@ export class Operations {
     this.#loadWriteSide = loadWriteSide;
   }
 
+  /** @throws KeyStoreError CLOSED */
+  assertOpen(key?: string): void {
+    if (this.#closing !== undefined) throw new KeyStoreError("CLOSED", "The store is closed. Create a new instance.", { key });
+  }
+
   /**
    * Runs an operation. An error that it throws becomes a rejection.
    * @param key named by the operation's errors
@@ -24,7 +28,7 @@ export class Operations {
    */
   async run<T>(work: () => Promise<T>, key?: string): Promise<T> {
     try {
-      if (this.#closing !== undefined) throw new KeyStoreError("CLOSED", "The store is closed. Create a new instance.");
+      this.assertOpen();
       const running = work();
       this.#underWay.add(running);
       return await running.finally(() => this.#underWay.delete(running));
@@ -53,15 +57,13 @@ export class Operations {
       .finally(() => count(-1));
   }
 
-  /** A read that does not need the write side. It waits until earlier writes of its keys are committed or have failed. */
-  read<T>(keys: readonly string[], signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    return abortable(signal, () => {
-      if (keys.every((key) => this.mayRead(key))) return work();
-      // Without a write side the writes fail, and the read need not.
-      return this.#loadWriteSide()
-        .then(({ writesCommitted }) => writesCommitted(keys))
-        .then(work, work);
-    });
+  /** A read of a key that does not need the write side. It waits until earlier writes of the key are committed or have failed. */
+  read<T>(key: string, work: () => Promise<T>): Promise<T> {
+    if (this.mayRead(key)) return work();
+    // Without a write side the writes fail, and the read need not.
+    return this.#loadWriteSide()
+      .then(({ writesCommitted }) => writesCommitted([key]))
+      .then(work, work);
   }
 
   /** Waits for the operations under way, then calls `end` once. */

@@ -1,20 +1,30 @@
+import { changesUsage } from "../model/change.ts";
 import type { Settings } from "../options/defaults.ts";
+import type { Loading } from "../read/loading.ts";
 import type { Living } from "../relay/outbox-drain.ts";
+import { dropOlder } from "../read/drop-older.ts";
+import { Watches } from "../read/watches.ts";
 import { watchedBy } from "../storage/idb/transaction.ts";
 import { Watchdog } from "../storage/idb/watchdog.ts";
 import { Liveness } from "../tabs/liveness.ts";
 import { inPageTurns } from "../tabs/locks.ts";
 import { toldChanges, type SettledWrites, type TabMessage } from "../tabs/messages.ts";
 import { randomId } from "../util/random-id.ts";
+import { SMALL_BYTES, smallHash } from "../values/sha256.ts";
 import { canShareEngine, openEngine, type Engine } from "./engine.ts";
 import type { LatePageParts, Page } from "./page.ts";
+import { followPage } from "./page-lifecycle.ts";
 import { followWakeEvents } from "./wake-events.ts";
 
 export interface PageWriteSide extends LatePageParts {
+  /** The loads of `retrieveOrStore` under way, by key. */
+  readonly loadings: Map<string, Loading>;
   /** The engine of stores with these settings. */
   engineFor(settings: Settings): Engine;
   /** Takes the liveness lock, unless the page is in the back/forward cache. */
   begin(): void;
+  /** The page ends, or enters the back/forward cache. */
+  readonly isPageEnding: boolean;
 }
 
 const opened = new WeakMap<Page, PageWriteSide>();
@@ -24,6 +34,7 @@ export function writeSideOf(page: Page): PageWriteSide {
   const writeSide = opened.get(page) ?? openPageWriteSide(page);
   opened.set(page, writeSide);
   page.late = writeSide;
+  for (const work of page.early.splice(0)) work(writeSide);
   return writeSide;
 }
 
@@ -32,9 +43,10 @@ function openPageWriteSide(page: Page): PageWriteSide {
   /** An instance id is this, a dot and a number. */
   const pageId = randomId();
   const engines = new Set<Engine>();
+  const watches = new Watches();
+  const loadings = new Map<string, Loading>();
   const exclusively = inPageTurns(clock);
   let enginesOpened = 0;
-  /** The page ends, or enters the back/forward cache. */
   let isPageEnding = false;
 
   const watchdog = new Watchdog(clock);
@@ -55,7 +67,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
     onBegun: () => post({ type: "hello", pageId }),
     onDeath: () => {
       // The last messages of the dead tab may be lost, and its writes are to be published.
-      page.clearMemory();
+      page.forget();
       kickAll();
     },
   });
@@ -70,12 +82,16 @@ function openPageWriteSide(page: Page): PageWriteSide {
     };
   };
 
-  /** Writes that others have published may be newer than what memory holds. */
-  const dropOlder = ({ writes }: SettledWrites): void => {
-    for (const { cache } of stores) cache.dropOlder(writes);
+  /** Writes that others have published may be newer than what memory holds: then the message of a change is lost, and maybe more. */
+  const noteVersions = ({ writes }: SettledWrites): void => {
+    const wereOlder = Array.from(stores, ({ cache }) => dropOlder(cache, writes));
+    if (wereOlder.includes(true)) page.forget();
   };
   const forgetCounts = (but?: Engine): void => {
     for (const engine of engines) if (engine !== but) engine.evictor.forgetCount();
+  };
+  const unstickAll = (): void => {
+    for (const { evictor } of engines) evictor.unstick();
   };
 
   const openEngineFor = (settings: Settings): Engine => {
@@ -87,11 +103,12 @@ function openPageWriteSide(page: Page): PageWriteSide {
       exclusively,
       isPageEnding: () => isPageEnding,
       onSettled: (settled) => {
-        dropOlder(settled);
+        noteVersions(settled);
         post({ type: "settled", ...settled });
-        if (settled.confirmed) for (const { evictor } of engines) evictor.unstick();
+        if (settled.confirmed) unstickAll();
         for (const other of engines) if (other !== engine) other.settledElsewhere(settled);
       },
+      onEvictable: unstickAll,
       onChanged: () => forgetCounts(engine),
       onEnded: () => {
         engines.delete(engine);
@@ -102,44 +119,69 @@ function openPageWriteSide(page: Page): PageWriteSide {
     return engine;
   };
 
-  const unfollow = inBrowser
-    ? followWakeEvents({
-        onWake: () => {
-          for (const { relay } of engines) relay.wake();
-        },
-        onOffline: () => {
-          for (const { reachability } of engines) reachability.browserOffline();
-        },
-        onLeave: () => {
-          isPageEnding = true;
-          for (const { transport } of engines) void transport.close();
-        },
-      })
-    : () => undefined;
-
   const begin = (): void => {
     if (!page.isHidden) void liveness.begin().catch(() => undefined);
   };
+  // A server makes stores and never closes them.
+  const unfollow = inBrowser
+    ? [
+        followWakeEvents({
+          onWake: () => {
+            for (const { relay } of engines) relay.wake();
+          },
+          onOffline: () => {
+            for (const { reachability } of engines) reachability.browserOffline();
+          },
+          onLeave: () => {
+            isPageEnding = true;
+            smallHash.maxBytes = Infinity;
+            for (const { transport } of engines) void transport.close();
+          },
+        }),
+        followPage({
+          // The back/forward cache takes no page that holds a lock.
+          onHide: () => {
+            page.isHidden = true;
+            channel.close();
+            liveness.end();
+            database.release();
+          },
+          onReturn: () => {
+            page.isHidden = isPageEnding = false;
+            smallHash.maxBytes = SMALL_BYTES;
+            channel.open();
+            begin();
+            page.forget();
+            for (const engine of engines) engine.wake();
+          },
+        }),
+      ]
+    : [];
 
   return {
+    watches,
+    loadings,
     engineFor: (settings) =>
       [...engines].find((engine) => !engine.isEnding && canShareEngine(engine.settings, settings)) ?? openEngineFor(settings),
     begin,
+    get isPageEnding(): boolean {
+      return isPageEnding;
+    },
     onTabMessage(message: TabMessage): void {
       switch (message.type) {
         case "hello":
           return liveness.watch(message.pageId);
         case "changes":
           liveness.watch(message.pageId);
-          forgetCounts();
+          if (message.changes.some(changesUsage)) forgetCounts();
           return page.emit(message.changes.map((change) => ({ source: "tab", ...change })));
         case "settled":
           // A tab that publishes a dead tab's write may be the first to report it.
-          dropOlder(message);
+          noteVersions(message);
           for (const engine of engines) engine.settledElsewhere(message);
           return;
         case "foreign":
-          page.clearMemory();
+          page.forget();
           forgetCounts();
           // The message may announce a page, in a form that this version does not know.
           void liveness.watchAll().catch(() => undefined);
@@ -147,22 +189,20 @@ function openPageWriteSide(page: Page): PageWriteSide {
       }
     },
     announce(changes): void {
+      for (const loading of loadings.values()) loading.apply(changes);
       const told = toldChanges(changes);
       if (told.length > 0) post({ type: "changes", pageId, changes: told });
+      // When a page is about to enter the back/forward cache, a listener that reads would open the database again.
+      if (!page.isHidden) watches.apply(changes);
     },
-    onReset(): void {
+    onReset(reason): void {
       for (const engine of engines) engine.reset();
-    },
-    appear(): void {
-      isPageEnding = false;
-      begin();
-      for (const engine of engines) engine.wake();
-    },
-    disappear(): void {
-      liveness.end();
+      // A listener may create a store, which must not get the event.
+      const present = [...stores];
+      for (const { emit } of present) emit("reset", { reason });
     },
     close(): void {
-      unfollow();
+      for (const end of unfollow) end();
       liveness.end();
       watchdog.stop();
     },

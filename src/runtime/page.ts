@@ -2,31 +2,30 @@ import type { Change } from "../model/change.ts";
 import type { Emit } from "../model/events.ts";
 import type { CoherentCache } from "../read/coherent-cache.ts";
 import type { ExpiredKeys } from "../read/expired-keys.ts";
+import type { Watches } from "../read/watches.ts";
 import { Database } from "../storage/idb/database.ts";
 import { hasIndexedDB } from "../storage/idb/open.ts";
 import { Channel } from "../tabs/channel.ts";
 import type { TabMessage } from "../tabs/messages.ts";
 import type { Clock } from "../util/clock.ts";
-import { followPage } from "./page-lifecycle.ts";
+import type { EncryptionSettings } from "../values/key-source.ts";
 
 /** A store, as its page knows it. */
 export interface PageStore {
   readonly cache: CoherentCache;
   readonly expired: ExpiredKeys;
   readonly emit: Emit;
+  readonly settings: EncryptionSettings;
 }
 
 /** The shared parts that load with the write side of the first store. */
 export interface LatePageParts {
+  readonly watches: Watches;
   onTabMessage(message: TabMessage): void;
-  /** Tells other tabs of changes. */
+  /** Tells loads, other tabs and watches of changes. */
   announce(changes: readonly Change[]): void;
   /** The database was deleted and created again. */
-  onReset(): void;
-  /** The page is shown, for the first time or again. */
-  appear(): void;
-  /** The page enters the back/forward cache, which takes no page that holds a lock. */
-  disappear(): void;
+  onReset(reason: string): void;
   /** The last store has ended. */
   close(): void;
 }
@@ -40,10 +39,15 @@ export interface Page {
   readonly stores: Set<PageStore>;
   readonly database: Database;
   readonly channel: Channel;
-  late: LatePageParts | undefined;
+  late?: LatePageParts;
+  /** The work that waits for the parts that load late. */
+  readonly early: ((late: LatePageParts) => void)[];
   /** The page is in the back/forward cache. */
-  isHidden: boolean;
-  clearMemory(): void;
+  isHidden?: boolean;
+  /** Anything may have changed: empties memory, and tells the watches. */
+  forget(): void;
+  /** Calls `work` at once, or as soon as the parts that load late are there. */
+  whenLate(work: (late: LatePageParts) => void): void;
   /** The one place where changes of entries are emitted. A write is emitted once it is committed, an expiry as soon as it is found. */
   emit(changes: readonly Change[]): void;
   /** The last store to leave releases everything. */
@@ -69,22 +73,16 @@ export function joinPage(store: PageStore, name: string, clock: Clock, pages = P
 function openPage(name: string, clock: Clock, pages: Pages): Page {
   const inBrowser = hasIndexedDB();
   const stores = new Set<PageStore>();
-  const clearMemory = (): void => {
-    for (const { cache } of stores) cache.clear();
-  };
+  const forget = (): void => page.emit([{ source: "tab", type: "clear" }]);
   const database = new Database(name, {
     clock,
-    onLost: clearMemory,
+    onLost: forget,
     onReset: (reason) => {
-      clearMemory();
-      page.late?.onReset();
-      // A listener may create a store, which must not get the event.
-      const present = [...stores];
-      for (const { emit } of present) emit("reset", { reason });
+      forget();
+      page.whenLate((late) => late.onReset(reason));
     },
   });
-  const channel = new Channel(name, (message) => (page.late ? page.late.onTabMessage(message) : clearMemory()));
-  let unfollow = (): void => undefined;
+  const channel = new Channel(name, (message) => (page.late ? page.late.onTabMessage(message) : forget()));
   const page: Page = {
     name,
     clock,
@@ -92,21 +90,20 @@ function openPage(name: string, clock: Clock, pages: Pages): Page {
     stores,
     database,
     channel,
-    late: undefined,
-    isHidden: false,
-    clearMemory,
+    early: [],
+    forget,
+    whenLate: (work) => void (page.late ? work(page.late) : page.early.push(work)),
     emit(changes) {
       for (const { cache, expired } of stores) {
         expired.apply(changes);
         cache.apply(changes);
       }
-      page.late?.announce(changes);
+      page.whenLate((late) => late.announce(changes));
     },
     leave(store) {
       stores.delete(store);
       if (stores.size > 0) return;
       pages.delete(name);
-      unfollow();
       page.late?.close();
       channel.close();
       database.close();
@@ -116,19 +113,5 @@ function openPage(name: string, clock: Clock, pages: Pages): Page {
   if (!inBrowser) return page;
   pages.set(name, page);
   channel.open();
-  unfollow = followPage({
-    onHide: () => {
-      page.isHidden = true;
-      channel.close();
-      page.late?.disappear();
-      database.release();
-    },
-    onReturn: () => {
-      page.isHidden = false;
-      clearMemory();
-      channel.open();
-      page.late?.appear();
-    },
-  });
   return page;
 }

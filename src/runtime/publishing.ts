@@ -1,6 +1,7 @@
 import type { Emit } from "../model/events.ts";
 import type { Transport, TransportListener } from "../network/transport.ts";
 import { CommitPublisher, UNREACHABLE } from "../relay/commit-publisher.ts";
+import { MissingKeys } from "../relay/missing-keys.ts";
 import { OutboxDrain, type OutboxDrainPorts } from "../relay/outbox-drain.ts";
 import { Outbox, type OutboxPorts } from "../relay/outbox.ts";
 import { Reachability } from "../relay/reachability.ts";
@@ -13,7 +14,7 @@ import type { Clock } from "../util/clock.ts";
 
 export interface PublishingPorts
   extends
-    Pick<OutboxDrainPorts, "alone" | "database" | "instanceId" | "livingInstances" | "namespace">,
+    Pick<OutboxDrainPorts, "alone" | "database" | "instanceId" | "livingInstances" | "namespace" | "stores">,
     Pick<OutboxPorts, "onDiscarded" | "writesCommitted">,
     Pick<SettlerPorts, "onSettled"> {
   readonly clock: Clock;
@@ -54,7 +55,8 @@ export function openPublishing(ports: PublishingPorts) {
   const transport = ports.openTransport(reachability);
   const settle: SettlerPorts["settle"] = (instanceId, settlements) => committer.settle(instanceId, settlements);
   const settler = new Settler({ settle, waiters, emit, onSettled: ports.onSettled });
-  const drain = new OutboxDrain({ ...ports, settler });
+  const missingKeys = new MissingKeys({ clock, stores: ports.stores, settler, onLoaded: () => relay.kick() });
+  const drain = new OutboxDrain({ ...ports, settler, missingKeys });
   const relay = new Relay({ ...ports, reachability, transport, drainOutbox: (publish, options) => drain.run(publish, options) });
   const commitPublisher = new CommitPublisher({ namespace: ports.namespace, committer, transport, reachability, relay, settler, waiters });
 
@@ -72,8 +74,20 @@ export function openPublishing(ports: PublishingPorts) {
       }
       if (!waiters.isEmpty || drain.isHeld) relay.kick();
     },
+    /** A store has joined that may have the keys of queued writes. */
+    keysAdded(): void {
+      missingKeys.keysAdded();
+      relay.kick();
+    },
+    /** Publishes the outbox now. @returns how many writes the server has confirmed */
+    async flush(): Promise<number> {
+      const { published } = await relay.flush();
+      // The drain may have met writes whose key loads now.
+      return (await missingKeys.loaded(timeoutMs)) ? published + (await relay.flush()).published : published;
+    },
     /** Ends all publishing. The connection stays open for operations in flight. */
     async stop(): Promise<void> {
+      missingKeys.stop();
       await relay.stop();
       await commitPublisher.idle();
       await reachability.stop();

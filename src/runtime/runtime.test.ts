@@ -128,18 +128,6 @@ describe("A page that enters the back/forward cache", () => {
     expect(await store.listKeys()).toEqual(["b", "c"]);
   });
 
-  it("takes no liveness lock when the write side loads in the cache", async () => {
-    const loadWriteSide = holdWriteSide();
-    const store = page.open();
-    hide();
-    loadWriteSide();
-    await store.pendingWrites();
-    expect(await alive()).toBe(0);
-    comeBack();
-    await page.clock.advance(0);
-    expect(await alive()).toBe(1);
-  });
-
   it("takes its liveness lock when the write side has loaded after its return", async () => {
     const loadWriteSide = holdWriteSide();
     const store = page.open();

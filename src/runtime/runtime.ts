@@ -3,6 +3,7 @@ import type { CheckedOptions } from "../options/checked-options.ts";
 import { CoherentCache } from "../read/coherent-cache.ts";
 import { ExpiredKeys } from "../read/expired-keys.ts";
 import { Reader } from "../read/reader.ts";
+import type { Watches } from "../read/watches.ts";
 import { find } from "../storage/entries/find.ts";
 import { databaseName, ENTRIES } from "../storage/idb/schema.ts";
 import { systemClock, type Clock } from "../util/clock.ts";
@@ -36,13 +37,18 @@ export function openRuntime(options: CheckedOptions, emit: Emit, clock: Clock = 
       .then(({ housekeeping }) => housekeeping.removeExpired(keys, now))
       .catch(() => undefined);
   });
-  const store: PageStore = { cache, expired, emit };
+  const store: PageStore = { cache, expired, emit, settings: options };
   const page = joinPage(store, databaseName(options.namespace), clock, pages);
   const reader = new Reader({
     clock,
     cache,
     expired,
     emit,
+    readEncoded: async (key, row) => (await loadWriteSide()).readEncoded(key, row),
+    check: (...read) => {
+      if (options.schemas === undefined) return read[2];
+      return writeSide?.check(...read) ?? loadWriteSide().then(({ check }) => check(...read));
+    },
     onUse: (key, now) => (writeSide === undefined ? void earlyUses.add(key) : writeSide.uses.note(key, now)),
     readRows: (keys) => page.database.run([ENTRIES], "readonly", async (transaction) => (await find(transaction, keys)).rows),
   });
@@ -68,6 +74,8 @@ export function openRuntime(options: CheckedOptions, emit: Emit, clock: Clock = 
 
   return {
     reader,
+    /** Works with the watches of the page, of which this store owns some, as soon as they are there. */
+    withWatches: (work: (watches: Watches, owner: PageStore) => void) => page.whenLate(({ watches }) => work(watches, store)),
     cacheStats: () => cache.stats(clock.now()),
     /**
      * The parts that write, publish and clean up.
@@ -75,6 +83,7 @@ export function openRuntime(options: CheckedOptions, emit: Emit, clock: Clock = 
      * where the browser remembers failed imports (older than 2026: whatwg/html#6768)
      */
     writeSide: loadWriteSide,
+    loaded: () => writeSide,
     /** Releases everything that no other store of the page uses. Operations under way must have ended. */
     async close(): Promise<void> {
       isClosing = true;

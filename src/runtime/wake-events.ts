@@ -14,7 +14,8 @@ export function followWakeEvents({ onWake, onOffline, onLeave }: WakeListener): 
   // Node with an IndexedDB made for tests has no such events.
   globalThis.addEventListener?.("online", onWake, { signal });
   globalThis.addEventListener?.("offline", onOffline, { signal });
-  globalThis.addEventListener?.("pagehide", onLeave, { signal });
+  // `capture`: before the listeners of the app, which may store drafts.
+  globalThis.addEventListener?.("pagehide", onLeave, { signal, capture: true });
   const page = globalThis.document as Document | undefined;
   page?.addEventListener("visibilitychange", () => page.visibilityState === "visible" && onWake(), { signal });
   return () => following.abort();

@@ -3,7 +3,7 @@ import { caught } from "../testing/errors.ts";
 import { deferred } from "../testing/fake-connection.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { FakeLocks } from "../testing/fake-locks.ts";
-import { exclusively, inPageTurns, TAKEOVER_MS, unlessElsewhere } from "./locks.ts";
+import { exclusively, inPageTurns, preferablyAlone, TAKEOVER_MS, unlessElsewhere } from "./locks.ts";
 
 let clock: FakeClock;
 let locks: FakeLocks;
@@ -47,6 +47,7 @@ describe("Exclusive work", () => {
     expect(await working).toBe(true);
     expect(work).toHaveBeenCalledTimes(1);
     expect(clock.timers).toBe(0);
+    expect((await locks.query()).held).toEqual([]);
   });
 
   it("does not take the lock over from a page that has just got it", async () => {
@@ -86,6 +87,55 @@ describe("Exclusive work", () => {
     done.resolve();
     expect(await Promise.all(working)).toEqual([true, true]);
     expect(work).toHaveBeenCalledTimes(2);
+  });
+
+  it("is not taken over from a tab that has just taken it over", async () => {
+    locks.take("l").catch(() => undefined);
+    await locks.granted("l");
+    const done = deferred<void>();
+    const work = vi.fn<() => Promise<void>>().mockReturnValue(done.promise);
+    const working = [exclusively("l", work, clock), exclusively("l", work, clock)];
+    await clock.advance(TAKEOVER_MS - 1);
+    // Both look at the same time. The second gets its answer once the first has taken over.
+    const answers = [deferred<void>(), deferred<void>()];
+    const query = vi.spyOn(locks, "query").mockImplementation(async () => {
+      const answer = answers[query.mock.calls.length - 1];
+      const seen = await FakeLocks.prototype.query.call(locks);
+      await answer?.promise;
+      return seen;
+    });
+    await clock.advance(1);
+    answers[0]?.resolve();
+    await clock.advance(0);
+    expect(work).toHaveBeenCalledTimes(1);
+    answers[1]?.resolve();
+    await clock.advance(0);
+    expect(work).toHaveBeenCalledTimes(1);
+    done.resolve();
+    expect(await Promise.all(working)).toEqual([true, true]);
+  });
+
+  it("runs once when its lock is granted while it takes the lock over, and no other tab takes it over meanwhile", async () => {
+    const letGo = await locks.take("l");
+    const steal = deferred<void>();
+    vi.spyOn(locks, "request").mockImplementation(async (...given) => {
+      if (typeof given[1] === "object" && given[1].steal === true) await steal.promise;
+      return FakeLocks.prototype.request.apply(locks, given);
+    });
+    const done = deferred<void>();
+    const work = vi.fn<() => Promise<void>>().mockReturnValue(done.promise);
+    const working = exclusively("l", work, clock);
+    await clock.advance(TAKEOVER_MS);
+    const other = vi.fn<() => Promise<void>>().mockResolvedValue();
+    await unlessElsewhere("l/takeover", other);
+    expect(other).not.toHaveBeenCalled();
+    letGo();
+    await locks.granted("l");
+    steal.resolve();
+    await clock.advance(0);
+    done.resolve();
+    expect(await working).toBe(true);
+    expect(work).toHaveBeenCalledTimes(1);
   });
 
   it("learns that its lock is taken over", async () => {
@@ -158,6 +208,7 @@ describe("exclusive work of one page", () => {
     expect(await other).toBe(false);
     await clock.advance(0);
     expect(work).not.toHaveBeenCalled();
+    expect((await locks.query()).pending).toEqual([]);
     first.resolve();
     expect(await Promise.all([one, third])).toEqual([true, true]);
     expect(work).toHaveBeenCalledTimes(1);
@@ -206,4 +257,46 @@ it("Work that another tab is doing does not run here", async () => {
   await locks.free("l");
   await unlessElsewhere("l", work);
   expect(work).toHaveBeenCalledTimes(1);
+});
+
+describe("Work that is preferably alone", () => {
+  it("runs under the lock, and has its result", async () => {
+    const letGo = await locks.take("l");
+    const work = vi.fn<() => Promise<number>>().mockResolvedValue(5);
+    const working = preferablyAlone("l", work, clock, 1_000);
+    await clock.advance(999);
+    expect(work).not.toHaveBeenCalled();
+    letGo();
+    expect(await working).toBe(5);
+    expect(clock.timers).toBe(0);
+  });
+
+  it("runs without the lock once it has waited for long enough", async () => {
+    await locks.take("l");
+    const work = vi.fn<() => Promise<number>>().mockResolvedValue(5);
+    const working = preferablyAlone("l", work, clock, 1_000);
+    await clock.advance(1_000);
+    expect(await working).toBe(5);
+    expect(work).toHaveBeenCalledTimes(1);
+  });
+
+  it("rejects as the work does, and lets the lock go", async () => {
+    const failing = async (): Promise<never> => {
+      throw new Error("failed");
+    };
+    expect(await caught(() => preferablyAlone("l", failing, clock, 1_000))).toEqual(new Error("failed"));
+    expect(await preferablyAlone("l", async () => 5, clock, 1_000)).toBe(5);
+    expect(clock.timers).toBe(0);
+  });
+
+  it("runs where there are no locks, and where their use is forbidden", async () => {
+    vi.stubGlobal("navigator", {});
+    expect(await preferablyAlone("l", async () => 5, clock, 1_000)).toBe(5);
+    const request = async (): Promise<never> => {
+      throw new DOMException("The operation is insecure.", "SecurityError");
+    };
+    vi.stubGlobal("navigator", { locks: { request } });
+    expect(await preferablyAlone("l", async () => 6, clock, 1_000)).toBe(6);
+    expect(clock.timers).toBe(0);
+  });
 });

@@ -75,9 +75,23 @@ export async function unlessElsewhere(name: string, work: () => Promise<void>): 
   });
 }
 
+/** Does the work under a lock. Does not wait longer than `patienceMs` for the lock, which a paused tab may hold: then works without it. */
+export async function preferablyAlone<T>(name: string, work: () => Promise<T>, clock: Clock, patienceMs: number): Promise<T> {
+  const locks = lockManager();
+  if (locks === undefined) return work();
+  const waiting = new AbortController();
+  const timer = clock.setTimer(() => waiting.abort(), patienceMs);
+  let working: Promise<T> | undefined;
+  const run = (): Promise<T> => {
+    timer.cancel();
+    return (working = work());
+  };
+  await locks.request(name, { signal: waiting.signal }, run).catch(() => timer.cancel());
+  return working ?? work();
+}
+
 /** Takes a lock over from a page that holds it for TAKEOVER_MS. Ends when the signal is aborted, at the latest when the lock is granted. */
 async function takeOver(name: string, clock: Clock, signal: AbortSignal, steal: () => Promise<void>): Promise<void> {
-  let stealing: Promise<void> | undefined;
   let holder = await holderOf(name);
   while (!signal.aborted) {
     await pause(clock, TAKEOVER_MS, signal);
@@ -88,11 +102,10 @@ async function takeOver(name: string, clock: Clock, signal: AbortSignal, steal: 
     // One tab at a time, until it holds the lock: the next one must look again, lest it takes the lock from that tab.
     await unlessElsewhere(`${name}/takeover`, async () => {
       if ((await holderOf(name)) !== before || signal.aborted) return;
-      stealing = steal();
+      void steal();
       await new Promise((resolve) => signal.addEventListener("abort", resolve));
     });
   }
-  await stealing;
 }
 
 /** The page that holds a lock. */

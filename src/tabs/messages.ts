@@ -20,8 +20,8 @@ export interface SettledWrites {
 /** The changes that this page has made itself, as it announces them to other tabs. */
 export function toldChanges(changes: readonly Change[]): ToldChange[] {
   return changes.flatMap((change): ToldChange[] => {
-    if (change.source !== "local") return [];
-    if (change.type === "store" || change.type === "delete") return [{ type: change.type, key: change.key, version: change.version }];
+    if (change.source === "tab") return [];
+    if ("version" in change) return [{ type: change.type, key: change.key, version: change.version }];
     return change.type === "clear" ? [{ type: "clear" }] : [{ type: change.type, key: change.key }];
   });
 }

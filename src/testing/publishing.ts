@@ -35,6 +35,7 @@ export function setUpPublishing(given: Partial<PublishingPorts> = {}) {
     isLoopback: true,
     alone: async (work) => (await work(), true),
     livingInstances: async () => new Set(living),
+    stores: () => [],
     openTransport: (listener) => (transport = new RecordingTransport(listener)),
     onSettled,
     onDiscarded: () => undefined,

@@ -7,6 +7,7 @@ import { NASKeyStore } from "../key-store.ts";
 import { gzipPart } from "../values/gzip-part.ts";
 import { structuredPart } from "../values/formats.ts";
 import type { KeyStoreOptions } from "../options/types.ts";
+import { loadOncePart } from "../read/load-once-part.ts";
 import type { Pages } from "../runtime/page.ts";
 import { writeSidePart } from "../runtime/runtime.ts";
 import type { Clock } from "../util/clock.ts";
@@ -102,7 +103,7 @@ export function openStore(options: KeyStoreOptions, clock: Clock, tab: Pages = n
 
 /** Loads the lazy parts of a store from files, so that no test waits for them. */
 export async function preload(): Promise<void> {
-  await Promise.all([structuredPart.load(), gzipPart.load(), writeSidePart.load()]);
+  await Promise.all([structuredPart.load(), gzipPart.load(), loadOncePart.load(), writeSidePart.load()]);
 }
 
 /** Hashes without WebCrypto's threads, whose speed depends on the machine. */
@@ -115,6 +116,7 @@ export function hashAtOnce(): void {
   });
 }
 
+/** All but `change`. */
 const EVENTS: readonly (keyof KeyStoreEvents)[] = ["published", "rejected", "offline", "online", "corrupt", "reset"];
 
 interface Heard {

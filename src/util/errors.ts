@@ -3,10 +3,12 @@ export type KeyStoreErrorCode =
   | "INVALID_KEY"
   | "INVALID_VALUE"
   | "INVALID_OPTION"
+  | "SCHEMA_MISMATCH"
   | "PAYLOAD_TOO_LARGE"
   | "VERSION_CONFLICT"
   | "CHECKSUM_MISMATCH"
   | "DECODE_FAILED"
+  | "DECRYPT_FAILED"
   | "QUOTA_EXCEEDED"
   | "STORAGE_UNAVAILABLE"
   | "INSECURE_CONTEXT"
@@ -17,6 +19,7 @@ export interface KeyStoreErrorDetails {
   key?: string | undefined;
   option?: string | undefined;
   cause?: unknown;
+  issues?: readonly object[];
   results?: ReadonlyMap<string, boolean>;
 }
 
@@ -31,6 +34,8 @@ export class KeyStoreError extends Error {
   declare readonly key?: string;
   /** INVALID_OPTION: the name of the option. Absent where the options are not an object. */
   declare readonly option?: string;
+  /** SCHEMA_MISMATCH: what the schema found, each with a `message`, and a `path` in the value. Absent where the schema itself failed. */
+  declare readonly issues?: readonly object[];
   /** A bulk call that failed part-way: the keys that were committed before, with their results. */
   declare readonly results?: ReadonlyMap<string, boolean>;
 
@@ -44,12 +49,12 @@ export class KeyStoreError extends Error {
 /** Adds the key of a call to an error without one: a whole group, or the storage, failed. */
 export function aboutKey(key: unknown, error: unknown): unknown {
   if (typeof key !== "string" || !(error instanceof KeyStoreError) || error.key !== undefined) return error;
-  return new KeyStoreError(error.code, error.message, { key, option: error.option, cause: error.cause });
+  return new KeyStoreError(error.code, error.message, { ...error, key, cause: error.cause });
 }
 
-/** Whether an error means that a stored payload is damaged. */
+/** Whether an error means that a stored payload is damaged. DECRYPT_FAILED does if it says so: the key may be missing. */
 export function isDamage(error: unknown): error is KeyStoreError {
-  return error instanceof KeyStoreError && (error.code === "CHECKSUM_MISMATCH" || error.code === "DECODE_FAILED");
+  return error instanceof KeyStoreError && (error.code === "CHECKSUM_MISMATCH" || error.code === "DECODE_FAILED" || "isDamage" in error);
 }
 
 /** The message of anything that was thrown, for a message of ours: clipped. */

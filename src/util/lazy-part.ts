@@ -24,7 +24,7 @@ export class LazyPart<T> {
   async load(): Promise<T> {
     try {
       return (this.loaded ??= await within(this.#clock, LOAD_TIMEOUT_MS, this.#importPart(), () => {
-        throw new Error("The module did not load in time.");
+        throw new Error("Loading timed out.");
       }));
     } catch (cause) {
       const message = "A part of nas-keystore could not be loaded. Reload the page, or import nas-keystore/eager.";

@@ -9,7 +9,7 @@ export { gzip } from "./gzip.ts";
 /** Keeps a byte order mark at the start of a text. */
 const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** stored payload → checksum → (encryption) → compression → payload, of a compressed payload. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED */
+/** stored payload → checksum → compression → payload, of a compressed payload that is not encrypted. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED */
 export async function readCompressed(key: string, { format, payload, size, ...row }: StoredPayload): Promise<Payload> {
   // Must verify the stored bytes before any other stage sees them.
   const stored = payload instanceof Uint8Array ? payload : undefined;
@@ -19,7 +19,8 @@ export async function readCompressed(key: string, { format, payload, size, ...ro
   return format === KeyFormat.BINARY ? bytes : decoder.decode(bytes);
 }
 
-function decompress(key: string, bytes: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
+/** The input is compressed, and verified. @throws KeyStoreError DECODE_FAILED */
+export function decompress(key: string, bytes: Uint8Array, size: number): Uint8Array<ArrayBuffer> {
   try {
     return gunzip(bytes, size);
   } catch (cause) {

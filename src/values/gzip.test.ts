@@ -20,6 +20,19 @@ describe("gzip", () => {
     );
   });
 
+  it("gzip of an input that is larger than the limit is undone by gunzip, if the result is not", () => {
+    const input = bytes("the same words again and again ".repeat(10_000));
+    expect(gunzip(gzip(input, input.length - 1), input.length)).toEqual(input);
+  });
+
+  it("gzip stops soon after its result is larger than the limit", () => {
+    const noise = new Uint8Array(4_000_000);
+    for (let at = 0; at < noise.length; at += 50_000) crypto.getRandomValues(noise.subarray(at, at + 50_000));
+    const { length } = gzip(noise, 1_000);
+    expect(length).toBeGreaterThan(1_000);
+    expect(length).toBeLessThan(300_000);
+  });
+
   it("gzip is compatible with the gzip of Node", async () => {
     expect(new Uint8Array(gunzipSync(gzip(text)))).toEqual(text);
     expect(gunzip(new Uint8Array(gzipSync(text)), text.length)).toEqual(text);

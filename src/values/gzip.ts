@@ -1,13 +1,26 @@
-import { Gunzip, gzipSync } from "fflate";
+import { Gunzip, Gzip, gzipSync } from "fflate";
 
-/** Input is decompressed in pieces of this size. Deflate expands at most 1,032 times, so a piece stays below 9 MB. */
+/** Input is read in pieces of this size. Deflate expands at most 1,032 times, so a piece stays below 9 MB. */
 const CHUNK_BYTES = 8192;
 /** Header and trailer. */
 const MIN_GZIP_BYTES = 18;
 
 /** Without a time stamp: the same input gives the same bytes. */
-export function gzip(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-  return gzipSync(bytes, { mtime: 0 });
+const OPTIONS = { mtime: 0 };
+
+/** @param maxBytes stops when the result is larger. It is incomplete then */
+export function gzip(bytes: Uint8Array<ArrayBuffer>, maxBytes = Infinity): Uint8Array<ArrayBuffer> {
+  if (bytes.length <= maxBytes) return gzipSync(bytes, OPTIONS);
+  const pieces: Uint8Array[] = [];
+  let length = 0;
+  const stream = new Gzip(OPTIONS, (piece) => {
+    length += piece.length;
+    pieces.push(piece);
+  });
+  for (let at = 0; at < bytes.length && length <= maxBytes; at += CHUNK_BYTES) {
+    stream.push(bytes.subarray(at, at + CHUNK_BYTES), at + CHUNK_BYTES >= bytes.length);
+  }
+  return joined(pieces, length);
 }
 
 /**
@@ -30,6 +43,10 @@ export function gunzip(compressed: Uint8Array, size: number): Uint8Array<ArrayBu
   if (length !== size) throw new RangeError(`${length} bytes instead of the ${size} declared`);
 
   // Must come last: a declared size alone must not allocate anything.
+  return joined(pieces, size);
+}
+
+function joined(pieces: readonly Uint8Array[], size: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(size);
   let offset = 0;
   for (const piece of pieces) {

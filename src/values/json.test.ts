@@ -1,3 +1,4 @@
+import { runInNewContext } from "node:vm";
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import { caught, codeOf, errorOf } from "../testing/errors.ts";
@@ -48,8 +49,10 @@ describe("Encoding: refusals", () => {
     ["a Date that a toJSON method returns", { toJSON: () => new Date(0) }, "value is an object of type Date"],
     ["a symbol key", { a: { [Symbol("s")]: 1 } }, "value.a is an object with symbol keys"],
     ["a match of a regular expression, which has named properties", /b/.exec("abc"), "value is an array with named properties"],
+    ["an array with one named property", Object.assign([1], { x: 1 }), "value is an array with named properties"],
     ["undefined in an array", [1, undefined], "value[1] is undefined"],
     ["a hole in an array", sparse, "value[0] is undefined"],
+    ["a hole at the end of an array", Object.assign([1], { length: 2 }), "value[1] is undefined"],
     ["a function in an array", [[() => 1]], "value[0][0] is a function"],
     ["a function in an object", { a: { b: () => 1 } }, "value.a.b is a function"],
     ["a symbol in an object", { a: Symbol("s") }, "value.a is a symbol"],
@@ -187,7 +190,15 @@ describe("Encoding: the app's own objects and others", () => {
   } as unknown as new () => object;
   WithoutConstructor.prototype = { method: () => 1 };
 
+  const WithBoundMethod = function (this: { id: number }): void {
+    this.id = 1;
+  } as unknown as new () => object;
+  WithBoundMethod.prototype = { method: User.bind(null) };
+
   it.each<[string, object]>([
+    ["an object of another realm", runInNewContext("({ id: 1 })") as object],
+    ["an object with a symbol key that is not enumerable", Object.defineProperty({ id: 1 }, Symbol("s"), { value: 1 })],
+    ["an instance of a function whose prototype has a bound method", new WithBoundMethod()],
     ["an instance of a class", new User()],
     ["an instance of a subclass", new Admin()],
     ["an instance of a class with a tag of its own", new Tagged()],
@@ -199,6 +210,17 @@ describe("Encoding: the app's own objects and others", () => {
   ])("The format json keeps %s", (_, value) => {
     expect(encode(value)).toBe('{"id":1}');
     expect(encodeLater(value)).toBe('{"id":1}');
+  });
+
+  it("The format json keeps an instance of a class that the app has made global, with a tag of its own", () => {
+    class Cart extends User {
+      get [Symbol.toStringTag](): string {
+        return "Cart";
+      }
+    }
+    Object.assign(globalThis, { Cart });
+    expect(encode(new Cart())).toBe('{"id":1}');
+    Reflect.deleteProperty(globalThis, "Cart");
   });
 });
 
@@ -272,10 +294,18 @@ describe("Encoding", () => {
     ["an object without a property that is undefined", { a: undefined, b: 1 }, '{"b":1}'],
     ["an object that is used twice", [twice, { again: twice }], '[{},{"again":{}}]'],
     ["boxed primitives", [Object(1), Object("a"), Object(true)], '[1,"a",true]'],
+    ["what toJSON makes of its name, a string in an array too", [{ toJSON: (name: unknown) => (name === "0" ? 1 : 1n) }], "[1]"],
     ["a Map with a toJSON", Object.assign(new Map([["a", 1]]), { toJSON: () => ["a"] }), '["a"]'],
   ])("The format json keeps %s", (_, value, text) => {
     expect(encode(value)).toBe(text);
     expect(encodeLater(value)).toBe(text);
+  });
+
+  it("The format json keeps a BigInt where the app has given BigInt a toJSON method", () => {
+    const bigints: object = BigInt.prototype;
+    Object.defineProperty(bigints, "toJSON", { value: () => "big", configurable: true });
+    expect([encode([1n]), encodeLater([1n])]).toEqual(['["big"]', '["big"]']);
+    Reflect.deleteProperty(bigints, "toJSON");
   });
 
   it("The format json keeps an own property named __proto__ as an own property", () => {

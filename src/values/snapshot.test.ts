@@ -1,5 +1,5 @@
 import fc from "fast-check";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { snapshot } from "./snapshot.ts";
 
 describe("snapshot", () => {
@@ -10,6 +10,7 @@ describe("snapshot", () => {
     (value.list[1] as { deep: boolean }).deep = false;
     value.list.push(3);
     for (const set of value.map.values()) for (const date of set) date.setTime(9);
+    for (const key of value.map.keys()) key.k = 2;
     value.map.clear();
     value.bytes[0] = 9;
     expect(copy).toEqual(before);
@@ -50,6 +51,29 @@ describe("snapshot", () => {
     expect(copy.n).toBe(1);
     expect(copy.n).toBe(1);
     expect(reads).toBe(1);
+  });
+
+  it("A snapshot keeps the properties of a DOMException as they were", () => {
+    const error = Object.assign(new DOMException("m", "AbortError"), { attempts: 1 });
+    const copy = snapshot(error);
+    error.attempts = 2;
+    expect(copy).toMatchObject({ name: "AbortError", message: "m", attempts: 1 });
+    expect(copy).toBeInstanceOf(DOMException);
+  });
+
+  it("A snapshot has a raw JSON text itself, which JSON.stringify knows by its identity", () => {
+    const raw = Object.freeze({ rawJSON: "1" });
+    vi.stubGlobal("JSON", Object.create(JSON, { isRawJSON: { value: (item: unknown) => item === raw } }));
+    expect(snapshot([raw])[0]).toBe(raw);
+    vi.unstubAllGlobals();
+  });
+
+  it("A snapshot does not list the elements of a view", () => {
+    const ownKeys = vi.spyOn(Reflect, "ownKeys");
+    const view = new Uint8Array(3);
+    expect(snapshot({ view }).view).toEqual(view);
+    expect(ownKeys).not.toHaveBeenCalledWith(view);
+    ownKeys.mockRestore();
   });
 
   it("A snapshot copies the bytes of a view, not its whole buffer", () => {

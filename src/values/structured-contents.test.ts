@@ -7,6 +7,12 @@ describe("Encoding refuses with INVALID_VALUE and the path", () => {
   }
   class Registry extends Map {}
   const SameName = { Map: class extends Map {} }.Map;
+  const OwnError = {
+    RangeError: class {
+      name = "RangeError";
+      message = "m";
+    },
+  }.RangeError;
   class Forger {
     readonly [Symbol.toStringTag] = "Map";
   }
@@ -23,6 +29,7 @@ describe("Encoding refuses with INVALID_VALUE and the path", () => {
     ["an instance of a subclass of Array", new (class extends Array {})()],
     ["an instance of a subclass of Uint8Array", Buffer.from([1])],
     ["an instance of a subclass of Error", new (class extends RangeError {})("m")],
+    ["an instance of a class with the name of an error", new OwnError()],
     ["an inheriting object", Object.create({ a: 1 })],
     ["one that inherits from a bare object", Object.create(Object.create(null) as object)],
     ["a promise", Promise.resolve(1)],

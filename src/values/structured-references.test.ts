@@ -17,6 +17,7 @@ describe("Decoding refuses with DECODE_FAILED", () => {
     ["a reference out of range", "[[1]]"],
     ["a negative reference", "[[-8]]"],
     ["a hole outside an array", '[{"a":-2}]'],
+    ["a reference right after the end", "[[1]]"],
     ["a sparse mark outside an array", '[{"a":-7}]'],
     ["a nested entry", "[[[[0]]]]"],
     ["a date that is a number", '[["Date",0]]'],

@@ -70,6 +70,7 @@ it("A writer whose signal is aborted during the wait for the server resolves fal
     publisher: { outcome: () => (waiting.resolve(), new Promise(() => undefined)) },
     connectAhead: () => release,
     formatOf: async () => undefined,
+    orderWrite: () => (draft) => draft,
   });
   const controller = new AbortController();
   const resolved = vi.fn<() => void>();

@@ -1,18 +1,29 @@
 import { KeyFormat } from "../model/metadata.ts";
-import type { BulkOptions } from "../options/types.ts";
+import type { EntryRow } from "../model/row.ts";
+import type { BulkOptions, ProgressOptions, StoreOptions } from "../options/types.ts";
 import type { Commit, Draft } from "../storage/commit/draft.ts";
 import { unlessAborted } from "../util/abort.ts";
 import { KeyStoreError } from "../util/errors.ts";
+import { report } from "../util/progress.ts";
 import type { CapturedValue } from "../values/captured-value.ts";
-import { assertItems } from "./bulk-items.ts";
 import type { PreparedWrite } from "./draft-builder.ts";
+import type { Place } from "./key-queue.ts";
 import type { WriterPorts } from "./writer.ts";
 
 /** One transaction of a bulk call takes at most this much: it blocks other tabs for less than 50 ms, unless the disk stalls. */
 const SLICE_WRITES = 256;
 const SLICE_BYTES = 2 * 1024 * 1024;
 
-/** Writes many keys under the same options. */
+/** A value of a bulk call, and its options: those of the item, then those of the call. */
+export interface BulkValue {
+  readonly value: CapturedValue;
+  readonly options: StoreOptions;
+}
+
+/** How a bulk call is committed. */
+type CallOptions = Pick<BulkOptions, "atomic" | "onProgress" | "signal">;
+
+/** Writes many keys, slice after slice. A slice that cannot be committed ends the call. An atomic call is one slice. */
 export class BulkWriter {
   readonly #ports: Omit<WriterPorts, "formatOf">;
 
@@ -21,39 +32,88 @@ export class BulkWriter {
   }
 
   /**
-   * Commits slice after slice. A slice that cannot be committed ends the call.
-   * @param items the caller's argument. @param values captured from it
    * @returns for each key whether the server has confirmed the write
    * @throws KeyStoreError whose `results` names the keys that were committed before
    */
-  async store(items: unknown, values: ReadonlyMap<string, CapturedValue>, options: BulkOptions): Promise<Map<string, boolean>> {
-    const { drafts, queue, connectAhead } = this.#ports;
-    const { format = KeyFormat.JSON, signal, onProgress } = options;
+  async store(values: ReadonlyMap<string, BulkValue>, options: BulkOptions): Promise<Map<string, boolean>> {
+    const { drafts, queue } = this.#ports;
+    const { signal } = options;
     signal?.throwIfAborted();
-    assertItems(items);
     const keys = [...values.keys()];
     if (keys.length === 0) return new Map();
-    const payloads = Array.from(values, ([key, value]) => [key, value(format)] as const);
+    const payloads = Array.from(values, ([key, { value, options: own }]) => {
+      const { format = KeyFormat.JSON } = own;
+      return { key, payload: value(format), format, own };
+    });
 
-    const release = connectAhead();
-    const place = queue.enter(keys);
+    const prepare = () => Promise.all(payloads.map(({ key, payload, format, own }) => drafts.prepareStore(key, payload, format, own)));
+    const { confirmed } = await this.#write(queue.enter(keys), prepare, options);
+    return new Map(keys.map((key) => [key, confirmed.get(key) ?? false]));
+  }
+
+  /** Deletes keys, absent ones too. @returns the commits, in the order of the keys. @throws KeyStoreError as `store` does */
+  async delete(keys: readonly string[], options: ProgressOptions): Promise<readonly Commit[]> {
+    options.signal?.throwIfAborted();
+    if (keys.length === 0) return [];
+    const { drafts, queue } = this.#ports;
+    const prepared = keys.map((key) => withoutPayload(drafts.delete(key, undefined)));
+    return (await this.#write(queue.enter(keys), async () => prepared, options)).commits;
+  }
+
+  /**
+   * Deletes the entries that `find` finds once earlier writes are committed, and that still meet the condition when they are deleted.
+   * Later writes of these keys wait.
+   * @returns the commits. @throws KeyStoreError as `store` does
+   */
+  async deleteFound(
+    find: () => Promise<readonly string[]>,
+    condition: (entry: EntryRow) => boolean,
+    options: ProgressOptions,
+  ): Promise<readonly Commit[]> {
+    options.signal?.throwIfAborted();
+    const { drafts, queue } = this.#ports;
+    const place = queue.enter(undefined);
+    let keys: readonly string[] = [];
+    try {
+      await place.earlierCommitted;
+      keys = await find();
+      place.narrow(new Set(keys));
+      options.signal?.throwIfAborted();
+    } catch (error) {
+      place.leave();
+      throw error;
+    }
+    if (keys.length === 0) {
+      place.leave();
+      return [];
+    }
+    const prepared = keys.map((key) => withoutPayload(onlyIf(condition, drafts.delete(key, undefined))));
+    return (await this.#write(place, async () => prepared, options)).commits;
+  }
+
+  /** Commits the writes and leaves the place. */
+  async #write(place: Place, prepare: () => Promise<readonly PreparedWrite[]>, options: CallOptions): Promise<Results> {
+    const { atomic = false, signal, onProgress } = options;
+    const ordered = this.#ports.orderWrite();
+    const release = this.#ports.connectAhead();
     const results = new Results(this.#ports, signal);
     try {
-      const prepared = await Promise.all(payloads.map(([key, payload]) => drafts.prepareStore(key, payload, format, options)));
+      const prepared = await prepare();
+      let done = 0;
       await place.turn;
-      await this.#commitSlices(slices(prepared), signal, (commits) => {
+      await this.#commitSlices(atomic ? [prepared] : slices(prepared), ordered, signal, (commits, drafts) => {
         results.add(commits);
-        report(onProgress, results.confirmed.size, keys.length);
+        report(onProgress, (done += drafts), prepared.length);
       });
       place.leave();
       await results.settled();
-      return new Map(keys.map((key) => [key, results.confirmed.get(key) ?? false]));
+      return results;
     } catch (error) {
       place.leave();
       await results.settled();
-      if (!(error instanceof KeyStoreError)) throw error;
+      if (atomic || !(error instanceof KeyStoreError)) throw error;
       const message = `${error.message} Entries committed before: ${results.confirmed.size}, see "results".`;
-      throw new KeyStoreError(error.code, message, { key: error.key, cause: error.cause, results: new Map(results.confirmed) });
+      throw new KeyStoreError(error.code, message, { ...error, cause: error.cause, results: new Map(results.confirmed) });
     } finally {
       release();
     }
@@ -62,11 +122,13 @@ export class BulkWriter {
   /** The drafts of a slice are finished while the slice before it commits, and handed over as soon as that one is written. */
   #commitSlices(
     all: readonly (readonly PreparedWrite[])[],
+    ordered: (draft: Draft) => Draft,
     signal: AbortSignal | undefined,
-    onCommitted: (commits: readonly Commit[]) => void,
+    onCommitted: (commits: readonly Commit[], drafts: number) => void,
   ): Promise<void> {
     return new Promise((resolve, reject) => {
-      const finish = (index: number): Promise<Draft[]> => Promise.all((all[index] ?? []).map((write) => write.finish()));
+      const finish = async (index: number): Promise<Draft[]> =>
+        (await Promise.all((all[index] ?? []).map((write) => write.finish()))).map(ordered);
       const commit = (index: number, drafts: readonly Draft[]): void => {
         const isLast = index === all.length - 1;
         let isWritten = false;
@@ -80,7 +142,7 @@ export class BulkWriter {
         };
         // After the first commit, the signal can only end the wait for the server.
         this.#ports.committer.commit(drafts, index === 0 ? signal : undefined, onWritten).then((commits) => {
-          onCommitted(commits);
+          onCommitted(commits, drafts.length);
           if (isLast) resolve();
         }, reject);
         if (isLast) return;
@@ -100,8 +162,8 @@ class Results {
   readonly confirmed = new Map<string, boolean>();
   readonly #ports: Pick<WriterPorts, "committer" | "publisher">;
   readonly #signal: AbortSignal | undefined;
+  readonly commits: Commit[] = [];
   readonly #outcomes: Promise<unknown>[] = [];
-  readonly #commits: Commit[] = [];
 
   constructor(ports: Pick<WriterPorts, "committer" | "publisher">, signal: AbortSignal | undefined) {
     this.#ports = ports;
@@ -112,7 +174,7 @@ class Results {
     for (const commit of commits) {
       const { key } = commit.draft;
       this.confirmed.set(key, false);
-      this.#commits.push(commit);
+      this.commits.push(commit);
       const outcome = this.#ports.publisher.outcome(commit).then((isConfirmed) => this.confirmed.set(key, isConfirmed));
       this.#outcomes.push(outcome.catch(() => undefined));
     }
@@ -122,8 +184,19 @@ class Results {
   async settled(): Promise<void> {
     // One listener for the whole call: a signal must not get one for each key.
     await unlessAborted<unknown>(Promise.all(this.#outcomes), this.#signal, () => undefined);
-    if (this.#signal?.aborted === true) await Promise.all(this.#commits.map((commit) => this.#ports.committer.durable(commit)));
+    if (this.#signal?.aborted === true) await Promise.all(this.commits.map((commit) => this.#ports.committer.durable(commit)));
   }
+}
+
+function withoutPayload(draft: Draft): PreparedWrite {
+  return { weight: draft.weight, finish: async () => draft };
+}
+
+/** A draft of an entry that meets a condition. Another one stays as it is. */
+function onlyIf(condition: (entry: EntryRow) => boolean, draft: Draft): Draft {
+  const next: Draft["next"] = (present, ...facts) =>
+    present !== undefined && condition(present) ? draft.next(present, ...facts) : undefined;
+  return { ...draft, next };
 }
 
 function slices(writes: readonly PreparedWrite[]): (readonly PreparedWrite[])[] {
@@ -139,13 +212,4 @@ function slices(writes: readonly PreparedWrite[]): (readonly PreparedWrite[])[] 
     bytes += write.weight;
   }
   return all;
-}
-
-/** An error of the callback is reported as the page's own. */
-function report(onProgress: BulkOptions["onProgress"], done: number, total: number): void {
-  try {
-    onProgress?.(done, total);
-  } catch (error) {
-    reportError(error);
-  }
 }

@@ -68,6 +68,19 @@ describe("The writes of a key", () => {
   });
 });
 
+it("A write waits for the latest write of its key, also when an earlier one has left since", async () => {
+  for (const keys of [["a"], undefined]) {
+    const order = new KeyQueue();
+    const [first, second] = [order.enter(keys), order.enter(keys)];
+    first.leave();
+    await stateOf(first);
+    const third = order.enter(["a"]);
+    expect(await stateOf(third)).toBe("");
+    second.leave();
+    expect(await stateOf(third)).toBe("turn earlierCommitted");
+  }
+});
+
 describe("A write of every key", () => {
   it("waits for the writes of single keys before it, and those after it wait for it", async () => {
     const order = new KeyQueue();
@@ -87,6 +100,28 @@ describe("A write of every key", () => {
     expect(await stateOf(second)).toBe("turn earlierCommitted");
     second.leave();
     expect(await stateOf(order.enter(["a"]))).toBe("turn earlierCommitted");
+  });
+});
+
+describe("A write of every key that turns out to be a write of some", () => {
+  it("lets later writes and reads of other keys go on, and those of its keys wait until it leaves", async () => {
+    const order = new KeyQueue();
+    const earlier = order.enter(["a"]);
+    const some = order.enter(undefined);
+    const [a, b, ab] = [order.enter(["a"]), order.enter(["b"]), order.enter(["a", "b"])];
+    earlier.leave();
+    expect([await stateOf(some), await stateOf(b)]).toEqual(["turn earlierCommitted", ""]);
+    some.narrow(new Set(["a"]));
+    expect([await stateOf(a), await stateOf(b), await stateOf(order.enter(["c"]))]).toEqual([
+      "",
+      "turn earlierCommitted",
+      "turn earlierCommitted",
+    ]);
+    b.leave();
+    some.handedOver();
+    expect(await stateOf(a)).toBe("turn");
+    some.leave();
+    expect([await stateOf(a), await stateOf(ab)]).toEqual(["turn earlierCommitted", ""]);
   });
 });
 

@@ -6,6 +6,8 @@ export interface Place {
   readonly earlierCommitted: Promise<unknown>;
   /** The write has been handed to the committer: later writes may have their turn. */
   handedOver(): void;
+  /** Of a write of every key: it turns out to be a write of these keys only. Must follow `earlierCommitted`. */
+  narrow(keys: ReadonlySet<string>): void;
   /** The write is committed, or has failed. */
   leave(): void;
 }
@@ -13,6 +15,8 @@ export interface Place {
 interface Mark {
   readonly handedOver: Promise<void>;
   readonly left: Promise<void>;
+  /** The keys of the write, once they are known. */
+  readonly narrowed: Promise<ReadonlySet<string>>;
 }
 
 /** In one engine, the writes of a key commit in call order, however long each takes to be encoded and hashed. Reads wait for them. */
@@ -27,17 +31,23 @@ export class KeyQueue {
     const before = this.#underWay(keys);
     let handedOver!: () => void;
     let left!: () => void;
-    const mark: Mark = { handedOver: new Promise((resolve) => (handedOver = resolve)), left: new Promise((resolve) => (left = resolve)) };
+    let narrow!: (keys: ReadonlySet<string>) => void;
+    const mark: Mark = {
+      handedOver: new Promise((resolve) => (handedOver = resolve)),
+      left: new Promise((resolve) => (left = resolve)),
+      narrowed: new Promise((resolve) => (narrow = resolve)),
+    };
     if (keys === undefined) {
       this.#latest = new Map();
       this.#latestOfAll = mark;
     } else for (const key of keys) this.#latest.set(key, mark);
-    const turn = Promise.all(before.map((earlier) => earlier.handedOver));
-    const earlierCommitted = Promise.all(before.map((earlier) => earlier.left));
+    const turn = Promise.all(before.map((earlier) => unlessOthers(earlier, earlier.handedOver, keys)));
+    const earlierCommitted = Promise.all(before.map((earlier) => unlessOthers(earlier, earlier.left, keys)));
     return {
       turn,
       earlierCommitted,
       handedOver,
+      narrow,
       // A write that fails before its turn must not let later writes overtake earlier ones.
       leave: () => {
         void turn.then(handedOver);
@@ -55,7 +65,7 @@ export class KeyQueue {
    * @param keys undefined: every key
    */
   readonly committed = async (keys?: readonly string[]): Promise<void> => {
-    await Promise.all(this.#underWay(keys).map(({ left }) => left));
+    await Promise.all(this.#underWay(keys).map((mark) => unlessOthers(mark, mark.left, keys)));
   };
 
   /** The latest writes of these keys. Each has waited for the earlier ones when it leaves. */
@@ -64,4 +74,10 @@ export class KeyQueue {
       keys === undefined ? [...this.#latest.values(), this.#latestOfAll] : keys.map((key) => this.#latest.get(key) ?? this.#latestOfAll);
     return [...new Set(latest)].filter((mark) => mark !== undefined);
   }
+}
+
+/** Resolves with `step`, or as soon as the write of a mark turns out to be one of other keys only. */
+function unlessOthers({ narrowed }: Mark, step: Promise<void>, keys: readonly string[] | undefined): Promise<void> {
+  if (keys === undefined) return step;
+  return Promise.race([step, narrowed.then((written) => (keys.some((key) => written.has(key)) ? step : undefined))]);
 }

@@ -38,8 +38,18 @@ it("The measured size of a text is that of its message, whatever has to be escap
   expect(size - without).toBe(new TextEncoder().encode(JSON.stringify(payload)).length - 2 + digits);
 });
 
+it("A payload that is too large when it is compressed is refused before it is hashed", async () => {
+  const settings = { namespace: "test", compressAboveBytes: 0, defaultTtl: null, encryption: undefined };
+  const drafts = new DraftBuilder({ settings, writer: { beginCommit: () => undefined }, maxMessageBytes: () => 1_000, useTime: () => 0 });
+  const digest = vi.spyOn(crypto.subtle, "digest");
+  const noise = crypto.getRandomValues(new Uint8Array(50_000));
+  expect(await errorOf(() => drafts.prepareStore("k", noise, "binary", {}))).toMatchObject({ code: "PAYLOAD_TOO_LARGE", key: "k" });
+  expect(digest).not.toHaveBeenCalled();
+  vi.restoreAllMocks();
+});
+
 it("A payload with more units than the limit has bytes is refused before it is encoded", async () => {
-  const settings = { namespace: "test", compressAboveBytes: Infinity, defaultTtl: null };
+  const settings = { namespace: "test", compressAboveBytes: Infinity, defaultTtl: null, encryption: undefined };
   const drafts = new DraftBuilder({ settings, writer: { beginCommit: () => undefined }, maxMessageBytes: () => 1_000, useTime: () => 0 });
   const encoders = [vi.spyOn(JSON, "stringify"), vi.spyOn(TextEncoder.prototype, "encode"), vi.spyOn(TextEncoder.prototype, "encodeInto")];
   const error = await errorOf(() => drafts.prepareStore("k", "x".repeat(100_000), "text", {}));

@@ -1,5 +1,5 @@
 import { isDamagedRow, LONG_AGO, type EntryRow, type StoredPayload, type Tombstone } from "../model/row.ts";
-import type { StoreOptions } from "../options/types.ts";
+import type { RetrieveOrStoreOptions, StoreOptions } from "../options/types.ts";
 import type { NewRow } from "../storage/commit/draft.ts";
 import { KeyStoreError } from "../util/errors.ts";
 
@@ -12,6 +12,9 @@ export interface RowFacts {
   readonly defaultTtl: number | null;
 }
 
+/** The options of `store`, `update` and `retrieveOrStore`. */
+export type RowOptions = StoreOptions & RetrieveOrStoreOptions;
+
 /**
  * The row that a store or an update puts in the place of the present entry. An update keeps the format, ttl and tags that the
  * options do not give.
@@ -21,7 +24,7 @@ export interface RowFacts {
 export function entryRow(
   key: string,
   stored: StoredPayload,
-  options: StoreOptions,
+  options: RowOptions,
   present: EntryRow | undefined,
   isUpdate: boolean,
   { version, now, lastUsed, defaultTtl }: RowFacts,
@@ -32,6 +35,7 @@ export function entryRow(
   if (kept !== undefined && options.format === undefined && kept.format !== stored.format) throw new FormatChanged();
   const ttl = options.ttl !== undefined ? options.ttl : (kept ?? { ttl: defaultTtl }).ttl;
   const tags = options.tags ?? kept?.tags ?? [];
+  const keepMs = options.staleWhileRevalidate === undefined ? kept?.keepMs : options.staleWhileRevalidate * 1000;
   return {
     ...stored,
     version,
@@ -39,7 +43,7 @@ export function entryRow(
     updatedAt: now,
     ttl,
     // Left out, not undefined or empty: an index costs time for every row that is in it.
-    ...(ttl === null ? undefined : { expiresAt: now + ttl * 1000 }),
+    ...(ttl === null ? undefined : { expiresAt: now + ttl * 1000, ...(keepMs === undefined ? undefined : { keepMs }) }),
     ...(tags.length === 0 ? undefined : { tags: [...tags] }),
     lastUsed,
   };
@@ -60,7 +64,8 @@ export function tombstone(
 /** Another tab stored the key in another format after the format was read and before the commit. */
 export class FormatChanged extends Error {}
 
-function checkVersion(key: string, present: EntryRow | undefined, ifVersion: number | undefined): void {
+/** @throws KeyStoreError VERSION_CONFLICT */
+export function checkVersion(key: string, present: EntryRow | undefined, ifVersion: number | undefined): void {
   const version = present?.version ?? 0;
   if (ifVersion === undefined || ifVersion === version) return;
   const actual = version === 0 ? "the key does not exist" : `the key is at version ${version}`;

@@ -7,7 +7,7 @@ import { unlessAborted } from "../util/abort.ts";
 import type { CapturedValue } from "../values/captured-value.ts";
 import type { DraftBuilder } from "./draft-builder.ts";
 import type { KeyQueue } from "./key-queue.ts";
-import { FormatChanged } from "./row-builder.ts";
+import { FormatChanged, type RowOptions } from "./row-builder.ts";
 
 export interface WriterPorts {
   readonly drafts: Pick<DraftBuilder, "prepareStore" | "delete">;
@@ -17,6 +17,8 @@ export interface WriterPorts {
   /** Opens the connection while the write is prepared. The returned function is called when the write ends. */
   readonly connectAhead: () => () => void;
   readonly formatOf: (key: string) => Promise<KeyFormat | undefined>;
+  /** Called with each write. The returned function orders its draft after the invalidations that were called before. */
+  readonly orderWrite: () => (draft: Draft) => Draft;
 }
 
 /** Writes one key: prepares the draft, commits it in its turn, and waits for the result of publishing it. */
@@ -27,14 +29,17 @@ export class Writer {
     this.#ports = ports;
   }
 
-  /** @param value captured in `options.format`, or in the default format */
-  async store(key: string, value: CapturedValue, options: StoreOptions): Promise<boolean> {
+  /**
+   * @param value captured in `options.format`, or in the default format
+   * @param onCommitted called before the write is published
+   */
+  async store(key: string, value: CapturedValue, options: RowOptions, onCommitted?: (commit: Commit) => void): Promise<boolean> {
     const { format = KeyFormat.JSON, signal } = options;
     signal?.throwIfAborted();
     // An invalid value opens no connection.
     const payload = value(format);
     const prepare = async () => (await this.#ports.drafts.prepareStore(key, payload, format, options)).finish();
-    return (await this.#write(key, signal, prepare)).isConfirmed;
+    return (await this.#write(key, signal, prepare, onCommitted)).isConfirmed;
   }
 
   /** Stores with the format, ttl and tags that the key has, unless the options give them. */
@@ -71,25 +76,40 @@ export class Writer {
     key: string,
     signal: AbortSignal | undefined,
     prepare: (earlierCommitted: Promise<unknown>) => Promise<Draft>,
+    onCommitted?: (commit: Commit) => void,
   ): Promise<{ commit: Commit; isConfirmed: boolean }> {
-    const { queue, committer, publisher, connectAhead } = this.#ports;
+    const { queue, committer, connectAhead, orderWrite } = this.#ports;
     signal?.throwIfAborted();
+    const ordered = orderWrite();
     const release = connectAhead();
     const place = queue.enter([key]);
     try {
-      const draft = await prepare(place.earlierCommitted);
+      const draft = ordered(await prepare(place.earlierCommitted));
       await place.turn;
       const committing = committer.commit([draft], signal);
       place.handedOver();
       const [commit] = (await committing) as [Commit];
       place.leave();
-      // An aborted signal ends the wait for the server. What resolves false must be on the disk all the same.
-      const outcome = await unlessAborted<boolean | undefined>(publisher.outcome(commit), signal, () => undefined);
-      if (outcome === undefined) await committer.durable(commit);
-      return { commit, isConfirmed: outcome === true };
+      onCommitted?.(commit);
+      return { commit, isConfirmed: await isConfirmed(this.#ports, commit, signal) };
     } finally {
       place.leave();
       release();
     }
   }
+}
+
+/**
+ * Whether the server has confirmed a commit. An aborted signal ends the wait for the server.
+ * @throws KeyStoreError PUBLISH_REJECTED
+ */
+export async function isConfirmed(
+  { committer, publisher }: Pick<WriterPorts, "committer" | "publisher">,
+  commit: Commit,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  const outcome = await unlessAborted<boolean | undefined>(publisher.outcome(commit), signal, () => undefined);
+  // What resolves false must be on the disk all the same.
+  if (outcome === undefined) await committer.durable(commit);
+  return outcome === true;
 }

@@ -34,6 +34,7 @@ export async function openTab(
   };
   return {
     ...(Object.fromEntries(methods) as Tab),
+    load: (...args) => call("load", ...args),
     kill,
     close: async () => {
       if (!isOpen) return;

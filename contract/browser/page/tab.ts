@@ -1,5 +1,7 @@
 /** The store of another tab. Messages call its methods. */
 import { KeyStoreError, NASKeyStore } from "nas-keystore";
+import type { Tab } from "../../environment.ts";
+import { loadValue } from "../../support/load-value.ts";
 import type { TabAnswer, TabCall } from "../run.ts";
 import { answerRequests } from "./answer-requests.ts";
 import { watchRealm } from "./problems.ts";
@@ -18,6 +20,7 @@ async function answer([method, ...args]: TabCall): Promise<TabAnswer> {
       store = new NASKeyStore(args[0] as object);
       return {};
     }
+    if (method === "load") return { value: await loadValue(store!, ...(args as Parameters<Tab["load"]>)) };
     const call = store?.[method as keyof NASKeyStore] as (...args: unknown[]) => unknown;
     return { value: await call.apply(store, args) };
   } catch (error) {

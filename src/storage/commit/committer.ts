@@ -117,6 +117,10 @@ export class Committer {
     return this.#own.stateOf(transaction, id);
   }
 
+  statesOf(transaction: IDBTransaction, ids: readonly WriteId[]): ReturnType<OwnWrites["statesOf"]> {
+    return this.#own.statesOf(transaction, ids);
+  }
+
   mayResend(sequence: number, recorded: WriteState): boolean {
     return this.#own.mayResend(sequence, recorded);
   }

@@ -1,6 +1,6 @@
 import type { Memory, Usage } from "../../model/change.ts";
 import type { Payload, WriteId } from "../../model/metadata.ts";
-import type { EntryRow, Row } from "../../model/row.ts";
+import type { EntryRow, Row, StoredPayload } from "../../model/row.ts";
 import type { Durability } from "../idb/transaction.ts";
 import type { OutboxWrite, WriteState } from "../outbox/outbox-record.ts";
 
@@ -8,12 +8,20 @@ import type { OutboxWrite, WriteState } from "../outbox/outbox-record.ts";
 export type NewRow<R> = R extends Row ? Omit<R, "key" | "writeId"> : never;
 
 export interface CommitPolicy {
-  /** The version of the row: a given one, or the next one after the replaced row, or after the version floor if there is no row. */
+  /**
+   * The version of the row: the next one after the replaced row, or after the version floor if there is no row. Or a given one: then the
+   * row is written only if it is newer than the present one, see given-version.ts.
+   */
   readonly version: "next" | number;
   /** A write that is not published has no outbox record. With `next`, it is published all the same if it replaces an unconfirmed row. */
   readonly isPublished: boolean;
   /** `relaxed` has an effect only while the write can be published at once: a queued one commits `strict`. */
   readonly durability: Durability;
+}
+
+/** The policy of a row of another database. A flush follows the commit. */
+export function imported(version: number): CommitPolicy {
+  return { version, isPublished: false, durability: "relaxed" };
 }
 
 /** The policy of a write that its caller makes. */
@@ -28,13 +36,18 @@ export interface Draft {
   readonly weight: number;
   /** The whole payload, uncompressed, for the memory cache; undefined for a delete. */
   readonly payload?: Payload;
-  /** The memory of the store that makes the write. */
+  /** The text that is stored, as a JSON string, if that is known: the message needs it. Must be undefined if the message is encrypted. */
+  readonly quoted?: string | undefined;
+  /** The payload of the message, where it is not that of the row: the row is encrypted, the message is in plain text. */
+  readonly message?: StoredPayload;
+  /** The memory cache of the store that was called. */
   readonly writer?: Memory;
   /**
-   * Makes the row that replaces `current`. Runs inside the transaction and must not wait.
+   * Makes the row that replaces `current`; undefined: the key stays as it is, and the draft is not committed. Runs inside the transaction
+   * and must not wait.
    * @throws KeyStoreError to refuse the write, and all drafts of its call
    */
-  next(current: EntryRow | undefined, version: number, now: number): NewRow<Row>;
+  next(current: EntryRow | undefined, version: number, now: number): NewRow<Row> | undefined;
 }
 
 /** A committed write. */

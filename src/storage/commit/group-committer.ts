@@ -72,6 +72,7 @@ export class GroupCommitter {
     const keys = keysOf(calls);
     const drafts = calls.map((call) => call.drafts);
     const seemNew = this.#newKeys.predict(keys);
+    const isPageEnding = this.#ports.isPageEnding?.() === true;
     let written: GroupResult | undefined;
     let runs = 0;
     let isConcluded = false;
@@ -101,10 +102,12 @@ export class GroupCommitter {
         mayPublish: group.mayPublish,
         durability,
         lastFloor: this.#lastFloor,
-        addWithoutReading: seemNew && this.#newKeys.isReliable,
+        // A floor that is not known has to be read before rows are added, and again after them.
+        addWithoutReading: seemNew && this.#newKeys.isReliable && !(isPageEnding && this.#lastFloor === undefined),
+        isPageEnding,
         now: () => this.#ports.clock.now(),
         nextSequence: () => ++this.#lastSequence,
-        stateOf: (id) => this.#ports.own.stateOf(transaction, id),
+        statesOf: (ids) => this.#ports.own.statesOf(transaction, ids, isPageEnding),
         onRead: (allNew) => seemNew && this.#newKeys.checked(allNew),
         onRequested: () => {
           concludePrevious();

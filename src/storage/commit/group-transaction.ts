@@ -1,9 +1,9 @@
 import type { WriteId } from "../../model/metadata.ts";
+import type { EntryRow } from "../../model/row.ts";
 import { find } from "../entries/find.ts";
-import { readFloor } from "../entries/version-floor.ts";
+import { raiseFloor, readFloor } from "../entries/version-floor.ts";
 import { addRows, replaceRows } from "../entries/write.ts";
-import type { WriteState } from "../outbox/outbox-record.ts";
-import { addToOutbox, isRowOf, outboxState, predecessorOf, removeFromOutbox } from "../outbox/outbox-table.ts";
+import { addToOutbox, isRowOf, recordedWrites, removeFromOutbox, type RecordedWrite } from "../outbox/outbox-table.ts";
 import type { Commit, Draft } from "./draft.ts";
 import { commitsOf, planGroup, recordsOf, type CallResult, type PlanContext, type Slot } from "./plan.ts";
 
@@ -12,8 +12,10 @@ export interface GroupContext extends Omit<PlanContext, "floor"> {
   readonly lastFloor: number | undefined;
   /** The keys of the group are probably new: their rows are added without reading first. */
   readonly addWithoutReading: boolean;
+  /** The page may not live to receive the results of many requests, one after another. */
+  readonly isPageEnding: boolean;
   now(): number;
-  stateOf(id: WriteId): Promise<WriteState | undefined>;
+  statesOf(ids: readonly WriteId[]): Promise<readonly (RecordedWrite | undefined)[]>;
   /** Called after the keys were read. `allNew`: none of them had a row. */
   onRead(allNew: boolean): unknown;
   /** Called when the first requests of the transaction are made. */
@@ -48,8 +50,8 @@ export async function writeGroup(
   if (context.addWithoutReading) {
     const floor = lastFloor ?? (await readFloor(transaction));
     const results = planGroup(calls, new Map(), context.now(), { ...context, floor });
-    // A draft may refuse only because its entry was not read.
-    if (results.every((result) => !(result instanceof Error))) {
+    // A draft may refuse, or have no row, only because its entry was not read.
+    if (results.every((result, call) => !(result instanceof Error) && result.length === calls[call]?.length)) {
       const commits = commitsOf(results);
       addRows(transaction, newestRows(commits));
       for (const record of recordsOf(commits)) addToOutbox(transaction, instanceId, record);
@@ -74,9 +76,12 @@ export async function writeGroup(
   const replacing = replaceRows(transaction, found, rows);
   for (const record of recordsOf(commits)) addToOutbox(transaction, instanceId, record);
   await replacing;
+  // The versions of rows that imported ones replace are removed.
+  const raised = commits.reduce((greatest, { row }) => Math.max(greatest, (row as Partial<EntryRow>).floor ?? 0), floor);
+  if (raised > floor) await raiseFloor(transaction, raised);
   const superseded = [...removable].flatMap(([key, id]) => (rows.has(key) ? [id] : []));
-  for (const id of superseded) await removeFromOutbox(transaction, id);
-  return { results, superseded, floor };
+  await removeFromOutbox(transaction, superseded);
+  return { results, superseded, floor: raised };
 }
 
 /**
@@ -84,8 +89,11 @@ export async function writeGroup(
  * rows are left once another tab has published the group.
  */
 export async function areCommitted(transaction: IDBTransaction, commits: readonly Commit[]): Promise<boolean> {
-  const states = await Promise.all(commits.map(({ row }) => outboxState(transaction, row.writeId)));
-  if (states.some((state) => state !== undefined)) return true;
+  const recorded = await recordedWrites(
+    transaction,
+    commits.map(({ row }) => row.writeId),
+  );
+  if (commits.some(({ row }) => recorded(row.writeId) !== undefined)) return true;
   const { rows } = await find(transaction, newestRows(commits).keys());
   return commits.some(({ draft, row }) => isRowOf(rows.get(draft.key), row.writeId));
 }
@@ -94,23 +102,22 @@ function newestRows(commits: readonly Commit[]): Map<string, Commit["row"]> {
   return new Map(commits.map(({ draft, row }) => [draft.key, row]));
 }
 
-async function readSlots(transaction: IDBTransaction, keys: ReadonlySet<string>, { instanceId, stateOf }: GroupContext) {
+async function readSlots(transaction: IDBTransaction, keys: ReadonlySet<string>, { instanceId, statesOf, isPageEnding }: GroupContext) {
   const slots = new Map<string, Slot>();
   /** By their keys, writes that leave the outbox when a newer one is written: their messages are made from the row. */
   const removable = new Map<string, WriteId>();
-  const found = await find(transaction, keys);
-  await Promise.all(
-    Array.from(found.rows, async ([key, row]) => {
-      const state = await stateOf(row.writeId);
-      const isForeign = row.writeId[0] !== instanceId;
-      slots.set(key, {
-        row,
-        unconfirmed: state !== undefined,
-        mustWait: state === "queued" || (state === "sending" && isForeign),
-        waitsFor: state === "sending" ? row.writeId : state === "queued" ? await predecessorOf(transaction, row.writeId) : undefined,
-      });
-      if (state === "queued" || state === "rejected") removable.set(key, row.writeId);
-    }),
-  );
+  const found = await find(transaction, keys, isPageEnding);
+  const states = await statesOf(Array.from(found.rows.values(), ({ writeId }) => writeId));
+  [...found.rows].forEach(([key, row], index) => {
+    const { state, waitsFor } = states[index] ?? {};
+    const isForeign = row.writeId[0] !== instanceId;
+    slots.set(key, {
+      row,
+      unconfirmed: state !== undefined,
+      mustWait: state === "queued" || (state === "sending" && isForeign),
+      waitsFor: state === "sending" ? row.writeId : state === "queued" ? waitsFor : undefined,
+    });
+    if (state === "queued" || state === "rejected") removable.set(key, row.writeId);
+  });
   return { slots, removable, found };
 }

@@ -26,6 +26,22 @@ describe("A group of keys that seem new", () => {
     expect(Object.keys(await allRows(database))).toEqual(["a", "b"]);
   });
 
+  it("is read first when a draft has no row for an absent key, and the draft has one once its entry is read", async () => {
+    const {
+      set: { committer, commit, database },
+    } = remembering();
+    await commit(storeDraft("k", "old"));
+    await commit(storeDraft("another"));
+    const ifPresent = (key: string): Draft => {
+      const draft = storeDraft(key, "new");
+      return { ...draft, next: (present, ...facts) => (present === undefined ? undefined : draft.next(present, ...facts)) };
+    };
+    const commits = await committer.commit([ifPresent("k"), ifPresent("absent")]);
+    expect(commits.map(({ draft, row }) => `${draft.key}@${row.version}`)).toEqual(["k@2"]);
+    expect(await allRows(database)).toMatchObject({ k: { payload: "new" }, another: {} });
+    expect(await allRows(database)).not.toHaveProperty("absent");
+  });
+
   it.each([1, 100])("is read and written again when one of its %i keys exists", async (count) => {
     const {
       set: { committer, commit, database },

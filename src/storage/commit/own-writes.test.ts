@@ -21,6 +21,14 @@ describe("The state of an own write", () => {
     await settling;
   });
 
+  it("of a call with several outbox records leaves the outbox once all of them are confirmed", async () => {
+    const { committer, database } = setUpCommitter();
+    const commits = await committer.commit(Array.from({ length: 1_100 }, (_, n) => storeDraft(`k${n}`)));
+    expect(await allOutbox(database)).toHaveLength(3);
+    await committer.settle("me", new Map(commits.map(({ row }) => [row.writeId[1], CONFIRMED])));
+    expect(await allOutbox(database)).toEqual([]);
+  });
+
   it("decides whether the relay may send it, whatever the outbox has recorded", async () => {
     const { committer, commit } = setUpCommitter();
     await commit(storeDraft("a"));

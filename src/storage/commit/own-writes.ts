@@ -1,7 +1,8 @@
 import type { WriteId } from "../../model/metadata.ts";
 import type { Settlements, WriteState } from "../outbox/outbox-record.ts";
-import { outboxState } from "../outbox/outbox-table.ts";
+import { recordedWrites, type RecordedWrite } from "../outbox/outbox-table.ts";
 import type { Commit } from "./draft.ts";
+import { MAX_RECORD_WRITES } from "./plan.ts";
 
 /** The states of this engine's own writes, which are known before the outbox records them. */
 export class OwnWrites {
@@ -24,7 +25,7 @@ export class OwnWrites {
     for (const { row, state } of commits) if (state !== undefined) this.#states.set(row.writeId[1], state);
     const sending = commits.filter(({ state }) => state === "sending");
     const [first] = sending;
-    if (first !== undefined && sending.every(({ draft }) => draft.operation === "store")) {
+    if (first !== undefined && sending.length <= MAX_RECORD_WRITES && sending.every(({ draft }) => draft.operation === "store")) {
       this.#wholeRecords.set(first.row.writeId[1], sending.length);
     }
   }
@@ -51,14 +52,25 @@ export class OwnWrites {
 
   /** The state of any engine's write; undefined: it is confirmed, or superseded. */
   async stateOf(transaction: IDBTransaction, id: WriteId): Promise<WriteState | undefined> {
-    const [instanceId, sequence] = id;
-    if (instanceId !== this.#instanceId) return outboxState(transaction, id);
-    const state = this.#states.get(sequence);
-    if (state === undefined || state === "sending") return state;
+    return (await this.statesOf(transaction, [id]))[0]?.state;
+  }
+
+  /** The states of any engines' writes, in their order. @param allAtOnce see recordedWrites */
+  async statesOf(transaction: IDBTransaction, ids: readonly WriteId[], allAtOnce = false): Promise<(RecordedWrite | undefined)[]> {
     // Another tab may have published a queued write.
-    const recorded = await outboxState(transaction, id);
-    if (recorded === undefined) this.#states.delete(sequence);
-    return recorded === "sending" ? this.#states.get(sequence) : recorded;
+    const isRecorded = ([instanceId, sequence]: WriteId): boolean =>
+      instanceId !== this.#instanceId || !(["sending", undefined] as unknown[]).includes(this.#states.get(sequence));
+    const looked = ids.filter(isRecorded);
+    const recordedOf = await recordedWrites(transaction, looked, allAtOnce);
+    const wereLooked = new Set(looked);
+    return ids.map((id) => {
+      const [instanceId, sequence] = id;
+      const recorded = wereLooked.has(id) ? recordedOf(id) : undefined;
+      if (instanceId !== this.#instanceId) return recorded;
+      if (wereLooked.has(id) && recorded === undefined) this.#states.delete(sequence);
+      const state = !wereLooked.has(id) || recorded?.state === "sending" ? this.#states.get(sequence) : recorded?.state;
+      return state && { state, waitsFor: recorded?.waitsFor };
+    });
   }
 
   /** Whether the relay may send a write of this engine, which the outbox has in `recorded`. A write that is not known here is confirmed. */

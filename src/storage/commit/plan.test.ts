@@ -55,7 +55,7 @@ describe("The version of a planned write", () => {
 
   it("is the given one if its policy has one, and the next write continues from it", () => {
     const given = withPolicy(storeDraft("a"), { ...UNPUBLISHED, version: 17 });
-    const results = planGroup([[given, storeDraft("a")]], new Map([["a", slot({ unconfirmed: true })]]), NOW, context());
+    const results = planGroup([[given, storeDraft("a")]], new Map([["a", slot()]]), NOW, context());
     expect(commitsOf(results).map(({ row, state }) => ({ version: row.version, state }))).toEqual([
       { version: 17, state: undefined },
       { version: 18, state: "sending" },
@@ -81,6 +81,18 @@ describe("The state of a planned write", () => {
     const commits = commitsOf(planGroup([[storeDraft("a")]], new Map(), NOW, context(false)));
     expect(recordsOf(commits)).toEqual([
       { state: "queued", attempts: 0, writes: [{ sequence: 1, key: "a", version: 1, operation: "store" }] },
+    ]);
+  });
+});
+
+describe("The outbox records of a group", () => {
+  it("have at most 512 writes each, in the order of their numbers", () => {
+    const drafts = Array.from({ length: 1_100 }, (_, n) => storeDraft(`k${n}`));
+    const records = recordsOf(commitsOf(planGroup([drafts], new Map(), NOW, context())));
+    expect(records.map(({ state, writes }) => [state, writes[0]?.sequence, writes.length])).toEqual([
+      ["sending", 1, 512],
+      ["sending", 513, 512],
+      ["sending", 1_025, 76],
     ]);
   });
 });

@@ -1,10 +1,12 @@
 import type { Usage } from "../../model/change.ts";
 import type { WriteId } from "../../model/metadata.ts";
-import { liveEntry, type Row } from "../../model/row.ts";
+import { liveEntry, type EntryRow, type Row } from "../../model/row.ts";
 import { asError } from "../../util/as-error.ts";
+import { batches } from "../../util/batches.ts";
 import type { Durability } from "../idb/transaction.ts";
 import type { OutboxRecord } from "../outbox/outbox-record.ts";
 import type { Commit, Draft, NewRow } from "./draft.ts";
+import { isNewer, lastVersion } from "./given-version.ts";
 
 /** The state of a key in the transaction, while a group is planned. */
 export interface Slot {
@@ -29,7 +31,7 @@ export interface PlanContext {
   nextSequence(): number;
 }
 
-/** The commits of a call, or the error that refuses all of it. */
+/** The commits of a call, without drafts whose given version is not newer, or the error that refuses all of it. */
 export type CallResult = readonly Commit[] | Error;
 
 /** How a group's transaction must be committed: a write that is queued, and so resolves `false`, must be on the disk. */
@@ -51,7 +53,10 @@ export function commitsOf(results: readonly CallResult[]): Commit[] {
   return results.flatMap((result) => (result instanceof Error ? [] : result));
 }
 
-/** The outbox records of a group: one for each state, if there are writes in it. */
+/** The relay and the settlements read and write an outbox record as a whole. Only an atomic call has more writes. */
+export const MAX_RECORD_WRITES = 512;
+
+/** The outbox records of a group: for each state one or more, if there are writes in it. */
 export function recordsOf(commits: readonly Commit[]): OutboxRecord[] {
   return (["sending", "queued"] as const).flatMap((state) => {
     const writes = commits
@@ -63,7 +68,7 @@ export function recordsOf(commits: readonly Commit[]): OutboxRecord[] {
         operation: draft.operation,
         ...(waitsFor === undefined ? undefined : { waitsFor }),
       }));
-    return writes.length === 0 ? [] : [{ state, writes, attempts: 0 }];
+    return batches(writes, MAX_RECORD_WRITES).map((part) => ({ state, writes: part, attempts: 0 }));
   });
 }
 
@@ -74,18 +79,19 @@ interface Planned extends Pick<Commit, "draft" | "replaced" | "state" | "waitsFo
 
 const EMPTY_SLOT: Slot = { row: undefined, unconfirmed: false, mustWait: false, waitsFor: undefined };
 
-/** Leaves the slots unchanged when a draft refuses. */
+/** A draft without a row is left out. Leaves the slots unchanged when a draft refuses. */
 function planCall(drafts: readonly Draft[], slots: Map<string, Slot>, now: number, context: PlanContext): readonly Planned[] | Error {
   const before = new Map<string, Slot>();
   try {
-    return drafts.map((draft) => {
+    return drafts.flatMap((draft) => {
       const slot = slots.get(draft.key) ?? EMPTY_SLOT;
       if (!before.has(draft.key)) before.set(draft.key, slot);
       const replaced = liveEntry(slot.row as Row | undefined, now);
-      const row = draft.next(replaced, versionOf(draft, slot, context.floor), now);
+      const row = planRow(draft, slot, replaced, now, context.floor);
+      if (row === undefined) return [];
       const state = stateOf(draft, slot, context.mayPublish);
       slots.set(draft.key, { ...slot, row, unconfirmed: state !== undefined });
-      return { draft, row, replaced, state, waitsFor: state === "queued" ? slot.waitsFor : undefined, grew: growth(slot.row, row) };
+      return [{ draft, row, replaced, state, waitsFor: state === "queued" ? slot.waitsFor : undefined, grew: growth(slot.row, row) }];
     });
   } catch (error) {
     for (const [key, slot] of before) slots.set(key, slot);
@@ -93,9 +99,19 @@ function planCall(drafts: readonly Draft[], slots: Map<string, Slot>, now: numbe
   }
 }
 
-/** A damaged row may have lost its version, and has 0 in its place. */
-function versionOf({ policy }: Draft, { row }: Slot, floor: number): number {
-  return policy.version === "next" ? (row?.version || floor) + 1 : policy.version;
+/** The row that a draft writes; undefined: the slot has a newer one. */
+function planRow(
+  { policy: { version }, next }: Draft,
+  slot: Slot,
+  replaced: EntryRow | undefined,
+  now: number,
+  floor: number,
+): NewRow<Row> | undefined {
+  const last = lastVersion(slot, floor);
+  if (version === "next") return next(replaced, last + 1, now);
+  const row = next(replaced, version, now) as NewRow<EntryRow> | undefined;
+  if (row === undefined || !isNewer(row, slot, now)) return undefined;
+  return last > version ? { ...row, floor: last } : row;
 }
 
 function stateOf({ policy }: Draft, slot: Slot, mayPublish: boolean): Commit["state"] {

@@ -14,14 +14,19 @@ export interface Found {
 /** Up to this many keys are looked up one by one: concurrent requests cost less than another round trip. */
 const FEW_KEYS = 8;
 
-/** Finds the rows of keys, in an open transaction. The unique index `keys` gives the one place of each key. */
-export async function find(transaction: IDBTransaction, keys: Iterable<string>): Promise<Found> {
+/**
+ * Finds the rows of keys, in an open transaction. The unique index `keys` gives the one place of each key.
+ * @param atOnce makes the second request of an absent key together with the first: the page may not live to receive two results
+ */
+export async function find(transaction: IDBTransaction, keys: Iterable<string>, atOnce = false): Promise<Found> {
   const entries = transaction.objectStore(ENTRIES);
   const wanted = new Set(keys);
   const rows = new Map<string, Row>();
   const blocks = new Map<string, object>();
 
   const look = async (key: string): Promise<void> => {
+    const getUnderKey = (): Promise<unknown> => promisifyRequest<unknown>(entries.get(key));
+    const underKey = atOnce ? getUnderKey() : undefined;
     const record = await promisifyRequest<Partial<BlockRecord> | undefined>(entries.index("keys").get(key));
     // Two keys of a block may be looked up at the same time: the first result counts.
     if (blocks.has(key)) return;
@@ -36,7 +41,7 @@ export async function find(transaction: IDBTransaction, keys: Iterable<string>):
     }
     // A damaged record may have the key of another entry, or none: look under the key itself.
     const found = asRow(record, key);
-    const row = found === undefined || isDamagedRow(found) ? asRow(await promisifyRequest<unknown>(entries.get(key)), key) : found;
+    const row = found === undefined || isDamagedRow(found) ? asRow(await (underKey ?? getUnderKey()), key) : found;
     if (row !== undefined) rows.set(key, row);
   };
 

@@ -1,6 +1,6 @@
 import { promisifyRequest } from "idb-keyval";
 
-import { LONG_AGO } from "../../model/row.ts";
+import { AFTER_MARKS } from "../../model/row.ts";
 import type { Database } from "../idb/database.ts";
 import { ENTRIES } from "../idb/schema.ts";
 import { keysPlace } from "./block.ts";
@@ -26,7 +26,7 @@ export function listKeys(database: Pick<Database, "run">, now: number, prefix: s
     return {
       // A damaged database may have keys that are not strings.
       living: keys.filter((key) => typeof key === "string" && !gone.has(key) && key.startsWith(prefix)),
-      expired: expired.length === 0 ? [] : await expiredKeys(transaction, now, LONG_AGO),
+      expired: expired.length === 0 ? [] : await expiredKeys(transaction, now, AFTER_MARKS),
     };
   });
 }
@@ -41,19 +41,22 @@ export async function expiredKeys(transaction: IDBTransaction, now: number, afte
 /** Keys in blocks, among them all that begin with the prefix. */
 async function keysInBlocks(entries: IDBObjectStore, prefix: string): Promise<string[]> {
   const found = prefix === "" ? undefined : await promisifyRequest(entries.index("keys").getAllKeys(prefixRange(prefix), MAX_LOOKUPS));
-  const lists =
-    found === undefined || found.length === MAX_LOOKUPS
-      ? await promisifyRequest<unknown[]>(entries.getAll(IDBKeyRange.upperBound(Infinity)))
-      : await Promise.all(
-          Array.from(new Set(found.flatMap((id) => (Array.isArray(id) ? [keysPlace(id)] : []))), (place) =>
-            promisifyRequest<unknown>(entries.get(place)),
-          ),
-        );
+  if (found !== undefined && found.length < MAX_LOOKUPS) return keysOfBlocks(entries, found);
+  return keysIn(await promisifyRequest<unknown[]>(entries.getAll(IDBKeyRange.upperBound(Infinity))));
+}
+
+/** The keys of the blocks that are among some places of entries. */
+export async function keysOfBlocks(entries: IDBObjectStore, places: readonly IDBValidKey[]): Promise<string[]> {
+  const lists = new Set(places.flatMap((place) => (Array.isArray(place) ? [keysPlace(place)] : [])));
+  return keysIn(await Promise.all(Array.from(lists, (place) => promisifyRequest<unknown>(entries.get(place)))));
+}
+
+function keysIn(lists: readonly unknown[]): string[] {
   return lists.flatMap((list) => (Array.isArray(list) ? list.filter((key) => typeof key === "string") : []));
 }
 
 /** The strings that begin with a prefix. The keys of blocks are numbers and arrays. */
-function prefixRange(prefix: string): IDBKeyRange {
+export function prefixRange(prefix: string): IDBKeyRange {
   if (prefix === "") return IDBKeyRange.bound("", [], false, true);
   // The keys of a prefix come before the first string that sorts after all of them.
   const last = prefix.charCodeAt(prefix.length - 1);

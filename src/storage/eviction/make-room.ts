@@ -18,7 +18,7 @@ export async function makeRoom(
 ): Promise<boolean> {
   const greatest = await ports.database.run([ENTRIES], "readonly", greatestVersion);
   // An entry that expired unconfirmed is put again, marked as expired: there may be no space for that.
-  let freed = await sweep(ports, false).catch(() => 0);
+  let freed = await sweep(ports, true).catch(() => 0);
   let left = bytes;
   const free = async (rules: EvictRules): Promise<void> => {
     const excess = { entries: 0, bytes: left };

@@ -71,6 +71,46 @@ describe("A sweep", () => {
     expect(Object.keys(await there)).toEqual(["a", "b", "marked", "t"]);
   });
 
+  it("keeps an expired entry for its keepMs, marks it once, and does not load it again before it removes it", async () => {
+    const database = openDatabase();
+    await putRows(database, { a: entryRow({ expiresAt: NOW - 1, keepMs: 1_000 }), b: entryRow({ expiresAt: NOW - 1_000, keepMs: 1_000 }) });
+    const told: (readonly string[])[] = [];
+    expect(await sweepNow(database, confirmed, (keys) => told.push(keys))).toBe(1);
+    const kept = entryRow({ expiresAt: LONG_AGO + NOW + 999, keepMs: 1_000 });
+    expect((await allRows(database))["a"]).toMatchObject(kept);
+    expect(told).toEqual([["b", "a"]]);
+
+    const transactions = watchTransactions();
+    const sweepAt = (now: number): Promise<number> =>
+      sweep({ database, clock: { now: () => now }, stateOf: confirmed, onExpired: (keys) => told.push(keys) });
+    expect([await sweepAt(NOW + 998), await sweepAt(NOW - 1_000_000)]).toEqual([0, 0]);
+    expect(writesAmong(transactions)).toBe(0);
+    expect((await allRows(database))["a"]).toMatchObject(kept);
+    expect(await sweepAt(NOW + 999)).toBe(1);
+    expect(await allRows(database)).toEqual({});
+    expect(told).toHaveLength(1);
+  });
+
+  it("keeps an expired entry that is queued after its keepMs, until the write is confirmed", async () => {
+    const database = openDatabase();
+    await putRows(database, { a: entryRow({ expiresAt: NOW - 1, keepMs: 1_000 }) });
+    const sweepAt = (now: number, state?: WriteState): Promise<number> =>
+      sweep({ database, clock: { now: () => now }, stateOf: async () => state, onExpired: () => undefined });
+    await sweepAt(NOW, "queued");
+    await sweepAt(NOW + 5_000, "queued");
+    expect((await allRows(database))["a"]).toMatchObject({ expiresAt: LONG_AGO });
+    expect(await sweepAt(NOW + 5_000)).toBe(1);
+  });
+
+  it("removes entries within their keepMs when the disk is full", async () => {
+    const database = openDatabase();
+    await putRows(database, {
+      marked: entryRow({ expiresAt: LONG_AGO + NOW + 999, keepMs: 1_000 }),
+      unmarked: entryRow({ expiresAt: NOW - 1, keepMs: 1_000 }),
+    });
+    expect(await sweep({ database, clock: { now: () => NOW }, stateOf: confirmed, onExpired: () => undefined }, true)).toBe(2);
+  });
+
   it("works in bounded batches", async () => {
     const database = openDatabase();
     await putRows(database, Object.fromEntries(Array.from({ length: 450 }, (_, n) => [`k${n}`, entryRow({ expiresAt: 1 })])));

@@ -1,5 +1,6 @@
 import type { WriteId } from "../../model/metadata.ts";
-import { isExpired, isTombstone, LONG_AGO, type Row } from "../../model/row.ts";
+import { markOf } from "../../model/kept-row.ts";
+import { AFTER_MARKS, isExpired, isTombstone, LONG_AGO, type Row } from "../../model/row.ts";
 import { batches } from "../../util/batches.ts";
 import type { Clock } from "../../util/clock.ts";
 import { find } from "../entries/find.ts";
@@ -24,20 +25,23 @@ export interface SweepPorts {
 }
 
 /**
- * Removes expired entries and the tombstones of confirmed deletes, in bounded batches.
- * @param raisesFloor see `replaceRows`
+ * Removes expired entries and the tombstones of confirmed deletes, in bounded batches. Does not load rows that are marked and stay.
+ * @param isDiskFull see `removeExpired`
  * @returns how many entries were removed
  */
-export async function sweep({ database, clock, stateOf, onExpired }: SweepPorts, raisesFloor = true): Promise<number> {
+export async function sweep({ database, clock, stateOf, onExpired }: SweepPorts, isDiskFull = false): Promise<number> {
   const now = clock.now();
-  const [keys, unmarked] = await database.run([ENTRIES], "readonly", (transaction) =>
-    Promise.all([expiredKeys(transaction, now), expiredKeys(transaction, now, LONG_AGO)]),
+  const [marked, unmarked] = await database.run([ENTRIES], "readonly", (transaction) =>
+    Promise.all([
+      expiredKeys(transaction, isDiskFull ? AFTER_MARKS : LONG_AGO + Math.max(0, now)),
+      expiredKeys(transaction, now, AFTER_MARKS),
+    ]),
   );
   if (unmarked.length > 0) onExpired(unmarked);
   let removed = 0;
-  for (const batch of batches(keys, EXPIRED_BATCH)) {
+  for (const batch of batches([...marked, ...unmarked], EXPIRED_BATCH)) {
     removed += await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) =>
-      removeExpired(transaction, stateOf, batch, now, raisesFloor),
+      removeExpired(transaction, stateOf, batch, now, isDiskFull),
     );
   }
   return removed;
@@ -45,7 +49,8 @@ export async function sweep({ database, clock, stateOf, onExpired }: SweepPorts,
 
 /**
  * Removes the rows of keys that had expired at `now`, in an open transaction. Must keep an unconfirmed row, since its message is built
- * from it, and mark it as expired, so that a clock that goes back does not revive it.
+ * from it. A row that stays is marked as expired, so that a clock that goes back does not revive it.
+ * @param isDiskFull removes every row that is confirmed, also within its `keepMs`, and leaves the version floor to makeRoom
  * @returns how many entries were removed
  */
 export async function removeExpired(
@@ -53,18 +58,19 @@ export async function removeExpired(
   stateOf: StateOf,
   keys: readonly string[],
   now: number,
-  raisesFloor = true,
+  isDiskFull = false,
 ): Promise<number> {
   const found = await find(transaction, keys);
   const changes = new Map<string, Row | undefined>();
   let removed = 0;
   for (const [key, row] of found.rows) {
     if (!isExpired(row, now)) continue;
-    if ((await stateOf(transaction, row.writeId)) === undefined) {
+    const mark = isDiskFull || isTombstone(row) ? LONG_AGO : markOf(row, now);
+    if (mark === LONG_AGO && (await stateOf(transaction, row.writeId)) === undefined) {
       changes.set(key, undefined);
       if (!isTombstone(row)) removed++;
-    } else if (row.expiresAt !== LONG_AGO) changes.set(key, { ...row, expiresAt: LONG_AGO });
+    } else if (row.expiresAt !== mark) changes.set(key, { ...row, expiresAt: mark } as Row);
   }
-  await replaceRows(transaction, found, changes, raisesFloor);
+  await replaceRows(transaction, found, changes, !isDiskFull);
   return removed;
 }

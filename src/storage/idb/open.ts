@@ -50,8 +50,10 @@ export function boundedRequest<T>(
     let isLate = false;
     const giveUp = (): void => {
       isLate = true;
-      const problem = isBlocked ? "Another tab holds the database." : "IndexedDB does not answer. Another tab may hold the database.";
-      reject(new KeyStoreError("STORAGE_UNAVAILABLE", `${problem} ${pending}Close the site's other tabs, or reload the page.`));
+      const problem = isBlocked ? "Another tab holds" : "IndexedDB does not answer. Another tab may hold";
+      reject(
+        new KeyStoreError("STORAGE_UNAVAILABLE", `${problem} the database. ${pending}Close the site's other tabs, or reload the page.`),
+      );
     };
     const request = start(factory, (ms) => {
       timer.cancel();

@@ -8,7 +8,8 @@ export function databaseName(namespace: string): string {
 export const ENTRIES = "entries";
 export const OUTBOX = "outbox";
 export const META = "meta";
-export type Table = typeof ENTRIES | typeof OUTBOX | typeof META;
+export const STALE = "stale";
+export type Table = typeof ENTRIES | typeof OUTBOX | typeof META | typeof STALE;
 
 /** The key in META of the database's generation: an id that no other database has, and no later database of this name. */
 export const GENERATION = "generation";
@@ -30,6 +31,7 @@ export const UPGRADES: readonly Upgrade[] = [
     // The keys of the entries in a record.
     entries.createIndex("keys", "keys", { multiEntry: true, unique: true });
     database.createObjectStore(OUTBOX);
+    database.createObjectStore(STALE);
     database.createObjectStore(META);
     transaction.objectStore(META).put(randomId(), GENERATION);
   },

@@ -12,6 +12,7 @@ export interface UnsentWrite {
   readonly instanceId: string;
   readonly write: OutboxWrite;
   readonly row: Row;
+  readonly lastError?: string | undefined;
 }
 
 export interface OutboxPage {
@@ -49,14 +50,15 @@ export async function readOutbox(
   for (const recordKey of keys) {
     const [instanceId] = recordKey;
     const record = await promisifyRequest<unknown>(outbox.get([...recordKey]));
-    const writes = isOutboxRecord(record) ? record.writes.filter(({ sequence }) => mayTake([instanceId, sequence], record.state)) : [];
+    if (!isOutboxRecord(record)) continue;
+    const writes = record.writes.filter(({ sequence }) => mayTake([instanceId, sequence], record.state));
     const keysOfWrites = writes.map(({ key }) => key);
     const { rows } = await find(transaction, keysOfWrites);
     for (const write of writes) {
       const row = rows.get(write.key);
       if (!isRowOf(row, [instanceId, write.sequence])) superseded.push({ instanceId, write });
       else if (await isInFlight(write.waitsFor)) held = true;
-      else unsent.push({ instanceId, write, row });
+      else unsent.push({ instanceId, write, row, lastError: record.lastError });
     }
     if (unsent.length >= limit) return { unsent, superseded, held, next: recordKey };
   }

@@ -52,9 +52,9 @@ describe("A write in the outbox", () => {
   it("is removed by its id, and the other writes of its record are still found", async () => {
     const database = openDatabase();
     await putOutbox(database, "me", record("queued", write(1), write(2), write(3)));
-    await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => removeFromOutbox(transaction, ["me", 2]));
+    await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => removeFromOutbox(transaction, [["me", 2]]));
     expect(await Promise.all([1, 2, 3].map((sequence) => state(database, "me", sequence)))).toEqual(["queued", undefined, "queued"]);
-    await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => removeFromOutbox(transaction, ["me", 1]));
+    await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => removeFromOutbox(transaction, [["me", 1]]));
     expect(await Promise.all([1, 2, 3].map((sequence) => state(database, "me", sequence)))).toEqual([undefined, undefined, "queued"]);
   });
 });
@@ -102,7 +102,7 @@ describe("settleInOutbox", () => {
     const database = openDatabase();
     await putOutbox(database, "me", record("queued", write(1), write(2), write(3)));
     // While a drain sends the three, k2 is stored again, which supersedes the queued write.
-    await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => removeFromOutbox(transaction, ["me", 2]));
+    await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => removeFromOutbox(transaction, [["me", 2]]));
     await settle(
       database,
       "me",
@@ -114,7 +114,7 @@ describe("settleInOutbox", () => {
   it("finds the rest of a record whose first write was superseded since it was read", async () => {
     const database = openDatabase();
     await putOutbox(database, "me", record("queued", write(1), write(2)));
-    await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => removeFromOutbox(transaction, ["me", 1]));
+    await database.run([ENTRIES, OUTBOX], "readwrite", (transaction) => removeFromOutbox(transaction, [["me", 1]]));
     await settle(
       database,
       "me",

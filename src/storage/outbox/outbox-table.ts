@@ -2,10 +2,19 @@ import { promisifyRequest } from "idb-keyval";
 
 import type { WriteId } from "../../model/metadata.ts";
 import { isTombstone, isWriteId, type Row } from "../../model/row.ts";
+import { batches } from "../../util/batches.ts";
 import { find } from "../entries/find.ts";
 import { replaceRows } from "../entries/write.ts";
 import { OUTBOX } from "../idb/schema.ts";
-import { endsDelete, isOutboxRecord, splitBySettlement, type OutboxRecord, type Settlements, type WriteState } from "./outbox-record.ts";
+import {
+  endsDelete,
+  isOutboxRecord,
+  splitBySettlement,
+  type OutboxRecord,
+  type Settlement,
+  type Settlements,
+  type WriteState,
+} from "./outbox-record.ts";
 
 /** The table of outbox records. Every function works in an open transaction. */
 
@@ -31,15 +40,51 @@ export async function outboxState(transaction: IDBTransaction, id: WriteId): Pro
   return (await recordOf(transaction, id))?.record.state;
 }
 
-/** The write that a queued one waits for. */
-export async function predecessorOf(transaction: IDBTransaction, id: WriteId): Promise<WriteId | undefined> {
-  const found = await recordOf(transaction, id);
-  return found?.record.writes.find(({ sequence }) => sequence === id[1])?.waitsFor;
+/** A write that the outbox has. */
+export interface RecordedWrite {
+  readonly state: WriteState;
+  /** The write that must be settled first. */
+  readonly waitsFor: WriteId | undefined;
 }
 
-/** Removes a superseded write. */
-export function removeFromOutbox(transaction: IDBTransaction, [instanceId, sequence]: WriteId): Promise<void> {
-  return settleInOutbox(transaction, instanceId, new Map([[sequence, { state: "superseded" }]]));
+/** Lists of writes are looked up at the same time; in each, one after another. */
+const CONCURRENT_LOOKUPS = 8;
+
+/**
+ * Those of the writes that the outbox has. Reads each record once for its writes, and one for those that are confirmed.
+ * @param allAtOnce makes all requests together: the page may not live to receive the results of many, one after another
+ */
+export async function recordedWrites(
+  transaction: IDBTransaction,
+  ids: readonly WriteId[],
+  allAtOnce = false,
+): Promise<(id: WriteId) => RecordedWrite | undefined> {
+  const found = new Map<string, Map<number, RecordedWrite>>();
+  for (const [instanceId] of ids) found.set(instanceId, new Map());
+  const look = async (list: readonly WriteId[]): Promise<void> => {
+    /** The part of an instance's sequence numbers that is known: from this one to the one before in the list. */
+    let known: WriteId | undefined;
+    for (const id of list) {
+      if (known !== undefined && known[0] === id[0] && known[1] <= id[1]) continue;
+      const nearest = await nearestRecord(transaction, id);
+      known = nearest?.recordKey ?? [id[0], 0];
+      const { state, writes } = nearest?.record ?? { state: "sending", writes: [] };
+      for (const { sequence, waitsFor } of writes) found.get(id[0])?.set(sequence, { state, waitsFor });
+    }
+  };
+  const sorted = ids.toSorted(([a, m], [b, n]) => (a === b ? n - m : a < b ? -1 : 1));
+  await Promise.all(batches(sorted, allAtOnce ? 1 : Math.ceil(sorted.length / CONCURRENT_LOOKUPS)).map(look));
+  return ([instanceId, sequence]) => found.get(instanceId)?.get(sequence);
+}
+
+/** Removes superseded writes, those of a record together. */
+export async function removeFromOutbox(transaction: IDBTransaction, ids: Iterable<WriteId>): Promise<void> {
+  const byInstance = new Map<string, Map<number, Settlement>>();
+  for (const [instanceId, sequence] of ids) {
+    const settlements = byInstance.get(instanceId) ?? new Map<number, Settlement>();
+    byInstance.set(instanceId, settlements.set(sequence, { state: "superseded" }));
+  }
+  for (const [instanceId, settlements] of byInstance) await settleInOutbox(transaction, instanceId, settlements);
 }
 
 /** Removes a whole record, by the id of its first write. All of its writes must be confirmed, and none may be a delete. */
@@ -102,12 +147,22 @@ export function isRowOf(row: Row | undefined, [instanceId, sequence]: WriteId): 
 }
 
 /** The record that holds a write, if the outbox has one. */
-async function recordOf(transaction: IDBTransaction, [instanceId, sequence]: WriteId) {
+async function recordOf(transaction: IDBTransaction, id: WriteId): Promise<{ recordKey: WriteId; record: OutboxRecord } | undefined> {
+  const { recordKey, record } = (await nearestRecord(transaction, id)) ?? {};
+  if (recordKey === undefined || !record?.writes.some(({ sequence }) => sequence === id[1])) return undefined;
+  return { recordKey, record };
+}
+
+/** The one record of an instance that may hold a write: the last one at or before it. It is undefined where it is damaged. */
+async function nearestRecord(
+  transaction: IDBTransaction,
+  [instanceId, sequence]: WriteId,
+): Promise<{ recordKey: WriteId; record: OutboxRecord | undefined } | undefined> {
   const outbox = transaction.objectStore(OUTBOX);
   const cursor = await promisifyRequest(outbox.openCursor(IDBKeyRange.bound([instanceId, 0], [instanceId, sequence]), "prev"));
-  const record: unknown = cursor?.value;
-  if (cursor === null || !isOutboxRecord(record) || !record.writes.some((write) => write.sequence === sequence)) return undefined;
-  return { recordKey: cursor.key as unknown as WriteId, record };
+  if (cursor === null) return undefined;
+  const record: unknown = cursor.value;
+  return { recordKey: cursor.key as unknown as WriteId, record: isOutboxRecord(record) ? record : undefined };
 }
 
 /** A rejected write whose key has a newer one can never be sent again: it counts as superseded. */

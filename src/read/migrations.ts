@@ -1,0 +1,114 @@
+import type { KeyFormat, KeyMetadata, Payload } from "../model/metadata.ts";
+import type { Clock } from "../util/clock.ts";
+import { KeyStoreError, messageOf } from "../util/errors.ts";
+import type { encode } from "../values/encode.ts";
+import { decode, type Decoded } from "../values/formats.ts";
+import { accepted, readBack, validate, type KeySchema } from "../values/schemas.ts";
+
+export interface MigrationsPorts {
+  readonly migrate: (value: unknown, metadata: KeyMetadata) => unknown;
+  readonly clock: Clock;
+  readonly encode: typeof encode;
+  /** Past memory. Must not wait for writes: the update of a key may be what reads it. */
+  readonly readEntry: (key: string) => Promise<StoredEntry | undefined>;
+  /** Stores the payload with the tags of the entry, if it still has this version. */
+  readonly writeBack: (
+    key: string,
+    payload: Payload,
+    options: { format: KeyFormat; ifVersion: number; ttl: number | null },
+  ) => Promise<unknown>;
+}
+
+/** An entry as the database has it. */
+export interface StoredEntry {
+  readonly payload: Payload;
+  readonly metadata: KeyMetadata;
+}
+
+interface Migrated extends StoredEntry {
+  /** The payload is not the stored one. */
+  readonly isNew: boolean;
+}
+
+/** Migrates values that no longer fit their schema. Each is written back once, off the path of the read. */
+export class Migrations {
+  readonly #ports: MigrationsPorts;
+  /** Version and key → the migration under way, until its write-back has ended. */
+  readonly #underWay = new Map<string, Promise<Migrated | undefined>>();
+  readonly #writes = new Set<Promise<void>>();
+  #isEnding = false;
+  /** Version and key of entries that could not be written back. They are migrated at each read, but not written again. */
+  readonly #unwritable = new Set<string>();
+
+  constructor(ports: MigrationsPorts) {
+    this.#ports = ports;
+  }
+
+  /**
+   * The value of an entry, as its schema returns it; undefined if the entry turns out to be absent.
+   * @param version of the value that did not fit
+   * @throws KeyStoreError SCHEMA_MISMATCH
+   */
+  async migrated(key: string, version: number, schema: KeySchema): Promise<Decoded | undefined> {
+    const entry = await (this.#underWay.get(idOf(key, version)) ?? this.#start(key, version, schema));
+    return entry && readBack(key, schema, entry.payload, entry.metadata.format);
+  }
+
+  /** Waits for the values that are being written back. A migration that no read waits for any more may never end: it writes nothing. */
+  async end(): Promise<void> {
+    this.#isEnding = true;
+    await Promise.all(this.#writes);
+  }
+
+  #start(key: string, version: number, schema: KeySchema): Promise<Migrated | undefined> {
+    const id = idOf(key, version);
+    const migrated = this.#migrate(key, schema);
+    this.#underWay.set(id, migrated);
+    void migrated
+      .then((entry) => (entry?.isNew === true ? this.#writeBack(key, entry) : undefined))
+      // The reads that wait report why a migration failed.
+      .catch(() => undefined)
+      .finally(() => this.#underWay.delete(id));
+    return migrated;
+  }
+
+  /** Reads the entry again: another tab may have written it meanwhile, and the value and the metadata must be of one version. */
+  async #migrate(key: string, schema: KeySchema): Promise<Migrated | undefined> {
+    const stored = await this.#ports.readEntry(key);
+    if (stored === undefined) return undefined;
+    const { payload, metadata } = stored;
+    // A schema may change the value that it is given.
+    const value = async (): Promise<unknown> => (await decode(key, payload, metadata.format)).value;
+    const { issues } = await validate(key, schema, await value());
+    if (issues === undefined) return { ...stored, isNew: false };
+    try {
+      const next = await this.#ports.migrate(await value(), metadata);
+      const fitting = accepted(key, schema, await validate(key, schema, next), "Correct what migrate returns.");
+      return { payload: await this.#ports.encode(key, fitting.value, metadata.format), metadata, isNew: true };
+    } catch (cause) {
+      if (cause instanceof KeyStoreError && cause.code === "SCHEMA_MISMATCH") throw cause;
+      const message = `The value does not fit the schema "${schema.pattern}", and migrate failed (${messageOf(cause)}). Correct migrate.`;
+      throw new KeyStoreError("SCHEMA_MISMATCH", message, { key, issues, cause });
+    }
+  }
+
+  async #writeBack(key: string, { payload, metadata }: Migrated): Promise<void> {
+    const { format, version, expiresAt, stale } = metadata;
+    // The entry does not live longer than it would have.
+    const ttl = expiresAt === null ? null : (expiresAt.getTime() - this.#ports.clock.now()) / 1000;
+    const id = idOf(key, version);
+    // A write would end the mark `stale`, although nothing was loaded.
+    if (this.#isEnding || stale || (ttl !== null && ttl <= 0) || this.#unwritable.has(id)) return;
+    const write = this.#ports.writeBack(key, payload, { format, ifVersion: version, ttl }).then(
+      () => undefined,
+      () => void this.#unwritable.add(id),
+    );
+    this.#writes.add(write);
+    await write;
+    this.#writes.delete(write);
+  }
+}
+
+function idOf(key: string, version: number): string {
+  return `${version} ${key}`;
+}

@@ -1,0 +1,163 @@
+import { isExpired, type EntryRow, type StoredPayload } from "../model/row.ts";
+import type { Settings } from "../options/defaults.ts";
+import type { TransferOptions } from "../options/types.ts";
+import type { Committer } from "../storage/commit/committer.ts";
+import { imported, type Draft, type NewRow } from "../storage/commit/draft.ts";
+import type { Clock } from "../util/clock.ts";
+import { KeyStoreError, type KeyStoreErrorCode } from "../util/errors.ts";
+import { report } from "../util/progress.ts";
+import type { KeyQueue } from "../write/key-queue.ts";
+import { checkMessageSize } from "../write/message-size.ts";
+import { EnvelopeSource } from "./envelope-source.ts";
+import { readEnvelope, type ReadEnvelope } from "./read-envelope.ts";
+import { verifiedPayload } from "./verified-payload.ts";
+
+export interface ImportPorts {
+  readonly settings: Pick<Settings, "namespace" | "maxPayloadBytes">;
+  readonly clock: Pick<Clock, "now">;
+  readonly committer: Pick<Committer, "commit" | "durable">;
+  readonly queue: Pick<KeyQueue, "enter">;
+  /** The current time, as a time of use. */
+  readonly useTime: () => number;
+  /** Asks the browser to keep the storage, if the store's options say so. */
+  readonly persist: () => void;
+}
+
+export interface ImportResult {
+  /** Entries that are in the database now. */
+  readonly imported: number;
+  /** Envelopes that are malformed, damaged, expired, or not newer than what the database has. */
+  readonly skipped: number;
+}
+
+/** One transaction takes at most this much: it blocks other tabs for less than 50 ms, unless the disk stalls. */
+const SLICE_ENVELOPES = 256;
+const SLICE_BYTES = 2 * 1024 * 1024;
+
+/** Envelopes that are read and verified together. */
+interface Slice {
+  readonly drafts: readonly Draft[];
+  readonly envelopes: number;
+}
+
+/**
+ * Commits the entries of envelopes, slice after slice. While one commits, the next is read and verified. Publishes nothing.
+ * @throws KeyStoreError INVALID_VALUE, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE, INSECURE_CONTEXT; the signal's reason. What was imported before
+ * stays
+ */
+export async function importEnvelopes(
+  ports: ImportPorts,
+  envelopes: unknown,
+  { signal, onProgress }: TransferOptions,
+): Promise<ImportResult> {
+  signal?.throwIfAborted();
+  const source = new EnvelopeSource(envelopes, signal);
+  ports.persist();
+  let result: ImportResult = { imported: 0, skipped: 0 };
+  let committing = Promise.resolve();
+  const commit = async ({ drafts, envelopes: count }: Slice): Promise<void> => {
+    const committed = await commitSlice(ports, drafts, signal);
+    result = { imported: result.imported + committed, skipped: result.skipped + count - committed };
+    report(onProgress, result.imported + result.skipped);
+  };
+  try {
+    while (!source.isDone) {
+      const slice = await readSlice(ports, source);
+      if (slice.envelopes === 0) break;
+      await committing;
+      committing = commit(slice);
+      // Its error is thrown when it is awaited.
+      committing.catch(() => undefined);
+    }
+    await committing;
+    // Flushes the relaxed commits before, also those of the slices.
+    if (result.imported > 0) await ports.committer.durable({ durability: "relaxed" });
+    return result;
+  } catch (error) {
+    source.close();
+    await committing.catch(() => undefined);
+    if (error === signal?.reason || !(error instanceof KeyStoreError)) throw error;
+    const message = `${error.message} Entries imported before: ${result.imported}. Another import skips them.`;
+    throw new KeyStoreError(error.code, message, { key: error.key, cause: error.cause });
+  }
+}
+
+async function readSlice(ports: ImportPorts, source: EnvelopeSource): Promise<Slice> {
+  const read: ReadEnvelope[] = [];
+  let envelopes = 0;
+  let bytes = 0;
+  while (envelopes < SLICE_ENVELOPES && bytes < SLICE_BYTES) {
+    const next = await source.next();
+    if (next === undefined) break;
+    envelopes++;
+    const envelope = tryToRead(next.envelope);
+    if (envelope === undefined) continue;
+    // A compressed payload takes up its size while it is verified.
+    bytes += Math.max(envelope.value.length, envelope.size ?? 0);
+    read.push(envelope);
+  }
+  const drafts = await Promise.all(read.map((envelope) => draftOf(ports, envelope)));
+  return { drafts: drafts.filter((draft) => draft !== undefined), envelopes };
+}
+
+/** Must not throw: the object may be anything. */
+function tryToRead(given: unknown): ReadEnvelope | undefined {
+  try {
+    return readEnvelope(given);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Undefined for an envelope that is damaged, too large or has expired. @throws KeyStoreError STORAGE_UNAVAILABLE, INSECURE_CONTEXT */
+async function draftOf({ settings, clock, useTime }: ImportPorts, envelope: ReadEnvelope): Promise<Draft | undefined> {
+  if (isExpired(envelope, clock.now())) return undefined;
+  const { key, version, tags, ttl } = envelope;
+  const { namespace, maxPayloadBytes } = settings;
+  try {
+    const stored = await verifiedPayload(envelope, maxPayloadBytes);
+    checkMessageSize(namespace, key, { ...stored, original: "", digest: stored }, { ttl, tags }, maxPayloadBytes);
+    const row = rowOf(envelope, stored);
+    return {
+      key,
+      operation: "store",
+      policy: imported(version),
+      weight: stored.payload.length,
+      next: () => ({ ...row, lastUsed: useTime() }),
+    };
+  } catch (error) {
+    if (error instanceof KeyStoreError && UNABLE.has(error.code)) throw error;
+    return undefined;
+  }
+}
+
+/** Nothing can be verified. */
+const UNABLE: ReadonlySet<KeyStoreErrorCode> = new Set(["STORAGE_UNAVAILABLE", "INSECURE_CONTEXT"]);
+
+function rowOf(envelope: ReadEnvelope, stored: StoredPayload): Omit<NewRow<EntryRow>, "lastUsed"> {
+  const { version, createdAt, updatedAt, ttl, expiresAt, tags } = envelope;
+  return {
+    ...stored,
+    version,
+    createdAt,
+    updatedAt,
+    ttl,
+    // Left out, not undefined or empty: an index costs time for every row that is in it.
+    ...(expiresAt === undefined ? undefined : { expiresAt }),
+    ...(tags.length === 0 ? undefined : { tags }),
+  };
+}
+
+/** @returns how many of the rows were newer than those of the database */
+async function commitSlice({ committer, queue }: ImportPorts, drafts: readonly Draft[], signal: AbortSignal | undefined): Promise<number> {
+  const place = queue.enter(drafts.map(({ key }) => key));
+  try {
+    await place.turn;
+    // Also without drafts: a transaction lets the page do other work.
+    const committing = committer.commit(drafts, signal);
+    place.handedOver();
+    return (await committing).length;
+  } finally {
+    place.leave();
+  }
+}
