@@ -69,8 +69,8 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
       let requests = 0;
       const fetch = async (_path: string, _init: { signal: AbortSignal }) => new Response(JSON.stringify({ price: ++requests }));`,
     after: `
-      check(await Promise.all([fetchCached("/prices.json"), fetchCached("/prices.json")]), [{ price: 2 }, { price: 2 }]);
-      check(await fetchCached("/prices.json"), { price: 2 });
+      check(await Promise.all([fetchCached("/prices.json"), fetchCached("/prices.json")]), [{ price: 1 }, { price: 1 }]);
+      await settled(async () => ((await fetchCached("/prices.json")) as { price: number }).price === 2);
       check(requests, 2);
       await cache.close();
       await destroyNamespace("api_cache");`,
@@ -153,5 +153,90 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
     after: `
       await tick();
       check(reports.length, 1);`,
+  },
+  "docs/PRODUCTION.md › Encryption at rest": {
+    runs: "page",
+    before: `
+      const userId = "42";
+      const loadSaltOfUser = async () => new Uint8Array(16);
+      const askForPassphrase = async () => "correct horse battery staple";`,
+    after: `await store.store("k", 1); check((await store.getMetadata("k"))?.encrypted, true); await store.close(); await destroyNamespace("app.user-42");`,
+  },
+  "docs/PRODUCTION.md › Encryption at rest (2)": {
+    runs: "page",
+    before: `
+      const [oldKey, newKey] = [await deriveKey("old", "salt", { iterations: 1 }), await deriveKey("new", "salt", { iterations: 1 })];
+      const before = new NASKeyStore({ encryption: { key: oldKey } });
+      await before.store("k", 1);
+      await before.close();`,
+    after: `
+      await store.close();
+      const rotated = new NASKeyStore({ encryption: { key: newKey } });
+      check(await rotated.retrieve("k"), 1);
+      await rotated.close();
+      await destroyNamespace("default");`,
+  },
+  "docs/PRODUCTION.md › Encrypted messages (2)": {
+    runs: "page",
+    before: `
+      import { wsconnect } from "@nats-io/nats-core";
+      const cryptoKey = await deriveKey("passphrase", "salt", { iterations: 1 });
+      const connection = await wsconnect({ servers: server });
+      const received = connection.subscribe("_kv." + namespace + ".key.*", { max: 1 });
+      await connection.flush();
+      const store = new NASKeyStore({ servers: server, namespace, encryption: { key: cryptoKey, messages: true } });
+      await store.store("k", "secret", { format: "text" });
+      let message = "";
+      for await (const { data } of received) message = new TextDecoder().decode(data);`,
+    after: `check(key, "k"); check(new TextDecoder().decode(payload), "secret");`,
+  },
+  "docs/EVENTS.md › Changes": {
+    runs: "page",
+    before: `${STORE} const shown = new Map<string, unknown>(); const render = (found: Map<string, unknown>) => found.forEach((value, key) => shown.set(key, value));`,
+    after: `
+      await store.store("user:1", "Ada");
+      await settled(() => shown.get("user:1") === "Ada");
+      await store.clearCache();
+      end();`,
+  },
+  "docs/EVENTS.md › Changes (2)": {
+    runs: "page",
+    before: `
+      ${STORE}
+      const ending = new AbortController();
+      const { signal } = ending;
+      const console = { log: (...line: unknown[]) => { check(line, ["store", "cart:1"]); ending.abort(); } };
+      void settled(async () => { await store.store("cart:1", 1); return signal.aborted; });`,
+    after: `check(signal.aborted, true);`,
+  },
+  "docs/EXPORT.md › Files": {
+    runs: "page",
+    before: STORE,
+    after: `
+      await store.store("k", 1);
+      const file = await exportToBlob(store);
+      await store.clearCache();
+      check(await importFromFile(store, file), { imported: 1, skipped: 0 });
+      check(await store.retrieve("k"), 1);`,
+  },
+  "docs/SCHEMAS.md › Typed keys": {
+    runs: "page",
+    after: `check(user, { name: "Ada" }); check(settings, undefined); await store.close(); await destroyNamespace("typed");`,
+  },
+  "docs/SCHEMAS.md › Schemas": {
+    runs: "page",
+    before: `let refused: unknown; const console = { info: (key: unknown, _issues: unknown) => (refused = key) };`,
+    after: `
+      check(await store.retrieve("user:1"), { name: "Ada", role: "guest" });
+      check(refused, "count:visits");
+      await store.close();
+      await destroyNamespace("checked");`,
+  },
+  "docs/SCHEMAS.md › Migrations": {
+    runs: "page",
+    before: `const console = { info: () => undefined } as { info(...line: unknown[]): void };`,
+    after: `
+      check(await store.retrieve("user:1"), { first: "Ada", last: "Lovelace" });
+      await store.close();`,
   },
 };
