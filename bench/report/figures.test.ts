@@ -9,7 +9,7 @@ const records = await readRecords();
 const readme = read("README.md");
 
 /** Figures of the README: a number, for sizes its unit, and a comment with the row or the chunk that it is from. */
-const FIGURE = /(\d+(?:\.\d+)?)( KB)?<!-- ([\w-]+) -->/g;
+const FIGURE = /(\d+(?:\.\d+)?)( KB)?<!-- ([\w.-]+) -->/g;
 
 describe("the README", () => {
   it("has a row for every figure of the table of ratios", () => {
