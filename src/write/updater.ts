@@ -1,3 +1,4 @@
+import { checkVersion } from "../model/expected-version.ts";
 import { KeyFormat } from "../model/metadata.ts";
 import type { EntryRow } from "../model/row.ts";
 import type { StoreOptions } from "../options/types.ts";
