@@ -81,7 +81,9 @@ export class Details {
       this.#forget();
       this.#seen = metadata;
       const remedy =
-        error instanceof KeyStoreError && error.code === "DECRYPT_FAILED" ? " Enter its passphrase above and choose Reopen." : "";
+        error instanceof KeyStoreError && error.code === "DECRYPT_FAILED"
+          ? " Was it stored with another passphrase? Enter that above and choose Reopen."
+          : "";
       this.#showEmpty(`“${key}” cannot be read. ${describeError(error)}${remedy}`);
     }
   }
