@@ -15,7 +15,7 @@ export interface ExportedFile {
 
 /** What an import has read of its file. */
 export interface ReadProgress {
-  bytes: number;
+  characters: number;
   /** Lines that are JSON. */
   lines: number;
 }
@@ -42,14 +42,9 @@ export async function exportFile(
 
 /** The envelopes of a file, and undefined, which an import skips, for a line that is no JSON. Counts what it reads. */
 export async function* envelopesOf(file: Blob, progress: ReadProgress): AsyncGenerator<object> {
-  const count = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>({
-    transform(chunk, controller) {
-      progress.bytes += chunk.length;
-      controller.enqueue(chunk);
-    },
-  });
-  const reader = file.stream().pipeThrough(count).pipeThrough(new TextDecoderStream()).getReader();
+  const reader = file.stream().pipeThrough(new TextDecoderStream()).getReader();
   const parse = (line: string): object => {
+    progress.characters += line.length + 1;
     try {
       const envelope = JSON.parse(line) as object;
       progress.lines++;

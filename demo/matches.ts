@@ -70,10 +70,10 @@ export function wireMatches(screen: Screen): void {
 
 async function importFile(screen: Screen, file: File): Promise<void> {
   const notice = screen.notices.keys;
-  const read: ReadProgress = { bytes: 0, lines: 0 };
+  const read: ReadProgress = { characters: 0, lines: 0 };
   const onProgress = progress(
     notice,
-    (done) => `Importing … ${entries(done)}, ${Math.round((100 * read.bytes) / file.size)} % of the file`,
+    (done) => `Importing … ${entries(done)}, ${Math.round((100 * read.characters) / file.size)} % of the file`,
   );
   const { imported, skipped } = await screen.store.import(envelopesOf(file, read), { onProgress });
   await screen.afterWrite();
