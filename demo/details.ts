@@ -1,4 +1,4 @@
-import { KeyFormat, type KeyMetadata, type NASKeyStore } from "nas-keystore";
+import { KeyFormat, KeyStoreError, type KeyMetadata, type NASKeyStore } from "nas-keystore";
 import { define, find, setText } from "./dom.ts";
 import { count, formatBytes, formatDate, formatRemaining, hexDump } from "./format.ts";
 import { inspect } from "./inspect.ts";
@@ -80,7 +80,11 @@ export class Details {
       if (key !== this.#selected) return;
       this.#forget();
       this.#seen = metadata;
-      this.#showEmpty(`“${key}” cannot be read. ${describeError(error)}`);
+      const remedy =
+        error instanceof KeyStoreError && error.code === "DECRYPT_FAILED"
+          ? " Was it stored with another passphrase? Enter that above and choose Reopen."
+          : "";
+      this.#showEmpty(`“${key}” cannot be read. ${describeError(error)}${remedy}`);
     }
   }
 
@@ -132,11 +136,13 @@ function shorten(text: string): string {
 }
 
 function rowsOf(metadata: KeyMetadata, now: number): [term: string, value: string][] {
-  const { version, createdAt, updatedAt, ttl, expiresAt, tags, checksum, pending, rejected } = metadata;
+  const { version, createdAt, updatedAt, ttl, expiresAt, tags, checksum, pending, rejected, stale, encrypted } = metadata;
   return [
     ["Version", String(version)],
     ["Pending", pending ? "yes: not confirmed by the server" : "no"],
     ["Rejected", rejected ? "yes: the server refused this version" : "no"],
+    ["Stale", stale ? "yes: invalidated, and not written since" : "no"],
+    ["Encrypted", encrypted ? "yes: reading it needs the passphrase" : "no"],
     ["Created", formatDate(createdAt)],
     ["Updated", formatDate(updatedAt)],
     ["TTL", ttl === null ? "never expires" : `${ttl} s`],

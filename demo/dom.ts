@@ -33,11 +33,12 @@ export function setText(element: Element, text: string): void {
 }
 
 /** Calls the listener for each click, unless `setEnabled` has disabled the button. */
-export function onClick(id: string, listener: (button: HTMLButtonElement) => void): void {
+export function onClick(id: string, listener: (button: HTMLButtonElement) => void): HTMLButtonElement {
   const button = find(id, HTMLButtonElement);
   button.addEventListener("click", () => {
     if (button.getAttribute("aria-disabled") !== "true") listener(button);
   });
+  return button;
 }
 
 /** Not the attribute `disabled`: a button that has it loses the keyboard focus. */

@@ -1,5 +1,5 @@
 import type { KeyMetadata } from "nas-keystore";
-import { create, find, setText } from "./dom.ts";
+import { create, find, setEnabled, setText } from "./dom.ts";
 import { formatRemaining } from "./format.ts";
 
 /** The filter of the keys. */
@@ -21,6 +21,7 @@ export class EntryList {
   readonly #knownTags = find("known-tags", HTMLDataListElement);
   readonly #pattern = find("pattern", HTMLInputElement);
   readonly #tag = find("tag", HTMLInputElement);
+  readonly #deleteByTag = find("delete-by-tag", HTMLButtonElement);
   readonly #onSelect: (key: string) => void;
   #rows: readonly KeyMetadata[] = [];
   #selected: string | undefined;
@@ -45,10 +46,12 @@ export class EntryList {
   show(rows: readonly KeyMetadata[], total: number): void {
     this.#rows = rows;
     setText(this.#count, rows.length < total ? `first ${rows.length} of ${total.toLocaleString("en")}` : String(total));
-    const isFiltered = this.filter.pattern !== "*" || this.filter.tag !== "";
+    const { pattern, tag } = this.filter;
+    const isFiltered = pattern !== "*" || tag !== "";
+    setEnabled(this.#deleteByTag, tag !== "");
     this.#empty.hidden = total > 0;
     this.#samples.hidden = isFiltered;
-    setText(this.#emptyText, isFiltered ? "No key matches." : "No keys yet — store one with the form.");
+    setText(this.#emptyText, isFiltered ? "No key matches." : "No keys yet. Store one with the form, or import a file.");
     this.#list.replaceChildren(...rows.map(optionOf));
     this.#markSelected();
     this.#suggestTags();
@@ -119,15 +122,22 @@ export class EntryList {
   }
 }
 
-function optionOf({ key, format, expiresAt, pending, rejected }: KeyMetadata, index: number): HTMLLIElement {
+const STATES = ["pending", "rejected", "stale", "encrypted"] as const;
+
+function optionOf(metadata: KeyMetadata, index: number): HTMLLIElement {
+  const { key, format, expiresAt } = metadata;
+  const badge = (text: string, kind = ""): HTMLSpanElement => create("span", { class: `badge ${kind}` }, text);
   return create(
     "li",
     { role: "option", id: `key-${index}`, title: key },
     create("span", { class: "key" }, key),
-    ...(pending ? [create("span", { class: "badge pending" }, "pending")] : []),
-    ...(rejected ? [create("span", { class: "badge rejected" }, "rejected")] : []),
-    ...(expiresAt === null ? [] : [create("span", { class: "badge expires" }, formatRemaining(expiresAt.getTime() - Date.now()))]),
-    create("span", { class: "badge" }, format),
+    create(
+      "span",
+      { class: "badges" },
+      ...STATES.filter((state) => metadata[state]).map((state) => badge(state, state)),
+      ...(expiresAt === null ? [] : [badge(formatRemaining(expiresAt.getTime() - Date.now()), "expires")]),
+      badge(format),
+    ),
   );
 }
 

@@ -42,8 +42,6 @@ export class EventLog {
 
 function describe({ type, detail }: StoreEvent): string {
   switch (type) {
-    case "change":
-      return `${detail.type} of ${detail.key}`;
     case "published":
       return `${detail.operation} of ${detail.key}, version ${detail.version}`;
     case "rejected":

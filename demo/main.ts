@@ -1,8 +1,10 @@
 import { find, onClick } from "./dom.ts";
 import { optionIn } from "./input.ts";
 import { run } from "./notice.ts";
+import { wireMatches } from "./matches.ts";
 import { Screen } from "./screen.ts";
-import { keepSettings, readSettings, type DemoSettings } from "./settings.ts";
+import type { SessionSettings } from "./session.ts";
+import { keepSettings, readSettings } from "./settings.ts";
 import { wireUpkeep } from "./upkeep.ts";
 import { wireWriting } from "./writing.ts";
 
@@ -11,15 +13,17 @@ const { notices } = screen;
 const form = find("settings", HTMLFormElement);
 const server = find("server", HTMLInputElement);
 const namespace = find("namespace", HTMLInputElement);
+const passphrase = find("passphrase", HTMLInputElement);
 
 wireWriting(screen);
+wireMatches(screen);
 wireUpkeep(screen);
 
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   void run(form, notices.settings, async () => {
-    await open({ server: server.value.trim(), namespace: namespace.value });
-    notices.settings.say(`Opened “${namespace.value}”.`, "success");
+    await open({ server: server.value.trim(), namespace: namespace.value, passphrase: passphrase.value });
+    notices.settings.say(`Opened “${namespace.value}”${passphrase.value === "" ? "" : " with the passphrase"}.`, "success");
   });
 });
 
@@ -38,9 +42,9 @@ onClick(
 const settings = readSettings();
 server.value = settings.server;
 namespace.value = settings.namespace;
-void run(form, notices.settings, () => open(settings));
+void run(form, notices.settings, () => open({ ...settings, passphrase: "" }));
 
-async function open(settings: DemoSettings): Promise<void> {
+async function open(settings: SessionSettings): Promise<void> {
   markInvalid(undefined);
   try {
     await screen.open(settings);

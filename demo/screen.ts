@@ -2,17 +2,18 @@ import type { KeyMetadata, NASKeyStore } from "nas-keystore";
 import { coalesce } from "./coalesce.ts";
 import { ConnectionIndicator } from "./connection.ts";
 import { Details } from "./details.ts";
-import { EntryList } from "./entry-list.ts";
+import { EntryList, type Filter } from "./entry-list.ts";
 import { EventLog } from "./event-log.ts";
 import { Figures } from "./figures.ts";
 import { Notice } from "./notice.ts";
 import { Outbox } from "./outbox.ts";
 import { describeError } from "./input.ts";
-import { Session, type StoreEvent } from "./session.ts";
-import type { DemoSettings } from "./settings.ts";
+import { Session, type SessionSettings, type StoreEvent } from "./session.ts";
 
 const MAX_ROWS = 200;
 const TICK_MS = 250;
+/** While writes are pending, the page refreshes this often: another tab may publish them, which changes no entry. */
+const PENDING_MS = 1000;
 /** After a failed ping, the `offline` event follows within this time, or not at all. */
 const OFFLINE_EVENT_MS = 500;
 
@@ -36,7 +37,7 @@ export class Screen {
   readonly #connection = new ConnectionIndicator();
   readonly #session = new Session(
     (event) => this.#onEvent(event),
-    () => void this.refresh(),
+    () => (this.#refreshAt = 0),
   );
   readonly notices = {
     settings: new Notice("settings-notice"),
@@ -46,8 +47,8 @@ export class Screen {
     outbox: new Notice("outbox-notice"),
     figures: new Notice("figures-notice"),
   };
-  /** The time at which the next shown entry expires. */
-  #nextExpiry = Infinity;
+  /** The time of the next refresh. 0: at the next tick, so that many changes cause one. */
+  #refreshAt = Infinity;
   /** Receives the reason of the next `offline` event. */
   #onOffline: (why: string) => void = () => undefined;
   /** The last refresh failed, and its error is shown below the keys. */
@@ -57,11 +58,6 @@ export class Screen {
   readonly refresh = coalesce(() => this.#refresh());
 
   constructor() {
-    // Another tab may have written while this one was hidden.
-    document.addEventListener("visibilitychange", () => {
-      if (document.visibilityState === "visible") void this.refresh();
-    });
-    addEventListener("focus", () => void this.refresh());
     setInterval(() => this.#tick(Date.now()), TICK_MS);
   }
 
@@ -70,8 +66,12 @@ export class Screen {
     return this.#session.store;
   }
 
+  get filter(): Filter {
+    return this.#list.filter;
+  }
+
   /** @throws KeyStoreError INVALID_OPTION; then nothing has changed */
-  async open(settings: DemoSettings): Promise<void> {
+  async open(settings: SessionSettings): Promise<void> {
     try {
       await this.#session.open(settings);
     } catch (error) {
@@ -128,15 +128,15 @@ export class Screen {
     return () => this.#list.takeLostFocus({ preventScroll });
   }
 
-  /** Updates this tab and the others after a write of a key, or after an operation on many entries. */
+  /** Updates the page after a write of a key, or after an operation on many entries. */
   async afterWrite(key?: string): Promise<void> {
-    this.#session.notifyOtherTabs();
     for (const notice of Object.values(this.notices)) notice.overtake(key);
     await (key === undefined ? this.refresh() : this.show(key));
   }
 
   async #refresh(): Promise<void> {
     let opened: NASKeyStore | undefined;
+    this.#refreshAt = Infinity;
     try {
       const store = (opened = this.store);
       const { pattern, tag } = this.#list.filter;
@@ -152,7 +152,8 @@ export class Screen {
       for (const notice of Object.values(this.notices)) notice.settle(pending);
       const { entry } = this.details;
       const shown = entry === undefined ? rows : [...rows, entry.metadata];
-      this.#nextExpiry = Math.min(...shown.map(({ expiresAt }) => expiresAt?.getTime() ?? Infinity));
+      const expiries = shown.map(({ expiresAt }) => expiresAt?.getTime() ?? Infinity);
+      this.#refreshAt = Math.min(this.#refreshAt, pending.length > 0 ? Date.now() + PENDING_MS : Infinity, ...expiries);
       if (this.#refreshFailed) this.notices.keys.clear();
       this.#refreshFailed = false;
     } catch (error) {
@@ -170,16 +171,13 @@ export class Screen {
       this.#connection.offline();
       this.#onOffline(describeError(event.detail.error));
     }
-    if (event.type === "published") this.#session.notifyOtherTabs();
     void this.refresh();
   }
 
   #tick(now: number): void {
     this.#list.tick(now);
     this.details.tick(now);
-    if (now < this.#nextExpiry) return;
-    this.#nextExpiry = Infinity;
-    void this.refresh();
+    if (now >= this.#refreshAt) void this.refresh();
   }
 
   /** The notices are about a store that is closed. */

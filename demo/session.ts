@@ -1,23 +1,30 @@
-import { destroyNamespace, KeyStoreError, NASKeyStore, type KeyStoreEvents } from "nas-keystore";
+import { deriveKey, destroyNamespace, KeyStoreError, NASKeyStore, type KeyStoreEvents } from "nas-keystore";
 import type { DemoSettings } from "./settings.ts";
 
-/** Any event of the store. */
-export type StoreEvent = { [E in keyof KeyStoreEvents]: { type: E; detail: KeyStoreEvents[E] } }[keyof KeyStoreEvents];
+/** Without `change`, of which there may be thousands: see `watch`. */
+type EventName = Exclude<keyof KeyStoreEvents, "change">;
 
-const EVENTS: readonly (keyof KeyStoreEvents)[] = ["published", "rejected", "offline", "online", "corrupt", "reset"];
+/** Any event of the store that the page logs. */
+export type StoreEvent = { [E in EventName]: { type: E; detail: KeyStoreEvents[E] } }[EventName];
+
+/** Settings with the passphrase, which is kept in memory only. "" means no encryption. */
+export interface SessionSettings extends DemoSettings {
+  readonly passphrase: string;
+}
+
+const EVENTS: readonly EventName[] = ["published", "rejected", "offline", "online", "corrupt", "reset"];
 
 /** The open store. New settings replace it by another one. */
 export class Session {
   readonly #onEvent: (event: StoreEvent) => void;
-  readonly #onNotified: () => void;
-  #settings: DemoSettings | undefined;
+  readonly #onChange: () => void;
+  #settings: SessionSettings | undefined;
   #store: NASKeyStore | undefined;
-  /** Announces each write to other tabs of the demo, so that they refresh while hidden. */
-  #tabs: BroadcastChannel | undefined;
 
-  constructor(onEvent: (event: StoreEvent) => void, onNotified: () => void) {
+  /** @param onChange called for each change of an entry, also by other tabs */
+  constructor(onEvent: (event: StoreEvent) => void, onChange: () => void) {
     this.#onEvent = onEvent;
-    this.#onNotified = onNotified;
+    this.#onChange = onChange;
   }
 
   /** @throws Error while no store is open, because the settings were refused */
@@ -38,24 +45,23 @@ export class Session {
    * Opens a store, then closes the previous one.
    * @throws KeyStoreError INVALID_OPTION; then nothing has changed
    */
-  async open(settings: DemoSettings): Promise<void> {
-    const store = new NASKeyStore({ servers: settings.server, namespace: settings.namespace });
+  async open(settings: SessionSettings): Promise<void> {
+    const { server, namespace, passphrase } = settings;
+    const store = new NASKeyStore({
+      servers: server,
+      namespace,
+      ...(passphrase === "" ? undefined : { encryption: { key: () => deriveKey(passphrase, `nas-keystore demo ${namespace}`) } }),
+    });
     for (const type of EVENTS) {
       store.addEventListener(type, ({ detail }) => {
         if (this.isCurrent(store)) this.#onEvent({ type, detail } as StoreEvent);
       });
     }
+    store.watch("*", this.#onChange);
     const former = this.#store;
     this.#store = store;
     this.#settings = settings;
-    this.#tabs?.close();
-    this.#tabs = new BroadcastChannel(`nas-keystore-demo/${settings.namespace}`);
-    this.#tabs.addEventListener("message", this.#onNotified);
     await former?.close();
-  }
-
-  notifyOtherTabs(): void {
-    this.#tabs?.postMessage("written");
   }
 
   /** Deletes the namespace, pending writes included, and opens it again. */
@@ -67,7 +73,6 @@ export class Session {
       await destroyNamespace(settings.namespace);
     } finally {
       await this.open(settings);
-      this.notifyOtherTabs();
     }
   }
 }

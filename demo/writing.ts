@@ -43,6 +43,20 @@ export function wireWriting(screen: Screen): void {
     if (details.entry !== undefined) form.fill(details.entry);
   });
   onClick(
+    "details-touch",
+    (button) =>
+      void run(button, notices.details, async () => {
+        const { entry } = details;
+        if (entry === undefined) return;
+        const { key, ttl } = entry.metadata;
+        const exists = await screen.store.touch(key);
+        await screen.refresh();
+        if (!exists) notices.details.say(`“${key}” does not exist here.`);
+        else if (ttl === null) notices.details.say("The entry has no TTL: it never expires.");
+        else notices.details.say("The TTL has started again.", "success");
+      }),
+  );
+  onClick(
     "details-verify",
     (button) =>
       void run(button, notices.details, async () => {

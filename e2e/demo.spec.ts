@@ -1,50 +1,13 @@
-import { mkdtemp, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import type { Locator, Page } from "@playwright/test";
-import axe, { type AxeResults } from "axe-core";
-import { expect, test as base } from "./support/fixtures.ts";
-import { buildSite, startSite, type Site } from "./support/production/site.ts";
-
-const root = fileURLToPath(new URL("../demo", import.meta.url));
-const config = fileURLToPath(new URL("../vite.config.ts", import.meta.url));
+import { storeOne as store, test, violationsIn } from "./support/demo.ts";
+import { expect } from "./support/fixtures.ts";
 
 const NOBODY = "ws://127.0.0.1:1";
-
-const test = base.extend<{ openDemo: (settings?: { server?: string; namespace?: string }) => Promise<Page> }, { demo: Site }>({
-  demo: [
-    async ({}, use) => {
-      const folder = await mkdtemp(join(tmpdir(), "nas-keystore-demo-"));
-      await buildSite(root, folder, config);
-      const site = await startSite({ folder });
-      await use(site);
-      await site.stop();
-      await rm(folder, { recursive: true, force: true });
-    },
-    { scope: "worker" },
-  ],
-
-  // `context`, not `page`: the fixture of that name is on another page.
-  openDemo: async ({ context, demo, nats, namespace }, use) => {
-    await use(async (settings) => {
-      const page = await context.newPage();
-      await page.goto(`${demo.origin}/?${new URLSearchParams({ server: nats.wsUrl, namespace, ...settings })}`);
-      return page;
-    });
-  },
-});
 
 const DENIES_A = `authorization { users: [
   { user: anyone, password: "", permissions: { publish: { deny: ["_kv.*.key.a"] } } }
 ] }
 no_auth_user: anyone`;
-
-async function store(page: Page, key: string): Promise<void> {
-  await page.locator("#key").fill(key);
-  await page.locator("#value").fill("1");
-  await page.getByRole("button", { name: "Store", exact: true }).click();
-}
 
 function connection(page: Page): Locator {
   return page.locator("#connection");
@@ -84,15 +47,9 @@ test("the demo shows a refused write as rejected, and enables Retry and Discard 
 
 test("axe finds no violation in the demo, with and without entries, in light and in dark colours", async ({ openDemo }) => {
   const page = await openDemo();
-  await page.evaluate(axe.source);
-  const violations = (): Promise<string[]> =>
-    page.evaluate(async () => {
-      const { axe } = globalThis as unknown as { axe: { run(): Promise<AxeResults> } };
-      return (await axe.run()).violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(" ")}`);
-    });
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme });
-    expect(await violations(), `without entries, ${colorScheme}`).toEqual([]);
+    expect(await violationsIn(page), `without entries, ${colorScheme}`).toEqual([]);
   }
   await page.getByRole("button", { name: "Store a dozen samples" }).click();
   await expect(page.locator("#keys-notice")).toHaveText("Stored 12 entries.");
@@ -100,7 +57,7 @@ test("axe finds no violation in the demo, with and without entries, in light and
   await expect(page.locator("#details-key")).toBeVisible();
   for (const colorScheme of ["light", "dark"] as const) {
     await page.emulateMedia({ colorScheme });
-    expect(await violations(), `with entries, ${colorScheme}`).toEqual([]);
+    expect(await violationsIn(page), `with entries, ${colorScheme}`).toEqual([]);
   }
 });
 
