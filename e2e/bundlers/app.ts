@@ -16,7 +16,7 @@ const BUILDS: Readonly<Record<string, (out: string) => Command>> = {
   Parcel: (out) => [bin("parcel"), "build", "index.html", "--dist-dir", out, "--no-autoinstall"],
   webpack: (out) => [bin("webpack"), "./main.js", "--mode", "production", "--output-path", out],
   Rollup: (out) => [bin("rollup"), "main.js", "--dir", out, "--plugin", "@rollup/plugin-node-resolve"],
-  esbuild: (out) => [bin("esbuild"), "main.js", "--bundle", `--outfile=${out}/main.js`],
+  esbuild: (out) => [bin("esbuild"), "main.js", "--bundle", "--minify", `--outfile=${out}/main.js`],
 };
 
 export const BUNDLERS: readonly string[] = Object.keys(BUILDS);

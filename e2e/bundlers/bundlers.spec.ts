@@ -58,17 +58,20 @@ for (const bundler of BUNDLERS) {
     expect(await readFile(`${app}/package.json`, "utf8"), "the app's packages").toBe(manifest);
 
     expect(await useStores(await open(folder), nats.wsUrl, namespace)).toEqual(USED);
-    expect((await wire.waitFor(3)).map(({ envelope }) => envelope?.key)).toEqual(["json", "structured", "eager"]);
+    expect((await wire.waitFor(PUBLISHED.length)).map(({ envelope }) => envelope?.key)).toEqual(PUBLISHED);
   });
 }
 
 test("the stores of a page without a bundler publish, with an import map of two lines", async ({ app, open, nats, namespace, wire }) => {
   expect(await useStores(await open(app, "import-map.html"), nats.wsUrl, namespace)).toEqual(USED);
-  expect((await wire.waitFor(3)).map(({ envelope }) => envelope?.key)).toEqual(["json", "structured", "eager"]);
+  expect((await wire.waitFor(PUBLISHED.length)).map(({ envelope }) => envelope?.key)).toEqual(PUBLISHED);
 });
 
+/** The keys that `useStores` publishes. */
+const PUBLISHED = ["json", "structured", "secret", "eager"];
+
 /** What `useStores` resolves to. */
-const USED = { published: [true, true, true], read: [2_000, 1n, "eager"], globals: [] };
+const USED = { published: [true, true, true], read: [2_000, 1n, "loaded", "eager"], exported: PUBLISHED.toSorted(), globals: [] };
 
 /** Uses every part of the library that loads lazily, and `nas-keystore/eager`. */
 function useStores(page: Page, servers: string, namespace: string): Promise<unknown> {
@@ -81,6 +84,10 @@ function useStores(page: Page, servers: string, namespace: string): Promise<unkn
         await store.store("json", "x".repeat(2_000)),
         await store.store("structured", new Map([["key", 1n]]), { format: "structured" }),
       ];
+      const encryption = { key: await nas.deriveKey("passphrase", "salt", { iterations: 1 }) };
+      const schemas = { "*": { "~standard": { version: 1, vendor: "test", validate: (value: unknown) => ({ value }) } } } as const;
+      const checked = new nas.NASKeyStore({ ...options, encryption, schemas });
+      await checked.retrieveOrStore("secret", () => "loaded");
       const eager = new (await importEager()).NASKeyStore(options);
       published.push(await eager.store("eager", "eager"));
 
@@ -88,11 +95,14 @@ function useStores(page: Page, servers: string, namespace: string): Promise<unkn
       const read = [
         (await store.retrieve<string>("json", fromDatabase))?.length,
         (await store.retrieve<Map<string, bigint>>("structured", fromDatabase))?.get("key"),
+        await checked.retrieve("secret", fromDatabase),
         await store.retrieve("eager", fromDatabase),
       ];
-      await Promise.all([store.close(), eager.close()]);
+      const exported: string[] = [];
+      for await (const envelope of store.export()) exported.push((envelope as { key: string }).key);
+      await Promise.all([store, checked, eager].map((one) => one.close()));
       // Polyfills of Node, and what nats.ws sets.
-      return { published, read, globals: ["Buffer", "process", "nacl"].filter((name) => name in globalThis) };
+      return { published, read, exported, globals: ["Buffer", "process", "nacl"].filter((name) => name in globalThis) };
     },
     [servers, namespace] as const,
   );

@@ -7,7 +7,7 @@ import { isDamage } from "../util/errors.ts";
 import { readEncrypted } from "./encrypted-payload.ts";
 import { encrypterOf, findKey } from "./encryption.ts";
 import { keyRingOf } from "./key-ring.ts";
-import type { CryptoKeySource } from "./key-source.ts";
+import { areKeys, type CryptoKeySource } from "./key-source.ts";
 
 const settings = (...key: CryptoKeySource[]) => ({ namespace: "test", encryption: { key } });
 const compressed = { format: "text", original: "a", payload: "a" } as const;
@@ -32,6 +32,12 @@ describe("A key id", () => {
     const key = await crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
     expect((await keyRingOf({ key }).first()).id).toBe(sha256Of(cipher.getAuthTag()).slice(0, 16));
   });
+});
+
+it("A key is usable whatever the order of its usages: WebKit lists them by name", async () => {
+  const key = Object.defineProperty(await newKey(), "usages", { value: ["decrypt", "encrypt"] });
+  expect(areKeys(key)).toBe(true);
+  expect(await write(settings(key))).toHaveProperty("encryption");
 });
 
 describe("A list of keys", () => {

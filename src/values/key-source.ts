@@ -26,8 +26,8 @@ export function areKeys(value: unknown): boolean {
   return sources.length > 0 && sources.every((source) => typeof source === "function" || isUsableKey(source));
 }
 
-/** Whether a value looks like a key for AES-GCM, both ways (usages have a fixed order). WebCrypto finds out the rest. */
+/** Whether a value looks like a key for AES-GCM, both ways (engines differ in the order of usages). WebCrypto finds out the rest. */
 export function isUsableKey(value: unknown): value is CryptoKey {
   const { algorithm, usages } = Object(value) as Partial<CryptoKey>;
-  return algorithm?.name === "AES-GCM" && /^encrypt,decrypt\b/.test(String(usages));
+  return algorithm?.name === "AES-GCM" && /^(?=.*encrypt).*decrypt/.test(String(usages));
 }
