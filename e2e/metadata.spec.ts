@@ -25,6 +25,8 @@ test.describe("metadata and versions", () => {
       checksum: sha256("é"),
       pending: false,
       rejected: false,
+      stale: false,
+      encrypted: false,
     });
   });
 

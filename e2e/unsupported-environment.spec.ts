@@ -31,6 +31,13 @@ const CODES_OF_OPERATIONS = `async (store, keystore) => {
     flush: () => store.flush(),
     pendingWrites: () => store.pendingWrites(),
     getStorageStats: () => store.getStorageStats(),
+    bulkDelete: () => store.bulkDelete(["k"]),
+    deleteByTag: () => store.deleteByTag("t"),
+    invalidate: () => store.invalidate({ tag: "t" }),
+    touch: () => store.touch("k"),
+    entries: () => store.entries()[Symbol.asyncIterator]().next(),
+    export: () => store.export()[Symbol.asyncIterator]().next(),
+    import: () => store.import([]),
   };
   const codes = {};
   for (const [name, call] of Object.entries(operations)) {
@@ -157,7 +164,7 @@ test.describe("Node", () => {
     expect(printed).toEqual({
       isEventTarget: true,
       cached: 0,
-      exports: ["KeyFormat", "KeyStoreError", "NASKeyStore", "destroyNamespace"],
+      exports: ["KeyFormat", "KeyStoreError", "NASKeyStore", "deriveKey", "destroyNamespace"],
     });
   });
 

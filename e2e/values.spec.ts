@@ -261,6 +261,7 @@ test.describe("refused values", () => {
       const wrong: string[] = [];
       for (const [what, value, path] of cases) {
         for (const operation of ["store", "update", "bulkStore"] as const) {
+          if (operation === "update" && typeof value === "function") continue; // it computes the value
           const refusal = await aids.refusalOf(() =>
             operation === "bulkStore" ? store.bulkStore({ good: 1, k: value }) : store[operation]("k", value),
           );

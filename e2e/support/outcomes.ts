@@ -8,13 +8,17 @@ export function outcomesOfOperations(page: Pick<Page, "evaluate">, namespace: st
       update: ["k", 1],
       bulkStore: [{ k: 1 }],
       bulkRetrieve: [["k"]],
+      bulkDelete: [["k"]],
+      import: [[]],
       listKeys: [],
       flush: [],
       retrieveOrStore: ["k", () => 1],
       invalidate: [{ tag: "k" }],
     };
     const { prototype } = keystore.NASKeyStore;
-    const names = Object.getOwnPropertyNames(prototype).filter((name) => !["constructor", "close", "getCacheStats"].includes(name));
+    const names = Object.getOwnPropertyNames(prototype).filter(
+      (name) => !["constructor", "close", "getCacheStats", "addEventListener"].includes(name),
+    );
     const outcomes: Record<string, string> = {};
     const note = async (name: string, work: () => unknown): Promise<void> => {
       const refusal = await aids.refusalOf(work);
@@ -22,7 +26,9 @@ export function outcomesOfOperations(page: Pick<Page, "evaluate">, namespace: st
         refusal === undefined ? "resolved" : ((refusal.isKeyStoreError ? refusal.code : undefined) ?? JSON.stringify(refusal));
     };
     for (const name of names) {
-      await note(name, () => (Reflect.get(prototype, name) as (...args: unknown[]) => unknown).apply(store, valid[name] ?? ["k"]));
+      const call = (): unknown => (Reflect.get(prototype, name) as (...args: unknown[]) => unknown).apply(store, valid[name] ?? ["k"]);
+      const isIteration = name === "entries" || name === "export";
+      await note(name, () => (isIteration ? (call() as AsyncGenerator).next() : call()));
     }
     await note("destroyNamespace", () => keystore.destroyNamespace(namespace));
     await note("close", () => store.close());
@@ -30,9 +36,9 @@ export function outcomesOfOperations(page: Pick<Page, "evaluate">, namespace: st
   }, namespace);
 }
 
-const NEED_NO_STORAGE: ReadonlySet<string> = new Set(["ping", "close", "retrieveOrStore"]);
+const NEED_NO_STORAGE: ReadonlySet<string> = new Set(["ping", "close", "retrieveOrStore", "peek", "watch"]);
 
-/** The outcomes where the browser gives the page no storage: all but those that need none, and `retrieveOrStore`, which loads. */
+/** The outcomes where the browser gives the page no storage: all but those that need none; `retrieveOrStore` loads. */
 export function withoutStorage(outcomes: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.keys(outcomes).map((name) => [name, NEED_NO_STORAGE.has(name) ? "resolved" : "STORAGE_UNAVAILABLE"]));
 }
