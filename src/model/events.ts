@@ -49,6 +49,3 @@ export interface KeyStoreEventTarget extends EventTarget {
   ): void;
   removeEventListener(type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
 }
-
-/** EventTarget with typed events. It adds no code. */
-export const KeyStoreEventTarget: new () => KeyStoreEventTarget = EventTarget as unknown as new () => KeyStoreEventTarget;

@@ -2,7 +2,7 @@ import { isExpired, type EntryRow, type StoredPayload } from "../model/row.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { TransferOptions } from "../options/types.ts";
 import type { Committer } from "../storage/commit/committer.ts";
-import { imported, type Draft, type NewRow } from "../storage/commit/draft.ts";
+import { imported, SLICE_BYTES, SLICE_WRITES, type Draft, type NewRow } from "../storage/commit/draft.ts";
 import type { Clock } from "../util/clock.ts";
 import { KeyStoreError, type KeyStoreErrorCode } from "../util/errors.ts";
 import { report } from "../util/progress.ts";
@@ -23,16 +23,12 @@ export interface ImportPorts {
   readonly persist: () => void;
 }
 
-export interface ImportResult {
+interface ImportResult {
   /** Entries that are in the database now. */
   readonly imported: number;
   /** Envelopes that are malformed, damaged, expired, or not newer than what the database has. */
   readonly skipped: number;
 }
-
-/** One transaction takes at most this much: it blocks other tabs for less than 50 ms, unless the disk stalls. */
-const SLICE_ENVELOPES = 256;
-const SLICE_BYTES = 2 * 1024 * 1024;
 
 /** Envelopes that are read and verified together. */
 interface Slice {
@@ -86,7 +82,7 @@ async function readSlice(ports: ImportPorts, source: EnvelopeSource): Promise<Sl
   const read: ReadEnvelope[] = [];
   let envelopes = 0;
   let bytes = 0;
-  while (envelopes < SLICE_ENVELOPES && bytes < SLICE_BYTES) {
+  while (envelopes < SLICE_WRITES && bytes < SLICE_BYTES) {
     const next = await source.next();
     if (next === undefined) break;
     envelopes++;

@@ -1,11 +1,10 @@
-/** Called with the number of entries done so far, and their number in all. */
-export type OnProgress = (done: number, total: number) => void;
+import { reportUncaught } from "./report-error.ts";
 
-/** An error of the callback is reported as the page's own. */
+/** Calls a callback of the app with the figures of its progress. An error that it throws is reported as uncaught. */
 export function report<Figures extends number[]>(onProgress: ((...figures: Figures) => void) | undefined, ...figures: Figures): void {
   try {
     onProgress?.(...figures);
   } catch (error) {
-    reportError(error);
+    reportUncaught(error);
   }
 }

@@ -37,13 +37,7 @@ export async function publishedRow(
   return bytes && plainRow(key, row, bytes);
 }
 
-/** The row of an encrypted entry as a store without encryption writes it. @throws KeyStoreError as `readEncrypted` does */
-export async function decryptedRow(key: string, row: EntryRow, settings: EncryptionSettings): Promise<EntryRow> {
-  const { decrypt } = await encryptionPart.load();
-  return plainRow(key, row, await decrypt(key, row, settings));
-}
-
-/** @param bytes the payload before encryption */
+/** The row of an encrypted entry as a store without encryption writes it. @param bytes the payload before encryption */
 async function plainRow(key: string, row: EntryRow, bytes: Uint8Array<ArrayBuffer>): Promise<EntryRow> {
   const original = await originalOf(key, row, bytes);
   const { encryption: _, ...plain } = row;

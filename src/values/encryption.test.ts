@@ -6,7 +6,7 @@ import { codeOf, errorOf } from "../testing/errors.ts";
 import { newKey } from "../testing/keys.ts";
 import { entryRow, sha256Of } from "../testing/rows.ts";
 import { isDamage } from "../util/errors.ts";
-import { decryptedRow, publishedRow, readEncrypted } from "./encrypted-payload.ts";
+import { publishedRow, readEncrypted } from "./encrypted-payload.ts";
 import { encrypterOf } from "./encryption.ts";
 import type { EncryptionOptions } from "./key-source.ts";
 import { readPayload } from "./pipeline-backward.ts";
@@ -176,7 +176,7 @@ describe("The message of an encrypted entry", () => {
     const encryption = { key: [await newKey(), await newKey()] };
     for (const threshold of [Infinity, 0]) {
       const { row } = await encrypted(encryption, "text", words, threshold);
-      const plain = await decryptedRow("k", row, settingsOf(encryption));
+      const plain = (await publishedRow(NAMESPACE, "k", row, [settingsOf(encryption)]))!;
       expect(plain).not.toHaveProperty("encryption");
       expect(await readPayload("k", plain)).toBe(words);
     }

@@ -1,7 +1,7 @@
 import { KeyFormat } from "../model/metadata.ts";
 import type { EntryRow } from "../model/row.ts";
 import type { BulkOptions, ProgressOptions, StoreOptions } from "../options/types.ts";
-import type { Commit, Draft } from "../storage/commit/draft.ts";
+import { SLICE_BYTES, SLICE_WRITES, type Commit, type Draft } from "../storage/commit/draft.ts";
 import { unlessAborted } from "../util/abort.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { report } from "../util/progress.ts";
@@ -9,10 +9,6 @@ import type { CapturedValue } from "../values/captured-value.ts";
 import type { PreparedWrite } from "./draft-builder.ts";
 import type { Place } from "./key-queue.ts";
 import type { WriterPorts } from "./writer.ts";
-
-/** One transaction of a bulk call takes at most this much: it blocks other tabs for less than 50 ms, unless the disk stalls. */
-const SLICE_WRITES = 256;
-const SLICE_BYTES = 2 * 1024 * 1024;
 
 /** A value of a bulk call, and its options: those of the item, then those of the call. */
 export interface BulkValue {

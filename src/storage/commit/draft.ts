@@ -4,6 +4,10 @@ import type { EntryRow, Row, StoredPayload } from "../../model/row.ts";
 import type { Durability } from "../idb/transaction.ts";
 import type { OutboxWrite, WriteState } from "../outbox/outbox-record.ts";
 
+/** One transaction of a call takes at most this much: it blocks other tabs for less than 50 ms, unless the disk stalls. */
+export const SLICE_WRITES = 256;
+export const SLICE_BYTES = 2 * 1024 * 1024;
+
 /** A row before its write has an id. */
 export type NewRow<R> = R extends Row ? Omit<R, "key" | "writeId"> : never;
 
