@@ -35,7 +35,7 @@ export interface Memory {
 }
 
 /** A change made by another tab. */
-export type TabChange = { readonly source: "tab" } & ToldChange;
+type TabChange = { readonly source: "tab" } & ToldChange;
 
 /** A change as a tab announces it: its key and version, never the value. */
 export type ToldChange = { readonly type: "store" | "delete"; readonly key: string; readonly version: number } | Marking | Removal;

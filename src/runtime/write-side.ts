@@ -156,7 +156,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
         loadings: shared.loadings,
         exclusively: (key, work, signal) => exclusively(`${page.name}/load/${key}`, work, clock, signal),
         fit: schemaChecks?.fit,
-        check: check,
+        check,
         readExpired: (key, withinMs) => catalog.readExpired(key, withinMs),
       });
       return loadOnce.retrieveOrStore(...call);

@@ -1,4 +1,4 @@
-import { unlessAborted } from "../util/abort.ts";
+import { abortable } from "../util/abort.ts";
 import { KeyStoreError, messageOf } from "../util/errors.ts";
 
 /** The iterable of an import. It is read no further than it is asked to. */
@@ -36,8 +36,8 @@ export class EnvelopeSource {
   async next(): Promise<{ readonly envelope: unknown } | undefined> {
     this.#signal?.throwIfAborted();
     try {
-      const next = this.#iterator.next();
-      const { done, value } = this.#isAsync ? await this.#unlessAborted(next) : (next as IteratorResult<unknown>);
+      const next = this.#isAsync ? await abortable(this.#signal, async () => this.#iterator.next()) : this.#iterator.next();
+      const { done, value } = next as IteratorResult<unknown>;
       if (done !== true) return { envelope: value };
       this.#isDone = true;
       return undefined;
@@ -54,11 +54,5 @@ export class EnvelopeSource {
     if (this.#isDone) return;
     this.#isDone = true;
     new Promise((resolve) => resolve(this.#iterator.return?.())).catch(() => undefined);
-  }
-
-  #unlessAborted<T>(next: T | Promise<T>): Promise<T> {
-    return unlessAborted(Promise.resolve(next), this.#signal, () => {
-      throw this.#signal?.reason;
-    });
   }
 }

@@ -5,7 +5,7 @@ import type { Reader } from "../read/reader.ts";
 import type { Commit, Draft } from "../storage/commit/draft.ts";
 import { abortable } from "../util/abort.ts";
 import { KeyStoreError } from "../util/errors.ts";
-import { capture } from "../values/capture.ts";
+import { capture } from "../values/captured-value.ts";
 import { checkVersion } from "./row-builder.ts";
 import { UpdateLines } from "./update-lines.ts";
 import { isConfirmed, type WriterPorts } from "./writer.ts";
