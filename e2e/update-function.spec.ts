@@ -73,7 +73,7 @@ test("increments of two tabs count while the server is restarted", async ({
   await expect.poll(() => wire.messages.at(-1)?.envelope?.value).toBe("400");
 });
 
-test("a tab that ends in the middle of its increments stops no other tab, and loses none that it was told of", async ({
+test("a tab that ends in the middle of its increments stops no other tab, and loses none whose call has resolved", async ({
   page,
   openPage,
   nats,

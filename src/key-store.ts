@@ -24,10 +24,7 @@ import type { Clock } from "./util/clock.ts";
 import { KeyStoreError } from "./util/errors.ts";
 import { capture } from "./values/captured-value.ts";
 
-/**
- * The operations whose arguments the write side checks, by what they do. A read that follows one that writes waits for it. The errors of
- * one that is on a key name the key.
- */
+/** The operations whose arguments the write side checks. Reads wait for those that write. The errors of those on a key name the key. */
 const LATE = {
   exists: "on a key",
   bulkRetrieve: "on keys",

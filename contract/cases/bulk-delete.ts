@@ -28,7 +28,7 @@ export const bulkDelete: readonly ContractCase[] = [
     },
   },
   {
-    title: "bulkDelete of no keys, of a key given twice, of an expired and of a damaged entry",
+    title: "bulkDelete takes no keys, a key given twice, an expired entry and a damaged entry",
     run: async ({ openStore, database, setClock }) => {
       const now = Date.UTC(2030, 0, 1);
       setClock(now);

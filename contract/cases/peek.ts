@@ -48,7 +48,7 @@ export const peek: readonly ContractCase[] = [
     },
   },
   {
-    title: "peek counts as no hit, no miss and no use",
+    title: "peek does not count as a hit, a miss or a use",
     run: async ({ openStore }) => {
       const store = openStore({ cacheSize: 2 });
       await store.store("a", 1);

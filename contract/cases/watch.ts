@@ -34,7 +34,7 @@ function assertThrows(call: () => unknown, code: KeyStoreErrorCode): KeyStoreErr
 
 export const watch: readonly ContractCase[] = [
   {
-    title: "watch tells of each write of its store, with its version, before the call resolves",
+    title: "watch reports each write of its store, with its version, before the call resolves",
     run: async ({ openStore }) => {
       const store = openStore();
       const told = watched(store);
@@ -54,7 +54,7 @@ export const watch: readonly ContractCase[] = [
     },
   },
   {
-    title: "watch tells of writes that are queued while the server cannot be reached, and of nothing when they are published",
+    title: "watch reports writes that are queued while the server cannot be reached, and nothing when they are published",
     outage: true,
     run: async ({ openStore, server }) => {
       await server.disconnect();
@@ -67,7 +67,7 @@ export const watch: readonly ContractCase[] = [
     },
   },
   {
-    title: "watch tells of writes of other stores of the page as local, and of writes of other tabs as those of a tab",
+    title: "watch reports writes of other stores of the page as local, and writes of other tabs as those of a tab",
     run: async ({ openStore, openTab }) => {
       const store = openStore();
       const told = watched(store);
@@ -81,7 +81,7 @@ export const watch: readonly ContractCase[] = [
     },
   },
   {
-    title: "watch tells of entries that a read or a sweep finds expired, in every tab",
+    title: "watch reports entries that a read or a sweep finds expired, in every tab",
     run: async ({ openStore, openTab, setClock }) => {
       setClock(NOW);
       const store = openStore();
@@ -97,7 +97,7 @@ export const watch: readonly ContractCase[] = [
     },
   },
   {
-    title: "watch tells of evicted entries, and of clearCache in another tab with its own pattern as the key",
+    title: "watch reports evicted entries, and clearCache in another tab with its own pattern as the key",
     run: async ({ openStore, openTab }) => {
       const store = openStore({ maxEntries: 2 });
       const tab = await openTab();
@@ -113,7 +113,7 @@ export const watch: readonly ContractCase[] = [
     },
   },
   {
-    title: "watch tells of entries that were marked as stale, in every tab, and of nothing when their expiry changes",
+    title: "watch reports entries that were marked as stale, in every tab, and nothing when their expiry changes",
     run: async ({ openStore, openTab }) => {
       const store = openStore();
       const tab = await openTab();

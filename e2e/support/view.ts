@@ -3,7 +3,7 @@ import type { Page } from "@playwright/test";
 declare global {
   /** In the page: the entries that a view shows. */
   var view: Map<string, unknown>;
-  /** In the page: the changes that the view was told of, "source type key version". */
+  /** In the page: the changes that the view has received, "source type key version". */
   var changes: string[];
 }
 

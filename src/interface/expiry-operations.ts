@@ -1,7 +1,7 @@
 import type { InvalidateOptions, ProgressOptions } from "../options/types.ts";
 import type { KeyOf, PatternOf } from "./typed-keys.ts";
 
-/** The ways in which entries end or grow stale, except the delete of one key. */
+/** Deletes by tag, invalidation, and the TTL. */
 export interface ExpiryOperations<Schema extends object> {
   /**
    * Deletes every entry that has the tag, and publishes each delete, in slices that block others for less than 50 ms. An entry that loses the
@@ -14,8 +14,8 @@ export interface ExpiryOperations<Schema extends object> {
 
   /**
    * Marks entries as stale, in every tab: those that match the pattern, have the tag, or both if both are given. They can still be read,
-   * `getMetadata` shows them as `stale`, and `retrieveOrStore` loads them again. The next write of a key ends it. Writes no payload and
-   * publishes nothing. Later writes do not wait for it, and are not stale.
+   * `getMetadata` shows them as `stale`, and `retrieveOrStore` loads them again. The next write of a key makes it fresh. Writes no
+   * payload and publishes nothing. Later writes do not wait for it, and are not stale.
    * @returns how many entries were not stale before
    * @throws KeyStoreError INVALID_OPTION (also when neither a pattern nor a tag is given), STORAGE_UNAVAILABLE, QUOTA_EXCEEDED, CLOSED, and the
    * reason of an aborted signal. What is marked by then stays marked

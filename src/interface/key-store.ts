@@ -5,7 +5,7 @@ import type { KeyStoreOptions } from "../options/types.ts";
 import type { ExpiryOperations } from "./expiry-operations.ts";
 import type { Iteration } from "./iteration.ts";
 import type { LoadOperations } from "./load-operations.ts";
-import type { SeedOperations } from "./seed-operations.ts";
+import type { BasicOperations } from "./basic-operations.ts";
 import type { TransferOperations } from "./transfer-operations.ts";
 import type { UpkeepOperations } from "./upkeep-operations.ts";
 import type { WatchOperations } from "./watch-operations.ts";
@@ -21,7 +21,7 @@ import type { WatchOperations } from "./watch-operations.ts";
 export interface NASKeyStore<Schema extends object = Record<string, any>>
   extends
     KeyStoreEventTarget,
-    SeedOperations<Schema>,
+    BasicOperations<Schema>,
     LoadOperations<Schema>,
     ExpiryOperations<Schema>,
     TransferOperations<Schema>,

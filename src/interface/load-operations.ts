@@ -8,8 +8,8 @@ export interface LoadOperations<Schema extends object> {
    * Resolves as soon as that is committed; it is published in the background, and `close` waits for it.
    *
    * One `load` per key runs at a time: the calls of a page wait for it together, and those of other tabs and workers wait for a Web Lock,
-   * then find the value. If the tab that loads dies, another one loads. A tab that has waited for 15 to 30 s takes over, for the other may
-   * be paused: so a slower `load` may run in two tabs. `load` must not ask for its own key.
+   * then find the value. If the tab that loads dies, another one loads. A tab that has waited for 15 to 30 s takes over, since the
+   * other may be paused. So a slower `load` may run in two tabs. `load` must not call `retrieveOrStore` for its own key.
    *
    * - `load` throws: nothing is stored, and every call of the page that waits rejects with that error. Other tabs load themselves.
    * - The signal is aborted: this call rejects with its reason. Once no call waits, the signal that `load` has received is aborted too, and

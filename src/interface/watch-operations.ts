@@ -1,7 +1,7 @@
 import type { WatchOptions } from "../options/types.ts";
 import type { Asked, AskedKey, ChangeIn, FoundValue, PatternOf } from "./typed-keys.ts";
 
-/** Changes of entries, as they happen, and values in memory, at once. */
+/** Changes of entries, and values in memory. */
 export interface WatchOperations<Schema extends object> {
   /**
    * Calls a listener for each change of an entry whose key matches a pattern (see `listKeys`), made by this store, by other stores of the
@@ -27,8 +27,8 @@ export interface WatchOperations<Schema extends object> {
   watch<Pattern extends string>(pattern: PatternOf<Schema, Pattern>, options?: WatchOptions): AsyncIterable<ChangeIn<Schema, Pattern>>;
 
   /**
-   * The value under a key if memory has it, at once and as a fresh copy; undefined if it does not, or if the entry has expired. Counts as no
-   * use. Waits for no write: the value is that of the last commit. Undefined, too, for a value whose schema is asynchronous and may change it.
+   * The value under a key if memory has it, at once and as a fresh copy; undefined if it does not, or if the entry has expired. Does not
+   * count as a use. Waits for no write: the value is that of the last commit. Undefined, too, for a value whose schema is asynchronous and may change it.
    * @throws KeyStoreError SCHEMA_MISMATCH, INVALID_KEY, CLOSED, in the call itself
    */
   peek<T extends Asked<Schema> = Asked<Schema>>(key: AskedKey<Schema, T>): FoundValue<Schema, T> | undefined;

@@ -26,7 +26,7 @@ export interface KeyStoreEvents {
   reset: { reason: string };
 }
 
-/** A change as the listeners of `watch` and of the event get it. Frozen: they share it. */
+/** A change as the listeners of `watch` and of the event get it. It is frozen, since they share it. */
 export type PublicChange = KeyStoreEvents["change"];
 
 export type ChangeListener = (change: PublicChange) => void;

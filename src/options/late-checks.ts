@@ -16,7 +16,6 @@ import type {
   TransferOptions,
 } from "./types.ts";
 
-const DELETE_OPTIONS = { ifVersion: wholeNumber(0), signal };
 // `every` skips holes. `Array.from` makes each of them undefined.
 const ITEM_OPTIONS = {
   ifVersion: wholeNumber(0),
@@ -32,7 +31,7 @@ export const readStoreOptions = reader<StoreOptions>("StoreOptions", STORE_OPTIO
 export const readBulkOptions = reader<BulkOptions>("BulkOptions", { ...STORE_OPTIONS, atomic: trueOrFalse, onProgress: aFunction });
 const readItemOptions = reader<BulkItemOptions>("BulkItem", ITEM_OPTIONS);
 export const readRetrieveOptions = reader<RetrieveOptions>("RetrieveOptions", { useCache: trueOrFalse, signal });
-export const readDeleteOptions = reader<DeleteOptions>("DeleteOptions", DELETE_OPTIONS);
+export const readDeleteOptions = reader<DeleteOptions>("DeleteOptions", { ifVersion: wholeNumber(0), signal });
 export const readFlushOptions = reader<FlushOptions>("FlushOptions", { signal });
 export const readListOptions = reader<ListOptions>("ListOptions", { tag: wellFormed, after: wellFormed, limit: wholeNumber(1) });
 export const readEntriesOptions = reader<EntriesOptions>("EntriesOptions", { tag: wellFormed, signal });

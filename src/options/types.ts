@@ -72,7 +72,7 @@ export interface KeyStoreOptions {
   encryption?: EncryptionOptions;
   /**
    * Key pattern (as of `listKeys`) → a schema of any library of Standard Schema, such as zod, valibot or arktype. The first pattern that
-   * matches a key counts. Values are checked when they are stored and when they are read. What the schema returns is stored, and returned: it
+   * matches a key applies. Values are checked when they are stored and when they are read. What the schema returns is stored or returned: it
    * must accept that as well.
    * @default no checks
    */
@@ -134,6 +134,7 @@ export interface InvalidateOptions<Pattern extends string = string> {
   pattern?: Pattern;
   tag?: string;
 }
+
 /** An item of a bulk call. Its own options win over those of the call. */
 export type BulkItem = readonly [key: string, value: unknown, options?: BulkItemOptions];
 

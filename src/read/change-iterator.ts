@@ -20,7 +20,7 @@ export class ChangeIterator implements AsyncIterableIterator<PublicChange> {
   readonly push = (change: PublicChange): void => {
     const reader = this.#readers.shift();
     if (reader !== undefined) return reader({ value: change, done: false });
-    // What a `clear` follows needs not be known.
+    // A `clear` makes the changes before it useless.
     if (change.type === "clear") this.#waiting = [];
     this.#waiting.push(change);
     if (this.#waiting.length > MAX_WAITING) {

@@ -1,8 +1,8 @@
 import type { CoherentCache } from "./coherent-cache.ts";
 
 /**
- * The keys have these versions, whoever wrote them: removes older ones from memory, and keeps them from entering.
- * @returns whether memory had an older one
+ * Removes entries that are older than these published writes from memory, and keeps older ones from entering it.
+ * @returns whether memory had an older entry
  */
 export function dropOlder(cache: CoherentCache, writes: readonly { readonly key: string; readonly version: number }[]): boolean {
   let wasOlder = false;

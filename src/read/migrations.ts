@@ -1,14 +1,13 @@
 import type { KeyFormat, KeyMetadata, Payload } from "../model/metadata.ts";
 import type { Clock } from "../util/clock.ts";
 import { KeyStoreError, messageOf } from "../util/errors.ts";
-import type { encode } from "../values/encode.ts";
+import { encode } from "../values/encode.ts";
 import { decode, type Decoded } from "../values/formats.ts";
 import { accepted, readBack, validate, type KeySchema } from "../values/schemas.ts";
 
 export interface MigrationsPorts {
   readonly migrate: (value: unknown, metadata: KeyMetadata) => unknown;
   readonly clock: Clock;
-  readonly encode: typeof encode;
   /** Past memory. Must not wait for writes: the update of a key may be what reads it. */
   readonly readEntry: (key: string) => Promise<StoredEntry | undefined>;
   /** Stores the payload with the tags of the entry, if it still has this version. */
@@ -84,7 +83,7 @@ export class Migrations {
     try {
       const next = await this.#ports.migrate(await value(), metadata);
       const fitting = accepted(key, schema, await validate(key, schema, next), "Correct what migrate returns.");
-      return { payload: await this.#ports.encode(key, fitting.value, metadata.format), metadata, isNew: true };
+      return { payload: await encode(key, fitting.value, metadata.format), metadata, isNew: true };
     } catch (cause) {
       if (cause instanceof KeyStoreError && cause.code === "SCHEMA_MISMATCH") throw cause;
       const message = `The value does not fit the schema "${schema.pattern}", and migrate failed (${messageOf(cause)}). Correct migrate.`;

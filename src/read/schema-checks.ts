@@ -1,11 +1,11 @@
 import { KeyFormat, type Payload } from "../model/metadata.ts";
 import type { SchemaResult, StandardSchema } from "../model/standard-schema.ts";
 import { decode, type Decoded } from "../values/formats.ts";
-import { accepted, Schemas, validate, type KeySchema, type SchemasPorts } from "../values/schemas.ts";
+import { accepted, Schemas, validate, type KeySchema } from "../values/schemas.ts";
 import type { CachedEntry } from "./memory-cache.ts";
 import { Migrations, type MigrationsPorts } from "./migrations.ts";
 
-export interface SchemaChecksPorts extends Omit<MigrationsPorts, "migrate">, Pick<SchemasPorts, "compilePattern"> {
+export interface SchemaChecksPorts extends Omit<MigrationsPorts, "migrate"> {
   readonly schemas: Readonly<Record<string, StandardSchema>>;
   readonly migrate: MigrationsPorts["migrate"] | undefined;
 }
@@ -18,7 +18,7 @@ export class SchemaChecks {
   readonly #unchanged = new WeakSet<CachedEntry>();
 
   constructor({ schemas, migrate, ...ports }: SchemaChecksPorts) {
-    this.#schemas = new Schemas(schemas, ports);
+    this.#schemas = new Schemas(schemas);
     this.#migrations = migrate && new Migrations({ ...ports, migrate });
   }
 

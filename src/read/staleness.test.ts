@@ -75,7 +75,7 @@ describe("An entry in memory", () => {
 });
 
 describe("An invalidation", () => {
-  it("marks only what has the tag and matches the pattern, tells of it, and writes no row", async () => {
+  it("marks only what has the tag and matches the pattern, emits its changes, and writes no row", async () => {
     const { changes, put, staleness } = setUp();
     await put("a:1", { tags: ["t"] });
     await put("a:2", { tags: ["u"] });

@@ -14,7 +14,7 @@ import type { CoherentCache } from "./coherent-cache.ts";
 import type { CachedEntry } from "./memory-cache.ts";
 import type { Reader } from "./reader.ts";
 
-/** One transaction reads, and one marks, at most so many rows. With 256, Firefox may handle all their results in one task of 150 ms. */
+/** Rows that one transaction reads or marks. With 256, Firefox may handle all their results in one task of 150 ms. */
 const SLICE = 64;
 
 export interface StalenessPorts {

@@ -89,7 +89,7 @@ describe("The keys of queued writes", () => {
     expect(await attempt()).toBe(3);
   });
 
-  it("whose function does not answer delay nobody, and a store that joins may have them", async () => {
+  it("whose function does not answer delay no other write, and a store that joins may have them", async () => {
     const key = await newKey();
     const { keys, stores, onLoaded, clock } = setUp(() => new Promise<CryptoKey>(() => undefined));
     const write = await writeOf(key);

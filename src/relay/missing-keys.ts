@@ -21,8 +21,8 @@ export interface MissingKeysPorts {
 }
 
 /**
- * Loads the keys of queued writes. Off the path of a drain: a function that returns a key
- * may never answer, and other writes must not wait for it.
+ * Loads the keys of queued writes, off the path of a drain: a function that returns a key may never answer, and other writes must not wait
+ * for it.
  */
 export class MissingKeys {
   readonly #ports: MissingKeysPorts;

@@ -13,7 +13,7 @@ import { batches } from "../util/batches.ts";
 import type { Clock, Timer } from "../util/clock.ts";
 import type { KeyQueue } from "../write/key-queue.ts";
 
-/** So that other tabs do not wait long. */
+/** Stale marks that a sweep looks at: other tabs do not wait long. */
 const MARKS_PER_SWEEP = 200;
 
 export interface HousekeepingPorts extends SweepPorts {

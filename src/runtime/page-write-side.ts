@@ -56,7 +56,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
     try {
       channel.post(message);
     } catch (error) {
-      // What follows goes on. Node has no such function.
+      // The callers go on. Node has no such function.
       globalThis.reportError?.(error);
     }
   };
@@ -82,7 +82,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
     };
   };
 
-  /** Writes that others have published may be newer than what memory holds: then the message of a change is lost, and maybe more. */
+  /** A published write that is newer than memory shows that the message of its change was lost. Others may be lost too. */
   const noteVersions = ({ writes }: SettledWrites): void => {
     const wereOlder = Array.from(stores, ({ cache }) => dropOlder(cache, writes));
     if (wereOlder.includes(true)) page.forget();
@@ -192,7 +192,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
       for (const loading of loadings.values()) loading.apply(changes);
       const told = toldChanges(changes);
       if (told.length > 0) post({ type: "changes", pageId, changes: told });
-      // When a page is about to enter the back/forward cache, a listener that reads would open the database again.
+      // In the back/forward cache, a listener that reads would open the database again.
       if (!page.isHidden) watches.apply(changes);
     },
     onReset(reason): void {

@@ -142,7 +142,7 @@ describe("A page that enters the back/forward cache", () => {
 describe("A tab that ends", () => {
   it.each<[string, (pageId: string) => TabMessage]>([
     ["says that it lives", (pageId) => ({ type: "hello", pageId })],
-    ["tells of a write", (pageId) => ({ type: "changes", pageId, changes: [] })],
+    ["announces a write", (pageId) => ({ type: "changes", pageId, changes: [] })],
   ])("after it opened later and %s has its writes taken over", async (_, message) => {
     await openQuiet();
     const die = await page.locks.take(`${ALIVE}later`);

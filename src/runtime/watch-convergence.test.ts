@@ -114,7 +114,7 @@ async function converge(script: readonly Step[], round: number): Promise<void> {
 
 let round = 0;
 
-it("Views that are fed by watch show in the end what is in the database, and versions rise, whatever two tabs do", async () => {
+it("Views that watch feeds show the state of the database in the end, and versions rise, whatever two tabs do", async () => {
   const property = fc.asyncProperty(steps, (script) => converge(script, round++));
   await expect(fc.assert(property, { numRuns: 40 })).resolves.toBeUndefined();
 }, 60_000);

@@ -91,7 +91,7 @@ describe("A watch", () => {
     expect(await Promise.all(reads)).toEqual([0, 1, 2, 3]);
   });
 
-  it("has been told of a write when its call resolves, also offline", async () => {
+  it("gets a write before its call resolves, also offline", async () => {
     page.nats.dialling = "refuses";
     const store = page.open();
     const told = watching(store);
@@ -99,7 +99,7 @@ describe("A watch", () => {
     expect(told).toEqual(["local store k 1"]);
   });
 
-  it("is not told of a write that fails", async () => {
+  it("gets nothing of a write that fails", async () => {
     const store = page.open();
     const told = watching(store);
     expect(await codeOf(() => store.store("k", 1, { ifVersion: 5 }))).toBe("VERSION_CONFLICT");

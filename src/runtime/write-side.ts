@@ -1,5 +1,4 @@
 import type { CheckedOptions } from "../options/checked-options.ts";
-import { compilePattern } from "../model/pattern.ts";
 import { isTtl } from "../options/checks.ts";
 import { settingsOf } from "../options/defaults.ts";
 import { readRetrieveOrStoreOptions } from "../options/late-checks.ts";
@@ -20,7 +19,7 @@ import { exclusively, preferablyAlone } from "../tabs/locks.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { readEncrypted } from "../values/encrypted-payload.ts";
 import { encryptionPart } from "../values/encryption-part.ts";
-import { encode, encodeCopy, readPayload } from "../values/pipeline.ts";
+import { encodeCopy, readPayload } from "../values/pipeline.ts";
 import { smallHash } from "../values/sha256.ts";
 import { smallSha256 } from "../values/small-sha256.ts";
 import { BulkWriter } from "../write/bulk-writer.ts";
@@ -101,8 +100,6 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
       schemas: settings.schemas,
       migrate: settings.migrate,
       clock,
-      compilePattern,
-      encode,
       readEntry: async (key) => {
         const found = await catalog.find(key);
         return found && { payload: await payloadOf(key, found.row), metadata: found.metadata };

@@ -52,7 +52,7 @@ describe("An import", () => {
     expect(await store.import([...Array.from({ length: 600 }, () => ({})), ...envelopesOf(1)])).toEqual({ imported: 1, skipped: 600 });
   });
 
-  it("on a full disk rejects QUOTA_EXCEEDED, tells how much it has imported, and goes on when it is called again", async () => {
+  it("on a full disk rejects QUOTA_EXCEEDED, names the number of imported entries, and goes on when it is called again", async () => {
     const store = page.open();
     let empty = (): void => undefined;
     const error = await errorOf(() =>

@@ -73,7 +73,7 @@ export async function importEnvelopes(
     source.close();
     await committing.catch(() => undefined);
     if (error === signal?.reason || !(error instanceof KeyStoreError)) throw error;
-    const message = `${error.message} Entries imported before: ${result.imported}. Another import skips them.`;
+    const message = `${error.message} Entries imported before: ${result.imported}. Import the same envelopes again: those are skipped.`;
     throw new KeyStoreError(error.code, message, { key: error.key, cause: error.cause });
   }
 }

@@ -49,5 +49,7 @@ async function plainRow(key: string, row: EntryRow, bytes: Uint8Array<ArrayBuffe
 async function originalOf(key: string, { format, encoding, size }: StoredPayload, bytes: Uint8Array<ArrayBuffer>): Promise<Payload> {
   const original = encoding === undefined ? bytes : (await gzipPart.load()).decompress(key, bytes, size);
   if (original.length === size) return format === KeyFormat.BINARY ? original : decoder.decode(original);
-  throw new KeyStoreError("DECODE_FAILED", "The stored payload has another size than its entry says. Store or delete the key.", { key });
+  throw new KeyStoreError("DECODE_FAILED", "The size of the stored payload differs from that in its entry. Store or delete the key.", {
+    key,
+  });
 }

@@ -138,8 +138,8 @@ function ringsOf(stores: readonly EncryptionSettings[]): ReturnType<typeof keyRi
 }
 
 function missingKey(id: string, hasKeys: boolean): KeyStoreError {
-  const problem = hasKeys ? 'none of the keys of the option "encryption" is it' : 'the store has no option "encryption"';
-  const message = `The entry is encrypted with the key "${clip(id)}", and ${problem}. The entry is kept: open the store with that key.`;
+  const problem = hasKeys ? 'which is not in the option "encryption"' : 'and the store has no option "encryption"';
+  const message = `The entry is encrypted with the key "${clip(id)}", ${problem}. The entry is kept: open the store with that key.`;
   return new KeyStoreError("DECRYPT_FAILED", message);
 }
 

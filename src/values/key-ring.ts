@@ -112,6 +112,6 @@ async function keyIdOf(key: CryptoKey): Promise<string> {
 
 function unusable(cause?: unknown): KeyStoreError {
   const message =
-    'The option "encryption" has, or its function returned, something other than an AES-GCM CryptoKey with the usages "encrypt" and "decrypt".';
+    'The option "encryption" must have, or its function return, an AES-GCM CryptoKey with the usages "encrypt" and "decrypt".';
   return new KeyStoreError("INVALID_OPTION", message, { option: "encryption", cause });
 }

@@ -1,8 +1,8 @@
 import type { KeyFormat, Payload } from "../model/metadata.ts";
-import type { compilePattern } from "../model/pattern.ts";
+import { compilePattern } from "../model/pattern.ts";
 import type { SchemaIssue, SchemaResult, StandardSchema } from "../model/standard-schema.ts";
 import { clip, KeyStoreError, messageOf } from "../util/errors.ts";
-import type { encode } from "./encode.ts";
+import { encode } from "./encode.ts";
 import { decode, type Decoded } from "./formats.ts";
 
 /** The schema of a key, under its pattern. */
@@ -11,20 +11,12 @@ export interface KeySchema {
   readonly schema: StandardSchema;
 }
 
-/** What the write side has loaded: a second copy, or a chunk that both share, would be loaded for each. */
-export interface SchemasPorts {
-  readonly compilePattern: typeof compilePattern;
-  readonly encode: typeof encode;
-}
-
 /** The option `schemas`. */
 export class Schemas {
-  readonly #encode: typeof encode;
   readonly #all: readonly (KeySchema & { matches(key: string): boolean })[];
 
-  constructor(schemas: Readonly<Record<string, StandardSchema>>, { compilePattern: compile, encode: encodeValue }: SchemasPorts) {
-    this.#encode = encodeValue;
-    this.#all = Object.entries(schemas).map(([pattern, schema]) => ({ pattern, schema, matches: compile(pattern).matches }));
+  constructor(schemas: Readonly<Record<string, StandardSchema>>) {
+    this.#all = Object.entries(schemas).map(([pattern, schema]) => ({ pattern, schema, matches: compilePattern(pattern).matches }));
   }
 
   /** The first schema whose pattern matches. */
@@ -41,7 +33,7 @@ export class Schemas {
     const schema = this.of(key);
     if (schema === undefined) return payload;
     const { value } = accepted(key, schema, await validate(key, schema, (await decode(key, payload, format)).value), "Correct the value.");
-    const fitting = await this.#encode(key, value, format);
+    const fitting = await encode(key, value, format);
     if (fitting !== payload) await readBack(key, schema, fitting, format);
     return fitting;
   }

@@ -41,7 +41,7 @@ describe("touch", () => {
     expect(page.nats.of("k")).toHaveLength(1);
   });
 
-  it("writes nothing for an entry without an expiry, and tells nobody", async () => {
+  it("writes nothing for an entry without an expiry, and emits no change", async () => {
     const store = page.open();
     await store.store("k", 1);
     await store.flush();

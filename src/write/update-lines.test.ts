@@ -40,7 +40,7 @@ it("An update that is called while a function of its key runs does not wait for 
   expect(await isDone(behind.earlierLeft)).toBe(true);
 });
 
-it("A key whose updates have ended begins anew", async () => {
+it("An update of a key whose updates have ended waits for none", async () => {
   const lines = new UpdateLines();
   const only = lines.join("k");
   await expect(only.compute(() => Promise.reject(new Error("failed")))).rejects.toThrow("failed");

@@ -30,8 +30,8 @@ interface Run {
 }
 
 /**
- * So often other writes of this engine may come between, while the promise of a function is under way. Then the function is likely to write
- * its own key, and each run would be followed by another one.
+ * Runs of a function that other writes of this engine may overtake, while its promise is under way. A function that is overtaken more often is
+ * likely to write its own key, and would run for ever.
  */
 const MAX_OVERTAKEN = 100;
 

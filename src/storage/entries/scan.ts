@@ -74,10 +74,10 @@ export function listPage(
   });
 }
 
-/** A page holds about this many units of payloads at most, but at least the rows of one look. */
+/** A page holds about this many units of payloads at most, but at least the rows of one batch. */
 const PAGE_LENGTH = 1024 * 1024;
 const PAGE_KEYS = 256;
-const LOOK_KEYS = 16;
+const BATCH_KEYS = 16;
 
 /** The first rows of a scan, in an open transaction: of the keys that are accepted, a bounded number. */
 export async function scanRows(
@@ -88,10 +88,10 @@ export async function scanRows(
   const keys = await scanKeys(transaction, scan, PAGE_KEYS);
   const found: (readonly [string, Row])[] = [];
   let length = 0;
-  for (const look of batches(keys.found.filter(accepts), LOOK_KEYS)) {
+  for (const batch of batches(keys.found.filter(accepts), BATCH_KEYS)) {
     if (length >= PAGE_LENGTH) return { found, next: found.at(-1)?.[0] };
-    const { rows } = await find(transaction, look);
-    for (const key of look) {
+    const { rows } = await find(transaction, batch);
+    for (const key of batch) {
       const row = rows.get(key);
       if (row === undefined) continue;
       found.push([key, row]);

@@ -16,7 +16,7 @@ import type {
 } from "./typed-keys.ts";
 
 /** The operations of the Python original, and `bulkDelete`. */
-export interface SeedOperations<Schema extends object> {
+export interface BasicOperations<Schema extends object> {
   /**
    * Stores a value under a key, and publishes it.
    * @returns true: committed here, and read by the server. false: committed here and queued; published once the server answers, also
@@ -50,10 +50,10 @@ export interface SeedOperations<Schema extends object> {
   /**
    * Stores the value that a function computes from the present one, with the key's format, ttl (which starts again) and tags, unless they
    * are given. Creates an absent key. The function runs again when another write, of any tab, came between. While its promise is
-   * under way, others may read and write the key, and so may the function read it, but it must not write it. What it throws rejects the call,
-   * and nothing has changed.
+   * under way, other calls may read and write the key. The function may read its key, but must not write it. An error of the function rejects
+   * the call, and nothing has changed.
    * @param compute gets a copy of the present value; undefined when the key is absent or has expired
-   * @param options.ifVersion of the present value: the function does not run for another one, and runs once
+   * @param options.ifVersion the function runs once, and for this version of the present value only
    * @returns as `store` does
    * @throws KeyStoreError as `store` does; CHECKSUM_MISMATCH, DECODE_FAILED: the present value is damaged
    */
@@ -116,7 +116,8 @@ export interface SeedOperations<Schema extends object> {
   /**
    * The keys that match a pattern of Python's fnmatch (`*`, `?`, `[seq]`, `[!seq]`), sorted by code unit.
    * @param options.tag only keys of entries with this tag
-   * @param options.limit lists a page of so many keys; `after`, the last key of the page before, gets the next one
+   * @param options.limit lists a page: at most so many keys
+   * @param options.after the last key of the page before
    */
   listKeys<Pattern extends string = string>(pattern?: PatternOf<Schema, Pattern>, options?: ListOptions): Promise<KeyIn<Schema, Pattern>[]>;
 
