@@ -53,8 +53,6 @@ export function misuseOfOptions(store: NASKeyStore): void {
   void store.retrieve("key", { format: KeyFormat.JSON });
   // @ts-expect-error seconds
   void store.retrieveOrStore("key", () => 1, { staleWhileRevalidate: "60s" });
-  // @ts-expect-error a load compares the version itself
-  void store.retrieveOrStore("key", () => 1, { ifVersion: 0 });
   // @ts-expect-error the option is useCache
   void store.retrieve("key", { cache: false });
   // @ts-expect-error a delete has no TTL

@@ -82,7 +82,7 @@ export interface InvalidateOptions<Pattern extends string = string> {
 /** A pair may bring options of its own, which win over those of the call. */
 export type BulkItem = readonly [key: string, value: unknown, options?: Pick<StoreOptions, "format" | "ttl" | "tags" | "ifVersion">];
 export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
-export interface RetrieveOrStoreOptions extends Pick<StoreOptions, "format" | "ttl" | "tags" | "signal"> {
+export interface RetrieveOrStoreOptions extends StoreOptions {
   staleWhileRevalidate?: number; // seconds for which an expired value is returned at once, while load runs in the background
 }
 export interface RetrieveOptions {

@@ -79,11 +79,28 @@ export const loadOnce: readonly ContractCase[] = [
         [1, {}, "load"],
         [() => 1, { staleWhileRevalidate: 0 }, "staleWhileRevalidate"],
         [() => 1, { staleWhileRevalidate: "1" }, "staleWhileRevalidate"],
-        [() => 1, { ifVersion: 1 }, "ifVersion"],
+        [() => 1, { ifVersion: -1 }, "ifVersion"],
+        [() => 1, { ifRevision: 1 }, "ifRevision"],
       ];
       for (const [load, options, option] of wrong) {
         assert.equal((await assertRejects(store.retrieveOrStore("k", load as () => 1, options), "INVALID_OPTION")).option, option);
       }
+    },
+  },
+  {
+    title:
+      "retrieveOrStore with ifVersion stores what it loads only if the key has that version, and returns a present value without comparing",
+    run: async ({ openStore }) => {
+      const store = openStore();
+      const expecting = (ifVersion: number) => store.retrieveOrStore<unknown>("k", () => `expected ${ifVersion}`, { ifVersion });
+      assert.equal((await assertRejects(expecting(1), "VERSION_CONFLICT")).key, "k");
+      assert.isFalse(await store.exists("k"));
+      assert.equal(await expecting(0), "expected 0");
+      assert.equal(await expecting(7), "expected 0");
+      await store.invalidate({ pattern: "k" });
+      await assertRejects(expecting(0), "VERSION_CONFLICT");
+      assert.equal(await expecting(1), "expected 1");
+      assert.equal((await store.getMetadata("k"))?.version, 2);
     },
   },
   {

@@ -20,8 +20,10 @@ export interface LoadOperations<Schema extends object> {
    *   STORAGE_UNAVAILABLE), the call resolves with it all the same.
    * - `staleWhileRevalidate`: a stale or expired value is returned at once, and `load` runs in the background. If that fails, nothing is
    *   reported, and the next call tries again. `close` aborts its signal.
+   * - `ifVersion` is compared when the loaded value is stored: VERSION_CONFLICT, and nothing is stored. A present value is returned without it.
+   *   Calls that wait for the same load share the options of the first.
    * @param load any value but undefined; null, 0, "" and false are values
-   * @throws KeyStoreError INVALID_VALUE, PAYLOAD_TOO_LARGE, INSECURE_CONTEXT, INVALID_KEY, INVALID_OPTION, CLOSED, STORAGE_UNAVAILABLE when a part
+   * @throws KeyStoreError INVALID_VALUE, PAYLOAD_TOO_LARGE, VERSION_CONFLICT, INSECURE_CONTEXT, INVALID_KEY, INVALID_OPTION, CLOSED, STORAGE_UNAVAILABLE when a part
    * of the library cannot be loaded; and what `load` throws
    */
   retrieveOrStore<T extends Asked<Schema>>(

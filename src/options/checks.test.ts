@@ -7,6 +7,7 @@ import {
   readFlushOptions,
   readListOptions,
   readRetrieveOptions,
+  readRetrieveOrStoreOptions,
   readStoreOptions,
 } from "./late-checks.ts";
 
@@ -80,6 +81,10 @@ it.each<[string, Call]>([
     { read: (own) => itemOptions("k", own, {}), valid: { ttl: 1 }, see: "BulkItem", unbuilt: ["ifRevision", "signal"] },
   ],
   ["retrieve", { read: readRetrieveOptions, valid: { useCache: false }, see: "RetrieveOptions", unbuilt: ["pull"] }],
+  [
+    "retrieveOrStore",
+    { read: readRetrieveOrStoreOptions, valid: { ifVersion: 0 }, see: "RetrieveOrStoreOptions", unbuilt: ["ifRevision"] },
+  ],
   ["delete", { read: readDeleteOptions, valid: { ifVersion: 1 }, see: "DeleteOptions", unbuilt: ["ifRevision"] }],
   ["listKeys", { read: readListOptions, valid: { tag: "a" }, see: "ListOptions", unbuilt: ["signal"] }],
   ["flush", { read: readFlushOptions, valid: { signal }, see: "FlushOptions", unbuilt: ["ifVersion"] }],

@@ -36,10 +36,8 @@ export const readDeleteOptions = reader<DeleteOptions>("DeleteOptions", DELETE_O
 export const readFlushOptions = reader<FlushOptions>("FlushOptions", { signal });
 export const readListOptions = reader<ListOptions>("ListOptions", { tag: wellFormed, after: wellFormed, limit: wholeNumber(1) });
 export const readEntriesOptions = reader<EntriesOptions>("EntriesOptions", { tag: wellFormed, signal });
-// A load compares the version itself.
-const { ifVersion: _, ...LOAD_OPTIONS } = STORE_OPTIONS;
 export const readRetrieveOrStoreOptions = reader<RetrieveOrStoreOptions>("RetrieveOrStoreOptions", {
-  ...LOAD_OPTIONS,
+  ...STORE_OPTIONS,
   staleWhileRevalidate: unless(isTtl, TTL),
 });
 export const readProgressOptions = reader<ProgressOptions>("ProgressOptions", { signal, onProgress: aFunction });

@@ -105,7 +105,8 @@ export interface StoreOptions {
   signal?: AbortSignal;
 }
 
-export interface RetrieveOrStoreOptions extends Pick<StoreOptions, "format" | "ttl" | "tags" | "signal"> {
+/** Those of `store` apply to what is loaded. `ifVersion` is compared when it is stored, not when a present value is returned. */
+export interface RetrieveOrStoreOptions extends StoreOptions {
   /**
    * Seconds for which an expired value may still be returned, while `load` runs in the background. Give every call of a key the same: the
    * call that stores the value decides how long it is kept.

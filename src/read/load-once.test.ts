@@ -239,6 +239,17 @@ describe("A change of the key during the load stays:", () => {
     });
   }
 
+  it.each(changes.slice(0, 1))("%s, so that the version which the call expects is no longer there", async (_, change, result) => {
+    const store = page.open();
+    const { load, started, end } = slowLoad();
+    const call = store.retrieveOrStore("k", load, { ifVersion: 0 });
+    await started;
+    await change(store);
+    end();
+    expect(await code(call)).toBe("VERSION_CONFLICT");
+    expect(await store.retrieve("k")).toBe(result);
+  });
+
   it.each(invalidations)("%s, which has no entry yet", async (_, change, result, after) => {
     const store = page.open();
     const { load, started, end } = slowLoad();

@@ -1,3 +1,4 @@
+import { checkVersion } from "../model/expected-version.ts";
 import { KeyFormat, type Payload } from "../model/metadata.ts";
 import type { RetrieveOrStoreOptions } from "../options/types.ts";
 import type { Exclusive } from "../tabs/locks.ts";
@@ -19,12 +20,7 @@ export interface LoadOncePorts {
   /** Resolves when earlier writes of these keys are committed or have failed. */
   readonly writesCommitted: (keys: readonly string[]) => Promise<void>;
   /** Stores a value if the key is at the version, 0: absent. Settles when the write is published. @throws KeyStoreError as `store` does */
-  readonly store: (
-    key: string,
-    value: CapturedValue,
-    options: RetrieveOrStoreOptions & { readonly ifVersion: number },
-    onCommitted: () => void,
-  ) => Promise<unknown>;
+  readonly store: (key: string, value: CapturedValue, options: RetrieveOrStoreOptions, onCommitted: () => void) => Promise<unknown>;
   /** Whether this version of a key is invalidated. */
   readonly isStale: (key: string, version: number) => boolean | Promise<boolean>;
   /** The payload that the schema of the key makes of it. Undefined: the store has no schemas. */
@@ -172,27 +168,32 @@ export class LoadOnce {
     return { fresh: { payload, format }, version };
   }
 
-  /** Stores a loaded value, unless the key has a newer one, which is returned. A value that cannot be kept is returned all the same. */
+  /**
+   * Stores a loaded value, unless the key has a newer one, which is returned. A value that cannot be kept is returned all the same.
+   * @throws KeyStoreError VERSION_CONFLICT if the key is not at the version that the caller expects
+   */
   async #store(key: string, loaded: Loaded, options: RetrieveOrStoreOptions, loading: Loading, version: number): Promise<Loaded> {
-    let ifVersion = version;
+    let ifVersion = options.ifVersion ?? version;
     while (!loading.isOvertaken) {
       try {
         await this.#commit(key, loaded, { ...options, ifVersion });
         return loaded;
       } catch (error) {
         if (hasCode(error, "QUOTA_EXCEEDED", "STORAGE_UNAVAILABLE")) return loaded;
-        if (!hasCode(error, "VERSION_CONFLICT")) throw error;
+        if (!hasCode(error, "VERSION_CONFLICT") || options.ifVersion !== undefined) throw error;
       }
       const newer = await this.#look(key);
       if (newer.version !== 0) return newer.fresh ?? loaded;
       // The entry has expired or was evicted.
       ifVersion = 0;
     }
-    return (await this.#look(key)).fresh ?? loaded;
+    const newer = await this.#look(key);
+    checkVersion(key, newer, options.ifVersion);
+    return newer.fresh ?? loaded;
   }
 
   /** Resolves when the value is committed. It is published in the background. */
-  #commit(key: string, { payload }: Loaded, options: RetrieveOrStoreOptions & { ifVersion: number }): Promise<void> {
+  #commit(key: string, { payload }: Loaded, options: RetrieveOrStoreOptions): Promise<void> {
     const { signal: _, ...unending } = options;
     return new Promise((resolve, reject) => {
       const publishing = this.#ports.store(key, () => payload, unending, resolve).then(() => undefined, reject);

@@ -1,7 +1,7 @@
+import { checkVersion } from "../model/expected-version.ts";
 import { isDamagedRow, LONG_AGO, type EntryRow, type StoredPayload, type Tombstone } from "../model/row.ts";
-import type { RetrieveOrStoreOptions, StoreOptions } from "../options/types.ts";
+import type { RetrieveOrStoreOptions } from "../options/types.ts";
 import type { NewRow } from "../storage/commit/draft.ts";
-import { KeyStoreError } from "../util/errors.ts";
 
 /** The facts that a commit has when it makes a row. */
 export interface RowFacts {
@@ -13,7 +13,7 @@ export interface RowFacts {
 }
 
 /** The options of `store`, `update` and `retrieveOrStore`. */
-export type RowOptions = StoreOptions & RetrieveOrStoreOptions;
+export type RowOptions = RetrieveOrStoreOptions;
 
 /**
  * The row that a store or an update puts in the place of the present entry. An update keeps the format, ttl and tags that the
@@ -63,11 +63,3 @@ export function tombstone(
 
 /** Another tab stored the key in another format after the format was read and before the commit. */
 export class FormatChanged extends Error {}
-
-/** @throws KeyStoreError VERSION_CONFLICT */
-export function checkVersion(key: string, present: EntryRow | undefined, ifVersion: number | undefined): void {
-  const version = present?.version ?? 0;
-  if (ifVersion === undefined || ifVersion === version) return;
-  const actual = version === 0 ? "the key does not exist" : `the key is at version ${version}`;
-  throw new KeyStoreError("VERSION_CONFLICT", `Expected version ${ifVersion}, but ${actual}. Read the key again, then retry.`, { key });
-}

@@ -1,3 +1,4 @@
+import { checkVersion } from "../model/expected-version.ts";
 import { KeyFormat } from "../model/metadata.ts";
 import type { EntryRow } from "../model/row.ts";
 import type { StoreOptions } from "../options/types.ts";
@@ -6,7 +7,6 @@ import type { Commit, Draft } from "../storage/commit/draft.ts";
 import { abortable } from "../util/abort.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { capture } from "../values/capture.ts";
-import { checkVersion } from "./row-builder.ts";
 import { UpdateLines } from "./update-lines.ts";
 import { isConfirmed, type WriterPorts } from "./writer.ts";
 
