@@ -7,6 +7,7 @@ import { allRows, fillStorage, openDatabase, watchTransactions, writesAmong } fr
 import { sha256Of } from "../testing/rows.ts";
 import { DATABASE, usePage } from "../testing/stores.ts";
 import { KeyStoreError } from "../util/errors.ts";
+import { gzipPart } from "../values/gzip-part.ts";
 
 const page = usePage();
 
@@ -93,6 +94,15 @@ describe("A compressed payload", () => {
     expect(await store.import([compressed()])).toEqual({ imported: 1, skipped: 0 });
     expect(await store.retrieve("k")).toBe("a".repeat(2_000_000));
     expect((await store.getMetadata("k"))?.size).toBe(text.length);
+  });
+
+  it("is not skipped while the code that verifies it cannot be loaded: the import rejects", async () => {
+    const { loaded } = gzipPart;
+    gzipPart.loaded = undefined;
+    vi.spyOn(gzipPart, "load").mockRejectedValue(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded"));
+    expect(await codeOf(() => page.open().import([compressed()]))).toBe("STORAGE_UNAVAILABLE");
+    vi.restoreAllMocks();
+    gzipPart.loaded = loaded;
   });
 
   it.each([
