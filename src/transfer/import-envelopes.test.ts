@@ -48,6 +48,18 @@ describe("An import", () => {
     expect(Math.max(...lead)).toBeLessThanOrEqual(512);
   });
 
+  it("reads an iterable that is both as an async one", async () => {
+    const both = {
+      async *[Symbol.asyncIterator]() {
+        yield* envelopesOf(2);
+      },
+      *[Symbol.iterator]() {
+        yield {};
+      },
+    };
+    expect(await page.open().import(both)).toEqual({ imported: 2, skipped: 0 });
+  });
+
   it("goes on when a slice has only envelopes that it skips", async () => {
     const store = page.open();
     expect(await store.import([...Array.from({ length: 600 }, () => ({})), ...envelopesOf(1)])).toEqual({ imported: 1, skipped: 600 });
