@@ -60,6 +60,15 @@ describe("An import", () => {
     expect(await page.open().import(both)).toEqual({ imported: 2, skipped: 0 });
   });
 
+  it("does not close an iterator that has thrown", async () => {
+    const close = vi.fn<() => IteratorResult<object>>(() => ({ done: true, value: undefined }));
+    const next = (): never => {
+      throw new Error("broken line");
+    };
+    expect(await codeOf(() => page.open().import({ [Symbol.iterator]: () => ({ next, return: close }) }))).toBe("INVALID_VALUE");
+    expect(close).not.toHaveBeenCalled();
+  });
+
   it("goes on when a slice has only envelopes that it skips", async () => {
     const store = page.open();
     expect(await store.import([...Array.from({ length: 600 }, () => ({})), ...envelopesOf(1)])).toEqual({ imported: 1, skipped: 600 });
