@@ -40,6 +40,9 @@ const noItems: readonly [of: string, items: () => unknown][] = [
     },
   ],
   ["an iterator that throws", failing],
+  ["a key without a value", () => [["a"]]],
+  ["a fourth element", () => [["a", 1, {}, 2]]],
+  ["keys", () => ["ab"]],
 ];
 
 /** Operations on many keys. */

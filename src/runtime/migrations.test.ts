@@ -1,6 +1,8 @@
 import { describe, expect, it, vi } from "vitest";
 import { z } from "zod";
+import type { NASKeyStore } from "../key-store.ts";
 import type { KeyMetadata } from "../model/metadata.ts";
+import { deriveKey } from "./derive-key.ts";
 import { errorOf } from "../testing/errors.ts";
 import { deferred } from "../testing/fake-connection.ts";
 import { schema } from "../testing/schemas.ts";
@@ -16,6 +18,11 @@ const NEW = { first: "Ada", last: "Lovelace" };
 function split(value: unknown): unknown {
   const [first, last] = (value as typeof OLD).name.split(" ");
   return { first, last };
+}
+
+/** Takes longer than a write-back that has begun. */
+async function writeOthers(store: NASKeyStore): Promise<void> {
+  for (let n = 0; n < 5; n++) await store.store("other", n);
 }
 
 describe("A stored value that no longer fits its schema", () => {
@@ -88,14 +95,16 @@ describe("A stored value that no longer fits its schema", () => {
   });
 
   it("does not delay close once no read waits for its migration", async () => {
-    await page.open().store("user:1", OLD);
+    const other = page.openTogether();
+    await other.store("user:1", OLD);
     const asked = deferred<void>();
-    const never = new Promise(() => undefined);
-    const store = page.open({
+    const ready = deferred<void>();
+    const store = page.openTogether({
       schemas,
-      migrate: () => {
+      migrate: async (value) => {
         asked.resolve();
-        return never;
+        await ready.promise;
+        return split(value);
       },
     });
     const abort = new AbortController();
@@ -104,7 +113,46 @@ describe("A stored value that no longer fits its schema", () => {
     abort.abort(new Error("no longer needed"));
     await expect(read).rejects.toThrow("no longer needed");
     await store.close();
-    expect(page.nats.log).toEqual(["user:1@1"]);
+    ready.resolve();
+    await writeOthers(other);
+    expect(await other.getMetadata("user:1")).toMatchObject({ version: 1 });
+  });
+
+  it("is written back before close resolves, also if the encryption key takes a while", async () => {
+    await page.open().store("user:1", OLD);
+    const asked = deferred<void>();
+    const unlocked = deferred<CryptoKey>();
+    const key = (): Promise<CryptoKey> => {
+      asked.resolve();
+      return unlocked.promise;
+    };
+    const store = page.open({ schemas, migrate: split, encryption: { key } });
+    expect(await store.retrieve("user:1")).toEqual(NEW);
+    await asked.promise;
+    const closing = store.close();
+    unlocked.resolve(await deriveKey("passphrase", "salt", { iterations: 1 }));
+    await closing;
+    expect(await page.open().getMetadata("user:1")).toMatchObject({ version: 2, encrypted: true });
+  });
+
+  it("is not migrated when another tab replaces it by one that fits, while the schema checks it", async () => {
+    const other = page.open();
+    await other.store("user:1", OLD);
+    const asked = deferred<void>();
+    const checked = deferred<void>();
+    const slow = schema(async (value) => {
+      asked.resolve();
+      await checked.promise;
+      return "first" in (value as object) ? { value } : { issues: [{ message: "old" }] };
+    });
+    const migrate = vi.fn<(value: unknown) => unknown>(split);
+    const store = page.open({ schemas: { "user:*": slow }, migrate });
+    const read = store.retrieve("user:1");
+    await asked.promise;
+    await other.store("user:1", NEW);
+    checked.resolve();
+    expect(await read).toEqual(NEW);
+    expect(migrate).not.toHaveBeenCalled();
   });
 
   it("is queued while there is no server, and published later", async () => {
@@ -121,10 +169,25 @@ describe("A stored value that no longer fits its schema", () => {
   });
 
   it("is returned although it cannot be written back, and that is not tried again", async () => {
+    const other = page.open();
+    await other.store("user:1", OLD);
+    const key = vi.fn<() => Promise<CryptoKey>>(() => Promise.reject(new Error("locked")));
+    const store = page.open({ schemas, migrate: split, encryption: { key } });
+    for (let read = 1; read <= 3; read++) {
+      expect(await store.retrieve("user:1")).toEqual(NEW);
+      await writeOthers(other);
+    }
+    expect(await other.getMetadata("user:1")).toMatchObject({ version: 1 });
+    expect(key).toHaveBeenCalledTimes(1);
+  });
+
+  it("is not written back while it is stale: a write would make it fresh", async () => {
     await page.open().store("user:1", OLD);
-    const store = page.open({ schemas, migrate: split, maxPayloadBytes: 1 });
-    for (let read = 1; read <= 3; read++) expect(await store.retrieve("user:1")).toEqual(NEW);
-    expect(await store.getMetadata("user:1")).toMatchObject({ version: 1 });
+    const store = page.open({ schemas, migrate: split });
+    await store.invalidate({ pattern: "user:1" });
+    expect(await store.retrieve("user:1")).toEqual(NEW);
+    await store.close();
+    expect(await page.open().getMetadata("user:1")).toMatchObject({ version: 1, stale: true });
   });
 
   it("gives an update of its key a value that fits", async () => {

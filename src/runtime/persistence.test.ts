@@ -17,6 +17,13 @@ describe("The option persist", () => {
     expect(ask).toHaveBeenCalledTimes(times);
   });
 
+  it("asks the browser with the first import, too", async () => {
+    const persist = vi.fn<() => Promise<boolean>>().mockResolvedValue(true);
+    Object.assign(page.navigator, { storage: { persist, estimate: async () => ({}) } });
+    await page.open({ persist: true }).import([]);
+    expect(persist).toHaveBeenCalledTimes(1);
+  });
+
   it("changes nothing in a browser without navigator.storage", async () => {
     expect(await page.open({ persist: true }).store("k", 1)).toBe(true);
   });

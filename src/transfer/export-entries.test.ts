@@ -1,10 +1,11 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import type { NASKeyStore } from "../key-store.ts";
-import { caught } from "../testing/errors.ts";
+import { caught, codeOf } from "../testing/errors.ts";
 import { openDatabase, putRows, watchTransactions } from "../testing/indexeddb.ts";
 import { entryRow, NOW } from "../testing/rows.ts";
 import { DATABASE, listen, usePage } from "../testing/stores.ts";
 import { KeyStoreError } from "../util/errors.ts";
+import { gzipPart } from "../values/gzip-part.ts";
 
 const page = usePage();
 
@@ -71,6 +72,19 @@ describe("An export", () => {
     expect(heard.map(({ detail }) => (detail as { key: string }).key).toSorted()).toEqual(["b", "c", "d"]);
     expect(store.getCacheStats()).toMatchObject({ size: 0, hits: 0, misses: 0 });
   });
+});
+
+it("An export that cannot verify an entry rejects: it leaves out none that is sound", async () => {
+  const store = page.open({ compression: { thresholdBytes: 1 } });
+  await store.store("k", "a".repeat(1_000));
+  await store.close();
+  const { loaded } = gzipPart;
+  gzipPart.loaded = undefined;
+  vi.spyOn(gzipPart, "load").mockRejectedValue(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded"));
+  expect(await codeOf(() => exported(page.open()))).toBe("STORAGE_UNAVAILABLE");
+  vi.restoreAllMocks();
+  gzipPart.loaded = loaded;
+  expect(await exported(page.open())).toHaveLength(1);
 });
 
 it("An import whose signal is aborted with a KeyStoreError rejects with that error itself", async () => {

@@ -7,6 +7,7 @@ import { allRows, fillStorage, openDatabase, watchTransactions, writesAmong } fr
 import { sha256Of } from "../testing/rows.ts";
 import { DATABASE, usePage } from "../testing/stores.ts";
 import { KeyStoreError } from "../util/errors.ts";
+import { gzipPart } from "../values/gzip-part.ts";
 
 const page = usePage();
 
@@ -45,6 +46,27 @@ describe("An import", () => {
     }
     await store.import(lines(), { onProgress: (done) => (committed = done) });
     expect(Math.max(...lead)).toBeLessThanOrEqual(512);
+  });
+
+  it("reads an iterable that is both as an async one", async () => {
+    const both = {
+      async *[Symbol.asyncIterator]() {
+        yield* envelopesOf(2);
+      },
+      *[Symbol.iterator]() {
+        yield {};
+      },
+    };
+    expect(await page.open().import(both)).toEqual({ imported: 2, skipped: 0 });
+  });
+
+  it("does not close an iterator that has thrown", async () => {
+    const close = vi.fn<() => IteratorResult<object>>(() => ({ done: true, value: undefined }));
+    const next = (): never => {
+      throw new Error("broken line");
+    };
+    expect(await codeOf(() => page.open().import({ [Symbol.iterator]: () => ({ next, return: close }) }))).toBe("INVALID_VALUE");
+    expect(close).not.toHaveBeenCalled();
   });
 
   it("goes on when a slice has only envelopes that it skips", async () => {
@@ -93,6 +115,15 @@ describe("A compressed payload", () => {
     expect(await store.import([compressed()])).toEqual({ imported: 1, skipped: 0 });
     expect(await store.retrieve("k")).toBe("a".repeat(2_000_000));
     expect((await store.getMetadata("k"))?.size).toBe(text.length);
+  });
+
+  it("is not skipped while the code that verifies it cannot be loaded: the import rejects", async () => {
+    const { loaded } = gzipPart;
+    gzipPart.loaded = undefined;
+    vi.spyOn(gzipPart, "load").mockRejectedValue(new KeyStoreError("STORAGE_UNAVAILABLE", "could not be loaded"));
+    expect(await codeOf(() => page.open().import([compressed()]))).toBe("STORAGE_UNAVAILABLE");
+    vi.restoreAllMocks();
+    gzipPart.loaded = loaded;
   });
 
   it.each([

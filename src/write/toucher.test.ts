@@ -61,6 +61,19 @@ describe("touch", () => {
     expect(await store.store("k", 2)).toBe(true);
   });
 
+  it("is a use: the entry is not the next one that is evicted", async () => {
+    const store = page.open({ maxEntries: 2, cacheSize: 0 });
+    for (const key of ["a", "b"]) {
+      await store.store(key, 1, { ttl: 60 });
+      page.clock.wallTime += 1_000;
+    }
+    expect(await store.touch("a")).toBe(true);
+    page.clock.wallTime += 1_000;
+    await store.store("c", 1);
+    await page.evicted();
+    expect(await store.listKeys()).toEqual(["a", "c"]);
+  });
+
   it("rejects QUOTA_EXCEEDED on a full disk, and leaves the expiry as it was", async () => {
     const store = page.open();
     await store.store("k", 1, { ttl: 60 });

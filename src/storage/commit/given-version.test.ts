@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LONG_AGO, type EntryRow } from "../../model/row.ts";
+import { asRow, LONG_AGO, type EntryRow } from "../../model/row.ts";
 import { commitOne, CONFIRMED, newCommitter, setUpCommitter } from "../../testing/committer.ts";
 import { deleteDraft, storeDraft } from "../../testing/drafts.ts";
 import { change } from "../../testing/entries.ts";
@@ -39,6 +39,12 @@ describe("A row with a given version", () => {
     ["that is the same, updated later", importDraft("k", 5, { updatedAt: NOW + 1 }), present, true],
     ["that is the same, updated earlier", importDraft("k", 5, { updatedAt: NOW - 1 }), present, false],
     ["that is the same entry", importDraft("k", 5), present, false],
+    [
+      "that is the same entry, compressed",
+      importDraft("k", 5, { encoding: "gzip", payload: "c", checksum: present.checksum }),
+      present,
+      false,
+    ],
     ["that is a sound copy of a damaged payload", importDraft("k", 5), { ...present, payload: '"valve"' }, true],
     ["below that of an expired entry", importDraft("k", 4), { ...present, expiresAt: NOW }, true],
     ["below that of a tombstone", importDraft("k", 4), tombstone(5), true],
@@ -66,6 +72,11 @@ describe("A row with a given version", () => {
     expect(plan(importDraft("k", 5), { row: entryRow({ version: 4, floor: 9 }) })?.row).toMatchObject({ version: 5, floor: 9 });
     expect(plan(importDraft("k", 5), { row: present })).toBeUndefined();
   });
+});
+
+it("A write that replaces a row which is damaged so that it has no version continues above the version floor", () => {
+  const damaged = asRow({ keys: "k" }, "k");
+  expect(plan(storeDraft("k"), { row: damaged }, 7)?.row).toMatchObject({ version: 8 });
 });
 
 describe("Versions of an imported entry's key", () => {
