@@ -21,6 +21,7 @@ export interface SettledWrites {
 export function toldChanges(changes: readonly Change[]): ToldChange[] {
   return changes.flatMap((change): ToldChange[] => {
     if (change.source === "tab") return [];
+    if ("floor" in change) return [{ type: change.type, key: change.key, version: change.version, floor: change.floor }];
     if ("version" in change) return [{ type: change.type, key: change.key, version: change.version }];
     return change.type === "clear" ? [{ type: "clear" }] : [{ type: change.type, key: change.key }];
   });

@@ -3,7 +3,7 @@ import { fromUint8Array, toUint8Array } from "js-base64";
 import { KeyFormat, type Payload } from "../model/metadata.ts";
 import type { StoredPayload } from "../model/row.ts";
 import { bytesOf } from "../util/utf8.ts";
-import { verifyChecksum } from "../values/checksum.ts";
+import { encryptionPart } from "../values/encryption-part.ts";
 import { decode, readPayload } from "../values/pipeline.ts";
 import { sha256 } from "../values/sha256.ts";
 import { Malformed, type ReadEnvelope } from "./read-envelope.ts";
@@ -29,12 +29,11 @@ export async function verifiedPayload(envelope: ReadEnvelope, maxBytes: number):
 /**
  * Verifies a stored payload.
  * @returns the payload, uncompressed; undefined for an encrypted one
- * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE, INSECURE_CONTEXT
+ * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE, INSECURE_CONTEXT
  */
 export async function verify(key: string, stored: StoredPayload): Promise<Payload | undefined> {
-  const { payload, encryption, checksum } = stored;
-  if (encryption === undefined) return readPayload(key, stored);
-  await verifyChecksum(key, payload instanceof Uint8Array ? payload : undefined, checksum);
+  if (stored.encryption === undefined) return readPayload(key, stored);
+  await (await encryptionPart.load()).verifyEncrypted(key, stored);
   return undefined;
 }
 
