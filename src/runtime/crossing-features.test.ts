@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import type { EntryRow } from "../model/row.ts";
 import { storeEnvelope } from "../testing/envelopes.ts";
+import { codeOf } from "../testing/errors.ts";
 import { FakeChannel } from "../testing/fake-channel.ts";
 import { deferred } from "../testing/fake-connection.ts";
-import { openDatabase, putRows } from "../testing/indexeddb.ts";
+import { allRows, openDatabase, putRows } from "../testing/indexeddb.ts";
 import { newKey } from "../testing/keys.ts";
 import { entryRow, NOW, sha256Of } from "../testing/rows.ts";
 import { schema } from "../testing/schemas.ts";
@@ -84,6 +86,36 @@ describe("An import", () => {
     await FakeChannel.delivered();
     expect(here).toEqual(["local delete 2", "remote store 1", "local store 3"]);
     expect(there).toEqual(["tab delete 2", "tab store 1", "tab store 3"]);
+  });
+
+  it.each([true, false])("encrypts plain text in a store with encryption (messages: %s)", async (messages) => {
+    const plain = page.open({ namespace: "plain", compression: { thresholdBytes: 100 } });
+    const long = "secret ".repeat(100);
+    await plain.bulkStore([
+      ["text", "secret", { tags: ["t"] }],
+      ["bytes", new TextEncoder().encode("secret"), { format: "binary" }],
+      ["long", long],
+    ]);
+    const store = page.open({ encryption: { key: await newKey(), messages } });
+    expect(await store.import(await listOf(plain.export()))).toEqual({ imported: 3, skipped: 0 });
+    const rows = Object.values(await allRows(openDatabase())) as EntryRow[];
+    const contents = rows.map(({ payload }) => (typeof payload === "string" ? payload : new TextDecoder().decode(payload)));
+    expect(contents.filter((content) => content.includes("secret"))).toEqual([]);
+    expect(rows.every(({ encryption }) => encryption?.messages === messages)).toBe(true);
+    const values = await store.bulkRetrieve(["text", "bytes", "long"]);
+    expect([...values.values()]).toEqual(["secret", new TextEncoder().encode("secret"), long]);
+    expect(await store.getMetadata("text")).toMatchObject({ version: 1, tags: ["t"], encrypted: true });
+    // Again: they are not newer.
+    expect(await store.import(await listOf(plain.export()))).toEqual({ imported: 0, skipped: 3 });
+  });
+
+  it("rejects when the key of the store is missing, and imports nothing", async () => {
+    const fail = (): never => {
+      throw new Error("no key");
+    };
+    const store = page.open({ encryption: { key: fail } });
+    expect(await codeOf(() => store.import([storeEnvelope("k")]))).toBe("DECRYPT_FAILED");
+    expect(await store.listKeys()).toEqual([]);
   });
 
   it("skips an envelope whose expiry is no time of a Date", async () => {

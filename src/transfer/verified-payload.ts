@@ -11,19 +11,25 @@ import { Malformed, type ReadEnvelope } from "./read-envelope.ts";
 /** A payload may decompress to this many times the size of the largest message. */
 const MAX_EXPANSION = 64;
 
+export interface VerifiedPayload {
+  readonly stored: StoredPayload;
+  /** Before compression. Undefined: it is encrypted. */
+  readonly original: Payload | undefined;
+}
+
 /**
  * The payload of an envelope as a row has it, verified: its checksum matches, its bytes decompress to the stated size, and a value can be
  * decoded from it. Of an encrypted one only the checksum: the store may not have its key.
  * @param maxBytes the most bytes that a message may have
  * @throws Malformed, CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE where a stage cannot be loaded, INSECURE_CONTEXT
  */
-export async function verifiedPayload(envelope: ReadEnvelope, maxBytes: number): Promise<StoredPayload> {
+export async function verifiedPayload(envelope: ReadEnvelope, maxBytes: number): Promise<VerifiedPayload> {
   const { key, format, value, size = 0 } = envelope;
   if (value.length > maxBytes || size > MAX_EXPANSION * maxBytes) throw new Malformed();
   const stored = await storedPayload(envelope);
   const payload = await verify(key, stored);
   if (payload !== undefined) await decode(key, payload, format);
-  return stored;
+  return { stored, original: payload };
 }
 
 /**
