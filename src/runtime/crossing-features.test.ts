@@ -31,6 +31,37 @@ describe("An invalidation", () => {
   });
 });
 
+describe("An invalidation in another tab", () => {
+  it.each([
+    ["absent", async () => undefined],
+    [
+      "stale",
+      async (store: ReturnType<typeof page.open>) => {
+        await store.store("k", 0, { tags: ["t"] });
+        await store.invalidate({ tag: "t" });
+      },
+    ],
+  ])("during the load of a key that is %s keeps the loaded value from being stored", async (_, prepare) => {
+    const [store, tab] = [page.open(), page.open()];
+    await Promise.all([prepare(store), tab.flush()]);
+    const [called, loaded] = [deferred<void>(), deferred<number>()];
+    const loading = store.retrieveOrStore(
+      "k",
+      () => {
+        called.resolve();
+        return loaded.promise;
+      },
+      { tags: ["t"] },
+    );
+    await called.promise;
+    await tab.invalidate({ tag: "t" });
+    await FakeChannel.delivered();
+    loaded.resolve(1);
+    expect(await loading).toBe(1);
+    expect(await store.retrieveOrStore("k", () => 2, { tags: ["t"] })).toBe(2);
+  });
+});
+
 describe("A migrated value that is written back", () => {
   const isNew = schema((value) => (value === "new" ? { value } : { issues: [{ message: "old" }] }));
 

@@ -77,9 +77,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     reader,
     writesCommitted,
     livingKeys: (pattern, tag) => catalog.livingKeys(pattern, tag),
-    onInvalidate: (covers) => {
-      for (const loading of shared.loadings.values()) loading.invalidate(covers);
-    },
+    onInvalidate: shared.invalidating,
     emit: page.emit,
   });
   const payloadOf = (key: string, row: EntryRow): Promise<Payload> =>
