@@ -33,7 +33,7 @@ const LATE = {
   getMetadata: "on a key",
   clearCache: "writes all",
   deleteByTag: "writes all",
-  invalidate: "",
+  invalidate: "writes all",
   touch: "writes a key",
   listKeys: "",
   ping: "",

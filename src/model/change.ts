@@ -18,6 +18,7 @@ export type LocalChange =
 interface Imported extends Omit<Written, "writer"> {
   readonly source: "remote";
   readonly type: "store";
+  readonly floor: number | undefined;
 }
 
 interface Written {
@@ -38,7 +39,11 @@ export interface Memory {
 type TabChange = { readonly source: "tab" } & ToldChange;
 
 /** A change as a tab announces it: its key and version, never the value. */
-export type ToldChange = { readonly type: "store" | "delete"; readonly key: string; readonly version: number } | Marking | Removal;
+export type ToldChange =
+  /** `floor`: see EntryRow. */
+  | { readonly type: "store" | "delete"; readonly key: string; readonly version: number; readonly floor?: number | undefined }
+  | Marking
+  | Removal;
 
 /** No write: the entry keeps its value and its version. It is stale from now on, or its expiry has changed. */
 type Marking = { readonly type: "invalidate" | "touch"; readonly key: string; readonly version: number };

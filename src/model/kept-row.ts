@@ -6,6 +6,9 @@ import { AFTER_MARKS, LONG_AGO, type EntryRow } from "./row.ts";
  * the row stays. So the index `expiresAt` has the rows whose time has come in one range, and no clock revives an entry.
  */
 
+/** The longest `staleWhileRevalidate`. */
+const MAX_KEEP_MS = 1e15;
+
 /** The mark of an expired row; LONG_AGO: nothing keeps the row. */
 export function markOf(row: EntryRow, now: number): number {
   const until = keptUntil(row);
@@ -26,7 +29,7 @@ function keptUntil(row: EntryRow): number {
   return expiresAt > AFTER_MARKS ? expiresAt + keepMsOf(row) : expiresAt - LONG_AGO;
 }
 
-/** A damaged row may have anything. */
+/** A damaged row may have anything. With a longer time, a mark would be no mark. */
 function keepMsOf({ keepMs }: EntryRow): number {
-  return typeof keepMs === "number" ? keepMs : 0;
+  return typeof keepMs === "number" && keepMs > 0 && keepMs <= MAX_KEEP_MS ? keepMs : 0;
 }

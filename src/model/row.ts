@@ -43,6 +43,8 @@ export interface EntryRow extends StoredPayload {
   readonly keepMs?: number;
   readonly tags?: readonly string[];
   readonly writeId: WriteId;
+  /** Of a migrated value: the write of the value that it was made of. A stale mark of that one counts for this row too. */
+  readonly madeOf?: WriteId;
   readonly lastUsed: number;
 }
 

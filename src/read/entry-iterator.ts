@@ -46,8 +46,8 @@ export async function* iterateEntries(
   do {
     const page = await abortable(signal, () => readPage(after));
     for (const { key, row, state, isStale } of page.rows) {
-      signal?.throwIfAborted();
-      const read = await reader.decodeRow(key, row).catch((error: unknown) => {
+      // The function of the app that returns the encryption key may wait for a person.
+      const read = await abortable(signal, () => reader.decodeRow(key, row)).catch((error: unknown) => {
         if (!isDamage(error)) throw error;
       });
       if (read !== undefined) yield [key, read.decoded.value, metadataOf(key, read.row, state, isStale)];

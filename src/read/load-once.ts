@@ -96,7 +96,8 @@ export class LoadOnce {
       const decoded = loaded && (await this.#valueOf(key, loaded));
       return decoded && { decoded, isFresh: false };
     } catch (error) {
-      return asAbsent(error);
+      // Also without its encryption key: the entry is absent for every other operation.
+      return hasCode(error, "DECRYPT_FAILED") ? undefined : asAbsent(error);
     }
   }
 

@@ -66,9 +66,9 @@ export class Loading {
     this.isOvertaken ||= changes.some(overtakes);
   }
 
-  /** An invalidation of this page begins. It marks no absent entry, and none that is stale already. */
-  invalidate(covers: (key: string, tags: readonly string[]) => boolean): void {
-    this.isOvertaken ||= covers(this.#key, this.#tags);
+  /** An invalidation begins, in any tab. It marks no absent entry, and none that is stale already. */
+  invalidate(matches: (key: string) => boolean, tag: string | undefined): void {
+    this.isOvertaken ||= matches(this.#key) && (tag === undefined || this.#tags.includes(tag));
   }
 
   #leave(reason: unknown): void {

@@ -1,5 +1,4 @@
 import type { KeyFormat, KeyMetadata, Payload } from "../model/metadata.ts";
-import type { Clock } from "../util/clock.ts";
 import { KeyStoreError, messageOf } from "../util/errors.ts";
 import { encode } from "../values/encode.ts";
 import { decode, type Decoded } from "../values/formats.ts";
@@ -7,15 +6,10 @@ import { accepted, readBack, validate, type KeySchema } from "../values/schemas.
 
 export interface MigrationsPorts {
   readonly migrate: (value: unknown, metadata: KeyMetadata) => unknown;
-  readonly clock: Clock;
   /** Past memory. Must not wait for writes: the update of a key may be what reads it. */
   readonly readEntry: (key: string) => Promise<StoredEntry | undefined>;
-  /** Stores the payload with the tags of the entry, if it still has this version. */
-  readonly writeBack: (
-    key: string,
-    payload: Payload,
-    options: { format: KeyFormat; ifVersion: number; ttl: number | null },
-  ) => Promise<unknown>;
+  /** Stores the payload with the tags, the expiry and the staleness of the entry, if it still has this version. */
+  readonly writeBack: (key: string, payload: Payload, options: { format: KeyFormat; ifVersion: number }) => Promise<unknown>;
 }
 
 /** An entry as the database has it. */
@@ -92,13 +86,11 @@ export class Migrations {
   }
 
   async #writeBack(key: string, { payload, metadata }: Migrated): Promise<void> {
-    const { format, version, expiresAt, stale } = metadata;
-    // The entry does not live longer than it would have.
-    const ttl = expiresAt === null ? null : (expiresAt.getTime() - this.#ports.clock.now()) / 1000;
+    const { format, version, stale } = metadata;
     const id = idOf(key, version);
-    // A write would end the mark `stale`, although nothing was loaded.
-    if (this.#isEnding || stale || (ttl !== null && ttl <= 0) || this.#unwritable.has(id)) return;
-    const write = this.#ports.writeBack(key, payload, { format, ifVersion: version, ttl }).then(
+    // A stale value is loaded again.
+    if (this.#isEnding || stale || this.#unwritable.has(id)) return;
+    const write = this.#ports.writeBack(key, payload, { format, ifVersion: version }).then(
       () => undefined,
       () => void this.#unwritable.add(id),
     );

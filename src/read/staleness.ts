@@ -25,8 +25,8 @@ export interface StalenessPorts {
   readonly writesCommitted: (keys?: readonly string[]) => Promise<void>;
   /** The keys of the living entries that match. */
   readonly livingKeys: (pattern: string, tag: string | undefined) => Promise<string[]>;
-  /** Called when an invalidation begins. `covers` is about entries with these tags. */
-  readonly onInvalidate: (covers: (key: string, tags: readonly string[]) => boolean) => void;
+  /** Called when an invalidation begins. */
+  readonly onInvalidate: (pattern: string, tag: string | undefined) => void;
   readonly emit: (changes: readonly LocalChange[]) => void;
 }
 
@@ -79,7 +79,7 @@ export class Staleness {
   async invalidate({ pattern = "*", tag }: InvalidateOptions, { signal, onProgress }: ProgressOptions): Promise<number> {
     const invalidation = new Invalidation(pattern, tag);
     this.#underWay.add(invalidation);
-    this.#ports.onInvalidate((key, tags) => invalidation.coversAll(key, tags));
+    this.#ports.onInvalidate(pattern, tag);
     try {
       await abortable(signal, () => this.#ports.writesCommitted());
       const keys = await this.#ports.livingKeys(pattern, tag);
@@ -155,12 +155,7 @@ class Invalidation {
 
   covers(key: string, row: Row): boolean {
     if (isTombstone(row) || row.version >= (this.#later.get(key) ?? Infinity)) return false;
-    return this.coversAll(key, row.tags);
-  }
-
-  /** Whether it covers every version of an entry with these tags. */
-  coversAll(key: string, tags: readonly string[] = []): boolean {
-    return this.#matches(key) && (this.#tag === undefined || tags.includes(this.#tag));
+    return this.#matches(key) && (this.#tag === undefined || row.tags?.includes(this.#tag) === true);
   }
 
   writtenLater(key: string, version: number): void {

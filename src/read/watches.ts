@@ -122,9 +122,11 @@ export class Watches {
     const newest = this.#newest.get(key) ?? 0;
     this.#newest.delete(key);
     if (!("version" in change)) return false;
-    this.#newest.set(key, Math.max(newest, change.version));
+    // An imported entry may have a lower version than the one that it replaces.
+    const version = ("floor" in change ? change.floor : undefined) ?? change.version;
+    this.#newest.set(key, Math.max(newest, version));
     if (this.#newest.size > ORDERED_KEYS) this.#newest.delete(this.#newest.keys().next().value!);
-    return change.version < newest;
+    return version < newest;
   }
 }
 

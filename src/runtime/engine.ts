@@ -1,6 +1,6 @@
 import type { LocalChange } from "../model/change.ts";
 import type { Emit } from "../model/events.ts";
-import { isTombstone } from "../model/row.ts";
+import { isTombstone, type EntryRow } from "../model/row.ts";
 import { connectToNats } from "../network/connect.ts";
 import { isLoopback } from "../network/loopback.ts";
 import { NatsTransport } from "../network/nats-transport.ts";
@@ -232,7 +232,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
 
 function changeOf({ draft: { key, payload, policy, writer }, row, grew }: Commit): LocalChange {
   const { version } = row;
-  if (policy.version !== "next") return { source: "remote", type: "store", key, version, grew };
+  if (policy.version !== "next") return { source: "remote", type: "store", key, version, floor: (row as EntryRow).floor, grew };
   const written = { source: "local", key, version, grew, writer } as const;
   if (payload === undefined || isTombstone(row)) return { ...written, type: "delete" };
   return { ...written, type: "store", entry: { row, payload } };

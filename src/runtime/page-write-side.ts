@@ -1,4 +1,5 @@
 import { changesUsage } from "../model/change.ts";
+import { compilePattern } from "../model/pattern.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { Loading } from "../read/loading.ts";
 import type { Living } from "../relay/outbox-drain.ts";
@@ -21,6 +22,8 @@ export interface PageWriteSide extends LatePageParts {
   readonly loadings: Map<string, Loading>;
   /** The engine of stores with these settings. */
   engineFor(settings: Settings): Engine;
+  /** Tells the loads of all tabs that a store of this page begins to invalidate entries. */
+  invalidating(pattern: string, tag: string | undefined): void;
   /** Takes the liveness lock, unless the page is in the back/forward cache. */
   begin(): void;
   /** The page ends, or enters the back/forward cache. */
@@ -94,6 +97,11 @@ function openPageWriteSide(page: Page): PageWriteSide {
     for (const { evictor } of engines) evictor.unstick();
   };
 
+  const overtakeLoadings = (pattern: string, tag: string | undefined): void => {
+    const { matches } = compilePattern(pattern);
+    for (const loading of loadings.values()) loading.invalidate(matches, tag);
+  };
+
   const openEngineFor = (settings: Settings): Engine => {
     const engine: Engine = openEngine({
       page,
@@ -163,6 +171,10 @@ function openPageWriteSide(page: Page): PageWriteSide {
     loadings,
     engineFor: (settings) =>
       [...engines].find((engine) => !engine.isEnding && canShareEngine(engine.settings, settings)) ?? openEngineFor(settings),
+    invalidating(pattern, tag): void {
+      overtakeLoadings(pattern, tag);
+      post({ type: "invalidating", pattern, tag });
+    },
     begin,
     get isPageEnding(): boolean {
       return isPageEnding;
@@ -180,6 +192,8 @@ function openPageWriteSide(page: Page): PageWriteSide {
           noteVersions(message);
           for (const engine of engines) engine.settledElsewhere(message);
           return;
+        case "invalidating":
+          return overtakeLoadings(message.pattern, message.tag);
         case "foreign":
           page.forget();
           forgetCounts();

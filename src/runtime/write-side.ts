@@ -76,9 +76,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     reader,
     writesCommitted,
     livingKeys: (pattern, tag) => catalog.livingKeys(pattern, tag),
-    onInvalidate: (covers) => {
-      for (const loading of shared.loadings.values()) loading.invalidate(covers);
-    },
+    onInvalidate: shared.invalidating,
     emit: page.emit,
   });
   const payloadOf = (key: string, row: EntryRow): Promise<Payload> =>
@@ -99,12 +97,11 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     new LazySchemaChecks({
       schemas: settings.schemas,
       migrate: settings.migrate,
-      clock,
       readEntry: async (key) => {
         const found = await catalog.find(key);
         return found && { payload: await payloadOf(key, found.row), metadata: found.metadata };
       },
-      writeBack: (key, payload, given) => writer.update(key, () => payload, given),
+      writeBack: (key, payload, given) => migrationWriter.update(key, () => payload, { ...given, isMigration: true }),
     });
   const check = (...read: Parameters<LazySchemaChecks["check"]>): Checked => schemaChecks?.check(...read) ?? read[2];
   const persist = settings.persist ? persistOnce() : () => undefined;
@@ -129,6 +126,8 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
   };
 
   const writer = new Writer(writerPorts);
+  // An invalidation that was called before the write covers it: nothing was loaded.
+  const migrationWriter = new Writer({ ...writerPorts, orderWrite: () => (draft) => draft });
   let loadOnce: LoadOnce | undefined;
   const operations = lateOperations({
     reader,

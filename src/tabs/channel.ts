@@ -1,7 +1,7 @@
 import type { TabMessage } from "./messages.ts";
 
 /** The version of the messages. After a deployment, tabs with old and new code share a browser. */
-export const PROTOCOL = 3;
+export const PROTOCOL = 4;
 
 /** The tabs that have the same namespace open. Without BroadcastChannel (old browsers, forbidden storage) a tab receives nothing. */
 export class Channel {

@@ -8,6 +8,8 @@ export type TabMessage =
   | { readonly type: "changes"; readonly pageId: string; readonly changes: readonly ToldChange[] }
   /** A page has published writes, or failed to. */
   | ({ readonly type: "settled" } & SettledWrites)
+  /** A page begins to invalidate these entries. Marks alone do not tell of absent entries, which a tab may be loading. */
+  | { readonly type: "invalidating"; readonly pattern: string; readonly tag: string | undefined }
   /** In place of a message of another protocol version: anything may have happened. */
   | { readonly type: "foreign" };
 
@@ -21,6 +23,7 @@ export interface SettledWrites {
 export function toldChanges(changes: readonly Change[]): ToldChange[] {
   return changes.flatMap((change): ToldChange[] => {
     if (change.source === "tab") return [];
+    if ("floor" in change) return [{ type: change.type, key: change.key, version: change.version, floor: change.floor }];
     if ("version" in change) return [{ type: change.type, key: change.key, version: change.version }];
     return change.type === "clear" ? [{ type: "clear" }] : [{ type: change.type, key: change.key }];
   });

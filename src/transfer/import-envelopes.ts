@@ -5,7 +5,10 @@ import type { Committer } from "../storage/commit/committer.ts";
 import { imported, SLICE_BYTES, SLICE_WRITES, type Draft, type NewRow } from "../storage/commit/draft.ts";
 import type { Clock } from "../util/clock.ts";
 import { KeyStoreError, type KeyStoreErrorCode } from "../util/errors.ts";
+import { abortable } from "../util/abort.ts";
 import { report } from "../util/progress.ts";
+import type { Encrypter } from "../values/encryption.ts";
+import { encryptionPart } from "../values/encryption-part.ts";
 import type { KeyQueue } from "../write/key-queue.ts";
 import { checkMessageSize } from "../write/message-size.ts";
 import { EnvelopeSource } from "./envelope-source.ts";
@@ -13,7 +16,7 @@ import { readEnvelope, type ReadEnvelope } from "./read-envelope.ts";
 import { verifiedPayload } from "./verified-payload.ts";
 
 export interface ImportPorts {
-  readonly settings: Pick<Settings, "namespace" | "maxPayloadBytes">;
+  readonly settings: Pick<Settings, "namespace" | "maxPayloadBytes" | "encryption">;
   readonly clock: Pick<Clock, "now">;
   readonly committer: Pick<Committer, "commit" | "durable">;
   readonly queue: Pick<KeyQueue, "enter">;
@@ -37,8 +40,9 @@ interface Slice {
 }
 
 /**
- * Commits the entries of envelopes, slice after slice. While one commits, the next is read and verified. Publishes nothing.
- * @throws KeyStoreError INVALID_VALUE, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE, INSECURE_CONTEXT; the signal's reason. What was imported before
+ * Commits the entries of envelopes, slice after slice. While one commits, the next is read and verified. Publishes nothing. A store with
+ * encryption encrypts what comes in plain text.
+ * @throws KeyStoreError INVALID_VALUE, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE, INSECURE_CONTEXT, DECRYPT_FAILED or INVALID_OPTION without a key; the signal's reason. What was imported before
  * stays
  */
 export async function importEnvelopes(
@@ -57,8 +61,9 @@ export async function importEnvelopes(
     report(onProgress, result.imported + result.skipped);
   };
   try {
+    const encrypter = await abortable(signal, () => encrypterFor(ports.settings));
     while (!source.isDone) {
-      const slice = await readSlice(ports, source);
+      const slice = await readSlice(ports, source, encrypter);
       if (slice.envelopes === 0) break;
       await committing;
       committing = commit(slice);
@@ -78,7 +83,12 @@ export async function importEnvelopes(
   }
 }
 
-async function readSlice(ports: ImportPorts, source: EnvelopeSource): Promise<Slice> {
+/** Undefined: the store does not encrypt. @throws KeyStoreError DECRYPT_FAILED, INVALID_OPTION, INSECURE_CONTEXT, STORAGE_UNAVAILABLE */
+async function encrypterFor({ namespace, encryption }: ImportPorts["settings"]): Promise<Encrypter | undefined> {
+  return encryption && (await encryptionPart.load()).encrypterOf({ namespace, encryption });
+}
+
+async function readSlice(ports: ImportPorts, source: EnvelopeSource, encrypter: Encrypter | undefined): Promise<Slice> {
   const read: ReadEnvelope[] = [];
   let envelopes = 0;
   let bytes = 0;
@@ -92,7 +102,7 @@ async function readSlice(ports: ImportPorts, source: EnvelopeSource): Promise<Sl
     bytes += Math.max(envelope.value.length, envelope.size ?? 0);
     read.push(envelope);
   }
-  const drafts = await Promise.all(read.map((envelope) => draftOf(ports, envelope)));
+  const drafts = await Promise.all(read.map((envelope) => draftOf(ports, envelope, encrypter)));
   return { drafts: drafts.filter((draft) => draft !== undefined), envelopes };
 }
 
@@ -106,13 +116,26 @@ function tryToRead(given: unknown): ReadEnvelope | undefined {
 }
 
 /** Undefined for an envelope that is damaged, too large or has expired. @throws KeyStoreError STORAGE_UNAVAILABLE, INSECURE_CONTEXT */
-async function draftOf({ settings, clock, useTime }: ImportPorts, envelope: ReadEnvelope): Promise<Draft | undefined> {
+async function draftOf(
+  { settings, clock, useTime }: ImportPorts,
+  envelope: ReadEnvelope,
+  encrypter: Encrypter | undefined,
+): Promise<Draft | undefined> {
   if (isExpired(envelope, clock.now())) return undefined;
   const { key, version, tags, ttl } = envelope;
   const { namespace, maxPayloadBytes } = settings;
   try {
-    const stored = await verifiedPayload(envelope, maxPayloadBytes);
-    checkMessageSize(namespace, key, { ...stored, original: "", digest: stored }, { ttl, tags }, maxPayloadBytes);
+    const { stored: plain, original } = await verifiedPayload(envelope, maxPayloadBytes);
+    const encrypts = encrypter !== undefined && original !== undefined;
+    checkMessageSize(
+      namespace,
+      key,
+      { ...plain, original: "", digest: plain },
+      { ttl, tags },
+      maxPayloadBytes,
+      encrypts && encrypter.messages,
+    );
+    const stored = encrypts ? (await encrypter.encrypt(key, { ...plain, original })).stored : plain;
     const row = rowOf(envelope, stored);
     return {
       key,

@@ -35,6 +35,9 @@ const NONCE = /^[A-Za-z0-9+/]{16}$/;
 /** ISO 8601. The Python original has microseconds and may have no time zone: then it is local time. */
 const TIME = /^((?:\d{4}|[+-]\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,3})?)\d*(Z|[+-]\d\d:\d\d)?$/;
 
+/** The last time of a Date. */
+const LAST_TIME = 8.64e15;
+
 /** Thrown for an envelope that cannot be imported. */
 export class Malformed extends Error {}
 
@@ -68,7 +71,8 @@ export function readEnvelope(envelope: unknown): ReadEnvelope {
 function expiryOf(ttl: unknown, expiresAt: unknown, updatedAt: number): Pick<ReadEnvelope, "ttl" | "expiresAt"> {
   if (ttl === null || ttl === undefined) return { ttl: null, expiresAt: undefined };
   const seconds = valid<number>(ttl, isTtl(ttl));
-  return { ttl: seconds, expiresAt: expiresAt === undefined ? updatedAt + seconds * 1000 : timeOf(expiresAt) };
+  const expiry = expiresAt === undefined ? updatedAt + seconds * 1000 : timeOf(expiresAt);
+  return { ttl: seconds, expiresAt: valid(expiry, expiry <= LAST_TIME) };
 }
 
 /** A `scope` says that the message of the exported entry is in plain text. Otherwise it is the ciphertext. */

@@ -3,7 +3,7 @@ import { fromUint8Array, toUint8Array } from "js-base64";
 import { KeyFormat, type Payload } from "../model/metadata.ts";
 import type { StoredPayload } from "../model/row.ts";
 import { bytesOf } from "../util/utf8.ts";
-import { verifyChecksum } from "../values/checksum.ts";
+import { encryptionPart } from "../values/encryption-part.ts";
 import { decode, readPayload } from "../values/pipeline.ts";
 import { sha256 } from "../values/sha256.ts";
 import { Malformed, type ReadEnvelope } from "./read-envelope.ts";
@@ -11,30 +11,35 @@ import { Malformed, type ReadEnvelope } from "./read-envelope.ts";
 /** A payload may decompress to this many times the size of the largest message. */
 const MAX_EXPANSION = 64;
 
+export interface VerifiedPayload {
+  readonly stored: StoredPayload;
+  /** Before compression. Undefined: it is encrypted. */
+  readonly original: Payload | undefined;
+}
+
 /**
  * The payload of an envelope as a row has it, verified: its checksum matches, its bytes decompress to the stated size, and a value can be
  * decoded from it. Of an encrypted one only the checksum: the store may not have its key.
  * @param maxBytes the most bytes that a message may have
  * @throws Malformed, CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE where a stage cannot be loaded, INSECURE_CONTEXT
  */
-export async function verifiedPayload(envelope: ReadEnvelope, maxBytes: number): Promise<StoredPayload> {
+export async function verifiedPayload(envelope: ReadEnvelope, maxBytes: number): Promise<VerifiedPayload> {
   const { key, format, value, size = 0 } = envelope;
   if (value.length > maxBytes || size > MAX_EXPANSION * maxBytes) throw new Malformed();
   const stored = await storedPayload(envelope);
   const payload = await verify(key, stored);
   if (payload !== undefined) await decode(key, payload, format);
-  return stored;
+  return { stored, original: payload };
 }
 
 /**
  * Verifies a stored payload.
  * @returns the payload, uncompressed; undefined for an encrypted one
- * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, STORAGE_UNAVAILABLE, INSECURE_CONTEXT
+ * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE, INSECURE_CONTEXT
  */
 export async function verify(key: string, stored: StoredPayload): Promise<Payload | undefined> {
-  const { payload, encryption, checksum } = stored;
-  if (encryption === undefined) return readPayload(key, stored);
-  await verifyChecksum(key, payload instanceof Uint8Array ? payload : undefined, checksum);
+  if (stored.encryption === undefined) return readPayload(key, stored);
+  await (await encryptionPart.load()).verifyEncrypted(key, stored);
   return undefined;
 }
 

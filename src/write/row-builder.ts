@@ -13,7 +13,10 @@ export interface RowFacts {
 }
 
 /** The options of `store`, `update` and `retrieveOrStore`. */
-export type RowOptions = RetrieveOrStoreOptions;
+export type RowOptions = RetrieveOrStoreOptions & {
+  /** An update writes a migrated value: the entry lives no longer than it would have, and is as stale. */
+  readonly isMigration?: boolean;
+};
 
 /**
  * The row that a store or an update puts in the place of the present entry. An update keeps the format, ttl and tags that the
@@ -33,7 +36,8 @@ export function entryRow(
   const sound = present !== undefined && !isDamagedRow(present) ? present : undefined;
   const kept = isUpdate ? sound : undefined;
   if (kept !== undefined && options.format === undefined && kept.format !== stored.format) throw new FormatChanged();
-  const ttl = options.ttl !== undefined ? options.ttl : (kept ?? { ttl: defaultTtl }).ttl;
+  const migrated = options.isMigration === true ? kept : undefined;
+  const ttl = migrated !== undefined ? restOf(migrated, now) : options.ttl !== undefined ? options.ttl : (kept ?? { ttl: defaultTtl }).ttl;
   const tags = options.tags ?? kept?.tags ?? [];
   const keepMs = options.staleWhileRevalidate === undefined ? kept?.keepMs : options.staleWhileRevalidate * 1000;
   return {
@@ -45,8 +49,14 @@ export function entryRow(
     // Left out, not undefined or empty: an index costs time for every row that is in it.
     ...(ttl === null ? undefined : { expiresAt: now + ttl * 1000, ...(keepMs === undefined ? undefined : { keepMs }) }),
     ...(tags.length === 0 ? undefined : { tags: [...tags] }),
+    ...(migrated === undefined ? undefined : { madeOf: migrated.writeId }),
     lastUsed,
   };
+}
+
+/** The seconds until an entry expires. A `touch` may have come between the read and the write. */
+function restOf({ expiresAt }: EntryRow, now: number): number | null {
+  return expiresAt === undefined ? null : (expiresAt - now) / 1000;
 }
 
 /** @throws KeyStoreError VERSION_CONFLICT */

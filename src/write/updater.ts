@@ -68,7 +68,8 @@ export class Updater {
         let promised: Run | undefined;
         let committed = await alone(key, async () => {
           signal?.throwIfAborted();
-          const run = await this.#run(key, compute, ifVersion, tries);
+          // The function of the app that returns the encryption key may wait for a person.
+          const run = await abortable(signal, () => this.#run(key, compute, ifVersion, tries));
           if (!isPromise(run.next)) return commit(run);
           promised = run;
           return undefined;

@@ -1,5 +1,5 @@
 import { KeyFormat } from "../model/metadata.ts";
-import type { DeleteOptions, StoreOptions } from "../options/types.ts";
+import type { DeleteOptions } from "../options/types.ts";
 import type { CommitPublisher } from "../relay/commit-publisher.ts";
 import type { Committer } from "../storage/commit/committer.ts";
 import type { Commit, Draft } from "../storage/commit/draft.ts";
@@ -43,7 +43,7 @@ export class Writer {
   }
 
   /** Stores with the format, ttl and tags that the key has, unless the options give them. */
-  async update(key: string, value: CapturedValue, options: StoreOptions): Promise<boolean> {
+  async update(key: string, value: CapturedValue, options: RowOptions): Promise<boolean> {
     for (;;) {
       try {
         const { isConfirmed } = await this.#write(key, options.signal, async (earlierCommitted) => {

@@ -34,5 +34,7 @@ export function lastVersion({ row }: Pick<Present, "row">, floor: number): numbe
   if (row === undefined) return floor;
   // A damaged row may have lost its version, and has 0 in its place.
   const version = row.version || floor;
-  return isTombstone(row as Row) ? version : Math.max(version, (row as EntryRow).floor ?? 0);
+  const last = isTombstone(row as Row) ? version : Math.max(version, (row as EntryRow).floor ?? 0);
+  // A damaged row may claim any version. With a greater one than a safe integer, the next row could not be read.
+  return Math.min(last, Number.MAX_SAFE_INTEGER - 1);
 }

@@ -1,6 +1,6 @@
 import { promisifyRequest } from "idb-keyval";
 
-import type { Row } from "../../model/row.ts";
+import { isWriteId, type EntryRow, type Row } from "../../model/row.ts";
 import { ENTRIES, STALE } from "../idb/schema.ts";
 
 /*
@@ -12,7 +12,9 @@ import { ENTRIES, STALE } from "../idb/schema.ts";
 /** Whether a row is marked as stale. */
 export async function isMarked(transaction: IDBTransaction, key: string, row: Row): Promise<boolean> {
   const mark: unknown = await promisifyRequest(transaction.objectStore(STALE).get(key));
-  return Array.isArray(mark) && row.writeId.every((part, index) => part === mark[index]);
+  const { writeId, madeOf } = row as Pick<EntryRow, "writeId" | "madeOf">;
+  // A damaged row may have anything.
+  return Array.isArray(mark) && [writeId, madeOf].some((id) => isWriteId(id) && id.every((part, index) => part === mark[index]));
 }
 
 /** Whether there are marks between two keys, of any row. */
