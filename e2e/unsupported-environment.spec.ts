@@ -37,7 +37,6 @@ const CODES_OF_OPERATIONS = `async (store, keystore) => {
     touch: () => store.touch("k"),
     entries: () => store.entries()[Symbol.asyncIterator]().next(),
     export: () => store.export()[Symbol.asyncIterator]().next(),
-    import: () => store.import([]),
   };
   const codes = {};
   for (const [name, call] of Object.entries(operations)) {

@@ -36,9 +36,9 @@ export function outcomesOfOperations(page: Pick<Page, "evaluate">, namespace: st
   }, namespace);
 }
 
-const NEED_NO_STORAGE: ReadonlySet<string> = new Set(["ping", "close", "retrieveOrStore", "peek", "watch"]);
+const NEED_NO_STORAGE: ReadonlySet<string> = new Set(["ping", "close", "retrieveOrStore", "peek", "watch", "import"]);
 
-/** The outcomes where the browser gives the page no storage: all but those that need none; `retrieveOrStore` loads. */
+/** The outcomes where the browser gives the page no storage: all but those that need none; `retrieveOrStore` loads, and `import` has no envelopes. */
 export function withoutStorage(outcomes: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.keys(outcomes).map((name) => [name, NEED_NO_STORAGE.has(name) ? "resolved" : "STORAGE_UNAVAILABLE"]));
 }
