@@ -19,11 +19,12 @@ const RECEIVED = `
       if (line[1] === "deleted") void connection.close();
     },
   };
-  void settled(async () => {
+  const publishing = settled(async () => {
     await publish();
     return seen.length > 1;
   });`;
 const CHECK_RECEIVED = `
+  await publishing;
   const [key, version, value] = seen.find(([, second]) => second !== "deleted") ?? [];
   check([key, typeof version, value], ["user:123", "number", { name: "Alice" }]);`;
 
