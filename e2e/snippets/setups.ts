@@ -16,7 +16,7 @@ const RECEIVED = `
   const console = {
     log: (...line: unknown[]) => {
       seen.push(line);
-      if (line[1] === "deleted") void connection.close();
+      if (line[1] === "deleted") void connection.drain();
     },
   };
   const publishing = settled(async () => {
