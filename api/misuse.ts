@@ -143,7 +143,7 @@ export function misuseOfWatch(store: NASKeyStore): void {
   store.watch(() => {});
   // @ts-expect-error a listener is a function
   store.watch("user:*", { handleEvent: () => {} });
-  // @ts-expect-error a watch tells of changes, not of values
+  // @ts-expect-error a watch reports changes, not values
   store.watch("user:*", ({ value }) => value);
   // @ts-expect-error an expired or evicted entry has no version
   store.watch("user:*", ({ version }) => version.toFixed());

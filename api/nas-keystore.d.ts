@@ -103,7 +103,7 @@ export interface KeyMetadata {
   readonly checksum: string; // SHA-256 of the encoded payload, 64 hex digits; of an encrypted entry: of the ciphertext
   readonly pending: boolean; // true while this version waits for the server's confirmation; false once confirmed or refused
   readonly rejected: boolean; // the server refused this version: see retryRejected, discardRejected
-  readonly stale: boolean; // soft-invalidated: readable, but retrieveOrStore loads anew
+  readonly stale: boolean; // soft-invalidated: readable, but retrieveOrStore loads it again
   readonly encrypted: boolean;
 }
 

@@ -225,7 +225,7 @@ export const GOALS: readonly Goal[] = [
   {
     id: "invalidate-blocked",
     work: "longest read in another tab meanwhile",
-    against: "the same while nobody writes",
+    against: "the same without writes",
     target: 50,
     ...sequence,
     unit: "ms more",

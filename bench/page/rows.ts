@@ -313,7 +313,7 @@ export const ROWS: Readonly<Record<string, Row>> = {
     const [watched, unwatched] = [await openStore(servers, { lingerMs: LINGER_MS }), await openStore(servers, { lingerMs: LINGER_MS })];
     for (let n = 0; n < 10_000; n++) {
       watched.store.watch(`other:${n}`, () => {
-        throw new Error("A watch was told of a change of another key.");
+        throw new Error("A watch received a change of another key.");
       });
     }
     return {

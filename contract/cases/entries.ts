@@ -183,7 +183,7 @@ export const entries: readonly ContractCase[] = [
     },
   },
   {
-    title: "listKeys with a limit lists page after page what it lists without one",
+    title: "The pages of listKeys with a limit have the same keys, in the same order, as listKeys without a limit",
     run: async ({ openStore }) => {
       const store = openStore();
       await store.bulkStore(numbered(150));

@@ -42,7 +42,7 @@ export const events: readonly ContractCase[] = [
       assert.deepEqual<unknown>(published, expected);
       assert.deepEqual<unknown>(shared, expected);
       const tab = await openTab();
-      // A key without an unconfirmed write: nobody else publishes it.
+      // No other tab publishes this key: it has no unconfirmed write.
       assert.isTrue(await tab.store("another", 1));
       assert.lengthOf(published!, 2);
       assert.lengthOf(others!, 0);

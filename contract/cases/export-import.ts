@@ -157,7 +157,7 @@ export const exportImport: readonly ContractCase[] = [
     },
   },
   {
-    title: "An aborted import keeps what was imported, rejects with the reason, and closes the iterator, though it never answers",
+    title: "An aborted import keeps the imported entries, rejects with the reason, and closes the iterator, even if that never answers",
     run: async ({ openStore }) => {
       const store = openStore();
       const reason = new Error("enough");

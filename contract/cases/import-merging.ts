@@ -56,7 +56,7 @@ const skipped: Readonly<Record<string, () => unknown>> = {
 /** What an import does with envelopes: which it skips, and which entry of a key wins. */
 export const importMerging: readonly ContractCase[] = [
   {
-    title: "An import skips what is malformed, damaged, expired, too large or a delete, and imports the rest",
+    title: "An import skips deletes, and envelopes that are malformed, damaged, expired or too large, and imports the rest",
     run: async ({ openStore }) => {
       const store = openStore();
       for (const [reason, make] of Object.entries(skipped)) {

@@ -1,3 +1,4 @@
+import { isWellFormed } from "../model/key.ts";
 import { clip, KeyStoreError } from "../util/errors.ts";
 import { bytesOf } from "../util/utf8.ts";
 import { assertWebCrypto } from "./web-crypto.ts";
@@ -7,7 +8,7 @@ const DEFAULT_ITERATIONS = 600_000;
 
 /** See deriveKey. Its arguments may be anything. */
 export async function pbkdf2Key(passphrase: unknown, salt: unknown, options: unknown = {}): Promise<CryptoKey> {
-  const isText = (value: unknown): value is string => typeof value === "string" && value !== "" && !/\p{Surrogate}/u.test(value);
+  const isText = (value: unknown): value is string => typeof value === "string" && value !== "" && isWellFormed(value);
   if (!isText(passphrase)) throw invalid("passphrase", "The passphrase must be a well-formed string that is not empty.");
   if (!isText(salt) && !(ArrayBuffer.isView(salt) && salt.byteLength > 0)) {
     throw invalid("salt", "The salt must be a Uint8Array or a well-formed string, and not empty.");
