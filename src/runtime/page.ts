@@ -73,7 +73,14 @@ export function joinPage(store: PageStore, name: string, clock: Clock, pages = P
 function openPage(name: string, clock: Clock, pages: Pages): Page {
   const inBrowser = hasIndexedDB();
   const stores = new Set<PageStore>();
-  const forget = (): void => page.emit([{ source: "tab", type: "clear" }]);
+  const clear: readonly Change[] = [{ source: "tab", type: "clear" }];
+  const updateMemory = (changes: readonly Change[]): void => {
+    for (const { cache, expired } of stores) {
+      expired.apply(changes);
+      cache.apply(changes);
+    }
+  };
+  const forget = (): void => page.emit(clear);
   const database = new Database(name, {
     clock,
     onLost: forget,
@@ -82,7 +89,11 @@ function openPage(name: string, clock: Clock, pages: Pages): Page {
       page.whenLate((late) => late.onReset(reason));
     },
   });
-  const channel = new Channel(name, (message) => (page.late ? page.late.onTabMessage(message) : forget()));
+  const channel = new Channel(name, (message) => {
+    // The message may tell of changes. Until it can be read, memory must not answer.
+    if (!page.late) updateMemory(clear);
+    page.whenLate((late) => late.onTabMessage(message));
+  });
   const page: Page = {
     name,
     clock,
@@ -94,10 +105,7 @@ function openPage(name: string, clock: Clock, pages: Pages): Page {
     forget,
     whenLate: (work) => void (page.late ? work(page.late) : page.early.push(work)),
     emit(changes) {
-      for (const { cache, expired } of stores) {
-        expired.apply(changes);
-        cache.apply(changes);
-      }
+      updateMemory(changes);
       page.whenLate((late) => late.announce(changes));
     },
     leave(store) {

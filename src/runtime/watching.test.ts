@@ -203,7 +203,7 @@ function holdWriteSide(): () => void {
 }
 
 describe("A watch from before the write side has loaded", () => {
-  it("misses no change of its store, and learns of messages that arrived before", async () => {
+  it("misses no change of its store, and learns of changes in other tabs that it was told before", async () => {
     const tab = await openQuiet();
     const load = holdWriteSide();
     const store = page.open();
@@ -216,8 +216,19 @@ describe("A watch from before the write side has loaded", () => {
     await storing;
     await tab.store("k", 3);
     await FakeChannel.delivered();
-    expect(early).toEqual(["tab clear *", "local store k 2", "tab store k 3"]);
+    expect(early).toEqual(["tab store k 1", "local store k 2", "tab store k 3"]);
     expect(late).toEqual(["local store k 2", "tab store k 3"]);
+  });
+
+  it("is told nothing of a tab that opens meanwhile", async () => {
+    const load = holdWriteSide();
+    const store = page.open();
+    const told = watching(store);
+    tell({ type: "hello", pageId: "another" });
+    await FakeChannel.delivered();
+    load();
+    await store.store("k", 1);
+    expect(told).toEqual(["local store k 1"]);
   });
 
   it("learns of an expiry that a read found before", async () => {
