@@ -33,6 +33,8 @@ export type Checks = [
   None<Differences<built.DeleteOptions, contract.DeleteOptions>>,
   None<Differences<built.RetrieveOrStoreOptions, contract.RetrieveOrStoreOptions>>,
   None<Differences<built.RetrieveOptions, contract.RetrieveOptions>>,
+  None<Differences<built.DurableOptions, contract.DurableOptions>>,
+  None<Differences<built.PullOptions, contract.PullOptions>>,
   None<Differences<built.KeyMetadata, contract.KeyMetadata>>,
   None<Differences<built.CacheStats, contract.CacheStats>>,
   None<Differences<built.StorageStats, contract.StorageStats>>,

@@ -52,7 +52,15 @@ export interface KeyStoreOptions {
   encryption?: { key: CryptoKeySource | readonly CryptoKeySource[]; messages?: boolean }; // AES-GCM; the first key writes, all read
   schemas?: Readonly<Record<string, StandardSchema>>; // key pattern → validator, applied on store and on retrieve; the first pattern that matches
   migrate?: (value: unknown, metadata: KeyMetadata) => unknown; // a stored value that no longer fits its schema → one that does, or a promise of it
+  durable?: boolean | DurableOptions; // JetStream acknowledgement; default false
   persist?: boolean; // ask for navigator.storage.persist() at the first write; default false
+}
+
+export interface DurableOptions {
+  stream?: string; // default "NAS_<namespace>"
+  replicas?: number; // of a stream that ensureStream creates; default 1
+  history?: number; // messages that it keeps of each key; default 1
+  pullEveryMs?: number; // while a tab is visible; default 0: never
 }
 
 export type CryptoKeySource = CryptoKey | (() => CryptoKey | Promise<CryptoKey>);
@@ -62,10 +70,11 @@ export interface StoreOptions {
   ttl?: number | null; // seconds, > 0; null: never expires
   tags?: readonly string[];
   ifVersion?: number; // compare-and-set in this browser: 0 = the key must not exist; else the current version
+  ifRevision?: number; // compare-and-set across browsers (durable mode): 0 = no message yet; else KeyMetadata.revision
   signal?: AbortSignal;
 }
 export interface BulkOptions extends StoreOptions {
-  atomic?: boolean; // all items or none, in one transaction; default false
+  atomic?: boolean; // all items or none, in one transaction; in durable mode on the stream as well; default false
   onProgress?: (done: number, total: number) => void;
 }
 /** signal: aborted before the first slice, nothing has changed. */
@@ -80,13 +89,25 @@ export interface InvalidateOptions<Pattern extends string = string> {
   tag?: string;
 }
 /** A pair may bring options of its own, which win over those of the call. */
-export type BulkItem = readonly [key: string, value: unknown, options?: Pick<StoreOptions, "format" | "ttl" | "tags" | "ifVersion">];
-export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
+export type BulkItem = readonly [
+  key: string,
+  value: unknown,
+  options?: Pick<StoreOptions, "format" | "ttl" | "tags" | "ifVersion" | "ifRevision">,
+];
+export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "ifRevision" | "signal">;
 export interface RetrieveOrStoreOptions extends StoreOptions {
   staleWhileRevalidate?: number; // seconds for which an expired value is returned at once, while load runs in the background
 }
 export interface RetrieveOptions {
   useCache?: boolean; // false: past the memory front, from IndexedDB, checksum verified; default true
+  pull?: "never" | "missing" | "always"; // durable mode: ask the stream for the key; local when it cannot be reached; default "never"
+  signal?: AbortSignal;
+}
+
+export interface PullOptions<Pattern extends string = string> {
+  pattern?: Pattern;
+  full?: boolean; // the last message of every key, not only what has changed since the last pull
+  onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
 }
 
@@ -105,6 +126,7 @@ export interface KeyMetadata {
   readonly rejected: boolean; // the server refused this version: see retryRejected, discardRejected
   readonly stale: boolean; // soft-invalidated: readable, but retrieveOrStore loads it again
   readonly encrypted: boolean;
+  readonly revision?: number; // durable mode: the stream sequence of the message this came from
 }
 
 /** The memory front, synchronous. store, update, bulkStore and retrieve fill it; exists, getMetadata, listKeys neither fill nor count. */
@@ -149,6 +171,7 @@ export type KeyStoreErrorCode =
   | "STORAGE_UNAVAILABLE"
   | "INSECURE_CONTEXT"
   | "PUBLISH_REJECTED"
+  | "STREAM_UNAVAILABLE"
   | "CLOSED";
 export interface KeyStoreErrorDetails {
   key?: string | undefined;
@@ -264,6 +287,18 @@ export declare class NASKeyStore<Schema extends object = Record<string, any>> ex
   export<Pattern extends string = string>(pattern?: PatternOf<Schema, Pattern>, options?: TransferOptions): AsyncIterable<object>; // envelopes, one per entry (newline-delimited JSON writes them)
   /** Publishes nothing; the higher version wins; malformed, damaged and older ones are skipped. */
   import(envelopes: Iterable<object> | AsyncIterable<object>, options?: TransferOptions): Promise<{ imported: number; skipped: number }>;
+  // Durable mode
+  ensureStream(): Promise<{ stream: string; created: boolean }>;
+  pull<Pattern extends string = string>(
+    options?: PullOptions<PatternOf<Schema, Pattern>>,
+  ): Promise<{
+    applied: number;
+    deleted: number;
+    skipped: number;
+    rejected: number;
+    revision: number;
+  }>;
+
   close(): Promise<void>; // waits for the operations under way; later ones reject CLOSED
   [Symbol.asyncDispose](): Promise<void>;
 }
@@ -286,5 +321,6 @@ export interface KeyStoreEvents {
   offline: { error: Error; pending: number };
   online: { pending: number };
   corrupt: { key: string; error: KeyStoreError };
+  conflict: { key: string; lost: unknown; metadata: KeyMetadata }; // durable mode: a local write that the stream's order overruled
   reset: { reason: string }; // the database was cleared or deleted under the running page
 }

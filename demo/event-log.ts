@@ -52,6 +52,8 @@ function describe({ type, detail }: StoreEvent): string {
       return `The server answers. ${waiting(detail.pending)}`;
     case "corrupt":
       return `${detail.key}: ${describeError(detail.error)}`;
+    case "conflict":
+      return `${detail.key}: another browser's write replaced version ${detail.metadata.version}`;
     case "reset":
       return detail.reason;
   }

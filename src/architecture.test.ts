@@ -14,6 +14,7 @@ const LAYERS = [
   "key-store.ts",
   "runtime",
   "interface",
+  "durable",
   "transfer",
   "write",
   "relay",

@@ -1,12 +1,14 @@
 /** The same exports as `nas-keystore`, with every part imported statically: for places without `import()`. */
 import { connect } from "nats.ws";
 
+import { StreamApi, StreamPublisher } from "./durable/durable.ts";
 import { natsClient } from "./network/nats-client.ts";
 import { LoadOnce } from "./read/load-once.ts";
 import { loadOncePart } from "./read/load-once-part.ts";
 import { SchemaChecks } from "./read/schema-checks.ts";
 import { schemaPart } from "./read/lazy-schema-checks.ts";
 import { writeSidePart } from "./runtime/runtime.ts";
+import { durablePart } from "./runtime/durable-part.ts";
 import { transferPart } from "./runtime/transfer-part.ts";
 import { deleteNamespace, deriveKey, openWriteSide } from "./runtime/write-side.ts";
 import { exportEntries, importEnvelopes } from "./transfer/transfer.ts";
@@ -22,6 +24,7 @@ encryptionPart.loaded = { decrypt, decryptIfLoaded, encrypterOf, findKey, pbkdf2
 gzipPart.loaded = { decompress, gzip, readCompressed };
 schemaPart.loaded = { SchemaChecks };
 structuredPart.loaded = { decodeStructured, encodeStructured };
+durablePart.loaded = { StreamApi, StreamPublisher };
 transferPart.loaded = { exportEntries, importEnvelopes };
 loadOncePart.loaded = { LoadOnce };
 writeSidePart.loaded = { deleteNamespace, deriveKey, openWriteSide };

@@ -44,6 +44,8 @@ const LATE = {
   getStorageStats: "",
   sweep: "",
   import: "",
+  ensureStream: "",
+  pull: "",
 } as const satisfies Record<Exclude<keyof LateOperations, "retrieve" | "retrieveOrStore">, string>;
 
 type LateName = keyof typeof LATE;

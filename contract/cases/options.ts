@@ -31,6 +31,7 @@ const INVALID: Readonly<Record<keyof KeyStoreOptions, readonly unknown[]>> = {
   ],
   schemas: [1, [], { a: undefined }, { a: {} }, { a: { "~standard": { version: 2, validate: () => ({ value: 1 }) } } }],
   migrate: [{}],
+  durable: [1, "yes", { stream: "a.b" }, { stream: 1 }, { replicas: 0 }, { history: -1 }, { pullEveryMs: -1 }, { name: "a" }],
   persist: [1],
 };
 

@@ -37,6 +37,8 @@ const ON_THE_STORE: Readonly<Record<string, Arguments>> = {
   pendingWrites: () => [],
   getStorageStats: () => [],
   sweep: () => [],
+  ensureStream: () => [],
+  pull: (_key, _value, options) => [options],
 };
 const ALL = { ...ON_KEY, ...ON_KEYS, ...ON_THE_STORE };
 const TAKE_OPTIONS = [
@@ -55,6 +57,7 @@ const TAKE_OPTIONS = [
   "entries",
   "export",
   "import",
+  "pull",
 ];
 const TAKE_SIGNALS = TAKE_OPTIONS.filter((name) => name !== "listKeys");
 /** Methods that are not operations. See closed.ts, peek.ts and watch.ts. */

@@ -2,6 +2,7 @@
 // Kept in the declarations: apps need not have `Symbol.asyncDispose` in the `lib` of their own configuration.
 import type { KeyStoreEventTarget } from "../model/events.ts";
 import type { KeyStoreOptions } from "../options/types.ts";
+import type { DurableOperations } from "./durable-operations.ts";
 import type { ExpiryOperations } from "./expiry-operations.ts";
 import type { Iteration } from "./iteration.ts";
 import type { LoadOperations } from "./load-operations.ts";
@@ -27,7 +28,8 @@ export interface NASKeyStore<Schema extends object = Record<string, any>>
     TransferOperations<Schema>,
     UpkeepOperations<Schema>,
     Iteration<Schema>,
-    WatchOperations<Schema> {
+    WatchOperations<Schema>,
+    DurableOperations<Schema> {
   /** Waits for the operations under way, then releases everything. Later operations reject CLOSED. */
   close(): Promise<void>;
 
@@ -68,4 +70,6 @@ export type LateOperations = Pick<
   | "getStorageStats"
   | "sweep"
   | "import"
+  | "ensureStream"
+  | "pull"
 >;

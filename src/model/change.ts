@@ -14,10 +14,10 @@ export type LocalChange =
     ))
   | Imported;
 
-/** An import in this page has brought the entry. */
+/** An import or a pull in this page has brought the entry or the delete. */
 interface Imported extends Omit<Written, "writer"> {
   readonly source: "remote";
-  readonly type: "store";
+  readonly type: "store" | "delete";
   readonly floor: number | undefined;
 }
 

@@ -10,6 +10,10 @@ export interface Message {
   readonly data: Uint8Array;
   /** `Nats-Msg-Id`: the same for every attempt to send a write. */
   readonly id: string;
+  /** Durable mode: `base` of the row. */
+  readonly base?: number | undefined;
+  /** When the entry expires, in milliseconds since the epoch. Only durable mode tells the server. */
+  readonly expiresAt?: number | undefined;
 }
 
 export type Envelope = ReturnType<typeof envelopeOf>;
@@ -27,6 +31,8 @@ export function messageFor(namespace: string, key: string, row: Row, origin: str
     // The first one is not in the key: quotes in a key are escaped.
     data: bytesOf(isQuoted ? text.replace('"value":""', () => `"value":${quoted}`) : text),
     id: row.writeId.join("-"),
+    base: row.base,
+    expiresAt: isTombstone(row) ? undefined : row.expiresAt,
   };
 }
 
@@ -43,7 +49,13 @@ export function isSafeId(id: string): boolean {
 
 /** The header block of a message on the wire. */
 export function headerOf({ id }: Pick<Message, "id">): Uint8Array {
-  return bytesOf(`NATS/1.0\r\nNats-Msg-Id: ${id}\r\n\r\n`);
+  return headerBlock({ "Nats-Msg-Id": id });
+}
+
+/** Names and values must be safe in a header. */
+export function headerBlock(headers: Readonly<Record<string, string | number>>): Uint8Array {
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
+  return bytesOf(`NATS/1.0\r\n${lines.join("")}\r\n`);
 }
 
 /** The size that servers limit: headers and data. The id must be safe: it has one byte per character. */

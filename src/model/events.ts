@@ -1,3 +1,4 @@
+import type { KeyMetadata } from "./metadata.ts";
 import type { KeyStoreError } from "../util/errors.ts";
 
 /** Event type → the event's `detail`. */
@@ -24,6 +25,8 @@ export interface KeyStoreEvents {
   corrupt: { key: string; error: KeyStoreError };
   /** The database was cleared or deleted under the running page. */
   reset: { reason: string };
+  /** Durable mode: the order of the stream has overruled a write of this browser, whose value is lost. `metadata` is that of the lost entry. */
+  conflict: { key: string; lost: unknown; metadata: KeyMetadata };
 }
 
 /** A change as the listeners of `watch` and of the event get it. It is frozen, since they share it. */

@@ -42,4 +42,6 @@ export interface KeyMetadata {
   readonly stale: boolean;
   /** The stored payload is encrypted: see the option `encryption`. */
   readonly encrypted: boolean;
+  /** Durable mode: the stream sequence of the message that this entry came from, or that the stream has acknowledged for it. */
+  readonly revision?: number;
 }

@@ -46,6 +46,10 @@ export interface EntryRow extends StoredPayload {
   /** Of a migrated value: the write of the value that it was made of. A stale mark of that one counts for this row too. */
   readonly madeOf?: WriteId;
   readonly lastUsed: number;
+  /** Durable mode: the stream sequence of the message that the row came from. Absent in a row that was published afterwards. */
+  readonly revision?: number;
+  /** Durable mode: the newest revision of the key that this browser had seen when it wrote the row. Absent in a row that came from the stream. */
+  readonly base?: number;
 }
 
 /** Stored in place of a deleted entry until the delete is confirmed. */
@@ -55,6 +59,8 @@ export interface Tombstone {
   readonly version: number;
   readonly expiresAt: typeof LONG_AGO;
   readonly writeId: WriteId;
+  /** As of an entry. */
+  readonly base?: number;
 }
 
 export type Row = EntryRow | Tombstone;
@@ -115,7 +121,7 @@ function isRow(value: unknown): value is Row {
     (row.encoding === undefined || row.encoding === "gzip") &&
     typeof row.checksum === "string" &&
     isCount(row.size) &&
-    (row.floor === undefined || isCount(row.floor)) &&
+    [row.floor, row.revision, row.base].every((count) => count === undefined || isCount(count)) &&
     isTime(row.createdAt) &&
     isTime(row.updatedAt) &&
     (row.ttl === null || typeof row.ttl === "number") &&

@@ -14,6 +14,11 @@ export function subjectOf(namespace: string, key: string): string {
   return `_kv.${namespace}.key.${key.replace(UNSAFE_IN_TOKEN, percentEncode)}`;
 }
 
+/** The subjects of all keys of a namespace. */
+export function streamSubject(namespace: string): string {
+  return `_kv.${namespace}.key.>`;
+}
+
 /** Whether a subject is safe to give to a NATS client. nats.ws 1.30.3 does not check subjects. */
 export function isSafeSubject(subject: string): boolean {
   return SUBJECT.test(subject) && !isLongerThan(subject, MAX_SUBJECT_BYTES);

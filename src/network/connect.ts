@@ -34,7 +34,7 @@ export async function connectToNats({ clock, servers, connection, timeoutMs, con
       wsFactory: sockets.open,
     }) as Promise<NatsClient>;
     const client = await withinLimits(clock, timeoutMs + GRACE_MS, connecting, sockets.allClosed);
-    return new NatsConnection(clock, client, () => sockets.closeAll());
+    return new NatsConnection(clock, client, () => sockets.closeAll(), (connection as { inboxPrefix?: string }).inboxPrefix);
   } catch (error) {
     sockets.closeAll();
     throw describe(error, servers);

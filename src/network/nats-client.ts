@@ -5,12 +5,26 @@ export const natsClient = new LazyPart(() => import("nats.ws").then(({ connect }
 
 /** The members of a client that are used: NatsConnection of nats.ws and of nats-core. */
 export interface NatsClient {
-  readonly info?: { readonly max_payload?: number } | undefined;
-  publish(subject: string, data: Uint8Array, options: { headers: { encode(): Uint8Array } }): void;
+  readonly info?: { readonly max_payload?: number; readonly version?: string } | undefined;
+  publish(subject: string, data: Uint8Array, options: { headers?: { encode(): Uint8Array }; reply?: string }): void;
+  subscribe(
+    subject: string,
+    options: { callback: (error: unknown, message: NatsMessage) => void },
+  ): {
+    unsubscribe(): void;
+  };
   flush(): Promise<void>;
   close(): Promise<void>;
   closed(): Promise<unknown>;
   status(): AsyncIterable<NatsStatus>;
+}
+
+/** A message as a subscription gets it. */
+export interface NatsMessage {
+  readonly subject: string;
+  readonly reply?: string;
+  readonly data: Uint8Array;
+  readonly headers?: { readonly code: number; get(name: string): string } | undefined;
 }
 
 /** A status event of nats.ws (`data`, `permissionContext`) or of nats-core (`error`). */

@@ -1,8 +1,9 @@
 import { headerOf, type Message } from "../model/envelope.ts";
 import type { Clock } from "../util/clock.ts";
 import { within } from "../util/deadline.ts";
-import type { Connection, Receipt } from "./connection.ts";
+import type { Connection, Receipt, Request } from "./connection.ts";
 import type { NatsClient } from "./nats-client.ts";
+import { Replies } from "./replies.ts";
 
 /** nats.ws waits without limit for a socket's buffer to empty before it closes the socket. */
 const CLOSE_TIMEOUT_MS = 1_000;
@@ -15,28 +16,41 @@ export class NatsConnection implements Connection {
   readonly #closeSockets: () => void;
   /** Receipts of messages that the server has not answered yet, by subject: a refusal names the subject only. */
   readonly #open = new Map<string, Set<Receipt>>();
-  /** Rejects when the connection is closed. */
-  readonly #closed: Promise<never>;
+  readonly closed: Promise<never>;
+  readonly #inboxPrefix: string;
+  #replies: Replies | undefined;
 
-  constructor(clock: Clock, client: NatsClient, closeSockets: () => void) {
+  /** @param inboxPrefix of the subjects on which the client may receive replies */
+  constructor(clock: Clock, client: NatsClient, closeSockets: () => void, inboxPrefix = "_INBOX") {
     this.#clock = clock;
     this.#client = client;
     this.#closeSockets = closeSockets;
-    this.#closed = client.closed().then((reason) => {
+    this.#inboxPrefix = inboxPrefix;
+    this.closed = client.closed().then((reason) => {
       throw reason instanceof Error && Boolean(reason.message) ? reason : new Error("The connection to the server was lost.");
     });
-    this.#closed.catch(() => undefined);
-    this.ending = Promise.race([this.#closed, this.#followStatus()]).catch(() => undefined);
+    this.closed.catch(() => undefined);
+    this.ending = Promise.race([this.closed, this.#followStatus()]).catch(() => undefined);
   }
 
   get maxPayloadBytes(): number {
     return this.#client.info?.max_payload ?? Infinity;
   }
 
-  publish(message: Message): Receipt {
+  get serverVersion(): string {
+    return this.#client.info?.version ?? "";
+  }
+
+  get replies(): Replies {
+    return (this.#replies ??= new Replies(this.#client, this.#inboxPrefix));
+  }
+
+  publish(message: Pick<Message, "subject" | "data" | "id">, request?: Request): Receipt {
     const { subject, data } = message;
+    const header = request === undefined ? headerOf(message) : request.header;
     // Both clients call nothing but `encode` of the headers.
-    this.#client.publish(subject, data, { headers: { encode: () => headerOf(message) } });
+    const headers = header && { headers: { encode: () => header } };
+    this.#client.publish(subject, data, { ...headers, ...(request && { reply: request.replyTo }) });
     const receipt: Receipt = {};
     this.#open.set(subject, (this.#open.get(subject) ?? new Set()).add(receipt));
     return receipt;
@@ -45,7 +59,7 @@ export class NatsConnection implements Connection {
   async roundTrip(): Promise<void> {
     const before = [...this.#open].map(([subject, receipts]) => [subject, [...receipts]] as const);
     // flush() of nats.ws 1.30.3 never settles once the connection is closed.
-    await Promise.race([this.#client.flush(), this.#closed]);
+    await Promise.race([this.#client.flush(), this.closed]);
     // A refusal comes before the PONG, but surfaces up to one macrotask after it.
     await macrotask();
     for (const [subject, receipts] of before) {
@@ -71,7 +85,7 @@ export class NatsConnection implements Connection {
         receipt.refusal = status.error ?? new Error(`Permissions Violation for Publish to "${subject}"`);
       }
     }
-    await this.#closed;
+    await this.closed;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Message } from "../model/envelope.ts";
+import type { Connection } from "./connection.ts";
 
 /** The way to the server. */
 export interface Transport {
@@ -9,6 +10,11 @@ export interface Transport {
    * @param until nothing may be sent after this time, as `clock.monotonic()` counts. Default: no limit
    */
   publish(messages: readonly Message[], until?: number): Promise<PublishResult[]>;
+  /**
+   * Uses the connection, and keeps it open meanwhile.
+   * @throws Error when no connection is open in time; what `work` throws
+   */
+  use<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
   /** Whether a server answers. Never rejects. */
   ping(): Promise<boolean>;
   /** Opens the connection, and keeps it open until the returned function is called. */

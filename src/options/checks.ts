@@ -54,6 +54,17 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   ),
   schemas: unless((value) => isRecord(value) && Object.values(value).every(isStandardSchema), "an object of Standard Schemas"),
   migrate: aFunction,
+  durable: unless(
+    (value) =>
+      typeof value === "boolean" ||
+      hasMembers(value, {
+        stream: (name = "-") => typeof name === "string" && /^[^\s.*>/\\]+$/.test(name),
+        replicas: isPositive,
+        history: isPositive,
+        pullEveryMs: (ms = 0) => !milliseconds(0)(ms),
+      }),
+    "true, false or { stream?, replicas?, history?, pullEveryMs? }",
+  ),
   persist: trueOrFalse,
 });
 export const readWatchOptions = reader<WatchOptions>("WatchOptions", { signal });
@@ -125,6 +136,10 @@ function milliseconds(least: number): Check {
 /** Whether a value is an object whose members, absent ones included, pass their checks. It may have no others. */
 function hasMembers(value: unknown, checks: Readonly<Record<string, (member: unknown) => boolean>>): boolean {
   return isRecord(value) && Object.keys({ ...checks, ...value }).every((name) => Object.hasOwn(checks, name) && checks[name]!(value[name]));
+}
+
+function isPositive(count: unknown = 1): boolean {
+  return isCount(count) && count > 0;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

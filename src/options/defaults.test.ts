@@ -136,10 +136,6 @@ describe("The options of a store", () => {
     expect(await errorOf(() => settingsOf({ toString: undefined }))).toMatchObject({ code: "INVALID_OPTION", option: "toString" });
   });
 
-  it.each(["durable"])("The options of a store refuse the option %s, which is not built yet, as unknown", async (name) => {
-    expect((await errorOf(() => settingsOf({ [name]: undefined }))).message).toBe(`Unknown option "${name}". See KeyStoreOptions.`);
-  });
-
   it.each([null, 1, "ws://localhost", [], () => 1])("The options of a store refuse %j instead of an object", async (options) => {
     expect((await errorOf(() => settingsOf(options))).code).toBe("INVALID_OPTION");
   });

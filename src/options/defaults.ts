@@ -1,4 +1,5 @@
 import type { CheckedOptions } from "./checked-options.ts";
+import type { DurableOptions } from "./types.ts";
 
 const DEFAULT_COMPRESSION_THRESHOLD_BYTES = 1024;
 
@@ -16,6 +17,7 @@ const DEFAULTS = {
   encryption: undefined,
   schemas: undefined,
   migrate: undefined,
+  durable: false,
   persist: false,
 };
 
@@ -23,14 +25,26 @@ const DEFAULTS = {
 export type Settings = Readonly<ReturnType<typeof settingsOf>>;
 
 export function settingsOf(options: CheckedOptions) {
-  const { servers, compression, connection = {}, ...rest } = { ...DEFAULTS, ...options };
+  const { servers, compression, connection = {}, durable, ...rest } = { ...DEFAULTS, ...options };
   return {
     ...rest,
+    durable: durableOf(durable, rest.namespace),
     servers: typeof servers === "string" ? [servers] : servers,
     connection,
     /** Infinity: no compression. */
     compressAboveBytes: thresholdOf(compression),
   };
+}
+
+/** The settings of durable mode; undefined: it is off. */
+export type Durable = Exclude<ReturnType<typeof durableOf>, undefined>;
+
+function durableOf(durable: boolean | DurableOptions, namespace: string) {
+  if (durable === false) return undefined;
+  const { stream, replicas = 1, history = 1, pullEveryMs = 0 } = durable === true ? {} : durable;
+  // A stream has no dots or slashes in its name.
+  const defaultStream = `NAS_${namespace.replace(/[./\\%]/g, encodeURIComponent).replaceAll(".", "%2E")}`;
+  return { stream: stream ?? defaultStream, isNamed: stream !== undefined, replicas, history, pullEveryMs };
 }
 
 function thresholdOf(compression: boolean | { thresholdBytes: number }): number {

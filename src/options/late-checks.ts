@@ -10,6 +10,7 @@ import type {
   InvalidateOptions,
   ListOptions,
   ProgressOptions,
+  PullOptions,
   RetrieveOptions,
   RetrieveOrStoreOptions,
   StoreOptions,
@@ -19,7 +20,8 @@ import type {
 // `every` skips holes. `Array.from` makes each of them undefined.
 const ITEM_OPTIONS = {
   ifVersion: wholeNumber(0),
-  format: unless((value) => FORMATS.includes(value), `one of "${FORMATS.join('", "')}"`),
+  ifRevision: wholeNumber(0),
+  format: oneOf(...FORMATS),
   ttl: unless((value) => value === null || isTtl(value), `null or ${TTL}`),
   tags: unless((value) => Array.isArray(value) && Array.from(value as unknown[]).every(isTag), "an array of well-formed strings"),
 };
@@ -30,8 +32,12 @@ const STORE_OPTIONS = { ...ITEM_OPTIONS, signal };
 export const readStoreOptions = reader<StoreOptions>("StoreOptions", STORE_OPTIONS);
 export const readBulkOptions = reader<BulkOptions>("BulkOptions", { ...STORE_OPTIONS, atomic: trueOrFalse, onProgress: aFunction });
 const readItemOptions = reader<BulkItemOptions>("BulkItem", ITEM_OPTIONS);
-export const readRetrieveOptions = reader<RetrieveOptions>("RetrieveOptions", { useCache: trueOrFalse, signal });
-export const readDeleteOptions = reader<DeleteOptions>("DeleteOptions", { ifVersion: wholeNumber(0), signal });
+export const readRetrieveOptions = reader<RetrieveOptions>("RetrieveOptions", {
+  useCache: trueOrFalse,
+  pull: oneOf("never", "missing", "always"),
+  signal,
+});
+export const readDeleteOptions = reader<DeleteOptions>("DeleteOptions", { ifVersion: wholeNumber(0), ifRevision: wholeNumber(0), signal });
 export const readFlushOptions = reader<FlushOptions>("FlushOptions", { signal });
 export const readListOptions = reader<ListOptions>("ListOptions", { tag: wellFormed, after: wellFormed, limit: wholeNumber(1) });
 export const readEntriesOptions = reader<EntriesOptions>("EntriesOptions", { tag: wellFormed, signal });
@@ -40,17 +46,33 @@ export const readRetrieveOrStoreOptions = reader<RetrieveOrStoreOptions>("Retrie
   staleWhileRevalidate: unless(isTtl, TTL),
 });
 export const readProgressOptions = reader<ProgressOptions>("ProgressOptions", { signal, onProgress: aFunction });
+export const readPullOptions = reader<PullOptions>("PullOptions", {
+  pattern: unless((value) => typeof value === "string", "a string"),
+  full: trueOrFalse,
+  onProgress: aFunction,
+  signal,
+});
 export const readTransferOptions = reader<TransferOptions>("TransferOptions", { signal, onProgress: aFunction });
 const readInvalidateOptions = reader<InvalidateOptions>("InvalidateOptions", {
   pattern: unless((value) => typeof value === "string", "a string"),
   tag: wellFormed,
 });
 
+function oneOf(...values: readonly unknown[]): ReturnType<typeof unless> {
+  return unless((value) => values.includes(value), `one of "${values.join('", "')}"`);
+}
+
 /** @throws KeyStoreError INVALID_OPTION, also when neither a pattern nor a tag is given: nobody invalidates everything by accident */
 export function readInvalidated(what: unknown): InvalidateOptions {
   const options = readInvalidateOptions(what);
   if (options.pattern !== undefined || options.tag !== undefined) return options;
   throw new KeyStoreError("INVALID_OPTION", 'Neither "pattern" nor "tag" is given. The pattern "*" matches every key.');
+}
+
+/** @param option names what needs durable mode. @throws KeyStoreError INVALID_OPTION where it is off */
+export function assertDurable(durable: object | undefined, option: string): asserts durable is object {
+  if (durable !== undefined) return;
+  throw new KeyStoreError("INVALID_OPTION", `"${option}" needs durable mode. Construct the store with { durable: true }.`, { option });
 }
 
 /** @throws KeyStoreError INVALID_OPTION */
@@ -64,11 +86,20 @@ export function assertTtl(ttl: unknown): asserts ttl is number | null | undefine
   throw new KeyStoreError("INVALID_OPTION", `The ttl must be null or ${TTL}.`, { option: "ttl" });
 }
 
-/** The options of an item: its own ones win over those of the call. Errors name the key. @throws KeyStoreError INVALID_OPTION */
-export function itemOptions(key: string, own: unknown, common: StoreOptions): StoreOptions {
+/**
+ * The options of an item: its own ones win over those of the call. Errors name the key.
+ * @param check a further check of its own ones
+ * @throws KeyStoreError INVALID_OPTION
+ */
+export function itemOptions(
+  key: string,
+  own: unknown,
+  common: StoreOptions,
+  check: (own: BulkItemOptions) => BulkItemOptions = (given) => given,
+): StoreOptions {
   if (own === undefined) return common;
   try {
-    return { ...common, ...readItemOptions(own) };
+    return { ...common, ...check(readItemOptions(own)) };
   } catch (error) {
     throw aboutKey(key, error);
   }

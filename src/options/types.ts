@@ -84,10 +84,39 @@ export interface KeyStoreOptions {
    */
   migrate?: (value: unknown, metadata: KeyMetadata) => unknown;
   /**
+   * Durable mode: a JetStream stream keeps the last message of each key. `store` resolves true once the stream has acknowledged the write, and
+   * `pull` reads what other browsers have written. The stream must exist: see `ensureStream`. An object sets the stream; `true` takes its defaults.
+   * @default false
+   */
+  durable?: boolean | DurableOptions;
+  /**
    * Asks the browser at the first write to keep the storage of the site (`navigator.storage.persist()`).
    * @default false
    */
   persist?: boolean;
+}
+
+export interface DurableOptions {
+  /**
+   * The name of the stream.
+   * @default "NAS_<namespace>"; if there is none, the stream that has the namespace's subjects
+   */
+  stream?: string;
+  /**
+   * For `ensureStream`: how many servers of a cluster keep each message.
+   * @default 1
+   */
+  replicas?: number;
+  /**
+   * For `ensureStream`: how many messages of each key the stream keeps.
+   * @default 1
+   */
+  history?: number;
+  /**
+   * Milliseconds between pulls in the background, while a tab is visible. 0: none.
+   * @default 0
+   */
+  pullEveryMs?: number;
 }
 
 export interface StoreOptions {
@@ -102,6 +131,11 @@ export interface StoreOptions {
   tags?: readonly string[];
   /** Compare-and-set in this browser: the current version of the key. 0: the key must not exist. A version from before a delete never matches again. */
   ifVersion?: number;
+  /**
+   * Durable mode: compare-and-set across browsers, with the revision in the metadata of the key. 0: the stream must have no message of the key.
+   * The write is not queued: it is committed once the stream has acknowledged it.
+   */
+  ifRevision?: number;
   signal?: AbortSignal;
 }
 
@@ -138,9 +172,9 @@ export interface InvalidateOptions<Pattern extends string = string> {
 /** An item of a bulk call. Its own options win over those of the call. */
 export type BulkItem = readonly [key: string, value: unknown, options?: BulkItemOptions];
 
-export type BulkItemOptions = Pick<StoreOptions, "format" | "ttl" | "tags" | "ifVersion">;
+export type BulkItemOptions = Pick<StoreOptions, "format" | "ttl" | "tags" | "ifVersion" | "ifRevision">;
 
-export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "signal">;
+export type DeleteOptions = Pick<StoreOptions, "ifVersion" | "ifRevision" | "signal">;
 
 export type FlushOptions = Pick<StoreOptions, "signal">;
 
@@ -179,5 +213,23 @@ export interface RetrieveOptions {
    * @default true
    */
   useCache?: boolean;
+  /**
+   * Durable mode: asks the stream for the key, always or where it is absent here. What cannot be asked for is read from this browser.
+   * @default "never"
+   */
+  pull?: "never" | "missing" | "always";
+  signal?: AbortSignal;
+}
+
+export interface PullOptions<Pattern extends string = string> {
+  /**
+   * A pattern of keys, as for `listKeys`.
+   * @default "*"
+   */
+  pattern?: Pattern;
+  /** True: the last message of every key, not only what has changed since the last pull. */
+  full?: boolean;
+  /** Called with the number of messages that are done, and of all that are to come. */
+  onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
 }

@@ -10,7 +10,8 @@ import { listPage } from "../storage/entries/scan.ts";
 import { measureLiving } from "../storage/entries/usage.ts";
 import type { Database } from "../storage/idb/database.ts";
 import { storageEstimate } from "../storage/idb/full-disk.ts";
-import { ENTRIES, OUTBOX, STALE } from "../storage/idb/schema.ts";
+import { readRevision, revisionOf } from "../storage/entries/revisions.ts";
+import { ENTRIES, OUTBOX, REVISIONS, STALE } from "../storage/idb/schema.ts";
 import type { WriteState } from "../storage/outbox/outbox-record.ts";
 import type { Clock } from "../util/clock.ts";
 import { KeyStoreError } from "../util/errors.ts";
@@ -34,7 +35,8 @@ export interface CatalogPorts {
   /** The payload of a row. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED */
   readonly payloadOf: (key: string, row: EntryRow) => Promise<Payload>;
   readonly database: Pick<Database, "run">;
-  readonly committer: Pick<Committer, "stateOf">;
+  readonly committer: Pick<Committer, "caughtUp" | "stateOf">;
+  readonly isDurable: boolean;
   /** Resolves when earlier writes of these keys, or of every key, are committed or have failed. */
   readonly writesCommitted: (keys?: readonly string[]) => Promise<void>;
   /** Counts the keys with a queued and with a rejected write. */
@@ -62,18 +64,21 @@ export class Catalog {
 
   /** The row and the metadata of an entry that has not expired. Waits for no write. */
   async find(key: string): Promise<{ readonly row: EntryRow; readonly metadata: KeyMetadata } | undefined> {
-    const { committer, database, reader, staleness } = this.#ports;
-    const { row, state, isStale } = await database.run([ENTRIES, OUTBOX, STALE], "readonly", async (transaction) => {
+    const { committer, database, isDurable, reader, staleness } = this.#ports;
+    // The revisions of own writes are recorded a moment after their confirmation.
+    if (isDurable) await committer.caughtUp();
+    const { row, state, isStale, revision } = await database.run([ENTRIES, OUTBOX, STALE, REVISIONS], "readonly", async (transaction) => {
       const found = (await find(transaction, [key])).rows.get(key);
       if (found === undefined) return {};
-      const [stateNow, isStaleNow] = await Promise.all([
+      const [stateNow, isStaleNow, known] = await Promise.all([
         committer.stateOf(transaction, found.writeId),
         staleness.isStaleRow(transaction, key, found),
+        readRevision(transaction, key),
       ]);
-      return { row: found, state: stateNow, isStale: isStaleNow };
+      return { row: found, state: stateNow, isStale: isStaleNow, revision: revisionOf(found, known) };
     });
     const live = reader.live(key, row);
-    return live && { row: live, metadata: metadataOf(key, live, state, isStale) };
+    return live && { row: live, metadata: metadataOf(key, live, state, isStale, revision) };
   }
 
   /** The entry of a key that expired at most so long ago, if it was stored to be kept. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED */
@@ -136,7 +141,7 @@ export function patternOf(pattern: unknown): Pattern {
   throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.", { option: "pattern" });
 }
 
-export function metadataOf(key: string, row: EntryRow, state: WriteState | undefined, stale = false): KeyMetadata {
+export function metadataOf(key: string, row: EntryRow, state: WriteState | undefined, stale = false, revision?: number): KeyMetadata {
   return {
     key,
     format: row.format,
@@ -152,5 +157,6 @@ export function metadataOf(key: string, row: EntryRow, state: WriteState | undef
     rejected: state === "rejected",
     stale,
     encrypted: row.encryption !== undefined,
+    ...(revision === undefined ? undefined : { revision }),
   };
 }

@@ -3,7 +3,8 @@ import type { EntriesOptions } from "../options/types.ts";
 import type { Committer } from "../storage/commit/committer.ts";
 import { scanRows } from "../storage/entries/scan.ts";
 import type { Database } from "../storage/idb/database.ts";
-import { ENTRIES, OUTBOX, STALE } from "../storage/idb/schema.ts";
+import { readRevision, revisionOf } from "../storage/entries/revisions.ts";
+import { ENTRIES, OUTBOX, REVISIONS, STALE } from "../storage/idb/schema.ts";
 import { abortable } from "../util/abort.ts";
 import { isDamage } from "../util/errors.ts";
 import { metadataOf, patternOf } from "./catalog.ts";
@@ -34,23 +35,31 @@ export async function* iterateEntries(
 
   const readPage = async (after: string | undefined) => {
     await writesCommitted();
-    return database.run([ENTRIES, OUTBOX, STALE], "readonly", async (transaction) => {
+    return database.run([ENTRIES, OUTBOX, STALE, REVISIONS], "readonly", async (transaction) => {
       const { found, next } = await scanRows(transaction, { prefix, tag, after }, matches);
       const ids = found.map(([, { writeId }]) => writeId);
-      const [states, stale] = await Promise.all([committer.statesOf(transaction, ids), staleness.areStale(transaction, found)]);
-      return { rows: found.map(([key, row], index) => ({ key, row, state: states[index]?.state, isStale: stale[index] })), next };
+      const [states, stale, known] = await Promise.all([
+        committer.statesOf(transaction, ids),
+        staleness.areStale(transaction, found),
+        Promise.all(found.map(([key]) => readRevision(transaction, key))),
+      ]);
+      const rows = found.map(([key, row], index) => {
+        const revision = revisionOf(row, known[index]);
+        return { key, row, state: states[index]?.state, isStale: stale[index], revision };
+      });
+      return { rows, next };
     });
   };
 
   let after: string | undefined;
   do {
     const page = await abortable(signal, () => readPage(after));
-    for (const { key, row, state, isStale } of page.rows) {
+    for (const { key, row, state, isStale, revision } of page.rows) {
       // The function of the app that returns the encryption key may wait for a person.
       const read = await abortable(signal, () => reader.decodeRow(key, row)).catch((error: unknown) => {
         if (!isDamage(error)) throw error;
       });
-      if (read !== undefined) yield [key, read.decoded.value, metadataOf(key, read.row, state, isStale)];
+      if (read !== undefined) yield [key, read.decoded.value, metadataOf(key, read.row, state, isStale, revision)];
     }
     after = page.next;
   } while (after !== undefined);

@@ -27,7 +27,7 @@ export class Settler {
   }
 
   settle(sent: readonly SentWrite[], results: readonly PublishResult[]): void {
-    const settlements = results.map(settlementOf);
+    const settlements = results.map((result, index) => settlementOf(result, sent[index]?.write.key ?? ""));
     void this.#write(sent, settlements).then(() => {
       for (const confirmed of [true, false]) {
         const announced = sent.filter((_, index) => (results[index]?.status === "confirmed") === confirmed);
@@ -70,7 +70,9 @@ export function rejectionOf(key: string, cause: Error): KeyStoreError {
   return new KeyStoreError("PUBLISH_REJECTED", `The server refused the message (${messageOf(cause)}). ${remedy}`, { key, cause });
 }
 
-function settlementOf(result: PublishResult): Settlement {
-  if (result.status === "confirmed") return { state: "confirmed" };
+function settlementOf(result: PublishResult, key: string): Settlement {
+  if (result.status === "confirmed") {
+    return result.revision === undefined ? { state: "confirmed" } : { state: "confirmed", stored: { key, revision: result.revision } };
+  }
   return { state: result.status === "rejected" ? "rejected" : "queued", error: messageOf(result.error) };
 }

@@ -3,7 +3,9 @@ import type { Emit } from "../model/events.ts";
 import { isTombstone, type EntryRow } from "../model/row.ts";
 import { connectToNats } from "../network/connect.ts";
 import { isLoopback } from "../network/loopback.ts";
+import type { BeginExchange } from "../network/exchange.ts";
 import { NatsTransport } from "../network/nats-transport.ts";
+import type { StreamPublisher } from "../durable/stream-publisher.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { OutboxDrainPorts } from "../relay/outbox-drain.ts";
 import { Committer } from "../storage/commit/committer.ts";
@@ -15,6 +17,7 @@ import { Uses } from "../storage/eviction/uses.ts";
 import type { SettledWrites } from "../tabs/messages.ts";
 import type { inPageTurns } from "../tabs/locks.ts";
 import { KeyQueue } from "../write/key-queue.ts";
+import { durablePart } from "./durable-part.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import type { Page, PageStore } from "./page.ts";
 import { openPublishing } from "./publishing.ts";
@@ -40,28 +43,13 @@ export interface EnginePorts extends Pick<OutboxDrainPorts, "instanceId" | "livi
 
 export type Engine = ReturnType<typeof openEngine>;
 
-/** Whether two stores of a page can share an engine. All other settings are used by the store itself. */
-export function canShareEngine(one: Settings, other: Settings): boolean {
-  const names = ["timeoutMs", "lingerMs", "maxEntries", "maxBytes", "sweepIntervalMs", "connect"] as const;
-  return (
-    names.every((name) => one[name] === other[name]) &&
-    haveSameMembers({ ...one.servers }, { ...other.servers }) &&
-    haveSameMembers(one.connection, other.connection)
-  );
-}
-
-function haveSameMembers(one: object, other: object): boolean {
-  const [members, others] = [new Map(Object.entries(one)), new Map(Object.entries(other))];
-  return members.size === others.size && [...members].every(([name, member]) => others.has(name) && others.get(name) === member);
-}
-
 /**
  * Builds and connects the parts that commit, publish and clean up, for all stores of a page whose settings allow it. One engine has one
  * instance id, one connection, one outbox drain and one record of whether the server can be reached.
  */
 export function openEngine({ page, settings, ...ports }: EnginePorts) {
   const { name, clock, database, inBrowser } = page;
-  const { namespace, timeoutMs, lingerMs, servers, connection, connect } = settings;
+  const { namespace, timeoutMs, lingerMs, servers, connection, connect, durable } = settings;
   const stores = new Set<PageStore>();
   /** The stores that have joined and not left. */
   let users = 0;
@@ -86,6 +74,13 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     return false;
   };
 
+  let streamPublisher: StreamPublisher | undefined;
+  const publishToStream: BeginExchange = async (...batch) => {
+    const part = await durablePart.load();
+    streamPublisher ??= new part.StreamPublisher(clock);
+    return streamPublisher.begin(...batch);
+  };
+
   const queue = new KeyQueue();
   const committer = new Committer(database, {
     instanceId: ports.instanceId,
@@ -97,6 +92,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
       emitChanges(commits.map(changeOf));
     },
     isInMemory,
+    pulledTo: () => (durable ? 0 : undefined),
     makeRoom: (bytes, keys) => evictor.makeRoom(bytes, keys),
     isPageEnding: ports.isPageEnding,
   });
@@ -135,7 +131,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     openTransport: (listener) => {
       const connectTimeoutMs = Math.max(timeoutMs, CONNECT_TIMEOUT_MS);
       const open = () => connectToNats({ clock, servers, connection, connect, timeoutMs: connectTimeoutMs });
-      return new NatsTransport(open, listener, { clock, timeoutMs, lingerMs });
+      return new NatsTransport(open, listener, { clock, timeoutMs, lingerMs }, durable && publishToStream);
     },
     onSettled: ports.onSettled,
     onDiscarded: ports.onEvictable,
@@ -230,9 +226,11 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
   };
 }
 
-function changeOf({ draft: { key, payload, policy, writer }, row, grew }: Commit): LocalChange {
+function changeOf({ draft: { key, operation, payload, policy, writer }, row, grew }: Commit): LocalChange {
   const { version } = row;
-  if (policy.version !== "next") return { source: "remote", type: "store", key, version, floor: (row as EntryRow).floor, grew };
+  if (writer === undefined && !policy.isPublished) {
+    return { source: "remote", type: operation, key, version, floor: (row as Partial<EntryRow>).floor, grew };
+  }
   const written = { source: "local", key, version, grew, writer } as const;
   if (payload === undefined || isTombstone(row)) return { ...written, type: "delete" };
   return { ...written, type: "store", entry: { row, payload } };

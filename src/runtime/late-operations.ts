@@ -1,7 +1,9 @@
 import type { LateOperations } from "../interface/key-store.ts";
 import { assertKey } from "../model/key.ts";
 import { isDamagedRow, type EntryRow } from "../model/row.ts";
+import type { Settings } from "../options/defaults.ts";
 import {
+  assertDurable,
   assertTag,
   assertTtl,
   itemOptions,
@@ -11,13 +13,14 @@ import {
   readInvalidated,
   readListOptions,
   readProgressOptions,
+  readPullOptions,
   readRetrieveOptions,
   readRetrieveOrStoreOptions,
   readStoreOptions,
   readTransferOptions,
 } from "../options/late-checks.ts";
 import type { GivenItem } from "../options/arguments.ts";
-import type { RetrieveOrStoreOptions } from "../options/types.ts";
+import type { RetrieveOptions, RetrieveOrStoreOptions, StoreOptions } from "../options/types.ts";
 import type { Catalog } from "../read/catalog.ts";
 import { readMany } from "../read/bulk-reader.ts";
 import type { Load } from "../read/load-once.ts";
@@ -52,7 +55,11 @@ export interface LateOperationsPorts {
   readonly ping: () => Promise<boolean>;
   readonly flush: LateOperations["flush"];
   readonly importPorts: ImportPorts;
+  readonly durable: Settings["durable"];
 }
+
+/** The options of calls that need durable mode. */
+type DurableCallOptions = Pick<StoreOptions, "ifRevision"> & Pick<RetrieveOptions, "pull">;
 
 /** The operations that take values, which were captured in the call. */
 export interface CapturedOperations {
@@ -80,29 +87,36 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
     ping,
     flush,
     importPorts,
+    durable,
   } = ports;
+  /** @throws KeyStoreError INVALID_OPTION for an option that needs durable mode, where it is off */
+  const supported = <Options extends DurableCallOptions>(options: Options): Options => {
+    if (options.ifRevision !== undefined) assertDurable(durable, "ifRevision");
+    if (options.pull !== undefined && options.pull !== "never") assertDurable(durable, "pull");
+    return options;
+  };
   return {
     store(key, value, options) {
       assertKey(key);
-      return writer.store(key, value, readStoreOptions(options));
+      return writer.store(key, value, supported(readStoreOptions(options)));
     },
     update(key, value, options, given) {
       assertKey(key);
-      const checked = readStoreOptions(options);
+      const checked = supported(readStoreOptions(options));
       return typeof given === "function" ? updater.update(key, given as Compute, checked) : writer.update(key, value, checked);
     },
     bulkStore(items, given, options) {
       const checkedItems = checkItems(items, given);
-      const checked = readBulkOptions(options);
+      const checked = supported(readBulkOptions(options));
       const values = Array.from(
         checkedItems,
-        ([key, { value, options: own }]) => [key, { value, options: itemOptions(key, own, checked) }] as const,
+        ([key, { value, options: own }]) => [key, { value, options: itemOptions(key, own, checked, supported) }] as const,
       );
       return bulkWriter.store(new Map(values), checked);
     },
     async retrieve<T>(key: string, options: unknown) {
       assertKey(key);
-      const { useCache = true, signal } = readRetrieveOptions(options);
+      const { useCache = true, signal } = supported(readRetrieveOptions(options));
       const found = await abortable(signal, async () => {
         await writesCommitted([key]);
         return reader.read(key, useCache);
@@ -111,7 +125,7 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
     },
     bulkRetrieve<T>(keys: Iterable<string>, options: unknown) {
       const list = assertKeys(keys);
-      const { useCache = true, signal } = readRetrieveOptions(options);
+      const { useCache = true, signal } = supported(readRetrieveOptions(options));
       return abortable(signal, async () => {
         await writesCommitted(list);
         return readMany(reader, list, useCache) as Promise<Map<string, T>>;
@@ -124,11 +138,11 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
     },
     delete(key, options) {
       assertKey(key);
-      return writer.delete(key, readDeleteOptions(options));
+      return writer.delete(key, supported(readDeleteOptions(options)));
     },
     retrieveOrStore: async <T>(key: string, load: unknown, options: unknown) => {
       assertKey(key);
-      const checked = readRetrieveOrStoreOptions(options);
+      const checked = supported(readRetrieveOrStoreOptions(options));
       checked.signal?.throwIfAborted();
       if (typeof load !== "function") {
         throw new KeyStoreError("INVALID_OPTION", "load must be a function that returns the value of the key.", { option: "load" });
@@ -181,6 +195,16 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
       checked.signal?.throwIfAborted();
       const { importEnvelopes } = await transferPart.load();
       return importEnvelopes(importPorts, envelopes, checked);
+    },
+    async ensureStream() {
+      assertDurable(durable, "ensureStream");
+      throw new Error("not built yet");
+    },
+    async pull(options) {
+      const { signal } = readPullOptions(options);
+      signal?.throwIfAborted();
+      assertDurable(durable, "pull");
+      throw new Error("not built yet");
     },
   };
 }

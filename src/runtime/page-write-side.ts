@@ -12,9 +12,10 @@ import { inPageTurns } from "../tabs/locks.ts";
 import { toldChanges, type SettledWrites, type TabMessage } from "../tabs/messages.ts";
 import { randomId } from "../util/random-id.ts";
 import { SMALL_BYTES, smallHash } from "../values/sha256.ts";
-import { canShareEngine, openEngine, type Engine } from "./engine.ts";
+import { openEngine, type Engine } from "./engine.ts";
 import type { LatePageParts, Page } from "./page.ts";
 import { followPage } from "./page-lifecycle.ts";
+import { canShareEngine } from "./shared-settings.ts";
 import { followWakeEvents } from "./wake-events.ts";
 
 export interface PageWriteSide extends LatePageParts {

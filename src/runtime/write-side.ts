@@ -86,6 +86,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     payloadOf,
     database: page.database,
     committer,
+    isDurable: settings.durable !== undefined,
     writesCommitted,
     reader,
     expired,
@@ -121,6 +122,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
       // A page that ends has time for the commit at most. Opening a socket takes as long as all that comes before the commit.
       return page.inBrowser && !shared.isPageEnding ? commitPublisher.connectAhead() : () => undefined;
     },
+    isDurable: settings.durable !== undefined,
     formatOf: (key: string) => catalog.formatOf(key),
     orderWrite: () => staleness.orderWrite(),
   };
@@ -167,6 +169,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
       const published = await engine.flush();
       return { published, ...(await outbox.count()) };
     },
+    durable: settings.durable,
     importPorts: { settings, clock, committer, queue, useTime: () => uses.now(), persist },
   });
 

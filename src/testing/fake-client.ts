@@ -10,6 +10,7 @@ export function fakeClient() {
   const client = {
     info: { max_payload: 1000 } as { max_payload?: number } | undefined,
     publish: vi.fn<(subject: string, data: Uint8Array, options: { headers: { encode(): Uint8Array } }) => void>(),
+    subscribe: vi.fn<() => { unsubscribe(): void }>(() => ({ unsubscribe: () => undefined })),
     flush: vi.fn<() => Promise<void>>().mockResolvedValue(),
     close: vi.fn<() => Promise<void>>().mockResolvedValue(),
     closed: () => closed.promise,

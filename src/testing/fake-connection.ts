@@ -1,5 +1,7 @@
 import type { Message } from "../model/envelope.ts";
-import type { Connection, Receipt } from "../network/connection.ts";
+import type { Connection, Receipt, Request } from "../network/connection.ts";
+import type { NatsClient } from "../network/nats-client.ts";
+import { Replies } from "../network/replies.ts";
 
 /** A connection whose server does what a test says. */
 export class FakeConnection implements Connection {
@@ -11,10 +13,13 @@ export class FakeConnection implements Connection {
   answer: () => Promise<void> = () => Promise.resolve();
   /** What it refuses. */
   refuses: (message: Message) => Error | undefined = () => undefined;
+  serverVersion = "2.9.10";
+  readonly closed = new Promise<never>(() => undefined);
+  readonly replies = new Replies({ subscribe: () => ({ unsubscribe: () => undefined }) } as unknown as NatsClient, "_INBOX");
   end!: () => void;
   readonly ending = new Promise<void>((resolve) => (this.end = resolve));
 
-  publish(message: Message): Receipt {
+  publish(message: Message, _request?: Request): Receipt {
     this.published.push(message);
     const refusal = this.refuses(message);
     return refusal === undefined ? {} : { refusal };

@@ -46,6 +46,11 @@ export class RecordingTransport implements Transport {
     return messages.map(() => ({ status: "unknown", error: failure.error }));
   }
 
+  /** This server answers no requests. */
+  use(): Promise<never> {
+    return Promise.reject(this.failure?.error ?? new Error("no connection"));
+  }
+
   async ping(): Promise<boolean> {
     await this.publish([]);
     return this.failure === undefined;

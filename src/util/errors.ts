@@ -13,6 +13,7 @@ export type KeyStoreErrorCode =
   | "STORAGE_UNAVAILABLE"
   | "INSECURE_CONTEXT"
   | "PUBLISH_REJECTED"
+  | "STREAM_UNAVAILABLE"
   | "CLOSED";
 
 export interface KeyStoreErrorDetails {

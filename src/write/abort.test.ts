@@ -69,6 +69,7 @@ it("A writer whose signal is aborted during the wait for the server resolves fal
     committer: { commit: async () => [commit], durable },
     publisher: { outcome: () => (waiting.resolve(), new Promise(() => undefined)) },
     connectAhead: () => release,
+    isDurable: false,
     formatOf: async () => undefined,
     orderWrite: () => (draft) => draft,
   });

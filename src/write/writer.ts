@@ -16,6 +16,7 @@ export interface WriterPorts {
   readonly publisher: Pick<CommitPublisher, "outcome">;
   /** Opens the connection while the write is prepared. The returned function is called when the write ends. */
   readonly connectAhead: () => () => void;
+  readonly isDurable: boolean;
   readonly formatOf: (key: string) => Promise<KeyFormat | undefined>;
   /** Called with each write. The returned function orders its draft after the invalidations that were called before. */
   readonly orderWrite: () => (draft: Draft) => Draft;
@@ -61,11 +62,11 @@ export class Writer {
     }
   }
 
-  /** @returns whether the key existed */
+  /** @returns whether the key existed, and in durable mode also whether the stream has acknowledged the delete */
   async delete(key: string, { ifVersion, signal }: DeleteOptions): Promise<boolean> {
     const draft = this.#ports.drafts.delete(key, ifVersion);
-    const { commit } = await this.#write(key, signal, async () => draft);
-    return commit.replaced !== undefined;
+    const { commit, isConfirmed: isAcknowledged } = await this.#write(key, signal, async () => draft);
+    return commit.replaced !== undefined && (isAcknowledged || !this.#ports.isDurable);
   }
 
   /**

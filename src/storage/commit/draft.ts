@@ -21,11 +21,23 @@ export interface CommitPolicy {
   readonly isPublished: boolean;
   /** `relaxed` has an effect only while the write can be published at once: a queued one commits `strict`. */
   readonly durability: Durability;
+  /**
+   * Durable mode: the stream has the message of this write under this sequence. It is committed unless the key has a newer revision, or a
+   * write that is not confirmed.
+   */
+  readonly revision?: number;
+  /** Durable mode: the newest revision of the key that the writer of a pulled message had seen. Undefined: it does not tell. */
+  readonly base?: number | undefined;
 }
 
 /** The policy of a row of another database. A flush follows the commit. */
 export function imported(version: number): CommitPolicy {
   return { version, isPublished: false, durability: "relaxed" };
+}
+
+/** The policy of a write whose message the stream has. @param base undefined: not known */
+export function inStream(version: CommitPolicy["version"], revision: number, base?: number): CommitPolicy {
+  return { version, isPublished: false, durability: "relaxed", revision, base };
 }
 
 /** The policy of a write that its caller makes. */
@@ -66,4 +78,6 @@ export interface Commit {
   /** Of a queued write: the write of its key that must be settled first. */
   readonly waitsFor: WriteId | undefined;
   readonly grew: Usage;
+  /** `replaced`, if it was written in this browser and its writer's value is lost: the writer of the pulled message had not seen it. */
+  readonly overruled: EntryRow | undefined;
 }

@@ -24,6 +24,7 @@ function plan(draft: Draft, slot: Partial<Slot>, floor = 0) {
     mayPublish: true,
     durability: "relaxed",
     floor,
+    pulledTo: undefined,
     nextSequence: () => ++last,
   } as const;
   return commitsOf(planGroup([[draft]], slots, NOW, context))[0];

@@ -6,7 +6,7 @@ import type { Database, Work } from "../idb/database.ts";
 import type { Durability } from "../idb/transaction.ts";
 import { hasName } from "../idb/errors.ts";
 import { explainFailure, isAbortWithoutReason } from "../idb/full-disk.ts";
-import { ENTRIES, OUTBOX, RECORD_BYTES } from "../idb/schema.ts";
+import { ENTRIES, OUTBOX, RECORD_BYTES, REVISIONS } from "../idb/schema.ts";
 import type { Call } from "./commit-queue.ts";
 import type { DeferredTask } from "./deferred-tasks.ts";
 import type { Commit } from "./draft.ts";
@@ -25,6 +25,8 @@ export interface GroupCommitterOptions {
   readonly isInMemory: (key: string) => boolean;
   /** Frees so many bytes when the disk is full, but no entries of these keys. Resolves to false if nothing could be freed. */
   readonly makeRoom: (bytes: number, keys: readonly string[]) => Promise<boolean>;
+  /** Durable mode: up to which revision this browser has pulled all keys. Undefined, or absent: durable mode is off. */
+  readonly pulledTo?: () => number | undefined;
   /** Whether the page ends: it may be gone before it receives the results of the last requests. */
   readonly isPageEnding?: () => boolean;
 }
@@ -101,6 +103,7 @@ export class GroupCommitter {
         generation,
         mayPublish: group.mayPublish,
         durability,
+        pulledTo: this.#ports.pulledTo?.(),
         lastFloor: this.#lastFloor,
         // A floor that is not known has to be read before rows are added, and again after them.
         addWithoutReading: seemNew && this.#newKeys.isReliable && !(isPageEnding && this.#lastFloor === undefined),
@@ -120,7 +123,10 @@ export class GroupCommitter {
     };
     try {
       // No call waits for a connection that another one needs.
-      written = await this.#ports.database.run([ENTRIES, OUTBOX], "readwrite", work, { durability, onOpening: concludePrevious });
+      written = await this.#ports.database.run([ENTRIES, OUTBOX, REVISIONS], "readwrite", work, {
+        durability,
+        onOpening: concludePrevious,
+      });
     } catch (error) {
       concludePrevious();
       this.#lastFloor = undefined;

@@ -1,6 +1,7 @@
 import type { WriteId } from "../../model/metadata.ts";
-import type { EntryRow } from "../../model/row.ts";
+import { isTombstone, type EntryRow, type Row } from "../../model/row.ts";
 import { find } from "../entries/find.ts";
+import { isOwn, lastRevision, noteRevision, readRevision } from "../entries/revisions.ts";
 import { raiseFloor, readFloor } from "../entries/version-floor.ts";
 import { addRows, replaceRows } from "../entries/write.ts";
 import { addToOutbox, isRowOf, recordedWrites, removeFromOutbox, type RecordedWrite } from "../outbox/outbox-table.ts";
@@ -47,13 +48,15 @@ export async function writeGroup(
   context: GroupContext,
 ): Promise<GroupResult> {
   const { instanceId, lastFloor } = context;
-  if (context.addWithoutReading) {
+  const drafts = calls.flat();
+  if (context.addWithoutReading && !drafts.some(removes)) {
     const floor = lastFloor ?? (await readFloor(transaction));
     const results = planGroup(calls, new Map(), context.now(), { ...context, floor });
     // A draft may refuse, or have no row, only because its entry was not read.
     if (results.every((result, call) => !(result instanceof Error) && result.length === calls[call]?.length)) {
       const commits = commitsOf(results);
-      addRows(transaction, newestRows(commits));
+      addRows(transaction, newestRows(commits) as ReadonlyMap<string, Row>);
+      noteRevisions(transaction, commits);
       for (const record of recordsOf(commits)) addToOutbox(transaction, instanceId, record);
       const readingFloor = readFloor(transaction);
       context.onRequested();
@@ -65,7 +68,7 @@ export async function writeGroup(
 
   // Settlements alone need no version.
   const readingFloor = calls.length === 0 && lastFloor !== undefined ? lastFloor : readFloor(transaction);
-  const reading = readSlots(transaction, new Set(calls.flatMap((drafts) => drafts.map(({ key }) => key))), context);
+  const reading = readSlots(transaction, drafts, context);
   context.onRequested();
   const [{ slots, removable, found }, floor] = await Promise.all([reading, readingFloor]);
   context.onRead(found.rows.size === 0);
@@ -74,10 +77,12 @@ export async function writeGroup(
   const commits = commitsOf(results);
   const rows = newestRows(commits);
   const replacing = replaceRows(transaction, found, rows);
+  noteRevisions(transaction, commits);
   for (const record of recordsOf(commits)) addToOutbox(transaction, instanceId, record);
   await replacing;
   // The versions of rows that imported ones replace are removed.
-  const raised = commits.reduce((greatest, { row }) => Math.max(greatest, (row as Partial<EntryRow>).floor ?? 0), floor);
+  const removed = ({ draft, row }: Commit): number => (removes(draft) ? row.version : ((row as EntryRow).floor ?? 0));
+  const raised = commits.reduce((greatest, commit) => Math.max(greatest, removed(commit)), floor);
   if (raised > floor) await raiseFloor(transaction, raised);
   const superseded = [...removable].flatMap(([key, id]) => (rows.has(key) ? [id] : []));
   await removeFromOutbox(transaction, superseded);
@@ -98,21 +103,48 @@ export async function areCommitted(transaction: IDBTransaction, commits: readonl
   return commits.some(({ draft, row }) => isRowOf(rows.get(draft.key), row.writeId));
 }
 
-function newestRows(commits: readonly Commit[]): Map<string, Commit["row"]> {
-  return new Map(commits.map(({ draft, row }) => [draft.key, row]));
+/** Key → its row; undefined: it is removed. */
+function newestRows(commits: readonly Commit[]): Map<string, Row | undefined> {
+  return new Map(commits.map(({ draft, row }) => [draft.key, removes(draft) ? undefined : row]));
 }
 
-async function readSlots(transaction: IDBTransaction, keys: ReadonlySet<string>, { instanceId, statesOf, isPageEnding }: GroupContext) {
+/** Whether the stream has a delete. Others leave a tombstone until they are confirmed. */
+function removes({ operation, policy }: Draft): boolean {
+  return operation === "delete" && policy.revision !== undefined;
+}
+
+/** Own writes that were published first, and deletes. A pulled row has its revision itself. */
+function noteRevisions(transaction: IDBTransaction, commits: readonly Commit[]): void {
+  for (const { draft, row } of commits) {
+    const { revision } = draft.policy;
+    if (revision === undefined) continue;
+    if (isTombstone(row)) noteRevision(transaction, draft.key, revision, undefined);
+    else if (draft.writer !== undefined) noteRevision(transaction, draft.key, revision, row.writeId);
+  }
+}
+
+async function readSlots(transaction: IDBTransaction, drafts: readonly Draft[], { instanceId, statesOf, isPageEnding }: GroupContext) {
+  const keys = new Set(drafts.map(({ key }) => key));
+  const ofStream = new Set(drafts.flatMap(({ key, policy }) => (policy.revision === undefined ? [] : [key])));
   const slots = new Map<string, Slot>();
   /** By their keys, writes that leave the outbox when a newer one is written: their messages are made from the row. */
   const removable = new Map<string, WriteId>();
   const found = await find(transaction, keys, isPageEnding);
+  const readingRevisions = Promise.all(Array.from(ofStream, async (key) => [key, await readRevision(transaction, key)] as const));
   const states = await statesOf(Array.from(found.rows.values(), ({ writeId }) => writeId));
+  const revisions = new Map(await readingRevisions);
+  for (const [key, known] of revisions) {
+    const empty = { row: undefined, unconfirmed: false, mustWait: false, waitsFor: undefined };
+    if (!found.rows.has(key)) slots.set(key, { ...empty, revision: lastRevision(undefined, known) });
+  }
   [...found.rows].forEach(([key, row], index) => {
     const { state, waitsFor } = states[index] ?? {};
     const isForeign = row.writeId[0] !== instanceId;
+    const known = revisions.get(key);
     slots.set(key, {
       row,
+      revision: lastRevision(row, known),
+      ownRevision: isOwn(row, known) ? known.revision : undefined,
       unconfirmed: state !== undefined,
       mustWait: state === "queued" || (state === "sending" && isForeign),
       waitsFor: state === "sending" ? row.writeId : state === "queued" ? waitsFor : undefined,

@@ -8,7 +8,15 @@ const UNPUBLISHED: CommitPolicy = { version: "next", isPublished: false, durabil
 
 function context(mayPublish = true): PlanContext {
   let last = 0;
-  return { instanceId: "me", generation: "g", mayPublish, durability: "relaxed", floor: 0, nextSequence: () => ++last };
+  return {
+    instanceId: "me",
+    generation: "g",
+    mayPublish,
+    durability: "relaxed",
+    floor: 0,
+    pulledTo: undefined,
+    nextSequence: () => ++last,
+  };
 }
 
 const withPolicy = (draft: Draft, policy: CommitPolicy): Draft => ({ ...draft, policy });

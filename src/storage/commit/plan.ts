@@ -17,6 +17,10 @@ export interface Slot {
   mustWait: boolean;
   /** The write in flight that a newer, queued one must wait for. */
   waitsFor: WriteId | undefined;
+  /** Durable mode: the newest revision of the key that is known. Read only for drafts that have a revision. */
+  revision?: number;
+  /** The revision of the row, if it was written in this browser. */
+  ownRevision?: number | undefined;
 }
 
 export interface PlanContext {
@@ -27,6 +31,8 @@ export interface PlanContext {
   readonly durability: Durability;
   /** The version floor of the database: see version-floor.ts. */
   readonly floor: number;
+  /** Durable mode: up to which revision this browser has pulled all keys. Undefined: durable mode is off. */
+  readonly pulledTo: number | undefined;
   /** Returns a new sequence number for a write of this engine. */
   nextSequence(): number;
 }
@@ -73,7 +79,7 @@ export function recordsOf(commits: readonly Commit[]): OutboxRecord[] {
 }
 
 /** A commit before its write has an id. */
-interface Planned extends Pick<Commit, "draft" | "replaced" | "state" | "waitsFor" | "grew"> {
+interface Planned extends Pick<Commit, "draft" | "replaced" | "state" | "waitsFor" | "grew" | "overruled"> {
   readonly row: NewRow<Row>;
 }
 
@@ -87,11 +93,14 @@ function planCall(drafts: readonly Draft[], slots: Map<string, Slot>, now: numbe
       const slot = slots.get(draft.key) ?? EMPTY_SLOT;
       if (!before.has(draft.key)) before.set(draft.key, slot);
       const replaced = liveEntry(slot.row as Row | undefined, now);
-      const row = planRow(draft, slot, replaced, now, context.floor);
+      const row = planRow(draft, slot, replaced, now, context);
       if (row === undefined) return [];
       const state = stateOf(draft, slot, context.mayPublish);
-      slots.set(draft.key, { ...slot, row, unconfirmed: state !== undefined });
-      return [{ draft, row, replaced, state, waitsFor: state === "queued" ? slot.waitsFor : undefined, grew: growth(slot.row, row) }];
+      const { revision = slot.revision ?? 0 } = draft.policy;
+      slots.set(draft.key, { ...slot, row, unconfirmed: state !== undefined, revision, ownRevision: undefined });
+      const waitsFor = state === "queued" ? slot.waitsFor : undefined;
+      const overruled = overrules(draft, slot, replaced) ? replaced : undefined;
+      return [{ draft, row, replaced, state, waitsFor, grew: growth(slot.row, row), overruled }];
     });
   } catch (error) {
     for (const [key, slot] of before) slots.set(key, slot);
@@ -101,17 +110,34 @@ function planCall(drafts: readonly Draft[], slots: Map<string, Slot>, now: numbe
 
 /** The row that a draft writes; undefined: the slot has a newer one. */
 function planRow(
-  { policy: { version }, next }: Draft,
+  { policy: { version, revision }, next }: Draft,
   slot: Slot,
   replaced: EntryRow | undefined,
   now: number,
-  floor: number,
+  { floor, pulledTo }: PlanContext,
 ): NewRow<Row> | undefined {
+  if (revision !== undefined && (slot.unconfirmed || revision <= (slot.revision ?? 0))) return undefined;
   const last = lastVersion(slot, floor);
-  if (version === "next") return next(replaced, last + 1, now);
+  if (version === "next") {
+    const row = next(replaced, last + 1, now);
+    return row === undefined || revision !== undefined || pulledTo === undefined ? row : { ...row, base: baseOf(slot, pulledTo) };
+  }
   const row = next(replaced, version, now) as NewRow<EntryRow> | undefined;
-  if (row === undefined || !isNewer(row, slot, now)) return undefined;
+  if (row === undefined || (revision === undefined && !isNewer(row, slot, now))) return undefined;
   return last > version ? { ...row, floor: last } : row;
+}
+
+/** The newest revision of a key that its writer has seen. Must not count revisions of own writes: others may have written before them. */
+function baseOf({ row }: Slot, pulledTo: number): number {
+  const { revision, base = pulledTo } = (row ?? {}) as Partial<EntryRow>;
+  return revision ?? base;
+}
+
+/** Whether a pulled message was written by somebody who had not seen the row of this browser that it replaces. */
+function overrules({ policy, writer }: Draft, { ownRevision }: Slot, replaced: EntryRow | undefined): boolean {
+  if (policy.revision === undefined || writer !== undefined || ownRevision === undefined || replaced === undefined) return false;
+  if (policy.base !== undefined) return policy.base < ownRevision;
+  return policy.version !== "next" && policy.version <= replaced.version;
 }
 
 function stateOf({ policy }: Draft, slot: Slot, mayPublish: boolean): Commit["state"] {

@@ -1,4 +1,5 @@
 import type { WriteId } from "../../model/metadata.ts";
+import { noteRevision } from "../entries/revisions.ts";
 import type { Settlement, Settlements } from "../outbox/outbox-record.ts";
 import { removeRecord, settleInOutbox } from "../outbox/outbox-table.ts";
 import type { DeferredTask } from "./deferred-tasks.ts";
@@ -19,6 +20,7 @@ export class SettlementTasks {
         // The record may have changed since a first run that failed.
         const isWhole = isFirstRun && whole !== undefined;
         isFirstRun = false;
+        noteRevisions(transaction, instanceId, settlements);
         if (!isWhole) return settleInOutbox(transaction, instanceId, settlements);
         return removeRecord(transaction, whole);
       },
@@ -37,7 +39,10 @@ export class SettlementTasks {
     return {
       durability: "strict",
       work: async (transaction) => {
-        for (const [instanceId, settlements] of unwritten) await settleInOutbox(transaction, instanceId, settlements);
+        for (const [instanceId, settlements] of unwritten) {
+          noteRevisions(transaction, instanceId, settlements);
+          await settleInOutbox(transaction, instanceId, settlements);
+        }
       },
       failed: () => {
         for (const [instanceId, settlements] of unwritten) this.#keep(instanceId, settlements);
@@ -52,5 +57,13 @@ export class SettlementTasks {
 
   #keep(instanceId: string, settlements: Settlements): void {
     this.#unwritten.set(instanceId, new Map([...(this.#unwritten.get(instanceId) ?? []), ...settlements]));
+  }
+}
+
+function noteRevisions(transaction: IDBTransaction, instanceId: string, settlements: Settlements): void {
+  for (const [sequence, settlement] of settlements) {
+    if (settlement.state !== "confirmed" || settlement.stored === undefined) continue;
+    const { key, revision } = settlement.stored;
+    noteRevision(transaction, key, revision, [instanceId, sequence]);
   }
 }

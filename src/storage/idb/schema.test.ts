@@ -56,7 +56,7 @@ describe("An upgrade", () => {
   it("keeps the entries and the outbox of a database of an older version", async () => {
     await createInvented();
     const database = open([invented, fromInvented]);
-    expect(await tables(database)).toEqual(["entries", "meta", "outbox", "stale"]);
+    expect(await tables(database)).toEqual(["entries", "meta", "outbox", "revisions", "stale"]);
     expect(await allRows(database)).toEqual({ a: { ...ROW, keys: "a" } });
     expect(await allOutbox(database)).toEqual([[["instance", 7], RECORD]]);
     database.close();

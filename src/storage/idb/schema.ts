@@ -9,7 +9,8 @@ export const ENTRIES = "entries";
 export const OUTBOX = "outbox";
 export const META = "meta";
 export const STALE = "stale";
-export type Table = typeof ENTRIES | typeof OUTBOX | typeof META | typeof STALE;
+export const REVISIONS = "revisions";
+export type Table = typeof ENTRIES | typeof OUTBOX | typeof META | typeof STALE | typeof REVISIONS;
 
 /** The key in META of the database's generation: an id that no other database has, and no later database of this name. */
 export const GENERATION = "generation";
@@ -32,6 +33,7 @@ export const UPGRADES: readonly Upgrade[] = [
     entries.createIndex("keys", "keys", { multiEntry: true, unique: true });
     database.createObjectStore(OUTBOX);
     database.createObjectStore(STALE);
+    database.createObjectStore(REVISIONS);
     database.createObjectStore(META);
     transaction.objectStore(META).put(randomId(), GENERATION);
   },

@@ -34,7 +34,9 @@ export interface OutboxRecord {
  * by the caller.
  */
 export type Settlement =
-  | { readonly state: "confirmed" | "superseded" | "discarded" | "retried" }
+  /** `stored`: the revision that the stream has given to the message of this key. */
+  | { readonly state: "confirmed"; readonly stored?: { readonly key: string; readonly revision: number } }
+  | { readonly state: "superseded" | "discarded" | "retried" }
   | { readonly state: "queued" | "rejected"; readonly error: string };
 
 /** By the sequence numbers of one engine's writes. */

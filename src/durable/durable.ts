@@ -1,0 +1,3 @@
+/** What durable mode loads with its first write, pull or request. */
+export { StreamApi } from "./stream-api.ts";
+export { StreamPublisher } from "./stream-publisher.ts";

@@ -1,0 +1,54 @@
+import { KeyStoreError, messageOf } from "../util/errors.ts";
+
+/** The `error` of an answer of JetStream. */
+export interface ApiError {
+  readonly code?: number;
+  readonly err_code?: number;
+  readonly description?: string;
+}
+
+/** Values of `err_code`. */
+export const ErrorCode = {
+  STREAM_NOT_FOUND: 10059,
+  MESSAGE_NOT_FOUND: 10037,
+  SUBJECTS_OVERLAP: 10065,
+  /** The last message of the subject is another one than the message expects. */
+  WRONG_LAST_SEQUENCE: 10071,
+  /** The stream does not allow messages to have a TTL. */
+  TTL_NOT_ALLOWED: 10166,
+} as const;
+
+/** Thrown where JetStream refuses a request. */
+export class StreamRequestError extends Error {
+  override readonly name = "StreamRequestError";
+  readonly code: number;
+  /** See ErrorCode. */
+  readonly errorCode: number;
+
+  constructor({ code = 500, err_code = 0, description = "unknown error" }: ApiError) {
+    super(description);
+    this.code = code;
+    this.errorCode = err_code;
+  }
+
+  /** Whether a later attempt may succeed without a change of the request. */
+  get isTemporary(): boolean {
+    return this.code >= 500;
+  }
+}
+
+export function streamUnavailable(reason: string, cause?: unknown): KeyStoreError {
+  const remedy = "Writes wait in this browser. Check that the server has JetStream, and create the stream with ensureStream().";
+  return new KeyStoreError("STREAM_UNAVAILABLE", `${reason} ${remedy}`, { cause });
+}
+
+/** Any failure of a request, as the caller of an operation gets it. */
+export function asUnavailable(error: unknown): KeyStoreError {
+  if (error instanceof KeyStoreError) return error;
+  return streamUnavailable(`The stream cannot be reached (${messageOf(error)}).`, error);
+}
+
+/** The answer where nobody listens to the subject of a request. */
+export function noResponders(): KeyStoreError {
+  return streamUnavailable("No stream takes messages of this namespace, or the server has no JetStream.");
+}

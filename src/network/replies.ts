@@ -1,0 +1,68 @@
+import { asError } from "../util/as-error.ts";
+import { randomId } from "../util/random-id.ts";
+import type { NatsClient, NatsMessage } from "./nats-client.ts";
+
+/** The answer to a request, or one of them. */
+export interface Reply {
+  readonly subject: string;
+  /** The subject to which an answer to the reply would go; empty: none. */
+  readonly replyTo: string;
+  readonly data: Uint8Array;
+  /** The code in its header; 0: none. 503: nobody answers requests on this subject. */
+  readonly status: number;
+  /** Empty: the reply has no such header. */
+  header(name: string): string;
+}
+
+export interface ReplyListener {
+  onReply(reply: Reply): void;
+  /** No reply will come. */
+  onError(error: Error): void;
+}
+
+/** Where the replies to one request go. `end` must be called. */
+export interface Inbox {
+  readonly subject: string;
+  readonly end: () => void;
+}
+
+/** The replies to the requests of one client. */
+export class Replies {
+  readonly #client: NatsClient;
+  readonly #prefix: string;
+  readonly #listeners = new Map<string, ReplyListener>();
+  #count = 0;
+
+  /** @param prefix of the subjects on which the client may receive replies */
+  constructor(client: NatsClient, prefix: string) {
+    this.#client = client;
+    this.#prefix = `${prefix}.${randomId()}`;
+    // One subscription for all: another one for each request would take another message to the server.
+    client.subscribe(`${this.#prefix}.*`, {
+      callback: (error, message) => {
+        if (error) for (const listener of this.#listeners.values()) listener.onError(asError(error));
+        else this.#listeners.get(message.subject.slice(this.#prefix.length + 1))?.onReply(replyOf(message));
+      },
+    });
+  }
+
+  /** For requests whose replies have the subject of the inbox. */
+  expect(listener: ReplyListener): Inbox {
+    const token = String(++this.#count);
+    this.#listeners.set(token, listener);
+    return { subject: `${this.#prefix}.${token}`, end: () => void this.#listeners.delete(token) };
+  }
+
+  /** For messages of a consumer, which have the subjects of the stream: a subscription of its own. */
+  expectMessages(listener: ReplyListener): Inbox {
+    const subject = `${this.#prefix}.messages.${++this.#count}`;
+    const subscription = this.#client.subscribe(subject, {
+      callback: (error, message) => (error ? listener.onError(asError(error)) : listener.onReply(replyOf(message))),
+    });
+    return { subject, end: () => subscription.unsubscribe() };
+  }
+}
+
+function replyOf({ subject, reply, data, headers }: NatsMessage): Reply {
+  return { subject, replyTo: reply ?? "", data, status: headers?.code ?? 0, header: (name) => headers?.get(name) ?? "" };
+}

@@ -1,0 +1,45 @@
+import { promisifyRequest } from "idb-keyval";
+
+import type { WriteId } from "../../model/metadata.ts";
+import { isWriteId, type EntryRow, type Row } from "../../model/row.ts";
+import { isCount } from "../../util/count.ts";
+import { REVISIONS } from "../idb/schema.ts";
+
+/*
+ * The table of revisions, in durable mode: under a key, the stream sequence of a message of this browser, and the write id of its row. So a
+ * confirmed write does not write its row again. A pulled delete leaves its revision here without a write id: it has no row. Rows that
+ * came from the stream have their revision themselves. Every function works in an open transaction.
+ */
+
+/** What the table has under a key. */
+export interface KnownRevision {
+  readonly revision: number;
+  /** Undefined: of a delete. */
+  readonly writeId: WriteId | undefined;
+}
+
+export async function readRevision(transaction: IDBTransaction, key: string): Promise<KnownRevision | undefined> {
+  const found: unknown = await promisifyRequest(transaction.objectStore(REVISIONS).get(key));
+  const [revision, ...writeId] = Array.isArray(found) ? (found as unknown[]) : [];
+  return isCount(revision) ? { revision, writeId: isWriteId(writeId) ? writeId : undefined } : undefined;
+}
+
+export function noteRevision(transaction: IDBTransaction, key: string, revision: number, writeId: WriteId | undefined): void {
+  transaction.objectStore(REVISIONS).put([revision, ...(writeId ?? [])], key);
+}
+
+/** The revision of a row; undefined: the stream is not known to have it. */
+export function revisionOf(row: Row, known: KnownRevision | undefined): number | undefined {
+  return isOwn(row, known) ? known.revision : (row as Partial<EntryRow>).revision;
+}
+
+/** Whether the row was written in this browser, and its message is in the stream. */
+export function isOwn({ writeId }: Pick<Row, "writeId">, known: KnownRevision | undefined): known is KnownRevision {
+  return known?.writeId?.every((part, index) => part === writeId[index]) === true;
+}
+
+/** The newest revision of a key that this browser knows. */
+export function lastRevision(row: Row | undefined, known: KnownRevision | undefined): number {
+  const { revision = 0, base = 0 } = (row ?? {}) as Partial<EntryRow>;
+  return Math.max(revision, base, known?.revision ?? 0);
+}
