@@ -4,7 +4,7 @@ import { assertKey } from "./model/key.ts";
 import { KeyFormat, type KeyMetadata } from "./model/metadata.ts";
 import { readItems, readKeys } from "./options/arguments.ts";
 import { checkedOptionsOf } from "./options/checked-options.ts";
-import { copyOptions, readWatchOptions } from "./options/checks.ts";
+import { copyOptions, invalidOption, readWatchOptions } from "./options/checks.ts";
 import type {
   BulkItem,
   BulkOptions,
@@ -21,7 +21,6 @@ import type { LateIterations } from "./runtime/late-iterations.ts";
 import type { Pages } from "./runtime/page.ts";
 import { openRuntime, type Runtime } from "./runtime/runtime.ts";
 import type { Clock } from "./util/clock.ts";
-import { KeyStoreError } from "./util/errors.ts";
 import { capture } from "./values/captured-value.ts";
 
 /** The operations whose arguments the write side checks. Reads wait for those that write. The errors of those on a key name the key. */
@@ -82,17 +81,16 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
 
   async retrieve<T = unknown>(key: string, options?: RetrieveOptions): Promise<T | undefined> {
     const { reader } = this.#runtime;
-    // A read from memory waits for nothing, so `close` need not wait for it. Every key in memory is valid.
-    const isPlain = options === undefined && this.#operations.mayRead(key);
-    const cached = isPlain ? reader.readCached(key) : undefined;
-    // A schema or a migration may take a while: `close` waits for it.
-    if (cached !== undefined) return (cached instanceof Promise ? await this.#operations.run(() => cached, key) : cached)?.value as T;
     if (options !== undefined) return this.#late("retrieve", "on a key", [key, options]) as Promise<T | undefined>;
+    // A read from memory waits for nothing, so `close` need not wait for it. Every key in memory is valid.
+    const cached = this.#operations.mayRead(key) && reader.readCached(key);
+    // A schema or a migration may take a while: `close` waits for it.
+    if (cached) return (cached instanceof Promise ? await this.#operations.run(() => cached, key) : cached)?.value as T;
     const found = await this.#operations.run(() => {
       assertKey(key);
-      return this.#operations.read(key, () => reader.readStored(key, true));
+      return this.#operations.read(key, () => reader.readEntry(key, true));
     }, key);
-    return found?.value as T | undefined;
+    return found?.decoded.value as T | undefined;
   }
 
   async retrieveOrStore<T>(key: string, load: unknown, options?: RetrieveOrStoreOptions): Promise<T> {
@@ -125,7 +123,7 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   watch(pattern: string, ...rest: unknown[]): unknown {
     this.#operations.assertOpen();
     if (typeof (pattern as unknown) !== "string") {
-      throw new KeyStoreError("INVALID_OPTION", "The pattern must be a string.", { option: "pattern" });
+      throw invalidOption("The pattern must be a string.", "pattern");
     }
     const { signal } = readWatchOptions(rest.find((argument) => typeof argument !== "function"));
     const { withWatches, writeSide } = this.#runtime;

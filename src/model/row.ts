@@ -121,7 +121,7 @@ function isRow(value: unknown): value is Row {
     (row.encoding === undefined || row.encoding === "gzip") &&
     typeof row.checksum === "string" &&
     isCount(row.size) &&
-    [row.floor, row.revision, row.base].every((count) => count === undefined || isCount(count)) &&
+    [row.floor, row.revision, row.base].every((count = 0) => isCount(count)) &&
     isTime(row.createdAt) &&
     isTime(row.updatedAt) &&
     (row.ttl === null || typeof row.ttl === "number") &&

@@ -2,7 +2,7 @@ import { KeyStoreError, messageOf, type KeyStoreErrorCode } from "../util/errors
 import { copyOptions } from "./checks.ts";
 
 /** An item of a bulk call, as it was given: its key, its value, its options, and their number. Nothing of it is checked, but the items are copies. */
-export type GivenItem<Value> = readonly [key: unknown, value: Value, options: unknown, length: number | undefined];
+export type GivenItem<Value> = readonly [key: unknown, value: Value, options: unknown, length: number];
 
 /**
  * The items of a bulk call, which its caller may change later. The write side checks them (write/bulk-items.ts).
@@ -15,21 +15,21 @@ export function readItems<Value>(
 ): GivenItem<Value>[] {
   return reading("INVALID_VALUE", "items", () =>
     Array.from(isIterable(items) ? items : Object.entries(Object(items) as object), (pair) => {
-      const [key, value, own] = (Array.isArray(pair) ? pair : []) as unknown[];
+      const item = (Array.isArray(pair) ? pair : []) as unknown[];
+      const [key, value, own] = item;
       const options = copyOptions(own);
-      return [key, captureValue(key as string, value, options), options, Array.isArray(pair) ? pair.length : undefined];
+      return [key, captureValue(key as string, value, options), options, item.length];
     }),
   );
 }
 
-/** The keys of a call, which its caller may change later. The write side checks them. @throws KeyStoreError INVALID_KEY where they cannot be read */
-export function readKeys(keys: unknown): string[] {
-  return reading("INVALID_KEY", "keys", () => {
-    if (!isIterable(keys)) {
-      throw new KeyStoreError("INVALID_KEY", "The keys must be an array or another iterable of strings. Await a promise of them first.");
-    }
-    return Array.from(keys as Iterable<string>);
-  });
+/**
+ * The keys of a call, which its caller may change later. The write side checks them.
+ * @returns undefined where they are not iterable: the write side refuses them
+ * @throws KeyStoreError INVALID_KEY where they cannot be read
+ */
+export function readKeys(keys: unknown): string[] | undefined {
+  return reading("INVALID_KEY", "keys", () => (isIterable(keys) ? Array.from(keys as Iterable<string>) : undefined));
 }
 
 function isIterable(items: unknown): items is Iterable<unknown> {

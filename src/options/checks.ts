@@ -43,9 +43,8 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   ),
   connection: (value) => {
     if (!isRecord(value)) return "an object";
-    const ours = ["servers", "port", "timeout", "reconnect"].find((name) => name in value);
-    if (ours !== undefined) return `without "${ours}", which the store sets`;
-    return "debug" in value && 'without "debug", which logs the credentials';
+    const ours = ["servers", "port", "timeout", "reconnect", "debug"].find((name) => name in value);
+    return ours && `without "${ours}", which ${ours === "debug" ? "logs the credentials" : "the store sets"}`;
   },
   connect: aFunction,
   encryption: unless(
@@ -63,7 +62,7 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
         history: isPositive,
         pullEveryMs: (ms = 0) => !milliseconds(0)(ms),
       }),
-    "true, false or { stream?, replicas?, history?, pullEveryMs? }",
+    "true, false or valid DurableOptions",
   ),
   persist: trueOrFalse,
 });
@@ -114,7 +113,7 @@ export function copyOptions(options: unknown): unknown {
   }
 }
 
-function invalidOption(message: string, option?: string, cause?: unknown): KeyStoreError {
+export function invalidOption(message: string, option?: string, cause?: unknown): KeyStoreError {
   return new KeyStoreError("INVALID_OPTION", message, { option, cause });
 }
 
@@ -138,8 +137,9 @@ function hasMembers(value: unknown, checks: Readonly<Record<string, (member: unk
   return isRecord(value) && Object.keys({ ...checks, ...value }).every((name) => Object.hasOwn(checks, name) && checks[name]!(value[name]));
 }
 
+/** Whether a count of at least 1 is given, or none. */
 function isPositive(count: unknown = 1): boolean {
-  return isCount(count) && count > 0;
+  return !wholeNumber(1)(count);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

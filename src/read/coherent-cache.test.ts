@@ -43,7 +43,7 @@ describe.each(["read", "commit"] as const)("a %s under way", (kind) => {
     const underWay = begin(found);
     dropOlder(cache, [{ key: "k", version: 2 }]);
     underWay.end();
-    expect(memory.versionOf("k")).toBe(kept);
+    expect(memory.held("k")?.version).toBe(kept);
   });
 
   it("does not enter memory after a clear", () => {
@@ -51,7 +51,7 @@ describe.each(["read", "commit"] as const)("a %s under way", (kind) => {
     const underWay = begin(1);
     cache.clear();
     underWay.end();
-    expect(memory.versionOf("k")).toBeUndefined();
+    expect(memory.held("k")?.version).toBeUndefined();
   });
 
   it("does not enter memory when another tab changes its key", () => {
@@ -59,7 +59,7 @@ describe.each(["read", "commit"] as const)("a %s under way", (kind) => {
     const underWay = begin(1);
     cache.apply([changedElsewhere("k")]);
     underWay.end();
-    expect(memory.versionOf("k")).toBeUndefined();
+    expect(memory.held("k")?.version).toBeUndefined();
   });
 
   it("enters memory when another tab changes another key", () => {
@@ -67,7 +67,7 @@ describe.each(["read", "commit"] as const)("a %s under way", (kind) => {
     const underWay = begin(1);
     cache.apply([changedElsewhere("another")]);
     underWay.end();
-    expect(memory.versionOf("k")).toBe(1);
+    expect(memory.held("k")?.version).toBe(1);
   });
 });
 
@@ -76,7 +76,7 @@ it("A commit during a read stays in memory, whatever the read finds", () => {
   const reading = read(1);
   commit(2).end();
   reading.end();
-  expect(memory.versionOf("k")).toBe(2);
+  expect(memory.held("k")?.version).toBe(2);
 });
 
 it("A read that has ended is not joined by a later one", () => {
@@ -91,5 +91,5 @@ it("A delete of this store removes the entry from memory", () => {
   const { cache, memory, commit } = setUp();
   commit(1).end();
   cache.apply([{ source: "local", type: "delete", key: "k", version: 2, writer: cache, grew: { entries: -1, bytes: -7 } }]);
-  expect(memory.versionOf("k")).toBeUndefined();
+  expect(memory.held("k")?.version).toBeUndefined();
 });

@@ -7,7 +7,7 @@ import type { CoherentCache } from "./coherent-cache.ts";
 export function dropOlder(cache: CoherentCache, writes: readonly { readonly key: string; readonly version: number }[]): boolean {
   let wasOlder = false;
   for (const { key, version } of writes) {
-    if ((cache.versionOf(key) ?? version) < version) {
+    if ((cache.held(key)?.version ?? version) < version) {
       wasOlder = true;
       cache.delete(key);
     }

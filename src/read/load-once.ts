@@ -14,7 +14,7 @@ import type { Reader, ReaderPorts } from "./reader.ts";
 export type Load = (key: string, context: { readonly signal: AbortSignal }) => unknown;
 
 export interface LoadOncePorts {
-  readonly cache: Pick<CoherentCache, "versionOf">;
+  readonly cache: Pick<CoherentCache, "held">;
   readonly reader: Pick<Reader, "decodeRow" | "readCached" | "readRow" | "readEntry">;
   /** Resolves when earlier writes of these keys are committed or have failed. */
   readonly writesCommitted: (keys: readonly string[]) => Promise<void>;
@@ -75,8 +75,8 @@ export class LoadOnce {
   async #present(key: string, { staleWhileRevalidate: seconds }: RetrieveOrStoreOptions): Promise<Present | undefined> {
     const { cache, reader, writesCommitted } = this.#ports;
     await writesCommitted([key]);
-    const held = cache.versionOf(key);
-    const isHeld = held !== undefined && !(await this.#isStale(key, held));
+    const held = cache.held(key);
+    const isHeld = held !== undefined && !(await this.#isStale(key, held.version));
     const cached = isHeld ? await reader.readCached(key) : undefined;
     if (cached !== undefined) return { decoded: cached, isFresh: true };
     const found = await reader.readEntry(key, true).catch(asAbsent);

@@ -68,11 +68,6 @@ export class MemoryCache {
     this.delete(key);
   }
 
-  /** The version held under a key. Does not count as a use. */
-  versionOf(key: string): number | undefined {
-    return this.#entries.get(key)?.version;
-  }
-
   set(key: string, entry: CachedEntry): void {
     if (this.#maxSize === 0) return;
     this.delete(key);

@@ -43,26 +43,20 @@ export class Reader {
     const hit = this.#ports.cache.get(key, now);
     if (hit === undefined) return undefined;
     this.#ports.onUse(key, now);
-    return this.#ports.check(key, hit, decode(key, hit.payload, hit.format));
+    return this.#valueOf(key, hit);
   }
 
   /** The value under a key if memory holds it. Is no use, no hit and no miss. */
   peek(key: string): Checked | undefined {
     const held = this.#ports.cache.peek(key, this.#ports.clock.now());
-    return held && this.#ports.check(key, held, decode(key, held.payload, held.format));
+    return held && this.#valueOf(key, held);
   }
 
-  /** The value under a key. @param useCache false: past memory. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE */
-  async read(key: string, useCache: boolean): Promise<Decoded | undefined> {
-    return (useCache ? this.readCached(key) : undefined) ?? this.readStored(key, useCache);
+  #valueOf(key: string, held: CachedEntry): Checked {
+    return this.#ports.check(key, held, decode(key, held.payload, held.format));
   }
 
-  /** The value under a key in IndexedDB. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE */
-  async readStored(key: string, fillMemory: boolean): Promise<Decoded | undefined> {
-    return (await this.readEntry(key, fillMemory))?.decoded;
-  }
-
-  /** As `readStored`, with the row. */
+  /** The entry under a key in IndexedDB. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED, STORAGE_UNAVAILABLE */
   async readEntry(key: string, fillMemory: boolean): Promise<DecodedEntry | undefined> {
     const { cache, clock, onUse } = this.#ports;
     const read = fillMemory ? cache.startRead(key, () => this.#read(key)) : undefined;

@@ -70,7 +70,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     emitChanges(keys.map((key) => ({ source: "local", type, key })));
 
   const isInMemory = (key: string): boolean => {
-    for (const { cache } of stores) if (cache.versionOf(key) !== undefined) return true;
+    for (const { cache } of stores) if (cache.held(key) !== undefined) return true;
     return false;
   };
 

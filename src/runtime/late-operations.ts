@@ -22,7 +22,7 @@ import {
 import type { GivenItem } from "../options/arguments.ts";
 import type { RetrieveOptions, RetrieveOrStoreOptions, StoreOptions } from "../options/types.ts";
 import type { Catalog } from "../read/catalog.ts";
-import { readMany } from "../read/bulk-reader.ts";
+import { readMany, readOne } from "../read/bulk-reader.ts";
 import type { Load } from "../read/load-once.ts";
 import type { Reader } from "../read/reader.ts";
 import type { Staleness } from "../read/staleness.ts";
@@ -40,7 +40,7 @@ import type { Housekeeping } from "./housekeeping.ts";
 import { transferPart } from "./transfer-part.ts";
 
 export interface LateOperationsPorts {
-  readonly reader: Pick<Reader, "read" | "readRow">;
+  readonly reader: Pick<Reader, "readCached" | "readEntry" | "readRow">;
   /** Resolves when earlier writes of these keys are committed or have failed. */
   readonly writesCommitted: (keys: readonly string[]) => Promise<void>;
   readonly writer: Pick<Writer, "store" | "update" | "delete">;
@@ -119,7 +119,7 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
       const { useCache = true, signal } = supported(readRetrieveOptions(options));
       const found = await abortable(signal, async () => {
         await writesCommitted([key]);
-        return reader.read(key, useCache);
+        return readOne(reader, key, useCache);
       });
       return found?.value as T | undefined;
     },
@@ -209,11 +209,13 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
   };
 }
 
-function assertKeys(keys: Iterable<string>): string[] {
-  return Array.from(keys, (key) => {
-    assertKey(key);
-    return key;
-  });
+/** @param keys an array: see readKeys. @throws KeyStoreError INVALID_KEY */
+function assertKeys(keys: unknown): string[] {
+  if (!Array.isArray(keys)) {
+    throw new KeyStoreError("INVALID_KEY", "The keys must be an array or another iterable of strings. Await a promise of them first.");
+  }
+  keys.forEach(assertKey);
+  return keys as string[];
 }
 
 /** A damaged row has lost its tags. The index has found it under one. */

@@ -1,4 +1,4 @@
-import { aboutKey, KeyStoreError } from "../util/errors.ts";
+import { aboutKey, storeClosed } from "../util/errors.ts";
 import type { WriteSide } from "./write-side.ts";
 
 /**
@@ -18,7 +18,7 @@ export class Operations {
 
   /** @throws KeyStoreError CLOSED */
   assertOpen(key?: string): void {
-    if (this.#closing !== undefined) throw new KeyStoreError("CLOSED", "The store is closed. Create a new instance.", { key });
+    if (this.#closing !== undefined) throw storeClosed(key);
   }
 
   /**

@@ -15,11 +15,10 @@ export class Channel {
   }
 
   open(): void {
-    if (this.#channel !== undefined || typeof BroadcastChannel === "undefined") return;
     try {
-      this.#channel = new BroadcastChannel(this.#name);
+      this.#channel ??= new BroadcastChannel(this.#name);
     } catch {
-      // Firefox throws a SecurityError where the user forbids the site to store data. Operations reject STORAGE_UNAVAILABLE.
+      // There is none, or Firefox throws a SecurityError where the user forbids the site to store data. Operations reject STORAGE_UNAVAILABLE.
       return;
     }
     this.#channel.onmessage = ({ data }: MessageEvent<(TabMessage & { readonly protocol?: unknown }) | null>) =>

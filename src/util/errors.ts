@@ -47,6 +47,10 @@ export class KeyStoreError extends Error {
   }
 }
 
+export function storeClosed(key?: string): KeyStoreError {
+  return new KeyStoreError("CLOSED", "The store is closed. Create a new instance.", { key });
+}
+
 /** Adds the key of a call to an error without one: a whole group, or the storage, failed. */
 export function aboutKey(key: unknown, error: unknown): unknown {
   if (typeof key !== "string" || !(error instanceof KeyStoreError) || error.key !== undefined) return error;

@@ -5,6 +5,8 @@ import { LazyPart } from "../util/lazy-part.ts";
 /** The serializer of the format `structured`. Loads with the first structured value. */
 export const structuredPart = new LazyPart(() => import("./structured.ts"));
 
+type Structured = NonNullable<typeof structuredPart.loaded>;
+
 /** A decoded value, in a box: the value may be undefined, or an object with a `then` method. */
 export interface Decoded {
   readonly value: unknown;
@@ -18,8 +20,8 @@ export function decode(key: string, payload: Payload, format: KeyFormat): Decode
   } else if (typeof payload === "string") {
     if (format === KeyFormat.TEXT) return { value: payload };
     if (format === KeyFormat.STRUCTURED) {
-      if (structuredPart.loaded !== undefined) return { value: structuredPart.loaded.decodeStructured(key, payload) };
-      return structuredPart.load().then(({ decodeStructured }) => ({ value: decodeStructured(key, payload) }));
+      const decoded = ({ decodeStructured }: Structured): Decoded => ({ value: decodeStructured(key, payload) });
+      return structuredPart.loaded ? decoded(structuredPart.loaded) : structuredPart.load().then(decoded);
     }
     try {
       // JSON.parse defines `__proto__` as an own property, it never assigns it.

@@ -1,5 +1,5 @@
 import type { Clock } from "../../util/clock.ts";
-import { KeyStoreError } from "../../util/errors.ts";
+import { storeClosed } from "../../util/errors.ts";
 import { asKeyStoreError, isClosedConnection, isLostConnection } from "./errors.ts";
 import { readGeneration } from "./generation.ts";
 import { openDatabase } from "./open.ts";
@@ -71,7 +71,7 @@ export class Database {
     { durability = "strict", onOpening }: RunOptions = {},
   ): Promise<T> {
     for (let tries = 1; ; tries++) {
-      if (this.#isClosed) throw new KeyStoreError("CLOSED", "The store is closed. Create a new instance.");
+      if (this.#isClosed) throw storeClosed();
       const connection = (this.#connection ??= this.#open());
       if (this.#opened !== connection) onOpening?.();
       let isOpen = false;
