@@ -10,6 +10,8 @@ export interface ContractCase {
   readonly failsSockets?: boolean;
   /** The case needs its own server with these lines in the configuration. */
   readonly serverConfig?: string;
+  /** The case's server has JetStream. The case runs once on each nats-server of the machine, each time without any stream. */
+  readonly jetstream?: boolean;
   /** The case kills a tab. It cannot run in Node. */
   readonly kills?: boolean;
   readonly run: (environment: Environment) => Promise<void>;
@@ -25,6 +27,8 @@ export interface Environment {
   /** Makes a store in another tab, which is another realm of the same origin. The tab is closed after the case. */
   openTab(options?: KeyStoreOptions): Promise<Tab>;
   readonly server: Server;
+  /** JetStream of the server, for a case that declares `jetstream: true`. */
+  readonly jetstream: JetStream;
   readonly database: RawDatabase;
   /** The `connect` function of a NATS client other than the library's. */
   readonly connect: Connect;
@@ -65,10 +69,38 @@ export interface Server {
   hang(): Promise<void>;
   /** Ends `disconnect` or `hang`. Data that `hang` has delayed is delivered now. */
   restore(): Promise<void>;
-  /** The messages in the case's namespace that the server received before this call, in order. */
+  /** The messages in the case's namespace that the server received before this call, in order. A case with JetStream reads the stream instead. */
   messages(): Promise<Message[]>;
-  /** Waits until the server has received at least `count` messages in the case's namespace. */
+  /** Waits until the server has received at least `count` messages in the case's namespace. Not for a case with JetStream. */
   waitForMessages(count: number): Promise<Message[]>;
+}
+
+/** Streams of the case's server, seen and changed by a client other than the library: the package `nats`, over TCP. */
+export interface JetStream {
+  /** The server's version: "2.9.10". */
+  serverVersion(): Promise<string>;
+  /** Creates a stream. Fields that are not given have the defaults of nats-server. */
+  createStream(config: StreamSettings): Promise<void>;
+  deleteStream(name: string): Promise<void>;
+  /** The streams that capture a subject of the case's namespace. */
+  streams(): Promise<StreamDescription[]>;
+  /** Publishes a message. Resolves to its sequence in the stream; rejects if no stream captures it, or if the stream refuses it. */
+  publish(subject: string, data: string, headers?: Readonly<Record<string, string>>): Promise<number>;
+  /** The messages that a stream holds, oldest first. */
+  stored(stream: string): Promise<StoredMessage[]>;
+}
+
+/** The configuration of a stream, with the field names of NATS. */
+export type StreamSettings = { name: string; subjects: string[] } & Readonly<Record<string, unknown>>;
+
+export interface StreamDescription {
+  config: StreamSettings;
+  state: { messages: number; first_seq: number; last_seq: number };
+}
+
+export interface StoredMessage extends Message {
+  sequence: number;
+  text: string;
 }
 
 /** The row of an entry, alone or in a block. */

@@ -1,7 +1,7 @@
 // Installs missing parts: npm packages, nats-server, the browsers. Runs before any package is installed, so it uses none.
 import { pathToFileURL } from "node:url";
 import { describeBrowser, ensureBrowser, ENGINES } from "./lib/browsers.mjs";
-import { ensureNatsServer, howToGetAServer } from "./lib/nats-server.mjs";
+import { describeNatsServers, ensureNatsServers } from "./lib/nats-server.mjs";
 import { ensurePackages } from "./lib/packages.mjs";
 
 /**
@@ -12,17 +12,17 @@ import { ensurePackages } from "./lib/packages.mjs";
 export async function setUp() {
   const packages = await ensurePackages();
   // After the packages, because Playwright may have a browser.
-  const server = await ensureNatsServer();
+  const servers = await ensureNatsServers();
   /** @type {(readonly [import("./lib/browsers.mjs").Engine, string | undefined])[]} */
   const browsers = [];
   // One after another, because apt runs once at a time.
   for (const engine of ENGINES) browsers.push([engine, await ensureBrowser(engine)]);
 
   console.log(packages ? "packages     installed" : "packages     npm ci failed, see above");
-  console.log(`nats-server  ${server ?? `missing: ${howToGetAServer.replaceAll("\n", " ")}`}`);
+  console.log(describeNatsServers(servers));
   for (const [engine, program] of browsers) console.log(describeBrowser(engine, program));
   const engines = browsers.filter(([, program]) => program !== undefined).map(([engine]) => engine);
-  return { packages, server: server !== undefined, engines };
+  return { packages, server: servers.length > 0, engines };
 }
 
 /** @param {Present} present */

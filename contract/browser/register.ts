@@ -2,7 +2,7 @@ import { expect, test as base, type TestType } from "@playwright/test";
 import { isFailedSocket } from "../../e2e/support/console-guard.ts";
 import { contract } from "../cases/index.ts";
 import type { ContractCase } from "../environment.ts";
-import { openCaseServer, startSharedServer, type SharedServer } from "../server/case-server.ts";
+import { openCaseServer, runsOf, SharedServers } from "../server/case-server.ts";
 import { FLAVOURS, type Outcome, type Run } from "./run.ts";
 import { startSite, type Site } from "./site.ts";
 
@@ -13,17 +13,17 @@ export interface CasePage {
 }
 
 export interface WorkerFixtures {
-  server: SharedServer;
+  servers: SharedServers;
   site: Site;
   casePage: CasePage;
 }
 
 export const test = base.extend<object, Omit<WorkerFixtures, "casePage">>({
-  server: [
+  servers: [
     async ({}, use) => {
-      const server = await startSharedServer();
-      await use(server);
-      await server.dispose();
+      const servers = new SharedServers();
+      await use(servers);
+      await servers.dispose();
     },
     { scope: "worker" },
   ],
@@ -44,10 +44,11 @@ export function registerContract(test: TestType<object, WorkerFixtures>): void {
     test.describe(flavour, () => {
       for (const [subject, cases] of Object.entries(contract)) {
         test.describe(subject, () => {
-          for (const contractCase of cases) {
-            test(contractCase.title, async ({ server, site, casePage }) => {
+          for (const caseRun of cases.flatMap(runsOf)) {
+            test(caseRun.title, async ({ servers, site, casePage }) => {
+              const { contractCase } = caseRun;
               const namespace = `contract-${crypto.randomUUID()}`;
-              const caseServer = await openCaseServer(server, contractCase, namespace, "websocket");
+              const caseServer = await openCaseServer(servers, caseRun, namespace, "websocket");
               const control = site.control(namespace, caseServer);
               const run = { subject, title: contractCase.title, namespace, servers: caseServer.url, control };
               try {

@@ -1,24 +1,27 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { text } from "node:stream/consumers";
 import { startPageServer } from "../../e2e/support/page-server.ts";
-import type { Server } from "../environment.ts";
+import type { JetStream, Server } from "../environment.ts";
 import { contractPages } from "./build.ts";
 
 /** Serves the contract suite's pages and, on the same origin, the control of the server that a case uses. */
 export interface Site {
   readonly url: string;
   /** Lets pages control a server. Returns the URL of the control. */
-  control(id: string, server: Server): string;
+  control(id: string, server: Controlled): string;
   stop(): Promise<void>;
 }
+
+/** What a page controls. No method is in both. */
+export type Controlled = Server & JetStream;
 
 const CONTROL = "/control";
 
 export async function startSite(): Promise<Site> {
-  const servers = new Map<string, Server>();
+  const servers = new Map<string, Controlled>();
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const [id = "", method = ""] = (request.url ?? "").slice(1).split("/");
-    const result = await controlled(servers.get(id), method as keyof Server, JSON.parse(await text(request)) as unknown[]);
+    const result = await controlled(servers.get(id), method as keyof Controlled, JSON.parse(await text(request)) as unknown[]);
     response.setHeader("content-type", "application/json").end(JSON.stringify(result));
   };
   const pages = await startPageServer(contractPages, [
@@ -39,7 +42,11 @@ export async function startSite(): Promise<Site> {
   };
 }
 
-async function controlled(server: Server | undefined, method: keyof Server, args: unknown[]): Promise<{ value?: unknown; error?: string }> {
+async function controlled(
+  server: Controlled | undefined,
+  method: keyof Controlled,
+  args: unknown[],
+): Promise<{ value?: unknown; error?: string }> {
   try {
     const call = server?.[method] as (...args: unknown[]) => Promise<unknown>;
     return { value: await call(...args) };

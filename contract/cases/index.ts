@@ -25,6 +25,7 @@ import { peek } from "./peek.ts";
 import { readYourWrites } from "./read-your-writes.ts";
 import { rejections } from "./rejections.ts";
 import { schemas } from "./schemas.ts";
+import { streams } from "./streams.ts";
 import { tabs } from "./tabs.ts";
 import { deletesByTag, invalidation } from "./tags.ts";
 import { touching } from "./touch.ts";
@@ -61,6 +62,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   peek,
   schemas,
   tabs,
+  streams,
   encryption,
   "one page": onePage,
   damage,

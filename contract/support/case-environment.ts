@@ -3,7 +3,7 @@ import type { Environment, Tab } from "../environment.ts";
 import { rawDatabase } from "./raw-database.ts";
 
 /** The parts of an environment that differ between Node and browsers. */
-export interface Realm extends Pick<Environment, "library" | "namespace" | "server" | "connect"> {
+export interface Realm extends Pick<Environment, "library" | "namespace" | "server" | "jetstream" | "connect"> {
   /** Options of every store of the case: the server and the client. */
   readonly options: KeyStoreOptions;
   readonly openTab: (options: KeyStoreOptions) => Promise<Tab>;
@@ -11,7 +11,7 @@ export interface Realm extends Pick<Environment, "library" | "namespace" | "serv
 
 /** Makes a case's environment. `dispose` closes its stores and tabs, and restores the clock. */
 export function caseEnvironment(realm: Realm): { environment: Environment; dispose: () => Promise<void> } {
-  const { library, namespace, server, connect } = realm;
+  const { library, namespace, server, jetstream, connect } = realm;
   const stores: NASKeyStore[] = [];
   const tabs: Tab[] = [];
   const realNow = Date.now;
@@ -21,6 +21,7 @@ export function caseEnvironment(realm: Realm): { environment: Environment; dispo
       library,
       namespace,
       server,
+      jetstream,
       connect,
       database: rawDatabase(namespace),
       openStore: (options) => {

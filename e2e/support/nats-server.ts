@@ -1,11 +1,9 @@
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
 import { existsSync, readFileSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
-import { findNatsServer, howToGetAServer } from "../../scripts/lib/nats-server.mjs";
+import { startNatsProcess, type NatsProcess } from "../../scripts/lib/nats-process.mjs";
+import { requireNatsServer } from "../../scripts/lib/nats-server.mjs";
 import { withDeadline } from "./deadline.ts";
 import { freePorts } from "./ports.ts";
 
@@ -14,6 +12,8 @@ export interface NatsServerOptions {
   config?: string;
   /** Default false. Streams are kept across restarts, until `dispose`. */
   jetstream?: boolean;
+  /** The program to run, one of `natsServers`. Defaults to the one that `npm start` runs. */
+  program?: string | undefined;
 }
 
 export interface Connections {
@@ -72,14 +72,7 @@ interface Ports {
   monitoring: number;
 }
 
-interface Launched {
-  child: ChildProcess;
-  /** Settles when the process has ended. */
-  gone: Promise<unknown>;
-  log: () => string;
-}
-
-function running(folder: string, ports: Ports, first: NatsServerOptions, launched: Launched): NatsServer {
+function running(folder: string, ports: Ports, first: NatsServerOptions, launched: NatsProcess): NatsServer {
   let options = first;
   let current = launched;
   const monitorUrl = `http://127.0.0.1:${ports.monitoring}`;
@@ -120,41 +113,11 @@ function running(folder: string, ports: Ports, first: NatsServerOptions, launche
   };
 }
 
-// The servers must end with the test process, even if it ends without its teardowns.
-const alive = new Set<ChildProcess>();
-process.on("exit", () => alive.forEach((child) => child.kill("SIGKILL")));
-
-/** Resolves when the server accepts connections. Rejects with its log if it ends before. */
-async function launch(folder: string, ports: Ports, options: NatsServerOptions): Promise<Launched> {
-  const binary = await findNatsServer();
-  if (binary === undefined) throw new Error(`No nats-server was found: ${howToGetAServer}`);
+async function launch(folder: string, ports: Ports, options: NatsServerOptions): Promise<NatsProcess> {
+  const program = options.program ?? (await requireNatsServer());
   const configFile = join(folder, "nats-server.conf");
   await writeFile(configFile, configuration(folder, ports, options));
-
-  const child = spawn(binary, ["-c", configFile], { stdio: ["ignore", "ignore", "pipe"] });
-  alive.add(child);
-  let output = "";
-  child.stderr.setEncoding("utf8").on("data", (chunk: string) => (output += chunk));
-  // Not "exit": the last output must have been read.
-  const gone = once(child, "close").finally(() => alive.delete(child));
-  const log = () => output;
-
-  const failed = gone.then(() => {
-    throw new Error(`nats-server ended at its start:\n${output}`);
-  });
-  const over = new AbortController();
-  const healthy = untilHealthy(`http://127.0.0.1:${ports.monitoring}/healthz`, over.signal);
-  try {
-    await withDeadline(Promise.race([healthy, failed]), () => `nats-server does not listen:\n${output}`);
-  } catch (error) {
-    child.kill("SIGKILL");
-    await gone.catch(() => {});
-    throw error;
-  } finally {
-    over.abort();
-    failed.catch(() => {}); // a later end is requested by a test
-  }
-  return { child, gone, log };
+  return startNatsProcess(program, ["-c", configFile], `http://127.0.0.1:${ports.monitoring}`);
 }
 
 function configuration(folder: string, ports: Ports, { config = "", jetstream = false }: NatsServerOptions): string {
@@ -165,15 +128,6 @@ function configuration(folder: string, ports: Ports, { config = "", jetstream = 
     jetstream ? `jetstream { store_dir: "${folder}", max_mem: 64M, max_file: 256M }` : "",
     config,
   ].join("\n");
-}
-
-/** The server is healthy once all of its listeners accept connections. A health check is not counted as a connection. */
-async function untilHealthy(url: string, over: AbortSignal): Promise<void> {
-  while (!over.aborted) {
-    const response = await fetch(url).catch(() => undefined);
-    if (response?.ok) return;
-    await sleep(20);
-  }
 }
 
 async function countConnections(monitorUrl: string): Promise<Connections> {

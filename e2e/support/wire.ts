@@ -85,7 +85,8 @@ export async function openWire(tcpUrl: string, options: ConnectionOptions = {}):
   };
 }
 
-function decode(message: Msg): WireMessage {
+/** A message as tests read it. */
+export function decode(message: Pick<Msg, "subject" | "headers" | "data">): WireMessage {
   const headers: Record<string, string> = {};
   for (const [name, values] of message.headers ?? []) headers[name] = values.join(", ");
   const text = new TextDecoder().decode(message.data);

@@ -1,4 +1,4 @@
-import { mkdirSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { aptInstall, haveApt } from "./apt.mjs";
 import { root } from "./root.mjs";
@@ -7,6 +7,15 @@ import { ask, firstProgram, onPath, run } from "./run.mjs";
 const GO_MODULE = "github.com/nats-io/nats-server/v2@v2.10.29";
 const IMAGE = "nats:2.10";
 const COPIED = join(root, ".tools/bin/nats-server");
+
+/** The newest version that the tests run on, beside the one that the machine has. */
+const NEWEST = "2.15.2";
+const NEWEST_MODULE = `github.com/nats-io/nats-server/v2@v${NEWEST}`;
+const BUILT = join(root, `.tools/bin/nats-server-${NEWEST}`);
+/** The module proxy answers in seconds or not at all. */
+const ANSWER_MS = 60_000;
+/** A build takes half a minute on two cores. */
+const BUILD_MS = 15 * 60_000;
 
 /** How a user can install nats-server. */
 export const howToGetAServer = [
@@ -29,6 +38,48 @@ export async function findNatsServer() {
       await goBinary(),
     ])
   );
+}
+
+/** The same, but rejects if there is none. */
+export async function requireNatsServer() {
+  const found = await findNatsServer();
+  if (found === undefined) throw new Error(`No nats-server was found: ${howToGetAServer}`);
+  return found;
+}
+
+/**
+ * The servers that tests of JetStream run on: the one that `findNatsServer` finds, and the newest one if it has been built.
+ * @typedef {{ program: string, version: string }} FoundServer `version`: "2.9.10"
+ * @returns {Promise<FoundServer[]>}
+ */
+export async function findNatsServers() {
+  const programs = [await findNatsServer(), firstProgram([BUILT])].filter((path) => path !== undefined);
+  const found = await Promise.all(programs.map(async (program) => ({ program, version: await versionOf(program) })));
+  return found.filter(({ version }, index) => found.findIndex((other) => other.version === version) === index);
+}
+
+/**
+ * Finds nats-server or installs it, and builds the newest one if Go can. Without Go, or without the module proxy, the newest one
+ * is missing.
+ * @returns {Promise<FoundServer[]>}
+ */
+export async function ensureNatsServers() {
+  if ((await ensureNatsServer()) === undefined) return [];
+  const found = await findNatsServers();
+  if (found.some(({ version }) => version === NEWEST)) return found;
+  await buildNewest();
+  return findNatsServers();
+}
+
+/**
+ * One line that says which servers are tested.
+ * @param {readonly FoundServer[]} servers
+ */
+export function describeNatsServers(servers) {
+  if (servers.length === 0) return `nats-server  missing: ${howToGetAServer.replaceAll("\n", " ")}`;
+  const tested = servers.map(({ program, version }) => `${version} (${program})`).join(" and ");
+  const hasNewest = servers.some(({ version }) => version === NEWEST);
+  return `nats-server  ${tested}${hasNewest ? "" : `; ${NEWEST} is missing and is not tested: Go and its module proxy can build it`}`;
 }
 
 /**
@@ -59,6 +110,22 @@ const installers = [
 /** @param {string} program */
 function has(program) {
   return () => onPath(program) !== undefined;
+}
+
+// Builds in a folder of this process, because an interrupted build, or two at once, may leave half a program.
+async function buildNewest() {
+  const go = firstProgram([onPath("go"), "/usr/local/go/bin/go", "/opt/homebrew/bin/go"]);
+  if (go === undefined || (await ask(go, ["list", "-m", NEWEST_MODULE], ANSWER_MS)) === undefined) return;
+  console.log(`building nats-server ${NEWEST} for the tests: go install ${NEWEST_MODULE}`);
+  const folder = `${BUILT}.${process.pid}`;
+  const code = await run(go, ["install", NEWEST_MODULE], { env: { GOBIN: folder }, limitMs: BUILD_MS });
+  if (code === 0) renameSync(join(folder, "nats-server"), BUILT);
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** @param {string} program */
+async function versionOf(program) {
+  return (await ask(program, ["--version"]))?.match(/\d+\.\d+\.\d+\S*/)?.[0] ?? "unknown";
 }
 
 /** The path that `go install` uses. */

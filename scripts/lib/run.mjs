@@ -8,17 +8,19 @@ import { onAskedToEnd } from "./signals.mjs";
  * Runs a command in the project's folder and shows its output. Resolves to its exit code, or 1 if it did not start.
  * A signal to end ends the command, then this process.
  * `group` is for a command that has children: all of them receive the signal. The command cannot read from the terminal.
+ * A command that runs longer than `limitMs` is ended.
  * @param {string} command
  * @param {readonly string[]} args
- * @param {{ env?: Record<string, string>, group?: boolean }} [options]
+ * @param {{ env?: Record<string, string>, group?: boolean, limitMs?: number }} [options]
  * @returns {Promise<number>}
  */
-export function run(command, args, { env, group = false } = {}) {
+export function run(command, args, { env, group = false, limitMs } = {}) {
   return new Promise((resolve) => {
     const child = spawn(command, args, {
       cwd: root,
       stdio: [group ? "ignore" : "inherit", "inherit", "inherit"],
       detached: group,
+      timeout: limitMs,
       env: { ...process.env, ...env },
     });
     let asked = false;
@@ -52,14 +54,15 @@ export function npm(args, options) {
 }
 
 /**
- * The trimmed output of a command; undefined if the command does not exist or fails.
+ * The trimmed output of a command; undefined if the command does not exist, fails, or runs longer than `limitMs`.
  * @param {string} command
  * @param {readonly string[]} args
+ * @param {number} [limitMs]
  * @returns {Promise<string | undefined>}
  */
-export function ask(command, args) {
+export function ask(command, args, limitMs) {
   return new Promise((resolve) => {
-    execFile(command, args, { cwd: root }, (error, stdout) => resolve(error ? undefined : stdout.trim()));
+    execFile(command, args, { cwd: root, timeout: limitMs }, (error, stdout) => resolve(error ? undefined : stdout.trim()));
   });
 }
 

@@ -1,5 +1,5 @@
 import { contract } from "../../cases/index.ts";
-import type { Connect, Message, Server } from "../../environment.ts";
+import type { Connect, JetStream, Server } from "../../environment.ts";
 import { caseEnvironment } from "../../support/case-environment.ts";
 import type { Outcome, Run } from "../run.ts";
 import { described, watchRealm } from "./problems.ts";
@@ -19,7 +19,8 @@ export async function runCase(
   const { environment, dispose } = caseEnvironment({
     library,
     namespace,
-    server: remoteServer(control),
+    server: remote<Server>(control),
+    jetstream: remote<JetStream>(control),
     connect,
     options: { servers },
     openTab: (options) => openTab(library, tabWorkers, options, reportProblem),
@@ -37,19 +38,18 @@ export async function runCase(
 
 const connect: Connect = async (options) => (await import("@nats-io/nats-core")).wsconnect(options);
 
-/** The server's control, over HTTP. */
-function remoteServer(control: string): Server {
-  const call = async <Value>(method: keyof Server, ...args: unknown[]): Promise<Value> => {
+/** Calls of the server's control, over HTTP. */
+function remote<Port extends object>(control: string): Port {
+  const call = async (method: string, args: unknown[]): Promise<unknown> => {
     const response = await fetch(`${control}/${method}`, { method: "POST", body: JSON.stringify(args) });
-    const { value, error } = (await response.json()) as { value: Value; error?: string };
+    const { value, error } = (await response.json()) as { value?: unknown; error?: string };
     if (error !== undefined) throw new Error(error);
     return value;
   };
-  return {
-    disconnect: () => call("disconnect"),
-    hang: () => call("hang"),
-    restore: () => call("restore"),
-    messages: () => call<Message[]>("messages"),
-    waitForMessages: (count) => call<Message[]>("waitForMessages", count),
-  };
+  return new Proxy({} as Port, {
+    get:
+      (_port, method) =>
+      (...args: unknown[]) =>
+        call(String(method), args),
+  });
 }
