@@ -1,3 +1,4 @@
 /** What durable mode loads with its first write, pull or request. */
+export { ensureStream } from "./ensure-stream.ts";
 export { StreamApi } from "./stream-api.ts";
 export { StreamPublisher } from "./stream-publisher.ts";

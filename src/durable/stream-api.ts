@@ -6,7 +6,15 @@ import type { Settings } from "../options/defaults.ts";
 import type { Clock } from "../util/clock.ts";
 import { within } from "../util/deadline.ts";
 import { bytesOf } from "../util/utf8.ts";
-import { asUnavailable, ErrorCode, noResponders, StreamRequestError, streamUnavailable, type ApiError } from "./stream-error.ts";
+import {
+  asUnavailable,
+  ErrorCode,
+  isForbidden,
+  noResponders,
+  StreamRequestError,
+  streamUnavailable,
+  type ApiError,
+} from "./stream-error.ts";
 import { readAnswer } from "./stream-publisher.ts";
 import { isAtLeast } from "./server-version.ts";
 
@@ -60,13 +68,18 @@ export class StreamApi {
    * @throws KeyStoreError STREAM_UNAVAILABLE where there is none
    */
   async findStream(requests: StreamRequests): Promise<StreamInfo> {
+    const found = await this.lookUpStream(requests);
+    if (found !== undefined) return found;
+    throw streamUnavailable(`There is no stream "${this.ports.settings.durable.stream}".`);
+  }
+
+  /** As `findStream`. Undefined: there is none. */
+  async lookUpStream(requests: StreamRequests): Promise<StreamInfo | undefined> {
     const { stream, isNamed } = this.ports.settings.durable;
     const found = await this.infoOf(requests, stream);
-    if (found !== undefined) return found;
-    const [other] = isNamed ? [] : await this.#namesOf(requests);
-    const info = other === undefined ? undefined : await this.infoOf(requests, other);
-    if (info !== undefined) return info;
-    throw streamUnavailable(`There is no stream "${stream}".`);
+    if (found !== undefined || isNamed) return found;
+    const [other] = await this.namesOf(requests);
+    return other === undefined ? undefined : this.infoOf(requests, other);
   }
 
   /** Undefined: there is no stream of this name. */
@@ -79,10 +92,15 @@ export class StreamApi {
     }
   }
 
-  /** The names of the streams that have the namespace's subjects. None where the client may not ask. */
-  async #namesOf(requests: StreamRequests): Promise<readonly string[]> {
-    const { streams } = await requests.request<{ streams: string[] | null }>("$JS.API.STREAM.NAMES", { subject: this.subject });
-    return streams ?? [];
+  /** The names of the streams that have some of the namespace's subjects. None where the client may not ask. */
+  async namesOf(requests: StreamRequests): Promise<readonly string[]> {
+    try {
+      const { streams } = await requests.request<{ streams: string[] | null }>("$JS.API.STREAM.NAMES", { subject: this.subject });
+      return streams ?? [];
+    } catch (error) {
+      if (isForbidden(error)) return [];
+      throw error;
+    }
   }
 }
 

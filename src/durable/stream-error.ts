@@ -50,5 +50,11 @@ export function asUnavailable(error: unknown): KeyStoreError {
 
 /** The answer where nobody listens to the subject of a request. */
 export function noResponders(): KeyStoreError {
-  return streamUnavailable("No stream takes messages of this namespace, or the server has no JetStream.");
+  const cause = new Error("no responders");
+  return streamUnavailable("No stream takes messages of this namespace, or the server has no JetStream.", cause);
+}
+
+/** Whether the client has no permission for a request. */
+export function isForbidden(error: unknown): boolean {
+  return error instanceof Error && /permissions? violation/i.test(error.message);
 }

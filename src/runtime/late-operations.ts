@@ -37,6 +37,7 @@ import type { Compute, Updater } from "../write/updater.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import type { Writer } from "../write/writer.ts";
 import type { Housekeeping } from "./housekeeping.ts";
+import type { StreamOperations } from "./stream-operations.ts";
 import { transferPart } from "./transfer-part.ts";
 
 export interface LateOperationsPorts {
@@ -56,6 +57,7 @@ export interface LateOperationsPorts {
   readonly flush: LateOperations["flush"];
   readonly importPorts: ImportPorts;
   readonly durable: Settings["durable"];
+  readonly stream: Pick<StreamOperations, "ensure">;
 }
 
 /** The options of calls that need durable mode. */
@@ -88,6 +90,7 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
     flush,
     importPorts,
     durable,
+    stream,
   } = ports;
   /** @throws KeyStoreError INVALID_OPTION for an option that needs durable mode, where it is off */
   const supported = <Options extends DurableCallOptions>(options: Options): Options => {
@@ -198,7 +201,7 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
     },
     async ensureStream() {
       assertDurable(durable, "ensureStream");
-      throw new Error("not built yet");
+      return stream.ensure();
     },
     async pull(options) {
       const { signal } = readPullOptions(options);

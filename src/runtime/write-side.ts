@@ -32,6 +32,7 @@ import { lateOperations } from "./late-operations.ts";
 import type { Page, PageStore } from "./page.ts";
 import { writeSideOf } from "./page-write-side.ts";
 import { persistOnce } from "./persistence.ts";
+import { StreamOperations } from "./stream-operations.ts";
 
 export { deleteNamespace } from "./delete-namespace.ts";
 
@@ -170,6 +171,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
       return { published, ...(await outbox.count()) };
     },
     durable: settings.durable,
+    stream: new StreamOperations({ clock, settings, transport, relay: engine.relay }),
     importPorts: { settings, clock, committer, queue, useTime: () => uses.now(), persist },
   });
 
