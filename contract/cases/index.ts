@@ -6,6 +6,7 @@ import { closed } from "./closed.ts";
 import { damage } from "./damage.ts";
 import { encryption } from "./encryption.ts";
 import { events } from "./events.ts";
+import { ensureStream } from "./ensure-stream.ts";
 import { entries } from "./entries.ts";
 import { exportImport } from "./export-import.ts";
 import { formats } from "./formats.ts";
@@ -63,6 +64,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   schemas,
   tabs,
   streams,
+  "ensure stream": ensureStream,
   encryption,
   "one page": onePage,
   damage,
