@@ -1,12 +1,13 @@
 import type { Clock } from "../util/clock.ts";
 import type { SocketFactory } from "./nats-client.ts";
 
-/** After a socket closes, a client that has another server opens the next socket within this time. */
-const NEXT_SERVER_MS = 50;
+/** After a socket closes, a client reports its own error or opens another socket within this time. */
+const CLIENT_REACTS_MS = 50;
 
 /** The sockets that a client opens in one attempt to connect. nats.ws 1.30.3 leaves a socket open when it gives up on it. */
 export class AttemptSockets {
   readonly #sockets: WebSocket[] = [];
+  #isOver = false;
   /** Opens a socket: the client's `wsFactory`. */
   readonly open: SocketFactory;
   /** Rejects when the last socket has closed and the client opens no other. nats.ws 1.30.3 misses that until it is connected. */
@@ -17,14 +18,17 @@ export class AttemptSockets {
     this.allClosed = new Promise((_, rejectPromise) => (reject = rejectPromise));
     this.allClosed.catch(() => undefined);
     this.open = async (url, options) => {
+      // The user's `connect` may come here late: meanwhile another attempt may have begun.
+      if (this.#isOver) throw new Error("This attempt to connect is over.");
       const opened = await factory(url, options);
       const { socket } = opened;
       closeWithCode1000(socket);
       this.#sockets.push(socket);
+      if (this.#isOver) this.closeAll();
       socket.addEventListener("close", () => {
         clock.setTimer(() => {
           if (this.#sockets.at(-1) === socket) reject(new Error("The server closed the connection before it was established."));
-        }, NEXT_SERVER_MS);
+        }, CLIENT_REACTS_MS);
       });
       return opened;
     };
@@ -32,6 +36,7 @@ export class AttemptSockets {
 
   /** Closes every socket, also one whose handshake is under way: browsers make the next handshake with its host wait for it. */
   closeAll(): void {
+    this.#isOver = true;
     for (const socket of this.#sockets) socket.close();
   }
 }

@@ -4,7 +4,7 @@ import { FakeClock } from "../testing/fake-clock.ts";
 import { deferred } from "../testing/fake-connection.ts";
 import { fakeClient } from "../testing/fake-client.ts";
 import { FakeSocket } from "../testing/fake-socket.ts";
-import { connectToNats, type ConnectOptions } from "./connect.ts";
+import { connectToNats, OutOfTimeError, type ConnectOptions } from "./connect.ts";
 
 let clock: FakeClock;
 beforeEach(() => {
@@ -17,20 +17,20 @@ afterEach(() => {
 });
 
 function optionsWith(connect: ConnectOptions["connect"], given: Partial<ConnectOptions> = {}): ConnectOptions {
-  return { clock, servers: ["ws://localhost:9222"], connection: {}, timeoutMs: 6_000, connect, ...given };
+  return { clock, server: "ws://localhost:9222", connection: {}, timeoutMs: 6_000, connect, onFailing: () => undefined, ...given };
 }
 
 describe("An attempt to connect", () => {
   it("asks the client to connect once, without reconnecting of its own, with the user's credentials", async () => {
     const connect = vi.fn<(options: object) => Promise<unknown>>().mockResolvedValue(fakeClient().client);
-    await connectToNats(optionsWith(connect, { connection: { user: "ada", pass: "secret" }, servers: ["ws://a:1", "wss://b"] }));
+    await connectToNats(optionsWith(connect, { connection: { user: "ada", pass: "secret" }, server: "wss://b" }));
     expect(connect).toHaveBeenCalledTimes(1);
     expect(connect.mock.calls[0]?.[0]).toMatchObject({
       user: "ada",
       pass: "secret",
-      servers: ["ws://a:1", "wss://b"],
+      servers: ["wss://b"],
       reconnect: false,
-      timeout: 6_000,
+      timeout: 6_500,
     });
   });
 
@@ -43,11 +43,11 @@ describe("An attempt to connect", () => {
     ["a NatsError without a message", Object.assign(new Error(""), { name: "NatsError", code: "UNKNOWN_ERROR" })],
     ["undefined", undefined],
     ["an Error without a message", new Error("")],
-  ])("that fails with %s names the servers in its error, without their credentials", async (_, thrown) => {
-    const servers = ["ws://ada:secret@localhost:9222/?token=t", "wss://b.example"];
-    const error = await caught(() => connectToNats(optionsWith(() => Promise.reject(thrown), { servers })));
+  ])("that fails with %s names the server in its error, without its credentials", async (_, thrown) => {
+    const server = "ws://ada:secret@localhost:9222/?token=t";
+    const error = await caught(() => connectToNats(optionsWith(() => Promise.reject(thrown), { server })));
     expect(error).toBeInstanceOf(Error);
-    expect((error as Error).message).toContain("No NATS server answers at localhost:9222, b.example");
+    expect((error as Error).message).toContain("No NATS server answers at localhost:9222.");
     expect((error as Error).message).not.toMatch(/ada|secret|token/);
   });
 
@@ -75,14 +75,14 @@ describe("An attempt to connect", () => {
     expect(await dialling).toEqual(new Error("The server closed the connection before it was established."));
   });
 
-  it("is given up half a second after the client's own timeout, and a connection that opens later is closed", async () => {
+  it("is given up at its limit, half a second before the client's own, and a connection that opens later is closed", async () => {
     const connecting = deferred<unknown>();
     let failed = false;
     const dialling = caught(() => connectToNats(optionsWith(() => connecting.promise))).finally(() => (failed = true));
-    await clock.advance(6_499);
+    await clock.advance(5_999);
     expect(failed).toBe(false);
     await clock.advance(1);
-    expect(await dialling).toEqual(new Error("No connection within 6500 ms."));
+    expect(await dialling).toEqual(new OutOfTimeError("No connection within 6000 ms."));
     const { client } = fakeClient();
     connecting.resolve(client);
     await clock.advance(0);
@@ -98,5 +98,39 @@ describe("An attempt to connect", () => {
     };
     await connectToNats(optionsWith(connect, { connection: { wsFactory } }));
     expect(wsFactory).toHaveBeenCalledTimes(1);
+  });
+
+  it("that is over opens no socket any more", async () => {
+    const token = deferred<void>();
+    const opening = vi.fn<() => Promise<unknown>>();
+    const connect = async (options: object): Promise<unknown> => {
+      await token.promise;
+      opening.mockImplementation(() =>
+        (options as { wsFactory: (url: string, options: object) => Promise<unknown> }).wsFactory("ws://a", {}),
+      );
+      return opening();
+    };
+    const dialling = caught(() => connectToNats(optionsWith(connect)));
+    await clock.advance(6_000);
+    await dialling;
+    token.resolve();
+    await clock.advance(0);
+    expect(await caught(() => opening.mock.results[0]?.value as Promise<unknown>)).toEqual(new Error("This attempt to connect is over."));
+    expect(FakeSocket.all).toEqual([]);
+  });
+
+  it("that ends while the user's socket factory is at work closes the socket that it makes", async () => {
+    const made = deferred<unknown>();
+    const connect = (options: object): Promise<unknown> =>
+      (options as { wsFactory: (url: string, options: object) => Promise<unknown> })
+        .wsFactory("ws://a", {})
+        .then(() => new Promise(() => undefined));
+    const dialling = caught(() => connectToNats(optionsWith(connect, { connection: { wsFactory: () => made.promise } })));
+    await clock.advance(6_000);
+    await dialling;
+    const socket = new FakeSocket("ws://a");
+    made.resolve({ socket, encrypted: false });
+    await clock.advance(0);
+    expect(socket.closes).toBe(1);
   });
 });

@@ -21,8 +21,11 @@ export interface Connection {
   readonly closed: Promise<never>;
   /** Resolves when the server has read all messages published before, and their refusals are in the receipts. Rejects when the connection is closed. */
   roundTrip(): Promise<void>;
-  /** Closes the connection within a bounded time. Never rejects. */
-  close(): Promise<void>;
+  /**
+   * Closes the connection within a bounded time. Never rejects.
+   * @param isBroken the server did not answer: the next connection goes to another server, if there is one
+   */
+  close(isBroken?: boolean): Promise<void>;
 }
 
 export interface Request {

@@ -5,7 +5,7 @@ export const natsClient = new LazyPart(() => import("nats.ws").then(({ connect }
 
 /** The members of a client that are used: NatsConnection of nats.ws and of nats-core. */
 export interface NatsClient {
-  readonly info?: { readonly max_payload?: number; readonly version?: string } | undefined;
+  readonly info?: { readonly max_payload?: number; readonly version?: string; readonly ldm?: boolean } | undefined;
   publish(subject: string, data: Uint8Array, options: { headers?: { encode(): Uint8Array }; reply?: string }): void;
   subscribe(
     subject: string,

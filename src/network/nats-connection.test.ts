@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { caught } from "../testing/errors.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { messageTo } from "../testing/fake-connection.ts";
@@ -8,7 +8,8 @@ import { NatsConnection } from "./nats-connection.ts";
 function setUp() {
   const clock = new FakeClock();
   const fake = fakeClient();
-  return { ...fake, clock, connection: new NatsConnection(clock, fake.client, () => undefined) };
+  const onFailing = vi.fn<() => void>();
+  return { ...fake, clock, onFailing, connection: new NatsConnection(clock, fake.client, () => undefined, onFailing) };
 }
 
 const subject = "_kv.test.key.a";
@@ -144,6 +145,33 @@ describe("The promise `ending`", () => {
     const { connection, tell } = setUp();
     tell({ type: "ldm" });
     expect(await connection.ending).toBeUndefined();
+  });
+});
+
+describe("A connection is reported as failing", () => {
+  it("when the server asks to leave, before `ending` resolves", async () => {
+    const { connection, onFailing, tell } = setUp();
+    tell({ type: "ldm" });
+    await connection.ending;
+    expect(onFailing).toHaveBeenCalledTimes(1);
+  });
+
+  it("when it is lost", async () => {
+    const { closed, connection, onFailing } = setUp();
+    closed.resolve(undefined);
+    await connection.ending;
+    expect(onFailing).toHaveBeenCalledTimes(1);
+  });
+
+  it.each([
+    [true, 1],
+    [false, 0],
+  ])("when it is closed because it is broken (%s)", async (isBroken, times) => {
+    const { closed, connection, onFailing } = setUp();
+    await connection.close(isBroken);
+    closed.resolve(undefined);
+    await connection.ending;
+    expect(onFailing).toHaveBeenCalledTimes(times);
   });
 });
 

@@ -14,23 +14,33 @@ export class NatsConnection implements Connection {
   readonly #clock: Clock;
   readonly #client: NatsClient;
   readonly #closeSockets: () => void;
+  readonly #onFailing: () => void;
+  #isClosing = false;
   /** Receipts of messages that the server has not answered yet, by subject: a refusal names the subject only. */
   readonly #open = new Map<string, Set<Receipt>>();
   readonly closed: Promise<never>;
   readonly #inboxPrefix: string;
   #replies: Replies | undefined;
 
-  /** @param inboxPrefix of the subjects on which the client may receive replies */
-  constructor(clock: Clock, client: NatsClient, closeSockets: () => void, inboxPrefix = "_INBOX") {
+  /**
+   * @param onFailing called when the server asks to leave or the connection fails
+   * @param inboxPrefix of the subjects on which the client may receive replies
+   */
+  constructor(clock: Clock, client: NatsClient, closeSockets: () => void, onFailing: () => void, inboxPrefix = "_INBOX") {
     this.#clock = clock;
     this.#client = client;
     this.#closeSockets = closeSockets;
+    this.#onFailing = onFailing;
     this.#inboxPrefix = inboxPrefix;
     this.closed = client.closed().then((reason) => {
       throw reason instanceof Error && Boolean(reason.message) ? reason : new Error("The connection to the server was lost.");
     });
     this.closed.catch(() => undefined);
-    this.ending = Promise.race([this.closed, this.#followStatus()]).catch(() => undefined);
+    this.ending = Promise.race([this.closed, this.#followStatus()])
+      .catch(() => undefined)
+      .then(() => {
+        if (!this.#isClosing) onFailing();
+      });
   }
 
   get maxPayloadBytes(): number {
@@ -69,13 +79,16 @@ export class NatsConnection implements Connection {
     }
   }
 
-  async close(): Promise<void> {
+  async close(isBroken = false): Promise<void> {
+    this.#isClosing = true;
+    if (isBroken) this.#onFailing();
     await within(this.#clock, CLOSE_TIMEOUT_MS, this.#client.close(), () => undefined).catch(() => undefined);
     this.#closeSockets();
   }
 
   /** Puts refusals into their receipts. Resolves when the server asks to leave. */
   async #followStatus(): Promise<void> {
+    if (this.#client.info?.ldm === true) return;
     for await (const status of this.#client.status()) {
       if (status.type === "ldm") return;
       const refused = status.permissionContext ?? status.error;

@@ -2,7 +2,7 @@ import type { Message } from "../model/envelope.ts";
 import { asError } from "../util/as-error.ts";
 import type { Connection } from "./connection.ts";
 import { publishPlainly, type BeginExchange, type Exchange } from "./exchange.ts";
-import { byDeadline, SharedConnection, type SharedConnectionOptions } from "./shared-connection.ts";
+import { byDeadline, SharedConnection, type Connect, type SharedConnectionOptions } from "./shared-connection.ts";
 import type { PublishResult, Transport, TransportListener } from "./transport.ts";
 
 /** NATS: messages are published on the shared connection. */
@@ -15,12 +15,7 @@ export class NatsTransport implements Transport {
   maxMessageBytes = Infinity;
 
   /** @param begin hands messages to a connection, and tells when they are confirmed */
-  constructor(
-    connect: () => Promise<Connection>,
-    listener: TransportListener,
-    options: SharedConnectionOptions,
-    begin: BeginExchange = publishPlainly,
-  ) {
+  constructor(connect: Connect, listener: TransportListener, options: SharedConnectionOptions, begin: BeginExchange = publishPlainly) {
     const connected = ({ maxPayloadBytes }: Connection): void => {
       this.maxMessageBytes = maxPayloadBytes;
       listener.connected();

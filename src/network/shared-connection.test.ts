@@ -5,11 +5,11 @@ import { deferred, FakeConnection } from "../testing/fake-connection.ts";
 import type { Connection } from "./connection.ts";
 import { byDeadline, SharedConnection } from "./shared-connection.ts";
 
-function setUp(given: { lingerMs?: number; timeoutMs?: number } = {}) {
+function setUp(given: { lingerMs?: number; timeoutMs?: number; hosts?: string } = {}) {
   const clock = new FakeClock();
   const attempts: ReturnType<typeof deferred<Connection>>[] = [];
   const listener = { connected: vi.fn<(connection: Connection) => void>(), unreachable: vi.fn<(error: Error) => void>() };
-  const connect = vi.fn<() => Promise<Connection>>(() => {
+  const connect = vi.fn<(isUnwanted: () => boolean) => Promise<Connection>>(() => {
     const attempt = deferred<Connection>();
     attempts.push(attempt);
     return attempt.promise;
@@ -160,6 +160,15 @@ describe("An attempt to connect", () => {
     expect(listener.unreachable).toHaveBeenCalledTimes(1);
   });
 
+  it("that is overdue names the servers if there are several", async () => {
+    const { clock, sharedConnection, listener } = setUp({ hosts: "a:1, b" });
+    const use = sharedConnection.acquire();
+    const waiting = caught(() => use.connect());
+    await clock.advance(2_000);
+    expect(await waiting).toEqual(new Error("No server answered at a:1, b within 2000 ms."));
+    expect(listener.unreachable).toHaveBeenCalledExactlyOnceWith(await waiting);
+  });
+
   it("that succeeds late is reported, and serves the operations of that moment", async () => {
     const { clock, sharedConnection, connect, answer, listener } = setUp();
     sharedConnection.acquire().release();
@@ -234,12 +243,14 @@ it("A discarded connection is closed once, and gets no new uses", async () => {
   const one = sharedConnection.acquire();
   const other = sharedConnection.acquire();
   const connection = await answer();
+  const close = vi.spyOn(connection, "close");
   one.discard();
   other.discard();
   one.release();
   other.release();
   await clock.advance(5_000);
   expect(connection.closes).toBe(1);
+  expect(close).toHaveBeenCalledExactlyOnceWith(true);
   sharedConnection.acquire();
   expect(connect).toHaveBeenCalledTimes(2);
 });
@@ -264,6 +275,15 @@ describe("Closing the shared connection", () => {
     sharedConnection.acquire().release();
     await sharedConnection.close();
     expect((await answer()).closes).toBe(1);
+  });
+
+  it("tells a pending attempt that it is not wanted any more", async () => {
+    const { sharedConnection, connect } = setUp();
+    sharedConnection.acquire().release();
+    const [isUnwanted] = connect.mock.calls[0] ?? [];
+    expect(isUnwanted?.()).toBe(false);
+    await sharedConnection.close();
+    expect(isUnwanted?.()).toBe(true);
   });
 
   it("resolves when no connection is open", async () => {

@@ -9,7 +9,12 @@ export interface SharedConnectionOptions {
   readonly timeoutMs: number;
   /** How long an idle connection stays open. */
   readonly lingerMs: number;
+  /** The servers that errors name, if there are several. */
+  readonly hosts?: string | undefined;
 }
+
+/** Opens a connection. Must begin no other attempt once `isUnwanted` is true. */
+export type Connect = (isUnwanted: () => boolean) => Promise<Connection>;
 
 export interface SharedConnectionListener {
   connected(connection: Connection): void;
@@ -44,14 +49,14 @@ interface ConnectionState {
  * never have two attempts to connect at the same time: browsers delay a host's handshakes while others are pending.
  */
 export class SharedConnection {
-  readonly #connect: () => Promise<Connection>;
+  readonly #connect: Connect;
   readonly #listener: SharedConnectionListener;
   readonly #options: SharedConnectionOptions;
   /** The connection that new uses get. */
   #current: ConnectionState | undefined;
   readonly #closing = new Set<Promise<void>>();
 
-  constructor(connect: () => Promise<Connection>, listener: SharedConnectionListener, options: SharedConnectionOptions) {
+  constructor(connect: Connect, listener: SharedConnectionListener, options: SharedConnectionOptions) {
     this.#connect = connect;
     this.#listener = listener;
     this.#options = options;
@@ -62,19 +67,19 @@ export class SharedConnection {
     state.uses++;
     state.lingering?.cancel();
 
-    const { clock, timeoutMs } = this.#options;
+    const { clock, timeoutMs, hosts } = this.#options;
     const now = clock.monotonic();
     const deadline = !state.isOpen && now < state.dueAt ? state.dueAt : now + timeoutMs;
     let isReleased = false;
     return {
       deadline,
-      connect: () => byDeadline(clock, deadline, state.opening, timeoutMs),
+      connect: () => byDeadline(clock, deadline, state.opening, timeoutMs, hosts),
       release: () => {
         if (!isReleased) state.uses--;
         isReleased = true;
         this.#closeIfIdle(state);
       },
-      discard: () => this.#close(state),
+      discard: () => this.#close(state, true),
     };
   }
 
@@ -85,8 +90,8 @@ export class SharedConnection {
   }
 
   #open(): ConnectionState {
-    const { clock, timeoutMs } = this.#options;
-    const opening = this.#connect();
+    const { clock, timeoutMs, hosts } = this.#options;
+    const opening = this.#connect(() => state.isClosing);
     const state: ConnectionState = { opening, dueAt: clock.monotonic() + timeoutMs, isOpen: false, isClosing: false, uses: 0 };
     let isReported = false;
     const fail = (error: unknown): void => {
@@ -95,7 +100,7 @@ export class SharedConnection {
       this.#listener.unreachable(asError(error));
     };
     // An overdue attempt counts as failed, though it may still succeed.
-    byDeadline(clock, state.dueAt, opening, timeoutMs).catch(fail);
+    byDeadline(clock, state.dueAt, opening, timeoutMs, hosts).catch(fail);
     opening.then(
       (connection) => {
         state.isOpen = true;
@@ -125,13 +130,13 @@ export class SharedConnection {
     if (state.uses === 0) this.#close(state);
   }
 
-  #close(state: ConnectionState): void {
+  #close(state: ConnectionState, isBroken = false): void {
     state.lingering?.cancel();
     if (this.#current === state) this.#current = undefined;
     if (state.isClosing) return;
     state.isClosing = true;
     const closing = state.opening
-      .then((connection) => connection.close())
+      .then((connection) => connection.close(isBroken))
       .catch(() => undefined)
       .finally(() => this.#closing.delete(closing));
     // close() does not wait for a pending attempt. If that succeeds later, its connection is closed at once.
@@ -143,9 +148,10 @@ export class SharedConnection {
  * The promise's outcome if it comes by the deadline.
  * @param deadline as `clock.monotonic()` counts
  * @param timeoutMs the time that the error names
+ * @param hosts the servers that the error names, if there are several
  */
-export function byDeadline<T>(clock: Clock, deadline: number, promise: Promise<T>, timeoutMs: number): Promise<T> {
+export function byDeadline<T>(clock: Clock, deadline: number, promise: Promise<T>, timeoutMs: number, hosts?: string): Promise<T> {
   return within(clock, deadline - clock.monotonic(), promise, () => {
-    throw new Error(`The server did not answer within ${timeoutMs} ms.`);
+    throw new Error(`${hosts === undefined ? "The server did not answer" : `No server answered at ${hosts}`} within ${timeoutMs} ms.`);
   });
 }

@@ -1,7 +1,7 @@
 import type { LocalChange } from "../model/change.ts";
 import type { Emit } from "../model/events.ts";
 import { isTombstone, type EntryRow } from "../model/row.ts";
-import { connectToNats } from "../network/connect.ts";
+import { Failover } from "../network/failover.ts";
 import { isLoopback } from "../network/loopback.ts";
 import type { BeginExchange } from "../network/exchange.ts";
 import { NatsTransport } from "../network/nats-transport.ts";
@@ -129,9 +129,9 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     livingInstances: ports.livingInstances,
     stores: () => Array.from(page.stores, (store) => store.settings),
     openTransport: (listener) => {
-      const connectTimeoutMs = Math.max(timeoutMs, CONNECT_TIMEOUT_MS);
-      const open = () => connectToNats({ clock, servers, connection, connect, timeoutMs: connectTimeoutMs });
-      return new NatsTransport(open, listener, { clock, timeoutMs, lingerMs }, durable && publishToStream);
+      const backgroundMs = Math.max(timeoutMs, CONNECT_TIMEOUT_MS);
+      const { open, hosts } = new Failover({ clock, servers, connection, connect, timeoutMs, backgroundMs });
+      return new NatsTransport(open, listener, { clock, timeoutMs, lingerMs, hosts }, durable && publishToStream);
     },
     onSettled: ports.onSettled,
     onDiscarded: ports.onEvictable,

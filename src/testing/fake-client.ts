@@ -8,7 +8,7 @@ export function fakeClient() {
   let wake = deferred<void>();
   const closed = deferred<unknown>();
   const client = {
-    info: { max_payload: 1000 } as { max_payload?: number } | undefined,
+    info: { max_payload: 1000 } as { max_payload?: number; ldm?: boolean } | undefined,
     publish: vi.fn<(subject: string, data: Uint8Array, options: { headers: { encode(): Uint8Array } }) => void>(),
     subscribe: vi.fn<() => { unsubscribe(): void }>(() => ({ unsubscribe: () => undefined })),
     flush: vi.fn<() => Promise<void>>().mockResolvedValue(),
