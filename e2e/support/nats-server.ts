@@ -43,6 +43,8 @@ export interface NatsServer {
   /** Suspends the process: connections stay open, the kernel accepts new ones, and nothing answers. */
   suspend(): void;
   resume(): void;
+  /** Begins lame-duck mode: the server accepts no new connection, and asks its clients to leave. */
+  leave(): void;
   connections(): Promise<Connections>;
   /** The output since the last start. */
   log(): string;
@@ -104,6 +106,7 @@ function running(folder: string, ports: Ports, first: NatsServerOptions, launche
       while (existsSync(status) && !/^State:\s+T/m.test(readFileSync(status, "utf8")));
     },
     resume: () => void current.child.kill("SIGCONT"),
+    leave: () => void current.child.kill("SIGUSR2"),
     connections: () => countConnections(monitorUrl),
     log: () => current.log(),
     dispose: async () => {
