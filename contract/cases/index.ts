@@ -27,6 +27,7 @@ import { readYourWrites } from "./read-your-writes.ts";
 import { rejections } from "./rejections.ts";
 import { schemas } from "./schemas.ts";
 import { streams } from "./streams.ts";
+import { servers } from "./servers.ts";
 import { tabs } from "./tabs.ts";
 import { deletesByTag, invalidation } from "./tags.ts";
 import { touching } from "./touch.ts";
@@ -57,6 +58,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   overwriting: [...overwriting, ...overwritingMany, ...overwritingOffline],
   versions,
   outage,
+  servers,
   rejections,
   events,
   watch,

@@ -191,22 +191,6 @@ export const options: readonly ContractCase[] = [
     },
   },
   {
-    title: "connect receives all servers, and ping resolves false when none of them answers",
-    outage: true,
-    run: async ({ openStore, connect }) => {
-      const calls: string[][] = [];
-      const store = openStore({
-        servers: ["ws://127.0.0.1:1", "ws://127.0.0.1:2"],
-        connect: (given) => {
-          calls.push((given as { servers: string[] }).servers);
-          return connect(given);
-        },
-      });
-      assert.isFalse(await store.ping());
-      assert.sameMembers(calls[0] ?? [], ["ws://127.0.0.1:1", "ws://127.0.0.1:2"]);
-    },
-  },
-  {
     title: "The connect function of another NATS client receives the options of `connection`",
     run: async ({ openStore, connect, server }) => {
       let seen: object = {};

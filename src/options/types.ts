@@ -4,7 +4,8 @@ import type { EncryptionOptions } from "../values/key-source.ts";
 
 export interface KeyStoreOptions {
   /**
-   * WebSocket URLs of NATS servers.
+   * WebSocket URLs of NATS servers. A list is tried one server after another, within `timeoutMs`: the server that answered last first. Its
+   * order is random at the start, unless `connection` has `noRandomize`.
    * @default "ws://localhost:9222"
    */
   servers?: string | readonly string[];
@@ -61,7 +62,7 @@ export interface KeyStoreOptions {
   /** Credentials and other ConnectionOptions of nats.ws. Never logged or stored. */
   connection?: object;
   /**
-   * The `connect` of another NATS client, such as `wsconnect` of `@nats-io/nats-core`.
+   * The `connect` of another NATS client, such as `wsconnect` of `@nats-io/nats-core`. Called with one server at a time.
    * @default connect of nats.ws
    */
   connect?: (options: object) => Promise<unknown>;
