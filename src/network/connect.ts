@@ -21,9 +21,6 @@ export interface ConnectOptions {
 /** An attempt to connect took longer than its limit. */
 export class OutOfTimeError extends Error {}
 
-/** The client's own limit is so much later than the attempt's. */
-const GRACE_MS = 500;
-
 /** Connects to one server. @throws OutOfTimeError, or Error with the cause, never with credentials */
 export async function connectToNats({ clock, server, connection, timeoutMs, connect, onFailing }: ConnectOptions): Promise<Connection> {
   const connectClient: (options: object) => Promise<unknown> = connect ?? (await natsClient.load()).connect;
@@ -32,12 +29,13 @@ export async function connectToNats({ clock, server, connection, timeoutMs, conn
     const connecting = connectClient({
       ...connection,
       servers: [server],
-      timeout: timeoutMs + GRACE_MS,
+      timeout: timeoutMs,
       // The outbox is the retry. A connection serves the operations in flight only.
       reconnect: false,
       ignoreClusterUpdates: true,
       wsFactory: sockets.open,
     }) as Promise<NatsClient>;
+    // This limit ends before the client's own one, which begins later.
     const client = await withinLimits(clock, timeoutMs, connecting, sockets.allClosed);
     const { inboxPrefix } = connection as { inboxPrefix?: string };
     return new NatsConnection(clock, client, () => sockets.closeAll(), onFailing, inboxPrefix);
