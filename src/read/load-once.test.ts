@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { NASKeyStore } from "../key-store.ts";
 import type { Load } from "./load-once.ts";
+import { FakeChannel } from "../testing/fake-channel.ts";
 import { allRows, fillStorage, loseStorage, openDatabase, putRows } from "../testing/indexeddb.ts";
 import { DATABASE, event, listen, usePage } from "../testing/stores.ts";
 import { TAKEOVER_MS } from "../tabs/locks.ts";
@@ -259,6 +260,19 @@ describe("A change of the key during the load stays:", () => {
     end();
     expect(await call).toBe(result);
     expect(await store.retrieve("k")).toBe(after);
+  });
+
+  it("an invalidation in another tab, which comes while the value is hashed", async () => {
+    const [store, other] = [page.open(), page.open()];
+    const { digest } = crypto.subtle;
+    vi.spyOn(crypto.subtle, "digest").mockImplementationOnce(async (...given) => {
+      await other.invalidate({ pattern: "k" });
+      await FakeChannel.delivered();
+      return digest(...given);
+    });
+    const large = "x".repeat(2_000);
+    expect(await store.retrieveOrStore("k", () => large, { ifVersion: 0 })).toBe(large);
+    expect(await store.exists("k")).toBe(false);
   });
 
   it("a write by load itself", async () => {
