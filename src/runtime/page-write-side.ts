@@ -5,6 +5,7 @@ import type { Loading } from "../read/loading.ts";
 import type { Living } from "../relay/outbox-drain.ts";
 import { dropOlder } from "../read/drop-older.ts";
 import { Watches } from "../read/watches.ts";
+import { ENTRIES } from "../storage/idb/schema.ts";
 import { watchedBy } from "../storage/idb/transaction.ts";
 import { Watchdog } from "../storage/idb/watchdog.ts";
 import { Liveness } from "../tabs/liveness.ts";
@@ -46,7 +47,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
   /** An instance id is this, a dot and a number. */
   const pageId = randomId();
   const engines = new Set<Engine>();
-  const watches = new Watches();
+  const watches = new Watches(() => database.run([ENTRIES], "readonly", () => undefined));
   const loadings = new Map<string, Loading>();
   const exclusively = inPageTurns(clock);
   let enginesOpened = 0;
