@@ -308,6 +308,21 @@ describe("Calls in several tabs", () => {
     expect([await failed, await call]).toEqual(["no", "second"]);
   });
 
+  it("store what they have loaded, although the key changed while they waited for the load of another tab", async () => {
+    const [one, other] = [page.open(), page.open()];
+    const failing = slowLoad();
+    const failed = code(one.retrieveOrStore("k", failing.load));
+    await failing.started;
+    const call = other.retrieveOrStore("k", () => "second");
+    await waited();
+    await one.store("k", "between");
+    await one.delete("k");
+    await FakeChannel.delivered();
+    failing.fail("no");
+    expect([await failed, await call]).toEqual(["no", "second"]);
+    expect(await other.retrieve("k")).toBe("second");
+  });
+
   it("take over from a tab that is paused, whose value does not replace the newer one", async () => {
     const [paused, other] = [page.open(), page.open()];
     const slow = slowLoad("old");

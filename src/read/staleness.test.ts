@@ -3,6 +3,7 @@ import { KeyQueue } from "../write/key-queue.ts";
 import type { LocalChange } from "../model/change.ts";
 import { isExpired, isTombstone, type EntryRow } from "../model/row.ts";
 import { listKeys } from "../storage/entries/listing.ts";
+import { ENTRIES, STALE } from "../storage/idb/schema.ts";
 import { storeDraft } from "../testing/drafts.ts";
 import { change, rowOf } from "../testing/entries.ts";
 import { openDatabase, useFreshIndexedDB, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
@@ -59,6 +60,7 @@ describe("An entry in memory", () => {
     expect(cache.held("k")).toBeUndefined();
     expect(await staleness.isStale("k", 1)).toBe(true);
     expect(staleness.isStale("other", 1)).toBe(false);
+    expect(staleness.isStale("other", 2)).toBeInstanceOf(Promise);
     cache.apply([{ source: "tab", type: "invalidate", key: "other", version: 1 }]);
     expect(staleness.isStale("other", 1)).toBeInstanceOf(Promise);
     expect(await staleness.isStale("k", 2)).toBe(false);
@@ -124,6 +126,20 @@ describe("An invalidation", () => {
     expect(await invalidating).toBe(2);
     expect(await Promise.all([staleness.isStale("earlier", 2), staleness.isStale("later", 2)])).toEqual([true, false]);
     expect(await staleness.isStale("refused", 1)).toBe(true);
+  });
+
+  it("is seen by a listing of many rows, from its call on and once it has marked them", async () => {
+    let list!: (keys: string[]) => void;
+    const { database, put, staleness } = setUp({ livingKeys: () => new Promise((resolve) => (list = resolve)) });
+    const rows = ["a", "b", "c"].map((key) => [key, rowOf(key, { writeId: ["me", 1], version: 1 })] as const);
+    for (const [key] of rows) await put(key);
+    const areStale = () => database.run([ENTRIES, STALE], "readonly", (transaction) => staleness.areStale(transaction, rows));
+    expect(await areStale()).toEqual([false, false, false]);
+    const invalidating = staleness.invalidate({ pattern: "b" }, {});
+    expect(await areStale()).toEqual([false, true, false]);
+    list(["b"]);
+    await invalidating;
+    expect(await areStale()).toEqual([false, true, false]);
   });
 
   it("waits for the writes that were called before it", async () => {
