@@ -1,6 +1,6 @@
 import { changesUsage } from "../model/change.ts";
 import { compilePattern } from "../model/pattern.ts";
-import type { Settings } from "../options/defaults.ts";
+import { settingsOf, type Settings } from "../options/defaults.ts";
 import type { Loading } from "../read/loading.ts";
 import type { Living } from "../relay/outbox-drain.ts";
 import { dropOlder } from "../read/drop-older.ts";
@@ -11,7 +11,9 @@ import { Watchdog } from "../storage/idb/watchdog.ts";
 import { Liveness } from "../tabs/liveness.ts";
 import { inPageTurns } from "../tabs/locks.ts";
 import { toldChanges, type SettledWrites, type TabMessage } from "../tabs/messages.ts";
+import { within } from "../util/deadline.ts";
 import { randomId } from "../util/random-id.ts";
+import { encryptionPart } from "../values/encryption-part.ts";
 import { SMALL_BYTES, smallHash } from "../values/sha256.ts";
 import { canShareEngine, openEngine, type Engine } from "./engine.ts";
 import type { LatePageParts, Page } from "./page.ts";
@@ -175,6 +177,13 @@ function openPageWriteSide(page: Page): PageWriteSide {
     invalidating(pattern, tag): void {
       overtakeLoadings(pattern, tag);
       post({ type: "invalidating", pattern, tag });
+    },
+    beginClose(store, closing): void {
+      watches.endOf(store);
+      const { encryption, timeoutMs } = settingsOf(store.settings);
+      if (encryption === undefined) return;
+      const endWaits = async (): Promise<void> => (await encryptionPart.load()).endKeyWaits(encryption);
+      void within(clock, timeoutMs, closing, endWaits).catch(() => undefined);
     },
     begin,
     get isPageEnding(): boolean {
