@@ -162,6 +162,34 @@ describe("An invalidation", () => {
     expect(await staleness.invalidate({ pattern: "*" }, {})).toBe(1);
   });
 
+  it("tells its progress slice by slice", async () => {
+    const { put, staleness } = setUp();
+    for (let n = 0; n < 130; n++) await put(`k${n}`);
+    const told: [number, number][] = [];
+    await staleness.invalidate({ pattern: "*" }, { onProgress: (...progress) => told.push(progress) });
+    expect(told).toEqual([
+      [64, 130],
+      [128, 130],
+      [130, 130],
+    ]);
+  });
+
+  it("ends when it is aborted while it waits for earlier writes", async () => {
+    const { queue, staleness } = setUp();
+    const place = queue.enter(["k"]);
+    const controller = new AbortController();
+    const invalidating = staleness.invalidate({ pattern: "*" }, { signal: controller.signal });
+    controller.abort(new Error("enough"));
+    await expect(invalidating).rejects.toThrow("enough");
+    place.leave();
+  });
+
+  it("is announced with its pattern and its tag", async () => {
+    const onInvalidate = vi.fn<StalenessPorts["onInvalidate"]>();
+    await setUp({ onInvalidate }).staleness.invalidate({ pattern: "a:*", tag: "t" }, {});
+    expect(onInvalidate.mock.calls).toEqual([["a:*", "t"]]);
+  });
+
   it("ends at the slice in which it is aborted, and what it has marked stays stale", async () => {
     const { put, staleness } = setUp();
     for (let n = 0; n < 600; n++) await put(`k${n}`);
