@@ -182,7 +182,12 @@ function openPageWriteSide(page: Page): PageWriteSide {
       watches.endOf(store);
       const { encryption, timeoutMs } = settingsOf(store.settings);
       if (encryption === undefined) return;
-      const endWaits = async (): Promise<void> => (await encryptionPart.load()).endKeyWaits(encryption);
+      const endWaits = (): void => {
+        encryptionPart
+          .load()
+          .then(({ endKeyWaits }) => endKeyWaits(encryption))
+          .catch(() => undefined);
+      };
       void within(clock, timeoutMs, closing, endWaits).catch(() => undefined);
     },
     begin,
