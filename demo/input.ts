@@ -63,10 +63,8 @@ export function parseHex(text: string): Uint8Array<ArrayBuffer> {
 }
 
 export function parseTags(text: string): string[] {
-  return text
-    .split(",")
-    .map((tag) => tag.trim())
-    .filter((tag) => tag !== "");
+  const tags = text.split(",").map((tag) => tag.trim());
+  return [...new Set(tags)].filter((tag) => tag !== "");
 }
 
 /** The name of the option that the library refused. */

@@ -37,6 +37,7 @@ const CODES_OF_OPERATIONS = `async (store, keystore) => {
     touch: () => store.touch("k"),
     entries: () => store.entries()[Symbol.asyncIterator]().next(),
     export: () => store.export()[Symbol.asyncIterator]().next(),
+    watch: () => store.watch("*")[Symbol.asyncIterator]().next(),
   };
   const codes = {};
   for (const [name, call] of Object.entries(operations)) {

@@ -13,14 +13,14 @@ import { transferPart } from "./runtime/transfer-part.ts";
 import { deleteNamespace, deriveKey, openWriteSide } from "./runtime/write-side.ts";
 import { exportEntries, importEnvelopes } from "./transfer/transfer.ts";
 import { decompress, gzip, readCompressed } from "./values/compressed-payload.ts";
-import { decrypt, decryptIfLoaded, encrypterOf, findKey, pbkdf2Key, verifyEncrypted } from "./values/encryption.ts";
+import { decrypt, decryptIfLoaded, encrypterOf, endKeyWaits, findKey, pbkdf2Key, verifyEncrypted } from "./values/encryption.ts";
 import { encryptionPart } from "./values/encryption-part.ts";
 import { structuredPart } from "./values/formats.ts";
 import { gzipPart } from "./values/gzip-part.ts";
 import { decodeStructured, encodeStructured } from "./values/structured.ts";
 
 natsClient.loaded = { connect };
-encryptionPart.loaded = { decrypt, decryptIfLoaded, encrypterOf, findKey, pbkdf2Key, verifyEncrypted };
+encryptionPart.loaded = { decrypt, decryptIfLoaded, encrypterOf, endKeyWaits, findKey, pbkdf2Key, verifyEncrypted };
 gzipPart.loaded = { decompress, gzip, readCompressed };
 schemaPart.loaded = { SchemaChecks };
 structuredPart.loaded = { decodeStructured, encodeStructured };

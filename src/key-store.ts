@@ -159,8 +159,9 @@ export const NASKeyStore = class NASKeyStore extends EventTarget implements Omit
   }
 
   close(): Promise<void> {
-    this.#runtime.withWatches((watches, owner) => watches.endOf(owner));
-    return this.#operations.close(() => this.#runtime.close());
+    const closing = this.#operations.close(() => this.#runtime.close());
+    this.#runtime.beginClose(closing);
+    return closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {

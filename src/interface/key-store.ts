@@ -30,7 +30,10 @@ export interface NASKeyStore<Schema extends object = Record<string, any>>
     Iteration<Schema>,
     WatchOperations<Schema>,
     DurableOperations<Schema> {
-  /** Waits for the operations under way, then releases everything. Later operations reject CLOSED. */
+  /**
+   * Waits for the operations under way, then releases everything. Later operations reject CLOSED. So do those that after `timeoutMs` still
+   * wait for a function that returns an encryption key. Other functions of yours (of `update`, `retrieveOrStore`, schemas) must end.
+   */
   close(): Promise<void>;
 
   [Symbol.asyncDispose](): Promise<void>;

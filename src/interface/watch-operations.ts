@@ -22,7 +22,8 @@ export interface WatchOperations<Schema extends object> {
   /**
    * The same changes from this call on, as an iterator that ends when the watch ends. If more than 1,000 changes wait, one `clear` replaces
    * them. Iterate it or end it: until then it collects changes.
-   * @throws KeyStoreError INVALID_OPTION, CLOSED, in the call itself. The iterator rejects STORAGE_UNAVAILABLE if a part of the library cannot load
+   * @throws KeyStoreError INVALID_OPTION, CLOSED, in the call itself. The iterator rejects STORAGE_UNAVAILABLE if a part of the library cannot load,
+   * or if there is no storage
    */
   watch<Pattern extends string>(pattern: PatternOf<Schema, Pattern>, options?: WatchOptions): AsyncIterable<ChangeIn<Schema, Pattern>>;
 

@@ -69,3 +69,13 @@ it("A loop that is left ends the watch", async () => {
   expect(end).toHaveBeenCalledTimes(1);
   expect(await changes.next()).toEqual(DONE);
 });
+
+it("Without storage the calls of `next` reject, the watch ends, and later calls are done", async () => {
+  const checkStorage = vi.fn<() => Promise<unknown>>(() => Promise.reject(new Error("no storage")));
+  const changes = new ChangeIterator("*", checkStorage);
+  expect(checkStorage).not.toHaveBeenCalled();
+  const calls = await Promise.allSettled([changes.next(), changes.next()]);
+  expect(calls.map((call) => call.status === "rejected" && String(call.reason))).toEqual(["Error: no storage", "Error: no storage"]);
+  expect(await changes.next()).toEqual(DONE);
+  expect(checkStorage).toHaveBeenCalledTimes(1);
+});

@@ -1,6 +1,7 @@
 import { describe, expect, it, vi } from "vitest";
 import type { NASKeyStore } from "../key-store.ts";
 import type { Load } from "./load-once.ts";
+import { FakeChannel } from "../testing/fake-channel.ts";
 import { allRows, fillStorage, loseStorage, openDatabase, putRows } from "../testing/indexeddb.ts";
 import { DATABASE, event, listen, usePage } from "../testing/stores.ts";
 import { TAKEOVER_MS } from "../tabs/locks.ts";
@@ -261,6 +262,19 @@ describe("A change of the key during the load stays:", () => {
     expect(await store.retrieve("k")).toBe(after);
   });
 
+  it("an invalidation in another tab, which comes while the value is hashed", async () => {
+    const [store, other] = [page.open(), page.open()];
+    const { digest } = crypto.subtle;
+    vi.spyOn(crypto.subtle, "digest").mockImplementationOnce(async (...given) => {
+      await other.invalidate({ pattern: "k" });
+      await FakeChannel.delivered();
+      return digest(...given);
+    });
+    const large = "x".repeat(2_000);
+    expect(await store.retrieveOrStore("k", () => large, { ifVersion: 0 })).toBe(large);
+    expect(await store.exists("k")).toBe(false);
+  });
+
   it("a write by load itself", async () => {
     const store = page.open();
     const value = await store.retrieveOrStore<unknown>("k", async () => {
@@ -292,6 +306,21 @@ describe("Calls in several tabs", () => {
     await waited();
     failing.fail("no");
     expect([await failed, await call]).toEqual(["no", "second"]);
+  });
+
+  it("store what they have loaded, although the key changed while they waited for the load of another tab", async () => {
+    const [one, other] = [page.open(), page.open()];
+    const failing = slowLoad();
+    const failed = code(one.retrieveOrStore("k", failing.load));
+    await failing.started;
+    const call = other.retrieveOrStore("k", () => "second");
+    await waited();
+    await one.store("k", "between");
+    await one.delete("k");
+    await FakeChannel.delivered();
+    failing.fail("no");
+    expect([await failed, await call]).toEqual(["no", "second"]);
+    expect(await other.retrieve("k")).toBe("second");
   });
 
   it("take over from a tab that is paused, whose value does not replace the newer one", async () => {

@@ -13,13 +13,18 @@ import type { Reader, ReaderPorts } from "./reader.ts";
 /** The `load` of a call. */
 export type Load = (key: string, context: { readonly signal: AbortSignal }) => unknown;
 
+type StoreLoadedOptions = RetrieveOrStoreOptions & {
+  /** Asked by the commit: if true, the write is refused with VERSION_CONFLICT. */
+  readonly isOvertaken: () => boolean;
+};
+
 export interface LoadOncePorts {
   readonly cache: Pick<CoherentCache, "held">;
   readonly reader: Pick<Reader, "decodeRow" | "readCached" | "readRow" | "readEntry">;
   /** Resolves when earlier writes of these keys are committed or have failed. */
   readonly writesCommitted: (keys: readonly string[]) => Promise<void>;
   /** Stores a value if the key is at the version, 0: absent. Settles when the write is published. @throws KeyStoreError as `store` does */
-  readonly store: (key: string, value: CapturedValue, options: RetrieveOrStoreOptions, onCommitted: () => void) => Promise<unknown>;
+  readonly store: (key: string, value: CapturedValue, options: StoreLoadedOptions, onCommitted: () => void) => Promise<unknown>;
   /** Whether this version of a key is invalidated. */
   readonly isStale: (key: string, version: number) => boolean | Promise<boolean>;
   /** The payload that the schema of the key makes of it. Undefined: the store has no schemas. */
@@ -176,11 +181,13 @@ export class LoadOnce {
     let ifVersion = options.ifVersion ?? version;
     while (!loading.isOvertaken) {
       try {
-        await this.#commit(key, loaded, { ...options, ifVersion });
+        await this.#commit(key, loaded, { ...options, ifVersion, isOvertaken: () => loading.isOvertaken });
         return loaded;
       } catch (error) {
         if (hasCode(error, "QUOTA_EXCEEDED", "STORAGE_UNAVAILABLE")) return loaded;
-        if (!hasCode(error, "VERSION_CONFLICT") || options.ifVersion !== undefined) throw error;
+        if (!hasCode(error, "VERSION_CONFLICT")) throw error;
+        if (loading.isOvertaken) break;
+        if (options.ifVersion !== undefined) throw error;
       }
       const newer = await this.#look(key);
       if (newer.version !== 0) return newer.fresh ?? loaded;
@@ -193,7 +200,7 @@ export class LoadOnce {
   }
 
   /** Resolves when the value is committed. It is published in the background. */
-  #commit(key: string, { payload }: Loaded, options: RetrieveOrStoreOptions): Promise<void> {
+  #commit(key: string, { payload }: Loaded, options: StoreLoadedOptions): Promise<void> {
     const { signal: _, ...unending } = options;
     return new Promise((resolve, reject) => {
       const publishing = this.#ports.store(key, () => payload, unending, resolve).then(() => undefined, reject);

@@ -53,16 +53,15 @@ export class Loading {
     this.#waiting++;
   }
 
+  /** To be called once. */
   endInBackground(reason: unknown): void {
-    if (!this.#isInBackground) return;
-    this.#isInBackground = false;
-    this.#leave(reason);
+    if (this.#isInBackground) this.#leave(reason);
   }
 
-  /** Receives the changes of the change feed. */
+  /** Receives the changes of the change feed. Those of an invalidation come later than the call of `invalidate`. */
   apply(changes: readonly Change[]): void {
     const overtakes = (change: Change): boolean =>
-      change.type === "clear" || (change.key === this.#key && ["store", "delete", "invalidate"].includes(change.type));
+      change.type === "clear" || (change.key === this.#key && ["store", "delete"].includes(change.type));
     this.isOvertaken ||= changes.some(overtakes);
   }
 

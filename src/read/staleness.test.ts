@@ -3,6 +3,7 @@ import { KeyQueue } from "../write/key-queue.ts";
 import type { LocalChange } from "../model/change.ts";
 import { isExpired, isTombstone, type EntryRow } from "../model/row.ts";
 import { listKeys } from "../storage/entries/listing.ts";
+import { ENTRIES, STALE } from "../storage/idb/schema.ts";
 import { storeDraft } from "../testing/drafts.ts";
 import { change, rowOf } from "../testing/entries.ts";
 import { openDatabase, useFreshIndexedDB, watchTransactions, writesAmong } from "../testing/indexeddb.ts";
@@ -59,6 +60,7 @@ describe("An entry in memory", () => {
     expect(cache.held("k")).toBeUndefined();
     expect(await staleness.isStale("k", 1)).toBe(true);
     expect(staleness.isStale("other", 1)).toBe(false);
+    expect(staleness.isStale("other", 2)).toBeInstanceOf(Promise);
     cache.apply([{ source: "tab", type: "invalidate", key: "other", version: 1 }]);
     expect(staleness.isStale("other", 1)).toBeInstanceOf(Promise);
     expect(await staleness.isStale("k", 2)).toBe(false);
@@ -126,6 +128,20 @@ describe("An invalidation", () => {
     expect(await staleness.isStale("refused", 1)).toBe(true);
   });
 
+  it("is seen by a listing of many rows, from its call on and once it has marked them", async () => {
+    let list!: (keys: string[]) => void;
+    const { database, put, staleness } = setUp({ livingKeys: () => new Promise((resolve) => (list = resolve)) });
+    const rows = ["a", "b", "c"].map((key) => [key, rowOf(key, { writeId: ["me", 1], version: 1 })] as const);
+    for (const [key] of rows) await put(key);
+    const areStale = () => database.run([ENTRIES, STALE], "readonly", (transaction) => staleness.areStale(transaction, rows));
+    expect(await areStale()).toEqual([false, false, false]);
+    const invalidating = staleness.invalidate({ pattern: "b" }, {});
+    expect(await areStale()).toEqual([false, true, false]);
+    list(["b"]);
+    await invalidating;
+    expect(await areStale()).toEqual([false, true, false]);
+  });
+
   it("waits for the writes that were called before it", async () => {
     const { put, queue, staleness } = setUp();
     const place = queue.enter(["k"]);
@@ -144,6 +160,34 @@ describe("An invalidation", () => {
       return run(tables, mode, work, options);
     });
     expect(await staleness.invalidate({ pattern: "*" }, {})).toBe(1);
+  });
+
+  it("tells its progress slice by slice", async () => {
+    const { put, staleness } = setUp();
+    for (let n = 0; n < 130; n++) await put(`k${n}`);
+    const told: [number, number][] = [];
+    await staleness.invalidate({ pattern: "*" }, { onProgress: (...progress) => told.push(progress) });
+    expect(told).toEqual([
+      [64, 130],
+      [128, 130],
+      [130, 130],
+    ]);
+  });
+
+  it("ends when it is aborted while it waits for earlier writes", async () => {
+    const { queue, staleness } = setUp();
+    const place = queue.enter(["k"]);
+    const controller = new AbortController();
+    const invalidating = staleness.invalidate({ pattern: "*" }, { signal: controller.signal });
+    controller.abort(new Error("enough"));
+    await expect(invalidating).rejects.toThrow("enough");
+    place.leave();
+  });
+
+  it("is announced with its pattern and its tag", async () => {
+    const onInvalidate = vi.fn<StalenessPorts["onInvalidate"]>();
+    await setUp({ onInvalidate }).staleness.invalidate({ pattern: "a:*", tag: "t" }, {});
+    expect(onInvalidate.mock.calls).toEqual([["a:*", "t"]]);
   });
 
   it("ends at the slice in which it is aborted, and what it has marked stays stale", async () => {

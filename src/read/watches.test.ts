@@ -42,6 +42,21 @@ describe("A watch", () => {
     expect(told).toEqual([["store a[b 1"], ["store a*b 1"]]);
   });
 
+  it("gets no late change, also after several late ones", () => {
+    const told = watching("k");
+    watches.apply([stored("k", 3), stored("k", 1), stored("k", 2), stored("k", 4)]);
+    expect(told).toEqual(["store k 3", "store k 4"]);
+  });
+
+  it("tells once that it has ended, however often it is ended", () => {
+    const onEnd = vi.fn<() => void>();
+    const end = watches.add(STORE, "k", () => undefined, undefined, onEnd);
+    end();
+    watches.endOf(STORE);
+    end();
+    expect(onEnd).toHaveBeenCalledTimes(1);
+  });
+
   it("gets a frozen object that has no internal parts", () => {
     const listener = vi.fn<(change: PublicChange) => void>();
     watches.add(STORE, "*", listener);

@@ -39,6 +39,12 @@ export class Watches {
   readonly #closed = new WeakSet<WatchOwner>();
   /** Key → the version of its newest change. Has the keys that have changed last. */
   readonly #newest = new Map<string, number>();
+  readonly #checkStorage: (() => Promise<unknown>) | undefined;
+
+  /** @param checkStorage rejects if there is no storage: then iterators reject too */
+  constructor(checkStorage?: () => Promise<unknown>) {
+    this.#checkStorage = checkStorage;
+  }
 
   /**
    * Calls the listener for the changes of the keys that match the pattern.
@@ -79,7 +85,7 @@ export class Watches {
   }
 
   #iterate(owner: WatchOwner, pattern: string, signal: AbortSignal | undefined): ChangeIterator {
-    const changes = new ChangeIterator(pattern);
+    const changes = new ChangeIterator(pattern, this.#checkStorage);
     changes.end = this.add(owner, pattern, changes.push, signal, changes.finish);
     return changes;
   }

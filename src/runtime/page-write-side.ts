@@ -1,16 +1,19 @@
 import { changesUsage } from "../model/change.ts";
 import { compilePattern } from "../model/pattern.ts";
-import type { Settings } from "../options/defaults.ts";
+import { settingsOf, type Settings } from "../options/defaults.ts";
 import type { Loading } from "../read/loading.ts";
 import type { Living } from "../relay/outbox-drain.ts";
 import { dropOlder } from "../read/drop-older.ts";
 import { Watches } from "../read/watches.ts";
+import { ENTRIES } from "../storage/idb/schema.ts";
 import { watchedBy } from "../storage/idb/transaction.ts";
 import { Watchdog } from "../storage/idb/watchdog.ts";
 import { Liveness } from "../tabs/liveness.ts";
 import { inPageTurns } from "../tabs/locks.ts";
 import { toldChanges, type SettledWrites, type TabMessage } from "../tabs/messages.ts";
+import { within } from "../util/deadline.ts";
 import { randomId } from "../util/random-id.ts";
+import { encryptionPart } from "../values/encryption-part.ts";
 import { SMALL_BYTES, smallHash } from "../values/sha256.ts";
 import { openEngine, type Engine } from "./engine.ts";
 import type { LatePageParts, Page } from "./page.ts";
@@ -47,7 +50,7 @@ function openPageWriteSide(page: Page): PageWriteSide {
   /** An instance id is this, a dot and a number. */
   const pageId = randomId();
   const engines = new Set<Engine>();
-  const watches = new Watches();
+  const watches = new Watches(() => database.run([ENTRIES], "readonly", () => undefined));
   const loadings = new Map<string, Loading>();
   const exclusively = inPageTurns(clock);
   let enginesOpened = 0;
@@ -175,6 +178,18 @@ function openPageWriteSide(page: Page): PageWriteSide {
     invalidating(pattern, tag): void {
       overtakeLoadings(pattern, tag);
       post({ type: "invalidating", pattern, tag });
+    },
+    beginClose(store, closing): void {
+      watches.endOf(store);
+      const { encryption, timeoutMs } = settingsOf(store.settings);
+      if (encryption === undefined) return;
+      const endWaits = (): void => {
+        encryptionPart
+          .load()
+          .then(({ endKeyWaits }) => endKeyWaits(encryption))
+          .catch(() => undefined);
+      };
+      void within(clock, timeoutMs, closing, endWaits).catch(() => undefined);
     },
     begin,
     get isPageEnding(): boolean {

@@ -2,25 +2,27 @@ import type { Change } from "../model/change.ts";
 import type { Emit } from "../model/events.ts";
 import type { CoherentCache } from "../read/coherent-cache.ts";
 import type { ExpiredKeys } from "../read/expired-keys.ts";
+import type { CheckedOptions } from "../options/checked-options.ts";
 import type { Watches } from "../read/watches.ts";
 import { Database } from "../storage/idb/database.ts";
 import { hasIndexedDB } from "../storage/idb/open.ts";
 import { Channel } from "../tabs/channel.ts";
 import type { TabMessage } from "../tabs/messages.ts";
 import type { Clock } from "../util/clock.ts";
-import type { EncryptionSettings } from "../values/key-source.ts";
 
 /** A store, as its page knows it. */
 export interface PageStore {
   readonly cache: CoherentCache;
   readonly expired: ExpiredKeys;
   readonly emit: Emit;
-  readonly settings: EncryptionSettings;
+  readonly settings: CheckedOptions;
 }
 
 /** The shared parts that load with the write side of the first store. */
 export interface LatePageParts {
   readonly watches: Watches;
+  /** `closing` settles when the store is closed. */
+  beginClose(store: PageStore, closing: Promise<void>): void;
   onTabMessage(message: TabMessage): void;
   /** Tells loads, other tabs and watches of changes. */
   announce(changes: readonly Change[]): void;

@@ -76,6 +76,8 @@ export function openRuntime(options: CheckedOptions, emit: Emit, clock: Clock = 
     reader,
     /** Works with the watches of the page, of which this store owns some, as soon as they are there. */
     withWatches: (work: (watches: Watches, owner: PageStore) => void) => page.whenLate(({ watches }) => work(watches, store)),
+    /** Ends the watches of the store, and before long its waits for encryption keys. `closing` settles when it is closed. */
+    beginClose: (closing: Promise<void>) => page.whenLate((late) => late.beginClose(store, closing)),
     cacheStats: () => cache.stats(clock.now()),
     /**
      * The parts that write, publish and clean up.

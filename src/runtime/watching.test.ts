@@ -275,6 +275,13 @@ describe("A watch from before the write side has loaded", () => {
     }
   });
 
+  it("is an iterator that rejects STORAGE_UNAVAILABLE when there is no storage, and then is done", async () => {
+    vi.stubGlobal("indexedDB", undefined);
+    const changes = page.open().watch("*")[Symbol.asyncIterator]();
+    expect(await codeOf(() => changes.next())).toBe("STORAGE_UNAVAILABLE");
+    expect(await changes.next()).toEqual({ value: undefined, done: true });
+  });
+
   it("is an iterator that rejects STORAGE_UNAVAILABLE when the write side cannot be loaded", async () => {
     vi.spyOn(writeSidePart, "load").mockImplementation(() => Promise.reject(new KeyStoreError("STORAGE_UNAVAILABLE", "no module")));
     const changes = page.open().watch("*")[Symbol.asyncIterator]();

@@ -7,6 +7,7 @@ import { keyRingOf, RESERVED_NONCE } from "./key-ring.ts";
 import type { Compressed } from "./pipeline-forward.ts";
 import { sha256 } from "./sha256.ts";
 
+export { endKeyWaits } from "./key-ring.ts";
 export { pbkdf2Key } from "./pbkdf2.ts";
 
 /** Encrypts the payloads of a store with its first key. */

@@ -24,12 +24,21 @@ export function keyRingOf(options: EncryptionOptions): KeyRing {
   return ring;
 }
 
+/** Functions of a store that have not returned their keys need no longer do so: the calls that wait for them reject CLOSED. */
+export function endKeyWaits(options: EncryptionOptions): void {
+  const message = "The store was closed, and the function that returns the encryption key has not answered.";
+  keyRingOf(options).end(new KeyStoreError("CLOSED", message));
+}
+
 /** The keys of a store: the first one encrypts, all of them decrypt. A key is loaded when it is first needed. */
 export class KeyRing {
   readonly #sources: readonly KeySource[];
+  /** Ends the waits for keys, also later ones. */
+  end!: (reason: KeyStoreError) => void;
 
   constructor(keys: EncryptionOptions["key"]) {
-    this.#sources = [keys].flat().map((source) => new KeySource(source));
+    const ended = new Promise<never>((_, reject) => (this.end = reject));
+    this.#sources = [keys].flat().map((source) => new KeySource(source, ended));
   }
 
   /** The key that encrypts. @throws KeyStoreError DECRYPT_FAILED, INVALID_OPTION, INSECURE_CONTEXT */
@@ -61,15 +70,19 @@ export class KeyRing {
 class KeySource {
   loaded: NamedKey | undefined;
   readonly #source: CryptoKeySource;
+  readonly #ended: Promise<never>;
   #loading: Promise<NamedKey> | undefined;
 
-  constructor(source: CryptoKeySource) {
+  constructor(source: CryptoKeySource, ended: Promise<never>) {
     this.#source = source;
+    this.#ended = ended;
+    // Nobody may be waiting.
+    ended.catch(() => undefined);
   }
 
   /** Calls a function once, and again after it has failed. */
   load(): Promise<NamedKey> {
-    this.#loading ??= this.#load().catch((error: unknown) => {
+    this.#loading ??= Promise.race([this.#load(), this.#ended]).catch((error: unknown) => {
       this.#loading = undefined;
       throw error;
     });

@@ -5,6 +5,7 @@ import type { NASKeyStore } from "../key-store.ts";
 import { caught, codeOf, errorOf } from "../testing/errors.ts";
 import { allOutbox, openDatabase } from "../testing/indexeddb.ts";
 import { committed, DATABASE, usePage } from "../testing/stores.ts";
+import { KeyStoreError } from "../util/errors.ts";
 
 const page = usePage();
 
@@ -92,6 +93,19 @@ describe("A bulk call", () => {
     await store.flush();
     expect(await allOutbox(openDatabase(DATABASE))).toEqual([]);
     expect([...(error.results ?? [])]).toEqual(before);
+  });
+
+  it("whose second slice cannot be hashed names the keys of the first, whose commit is under way", async () => {
+    const store = page.open();
+    const { digest } = crypto.subtle;
+    vi.spyOn(crypto.subtle, "digest").mockImplementation(async (name, data) => {
+      if (data.byteLength > 2_000) throw new KeyStoreError("INSECURE_CONTEXT", "failed");
+      return digest(name, data);
+    });
+    const error = await errorOf(() => store.bulkStore({ ...numbered(256), k256: "x".repeat(2_000) }));
+    expect(error.code).toBe("INSECURE_CONTEXT");
+    expect([...(error.results?.keys() ?? [])]).toEqual(Object.keys(numbered(256)));
+    expect(await store.listKeys()).toHaveLength(256);
   });
 
   it("commits large values in slices of about 2 MB", async () => {

@@ -137,15 +137,20 @@ export class BulkWriter {
           goOn();
         };
         // After the first commit, the signal can only end the wait for the server.
-        this.#ports.committer.commit(drafts, index === 0 ? signal : undefined, onWritten).then((commits) => {
+        const committing = this.#ports.committer.commit(drafts, index === 0 ? signal : undefined, onWritten).then((commits) => {
           onCommitted(commits, drafts.length);
           if (isLast) resolve();
-        }, reject);
+        });
+        committing.catch(reject);
         if (isLast) return;
-        finish(index + 1).then((finished) => {
-          next = finished;
-          goOn();
-        }, reject);
+        finish(index + 1).then(
+          (finished) => {
+            next = finished;
+            goOn();
+          },
+          // The results must have the slice whose commit is under way.
+          (error: unknown) => void committing.then(() => reject(error), reject),
+        );
       };
       finish(0).then((drafts) => commit(0, drafts), reject);
     });

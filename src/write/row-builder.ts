@@ -2,6 +2,7 @@ import { checkVersion } from "../model/expected-version.ts";
 import { isDamagedRow, LONG_AGO, type EntryRow, type StoredPayload, type Tombstone } from "../model/row.ts";
 import type { RetrieveOrStoreOptions } from "../options/types.ts";
 import type { NewRow } from "../storage/commit/draft.ts";
+import { KeyStoreError } from "../util/errors.ts";
 
 /** The facts that a commit has when it makes a row. */
 export interface RowFacts {
@@ -16,6 +17,8 @@ export interface RowFacts {
 export type RowOptions = RetrieveOrStoreOptions & {
   /** An update writes a migrated value: the entry lives no longer than it would have, and is as stale. */
   readonly isMigration?: boolean;
+  /** Whether the value is older than an invalidation of its key. Then it is not written. */
+  readonly isOvertaken?: () => boolean;
 };
 
 /**
@@ -33,6 +36,7 @@ export function entryRow(
   { version, now, lastUsed, defaultTtl }: RowFacts,
 ): NewRow<EntryRow> {
   checkVersion(key, present, options.ifVersion);
+  if (options.isOvertaken?.() === true) throw new KeyStoreError("VERSION_CONFLICT", "The key changed during the load.", { key });
   const sound = present !== undefined && !isDamagedRow(present) ? present : undefined;
   const kept = isUpdate ? sound : undefined;
   if (kept !== undefined && options.format === undefined && kept.format !== stored.format) throw new FormatChanged();

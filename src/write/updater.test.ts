@@ -1,4 +1,6 @@
 import { describe, expect, it, vi } from "vitest";
+import { Reader } from "../read/reader.ts";
+import { codeOf } from "../testing/errors.ts";
 import { watchTransactions, writesAmong } from "../testing/indexeddb.ts";
 import { listen, usePage } from "../testing/stores.ts";
 
@@ -97,5 +99,20 @@ describe("An update with a function", () => {
     page.nats.denies = () => true;
     await expect(store.update("k", increment)).rejects.toMatchObject({ code: "PUBLISH_REJECTED", key: "k" });
     expect(await store.retrieve("k")).toBe(1);
+  });
+
+  it("with ifVersion is refused if the entry expires while it is read", async () => {
+    const store = page.open();
+    await store.store("k", 1, { ttl: 1 });
+    const compute = vi.fn<(present: unknown) => string>(() => "new");
+    const readRow = Reader.prototype.readRow;
+    vi.spyOn(Reader.prototype, "readRow").mockImplementationOnce(async function (this: Reader, key) {
+      const row = await readRow.call(this, key);
+      page.clock.wallTime += 2_000;
+      return row;
+    });
+    expect(await codeOf(() => store.update("k", compute, { ifVersion: 1 }))).toBe("VERSION_CONFLICT");
+    expect(compute).toHaveBeenCalledWith(undefined);
+    expect(await store.exists("k")).toBe(false);
   });
 });

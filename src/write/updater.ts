@@ -119,8 +119,9 @@ export class Updater {
   ): Promise<Commit | undefined> {
     const { committer, drafts } = this.#ports;
     const format = options.format ?? present?.format ?? KeyFormat.JSON;
+    const ifVersion = options.ifVersion ?? present?.version ?? 0;
     const payload = capture(key, next, format)(format);
-    const prepared = await drafts.prepareStore(key, payload, format, { ...options, ifVersion: present?.version ?? 0 }, true);
+    const prepared = await drafts.prepareStore(key, payload, format, { ...options, ifVersion }, true);
     const draft = ordered(await prepared.finish());
     await turn;
     try {

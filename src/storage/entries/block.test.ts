@@ -2,7 +2,7 @@ import { IDBIndex, IDBObjectStore } from "fake-indexeddb";
 import { describe, expect, it, vi } from "vitest";
 
 import { type Row } from "../../model/row.ts";
-import { add, change, countRecords, keepOnly, leastUsed, names, rowOf, rowsOf } from "../../testing/entries.ts";
+import { add, change, countRecords, keepOnly, leastUsed, names, readRows, rowOf, rowsOf } from "../../testing/entries.ts";
 import { allRows, openDatabase, useFreshIndexedDB } from "../../testing/indexeddb.ts";
 import { NOW, tombstone } from "../../testing/rows.ts";
 import { ENTRIES } from "../idb/schema.ts";
@@ -56,6 +56,21 @@ describe("A block", () => {
     expect({ k0: rows["k0"]?.version, k2: rows["k2"]?.version }).toEqual({ k0: 2, k2: 1 });
     const { blocks } = await database.run([ENTRIES], "readonly", (transaction) => find(transaction, ["k0", "k2"]));
     expect({ k0: blocks.has("k0"), k2: blocks.has("k2") }).toEqual({ k0: false, k2: true });
+  });
+
+  it("has its ciphertexts in one buffer, which an entry that leaves it does not take along", async () => {
+    const database = openDatabase();
+    const ciphertext = (n: number) => new Uint8Array([n, n, n]);
+    const row = (key: string, n: number): Row =>
+      rowOf(key, { payload: ciphertext(n), encryption: { keyId: "", nonce: "", messages: false } });
+    await add(database, new Map(names(64).map((key, n) => [key, row(key, n)])));
+    const payloadOf = async (key: string) => (await readRows(database, [key])).get(key) as { payload: Uint8Array };
+    const before = (await payloadOf("k1")).payload;
+    expect([[...before], before.buffer.byteLength]).toEqual([[1, 1, 1], 3 * BLOCK_ENTRIES]);
+    await change(database, new Map([["k1", { ...(await readRows(database, ["k1"])).get("k1")!, version: 2 }]]));
+    const after = (await payloadOf("k1")).payload;
+    expect([[...after], after.buffer.byteLength]).toEqual([[1, 1, 1], 3]);
+    expect((await payloadOf("k2")).payload).toEqual(ciphertext(2));
   });
 
   it("takes entries that had records of their own when they are written with many others", async () => {

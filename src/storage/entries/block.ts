@@ -55,7 +55,7 @@ export function entriesAt(place: IDBValidKey): number {
 }
 
 function blockRecord(block: Block): BlockRecord {
-  const rows = [...block.values()];
+  const rows = inOneBuffer([...block.values()]);
   // Must leave out damaged figures: with one, the index would lose the whole block.
   const figures = (name: "lastUsed" | "size" | "version"): number[] =>
     rows.flatMap((row) => {
@@ -69,4 +69,20 @@ function blockRecord(block: Block): BlockRecord {
     size: figures("size").reduce((sum, size) => sum + size, 0),
     version: Math.max(0, ...figures("version")),
   };
+}
+
+/** The rows with their ciphertexts in one buffer. To read sixteen buffers takes longer, and makes more garbage. */
+function inOneBuffer(rows: readonly unknown[]): unknown[] {
+  const ciphertextOf = (row: unknown): Uint8Array | undefined => {
+    const { encryption, payload } = Object(row) as Partial<EntryRow>;
+    return encryption !== undefined && payload instanceof Uint8Array ? payload : undefined;
+  };
+  const buffer = new Uint8Array(rows.reduce<number>((sum, row) => sum + (ciphertextOf(row)?.length ?? 0), 0));
+  let end = 0;
+  return rows.map((row) => {
+    const ciphertext = ciphertextOf(row);
+    if (ciphertext === undefined) return row;
+    buffer.set(ciphertext, end);
+    return { ...(row as EntryRow), payload: buffer.subarray(end, (end += ciphertext.length)) };
+  });
 }

@@ -45,6 +45,10 @@ export async function replaceRows(
 }
 
 function put(entries: IDBObjectStore, { loose, blocks }: Arrangement, how: "add" | "put"): void {
-  for (const [key, row] of loose) entries[how]({ ...row, keys: key }, key);
+  for (const [key, row] of loose) {
+    // A row that leaves a block must not take the buffer of the block along.
+    const own = "payload" in row ? { ...row, payload: row.payload.slice() } : row;
+    entries[how]({ ...own, keys: key }, key);
+  }
   for (const block of blocks) addBlock(entries, block);
 }
