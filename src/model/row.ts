@@ -46,6 +46,7 @@ export interface EntryRow extends StoredPayload {
   /** Of a migrated value: the write of the value that it was made of. A stale mark of that one counts for this row too. */
   readonly madeOf?: WriteId;
   readonly lastUsed: number;
+  // `asRow` does not check the next two: who reads them does.
   /** Durable mode: the stream sequence of the message that the row came from. Absent in a row that was published afterwards. */
   readonly revision?: number;
   /** Durable mode: the newest revision of the key that this browser had seen when it wrote the row. Absent in a row that came from the stream. */
@@ -121,7 +122,7 @@ function isRow(value: unknown): value is Row {
     (row.encoding === undefined || row.encoding === "gzip") &&
     typeof row.checksum === "string" &&
     isCount(row.size) &&
-    [row.floor, row.revision, row.base].every((count = 0) => isCount(count)) &&
+    (row.floor === undefined || isCount(row.floor)) &&
     isTime(row.createdAt) &&
     isTime(row.updatedAt) &&
     (row.ttl === null || typeof row.ttl === "number") &&

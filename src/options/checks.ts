@@ -49,7 +49,7 @@ export const readKeyStoreOptions = reader<KeyStoreOptions>("KeyStoreOptions", {
   connect: aFunction,
   encryption: unless(
     (value) => hasMembers(value, { key: areKeys, messages: (messages = false) => typeof messages === "boolean" }),
-    "{ key, messages? } with AES-GCM keys (see deriveKey)",
+    "{ key, messages? } with AES-GCM keys",
   ),
   schemas: unless((value) => isRecord(value) && Object.values(value).every(isStandardSchema), "an object of Standard Schemas"),
   migrate: aFunction,

@@ -3,6 +3,7 @@ import type { WriteId } from "../../model/metadata.ts";
 import { liveEntry, type EntryRow, type Row } from "../../model/row.ts";
 import { asError } from "../../util/as-error.ts";
 import { batches } from "../../util/batches.ts";
+import { seenRevision } from "../entries/revisions.ts";
 import type { Durability } from "../idb/transaction.ts";
 import type { OutboxRecord } from "../outbox/outbox-record.ts";
 import type { Commit, Draft, NewRow } from "./draft.ts";
@@ -120,17 +121,13 @@ function planRow(
   const last = lastVersion(slot, floor);
   if (version === "next") {
     const row = next(replaced, last + 1, now);
-    return row === undefined || revision !== undefined || pulledTo === undefined ? row : { ...row, base: baseOf(slot, pulledTo) };
+    return row === undefined || revision !== undefined || pulledTo === undefined
+      ? row
+      : { ...row, base: seenRevision(slot.row) ?? pulledTo };
   }
   const row = next(replaced, version, now) as NewRow<EntryRow> | undefined;
   if (row === undefined || (revision === undefined && !isNewer(row, slot, now))) return undefined;
   return last > version ? { ...row, floor: last } : row;
-}
-
-/** The newest revision of a key that its writer has seen. Must not count revisions of own writes: others may have written before them. */
-function baseOf({ row }: Slot, pulledTo: number): number {
-  const { revision, base = pulledTo } = (row ?? {}) as Partial<EntryRow>;
-  return revision ?? base;
 }
 
 /** Whether a pulled message was written by somebody who had not seen the row of this browser that it replaces. */

@@ -30,7 +30,7 @@ export function noteRevision(transaction: IDBTransaction, key: string, revision:
 
 /** The revision of a row; undefined: the stream is not known to have it. */
 export function revisionOf(row: Row, known: KnownRevision | undefined): number | undefined {
-  return isOwn(row, known) ? known.revision : (row as Partial<EntryRow>).revision;
+  return isOwn(row, known) ? known.revision : countIn(row, "revision");
 }
 
 /** Whether the row was written in this browser, and its message is in the stream. */
@@ -40,6 +40,16 @@ export function isOwn({ writeId }: Pick<Row, "writeId">, known: KnownRevision | 
 
 /** The newest revision of a key that this browser knows. */
 export function lastRevision(row: Row | undefined, known: KnownRevision | undefined): number {
-  const { revision = 0, base = 0 } = (row ?? {}) as Partial<EntryRow>;
-  return Math.max(revision, base, known?.revision ?? 0);
+  return Math.max(countIn(row, "revision") ?? 0, countIn(row, "base") ?? 0, known?.revision ?? 0);
+}
+
+/** The newest revision of a key that the writer of its row had seen. Not those of own writes: others may have written before them. */
+export function seenRevision(row: object | undefined): number | undefined {
+  return countIn(row, "revision") ?? countIn(row, "base");
+}
+
+/** A damaged row may have anything. */
+function countIn(row: object | undefined, field: "revision" | "base"): number | undefined {
+  const count = (row as Partial<EntryRow> | undefined)?.[field];
+  return isCount(count) ? count : undefined;
 }
