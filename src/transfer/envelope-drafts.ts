@@ -47,7 +47,8 @@ export async function draftOf(
       encrypts && encrypter.messages,
     );
     const stored = encrypts ? (await encrypter.encrypt(key, { ...plain, original })).stored : plain;
-    const row = rowOf(envelope, stored);
+    const { revision } = policy;
+    const row = { ...rowOf(envelope, stored), ...(revision === undefined ? undefined : { revision }) };
     return {
       key,
       operation: "store",
@@ -56,12 +57,16 @@ export async function draftOf(
       next: (_current, version) => ({ ...row, version, lastUsed: useTime() }),
     };
   } catch (error) {
-    if (error instanceof KeyStoreError && UNABLE.has(error.code)) throw error;
+    if (isUnable(error)) throw error;
     return undefined;
   }
 }
 
-/** Nothing can be verified. */
+/** Whether nothing can be verified. */
+export function isUnable(error: unknown): boolean {
+  return error instanceof KeyStoreError && UNABLE.has(error.code);
+}
+
 const UNABLE: ReadonlySet<KeyStoreErrorCode> = new Set(["STORAGE_UNAVAILABLE", "INSECURE_CONTEXT"]);
 
 function rowOf(envelope: ReadEnvelope, stored: StoredPayload): Omit<NewRow<EntryRow>, "lastUsed" | "version"> {

@@ -24,6 +24,11 @@ export async function readRevision(transaction: IDBTransaction, key: string): Pr
   return isCount(revision) ? { revision, writeId: isWriteId(writeId) ? writeId : undefined } : undefined;
 }
 
+/** Whether the table is empty, as in a new database. */
+export async function hasNoRevisions(transaction: IDBTransaction): Promise<boolean> {
+  return (await promisifyRequest(transaction.objectStore(REVISIONS).count())) === 0;
+}
+
 export function noteRevision(transaction: IDBTransaction, key: string, revision: number, writeId: WriteId | undefined): void {
   transaction.objectStore(REVISIONS).put([revision, ...(writeId ?? [])], key);
 }
@@ -40,6 +45,5 @@ export function isOwn({ writeId }: Pick<Row, "writeId">, known: KnownRevision | 
 
 /** The newest revision of a key that this browser knows. */
 export function lastRevision(row: Row | undefined, known: KnownRevision | undefined): number {
-  const { revision = 0, base = 0 } = (row ?? {}) as Partial<EntryRow>;
-  return Math.max(revision, base, known?.revision ?? 0);
+  return Math.max((row as Partial<EntryRow> | undefined)?.revision ?? 0, known?.revision ?? 0);
 }
