@@ -22,6 +22,7 @@ import { outage } from "./outage.ts";
 import { overwritingMany } from "./overwriting-many.ts";
 import { overwritingOffline } from "./overwriting-offline.ts";
 import { overwriting } from "./overwriting.ts";
+import { pull } from "./pull.ts";
 import { peek } from "./peek.ts";
 import { readYourWrites } from "./read-your-writes.ts";
 import { rejections } from "./rejections.ts";
@@ -67,6 +68,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   tabs,
   streams,
   "ensure stream": ensureStream,
+  pull,
   encryption,
   "one page": onePage,
   damage,

@@ -33,7 +33,7 @@ export interface StreamInfo {
     readonly allow_atomic?: boolean;
     readonly max_msgs_per_subject?: number;
   };
-  readonly state: { readonly first_seq: number; readonly last_seq: number; readonly messages: number };
+  readonly state: { readonly first_seq: number; readonly last_seq: number; readonly messages: number; readonly bytes: number };
   /** ISO 8601. Another stream of the name has another one. */
   readonly created: string;
 }

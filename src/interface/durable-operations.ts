@@ -1,3 +1,4 @@
+import type { PullResult } from "../durable/pull.ts";
 import type { PullOptions } from "../options/types.ts";
 import type { PatternOf } from "./typed-keys.ts";
 
@@ -19,12 +20,4 @@ export interface DurableOperations<Schema extends object> {
    * @throws KeyStoreError STREAM_UNAVAILABLE, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE, INVALID_OPTION, CLOSED; the signal's reason
    */
   pull<Pattern extends string = string>(options?: PullOptions<PatternOf<Schema, Pattern>>): Promise<PullResult>;
-}
-
-export interface PullResult {
-  applied: number;
-  deleted: number;
-  skipped: number;
-  rejected: number;
-  revision: number;
 }

@@ -14,6 +14,16 @@ export function subjectOf(namespace: string, key: string): string {
   return `_kv.${namespace}.key.${key.replace(UNSAFE_IN_TOKEN, percentEncode)}`;
 }
 
+/** The key of a subject; undefined: `subjectOf` makes it of no key. */
+export function keyOf(namespace: string, subject: string): string | undefined {
+  try {
+    const key = decodeURIComponent(subject.slice(subjectOf(namespace, "").length));
+    return key !== "" && subjectOf(namespace, key) === subject ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The subjects of all keys of a namespace. */
 export function streamSubject(namespace: string): string {
   return `_kv.${namespace}.key.>`;

@@ -1,15 +1,14 @@
 import type { LocalChange } from "../model/change.ts";
 import type { Emit } from "../model/events.ts";
-import { isTombstone, type EntryRow } from "../model/row.ts";
 import { Failover } from "../network/failover.ts";
 import { isLoopback } from "../network/loopback.ts";
 import type { BeginExchange } from "../network/exchange.ts";
 import { NatsTransport } from "../network/nats-transport.ts";
+import type { PullState } from "../durable/pull.ts";
 import type { StreamPublisher } from "../durable/stream-publisher.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { OutboxDrainPorts } from "../relay/outbox-drain.ts";
 import { Committer } from "../storage/commit/committer.ts";
-import type { Commit } from "../storage/commit/draft.ts";
 import { Evictor } from "../storage/eviction/evictor.ts";
 import { isLimited } from "../storage/eviction/limits.ts";
 import type { SweepPorts } from "../storage/eviction/sweeper.ts";
@@ -17,7 +16,8 @@ import { Uses } from "../storage/eviction/uses.ts";
 import type { SettledWrites } from "../tabs/messages.ts";
 import type { inPageTurns } from "../tabs/locks.ts";
 import { KeyQueue } from "../write/key-queue.ts";
-import { durablePart } from "./durable-part.ts";
+import { changesOf } from "./changes-of.ts";
+import { durablePart, loadPulled } from "./durable-part.ts";
 import { Housekeeping } from "./housekeeping.ts";
 import type { Page, PageStore } from "./page.ts";
 import { openPublishing } from "./publishing.ts";
@@ -62,6 +62,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     for (const store of stores) store.emit(type, detail);
   };
   const emitChanges = (changes: readonly LocalChange[]): void => {
+    if (changes.some(({ type }) => type === "clear")) pulls.pulledTo = 0;
     page.emit(changes);
     evictor.apply(changes);
     ports.onChanged();
@@ -81,6 +82,8 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     return streamPublisher.begin(...batch);
   };
 
+  const pulls: PullState = { pulledTo: 0, turn: Promise.resolve() };
+
   const queue = new KeyQueue();
   const committer = new Committer(database, {
     instanceId: ports.instanceId,
@@ -89,10 +92,10 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     onCommitted: (commits) => {
       // The messages leave first: the receivers of changes do not delay them.
       commitPublisher.publish(commits);
-      emitChanges(commits.map(changeOf));
+      emitChanges(changesOf(commits));
     },
     isInMemory,
-    pulledTo: () => (durable ? 0 : undefined),
+    pulledTo: () => durable && pulls.pulledTo,
     makeRoom: (bytes, keys) => evictor.makeRoom(bytes, keys),
     isPageEnding: ports.isPageEnding,
   });
@@ -177,6 +180,9 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     housekeeping,
     commitPublisher,
     outbox,
+    pulls,
+    settler: publishing.settler,
+    emit,
     flush: publishing.flush,
     relay,
     reachability,
@@ -196,12 +202,15 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
       if (isStarted) return;
       isStarted = true;
       wake();
+      // Until then, a conflict may be reported where there is none.
+      if (durable) loadPulled(pulls, database).catch(() => undefined);
       housekeeping.startSweeping();
     },
     /** The page is shown again. */
     wake,
     /** The database was deleted and created again. */
     reset(): void {
+      pulls.pulledTo = 0;
       committer.reset();
       evictor.remeasure();
     },
@@ -224,14 +233,4 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
       stores.delete(store);
     },
   };
-}
-
-function changeOf({ draft: { key, operation, payload, policy, writer }, row, grew }: Commit): LocalChange {
-  const { version } = row;
-  if (writer === undefined && !policy.isPublished) {
-    return { source: "remote", type: operation, key, version, floor: (row as Partial<EntryRow>).floor, grew };
-  }
-  const written = { source: "local", key, version, grew, writer } as const;
-  if (payload === undefined || isTombstone(row)) return { ...written, type: "delete" };
-  return { ...written, type: "store", entry: { row, payload } };
 }

@@ -6,7 +6,7 @@ import type { Committer } from "../storage/commit/committer.ts";
 import type { Evictor } from "../storage/eviction/evictor.ts";
 import { EXPIRED_BATCH, removeExpired, sweep, type SweepPorts } from "../storage/eviction/sweeper.ts";
 import type { Uses } from "../storage/eviction/uses.ts";
-import { ENTRIES, OUTBOX, REVISIONS, STALE } from "../storage/idb/schema.ts";
+import { ENTRIES, META, OUTBOX, PULLED, REVISIONS, STALE } from "../storage/idb/schema.ts";
 import { outboxRecords } from "../storage/outbox/outbox-table.ts";
 import { unlessElsewhere } from "../tabs/locks.ts";
 import { batches } from "../util/batches.ts";
@@ -95,7 +95,8 @@ export class Housekeeping {
     try {
       await place.earlierCommitted;
       await committer.caughtUp();
-      await database.run([ENTRIES, OUTBOX, REVISIONS], "readwrite", async (transaction) => {
+      await database.run([ENTRIES, OUTBOX, REVISIONS, META], "readwrite", async (transaction) => {
+        transaction.objectStore(META).delete(PULLED);
         transaction.objectStore(REVISIONS).clear();
         const records = await outboxRecords(transaction);
         await removeAllBut(transaction, new Set(records.flatMap(([, { writes }]) => writes.map(({ key }) => key))));

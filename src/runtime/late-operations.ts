@@ -57,7 +57,7 @@ export interface LateOperationsPorts {
   readonly flush: LateOperations["flush"];
   readonly importPorts: ImportPorts;
   readonly durable: Settings["durable"];
-  readonly stream: Pick<StreamOperations, "ensure">;
+  readonly stream: Pick<StreamOperations, "ensure" | "pull">;
 }
 
 /** The options of calls that need durable mode. */
@@ -204,10 +204,10 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
       return stream.ensure();
     },
     async pull(options) {
-      const { signal } = readPullOptions(options);
-      signal?.throwIfAborted();
+      const checked = readPullOptions(options);
+      checked.signal?.throwIfAborted();
       assertDurable(durable, "pull");
-      throw new Error("not built yet");
+      return stream.pull(checked);
     },
   };
 }

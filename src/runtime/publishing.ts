@@ -62,6 +62,7 @@ export function openPublishing(ports: PublishingPorts) {
 
   return {
     transport,
+    settler,
     outbox,
     reachability,
     relay,

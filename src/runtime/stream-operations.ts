@@ -1,16 +1,17 @@
+import type { ApplyPorts } from "../durable/apply-messages.ts";
 import type { EnsuredStream } from "../durable/ensure-stream.ts";
+import type { PullPorts, PullResult } from "../durable/pull.ts";
 import type { StreamApi, StreamApiPorts } from "../durable/stream-api.ts";
-import type { Transport } from "../network/transport.ts";
 import type { Settings } from "../options/defaults.ts";
-import type { Relay } from "../relay/relay.ts";
+import type { PullOptions } from "../options/types.ts";
 import type { Clock } from "../util/clock.ts";
 import { durablePart } from "./durable-part.ts";
+import type { Engine } from "./engine.ts";
 
-export interface StreamOperationsPorts {
+export interface StreamOperationsPorts extends Omit<ApplyPorts, "settings" | "clock" | "settler" | "emit">, Pick<PullPorts, "persist"> {
   readonly clock: Clock;
   readonly settings: Settings;
-  readonly transport: Pick<Transport, "use">;
-  readonly relay: Pick<Relay, "wake">;
+  readonly engine: Pick<Engine, "emit" | "pulls" | "relay" | "settler" | "transport">;
 }
 
 /** The operations that ask the stream. Must be called in durable mode only. */
@@ -25,12 +26,20 @@ export class StreamOperations {
   async ensure(): Promise<{ stream: string; created: boolean }> {
     const { ensureStream } = await durablePart.load();
     const ensured: EnsuredStream = await ensureStream(await this.#api());
-    this.#ports.relay.wake();
+    this.#ports.engine.relay.wake();
     return { ...ensured };
+  }
+
+  /** The options must be checked. Pulls of an engine come one after another. */
+  async pull(options: PullOptions): Promise<PullResult> {
+    const { pull } = await durablePart.load();
+    const { emit, pulls: state, settler } = this.#ports.engine;
+    return pull({ ...this.#ports, emit, settler, state, api: await this.#api() }, options);
   }
 
   async #api(): Promise<StreamApi> {
     const { StreamApi } = await durablePart.load();
-    return new StreamApi(this.#ports as StreamApiPorts);
+    const { transport } = this.#ports.engine;
+    return new StreamApi({ ...this.#ports, transport } as StreamApiPorts);
   }
 }

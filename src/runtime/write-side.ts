@@ -128,6 +128,8 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     orderWrite: () => staleness.orderWrite(),
   };
 
+  const importPorts = { settings, clock, committer, queue, useTime: () => uses.now(), persist };
+
   const writer = new Writer(writerPorts);
   // An invalidation that was called before the write covers it: nothing was loaded.
   const migrationWriter = new Writer({ ...writerPorts, orderWrite: () => (draft) => draft });
@@ -171,8 +173,8 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
       return { published, ...(await outbox.count()) };
     },
     durable: settings.durable,
-    stream: new StreamOperations({ clock, settings, transport, relay: engine.relay }),
-    importPorts: { settings, clock, committer, queue, useTime: () => uses.now(), persist },
+    stream: new StreamOperations({ ...importPorts, engine, database: page.database, payloadOf }),
+    importPorts,
   });
 
   const iterations = lateIterations({ database: page.database, committer, reader, staleness, writesCommitted, emit: store.emit });

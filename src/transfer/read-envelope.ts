@@ -59,12 +59,28 @@ export function readEnvelope(envelope: unknown): ReadEnvelope {
     encryption: encryption === undefined ? undefined : encryptionOf(encryption),
     checksum: checksumOf(checksum),
     size: valid(size, size === undefined || isCount(size)),
-    version: valid(version, isCount(version) && version > 0 && version <= MAX_VERSION),
+    version: versionOf(version),
     createdAt: created_at === undefined ? updatedAt : timeOf(created_at),
     updatedAt,
     ...expiryOf(ttl, expires_at, updatedAt),
     tags: tags === undefined ? [] : Array.from(valid<unknown[]>(tags, Array.isArray(tags)), (tag) => valid<string>(tag, isTag(tag))),
   };
+}
+
+/** The envelope of a delete. */
+export interface ReadDelete {
+  readonly key: string;
+  readonly deletedAt: number;
+  /** Undefined: the sender has none, as the Python original. */
+  readonly version: number | undefined;
+}
+
+/** Reads the envelope of a delete, as `readEnvelope` reads one of an entry. Undefined: it is of another operation. @throws Malformed, INVALID_KEY */
+export function readDelete(envelope: unknown): ReadDelete | undefined {
+  const { operation, key, timestamp, version } = fieldsOf(envelope);
+  if (operation !== "delete") return undefined;
+  assertKey(key);
+  return { key, deletedAt: timeOf(timestamp), version: version === undefined ? undefined : versionOf(version) };
 }
 
 /** @param expiresAt given by an export: a `touch` may have started the TTL again */
@@ -83,6 +99,10 @@ function encryptionOf(encryption: unknown): RowEncryption {
     nonce: valid(nonce, algorithm === "AES-GCM" && typeof nonce === "string" && NONCE.test(nonce)),
     messages: valid(scope === undefined, scope === undefined || scope === "entry"),
   };
+}
+
+function versionOf(version: unknown): number {
+  return valid(version, isCount(version) && version > 0 && version <= MAX_VERSION);
 }
 
 function checksumOf(checksum: unknown): string | undefined {

@@ -78,6 +78,6 @@ export interface Commit {
   /** Of a queued write: the write of its key that must be settled first. */
   readonly waitsFor: WriteId | undefined;
   readonly grew: Usage;
-  /** `replaced`, if it was written in this browser and its writer's value is lost: the writer of the pulled message had not seen it. */
+  /** `replaced` with its revision, if it was written in this browser and its writer's value is lost: the writer of the pulled message had not seen it. */
   readonly overruled: EntryRow | undefined;
 }

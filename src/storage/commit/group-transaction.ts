@@ -1,7 +1,7 @@
 import type { WriteId } from "../../model/metadata.ts";
 import { isTombstone, type EntryRow, type Row } from "../../model/row.ts";
 import { find } from "../entries/find.ts";
-import { isOwn, lastRevision, noteRevision, readRevision } from "../entries/revisions.ts";
+import { hasNoRevisions, isOwn, lastRevision, noteRevision, readRevision } from "../entries/revisions.ts";
 import { raiseFloor, readFloor } from "../entries/version-floor.ts";
 import { addRows, replaceRows } from "../entries/write.ts";
 import { addToOutbox, isRowOf, recordedWrites, removeFromOutbox, type RecordedWrite } from "../outbox/outbox-table.ts";
@@ -51,7 +51,7 @@ export async function writeGroup(
   const drafts = calls.flat();
   if (context.addWithoutReading && !drafts.some(removes)) {
     const floor = lastFloor ?? (await readFloor(transaction));
-    const results = planGroup(calls, new Map(), context.now(), { ...context, floor });
+    const results = planGroup(calls, await revisionSlots(transaction, keysOfStream(drafts)), context.now(), { ...context, floor });
     // A draft may refuse, or have no row, only because its entry was not read.
     if (results.every((result, call) => !(result instanceof Error) && result.length === calls[call]?.length)) {
       const commits = commitsOf(results);
@@ -123,9 +123,23 @@ function noteRevisions(transaction: IDBTransaction, commits: readonly Commit[]):
   }
 }
 
+function keysOfStream(drafts: readonly Draft[]): Set<string> {
+  return new Set(drafts.flatMap(({ key, policy }) => (policy.revision === undefined ? [] : [key])));
+}
+
+/** Slots of keys without a row that have a revision: of a delete that was pulled, or of an entry that was removed here. */
+async function revisionSlots(transaction: IDBTransaction, keys: ReadonlySet<string>): Promise<Map<string, Slot>> {
+  if (keys.size === 0 || (await hasNoRevisions(transaction))) return new Map();
+  const slots = Array.from(keys, async (key) => {
+    const revision = lastRevision(undefined, await readRevision(transaction, key));
+    return [key, { row: undefined, unconfirmed: false, mustWait: false, waitsFor: undefined, revision }] as const;
+  });
+  return new Map(await Promise.all(slots));
+}
+
 async function readSlots(transaction: IDBTransaction, drafts: readonly Draft[], { instanceId, statesOf, isPageEnding }: GroupContext) {
   const keys = new Set(drafts.map(({ key }) => key));
-  const ofStream = new Set(drafts.flatMap(({ key, policy }) => (policy.revision === undefined ? [] : [key])));
+  const ofStream = keysOfStream(drafts);
   const slots = new Map<string, Slot>();
   /** By their keys, writes that leave the outbox when a newer one is written: their messages are made from the row. */
   const removable = new Map<string, WriteId>();

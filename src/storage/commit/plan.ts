@@ -100,7 +100,7 @@ function planCall(drafts: readonly Draft[], slots: Map<string, Slot>, now: numbe
       const { revision = slot.revision ?? 0 } = draft.policy;
       slots.set(draft.key, { ...slot, row, unconfirmed: state !== undefined, revision, ownRevision: undefined });
       const waitsFor = state === "queued" ? slot.waitsFor : undefined;
-      const overruled = overrules(draft, slot, replaced) ? replaced : undefined;
+      const overruled = overrules(draft, slot, replaced) ? { ...(replaced as EntryRow), revision: slot.ownRevision as number } : undefined;
       return [{ draft, row, replaced, state, waitsFor, grew: growth(slot.row, row), overruled }];
     });
   } catch (error) {

@@ -24,6 +24,11 @@ export async function readRevision(transaction: IDBTransaction, key: string): Pr
   return isCount(revision) ? { revision, writeId: isWriteId(writeId) ? writeId : undefined } : undefined;
 }
 
+/** Whether the table is empty, as in a new database. */
+export async function hasNoRevisions(transaction: IDBTransaction): Promise<boolean> {
+  return (await promisifyRequest(transaction.objectStore(REVISIONS).count())) === 0;
+}
+
 export function noteRevision(transaction: IDBTransaction, key: string, revision: number, writeId: WriteId | undefined): void {
   transaction.objectStore(REVISIONS).put([revision, ...(writeId ?? [])], key);
 }
@@ -40,7 +45,7 @@ export function isOwn({ writeId }: Pick<Row, "writeId">, known: KnownRevision | 
 
 /** The newest revision of a key that this browser knows. */
 export function lastRevision(row: Row | undefined, known: KnownRevision | undefined): number {
-  return Math.max(countIn(row, "revision") ?? 0, countIn(row, "base") ?? 0, known?.revision ?? 0);
+  return Math.max(countIn(row, "revision") ?? 0, known?.revision ?? 0);
 }
 
 /** The newest revision of a key that the writer of its row had seen. Not those of own writes: others may have written before them. */

@@ -15,6 +15,9 @@ export type Table = typeof ENTRIES | typeof OUTBOX | typeof META | typeof STALE 
 /** The key in META of the database's generation: an id that no other database has, and no later database of this name. */
 export const GENERATION = "generation";
 
+/** The key in META of what durable mode remembers of its pulls. */
+export const PULLED = "pulled";
+
 /** About how many bytes an entry takes on the disk in addition to its payload: key, metadata, indexes, outbox record. */
 export const RECORD_BYTES = 512;
 

@@ -1,0 +1,133 @@
+import type { Emit } from "../model/events.ts";
+import type { EntryRow } from "../model/row.ts";
+import type { Payload } from "../model/metadata.ts";
+import { metadataOf } from "../read/catalog.ts";
+import type { Settler } from "../relay/settler.ts";
+import { SLICE_BYTES, SLICE_WRITES, type Commit } from "../storage/commit/draft.ts";
+import type { Committer } from "../storage/commit/committer.ts";
+import type { Database } from "../storage/idb/database.ts";
+import { OUTBOX } from "../storage/idb/schema.ts";
+import type { OutboxWrite } from "../storage/outbox/outbox-record.ts";
+import { outboxRecords } from "../storage/outbox/outbox-table.ts";
+import { commitInOrder, encrypterFor, type EnvelopePorts, type OrderPorts } from "../transfer/envelope-drafts.ts";
+import type { Clock } from "../util/clock.ts";
+import { decode } from "../values/formats.ts";
+import { readMessage, type PulledMessage } from "./read-message.ts";
+import type { StreamMessage } from "./stream-message.ts";
+
+export interface ApplyPorts extends EnvelopePorts, OrderPorts {
+  readonly clock: Pick<Clock, "now">;
+  readonly database: Pick<Database, "run">;
+  readonly committer: Pick<Committer, "commit" | "caughtUp">;
+  readonly settler: Pick<Settler, "settle">;
+  /** To the stores of the engine. */
+  readonly emit: Emit;
+  /** The payload of any row. @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED */
+  readonly payloadOf: (key: string, row: EntryRow) => Promise<Payload>;
+}
+
+/** Messages that were read and verified. */
+export interface PreparedMessages {
+  readonly sound: readonly PulledMessage[];
+  /** How many are malformed, damaged or foreign. */
+  readonly rejected: number;
+}
+
+export interface AppliedMessages {
+  /** Entries that were written. */
+  readonly applied: number;
+  /** Entries that were removed. */
+  readonly deleted: number;
+  /** Messages that have changed nothing. */
+  readonly skipped: number;
+  /** Keys whose messages were skipped for an unconfirmed write. */
+  readonly again: ReadonlySet<string>;
+}
+
+/** Reads and verifies messages. @throws KeyStoreError STORAGE_UNAVAILABLE, INSECURE_CONTEXT, DECRYPT_FAILED or INVALID_OPTION without a key */
+export async function prepareMessages(ports: ApplyPorts, messages: readonly StreamMessage[]): Promise<PreparedMessages> {
+  const encrypter = await encrypterFor(ports.settings);
+  const now = ports.clock.now();
+  const read = await Promise.all(messages.map((message) => readMessage(ports, message, now, encrypter)));
+  const sound = read.filter((message) => message !== undefined);
+  return { sound, rejected: read.length - sound.length };
+}
+
+/**
+ * Commits those of the messages that are newer than what this browser has, and reports conflicts. Entries with an unconfirmed write stay as they
+ * are. A message that is such a write confirms it.
+ * @throws KeyStoreError QUOTA_EXCEEDED, STORAGE_UNAVAILABLE; the signal's reason. What was committed before stays
+ */
+export async function applyMessages(
+  ports: ApplyPorts,
+  { sound }: PreparedMessages,
+  signal: AbortSignal | undefined,
+): Promise<AppliedMessages> {
+  const unconfirmed = await settleOwn(ports, sound);
+  const commits: Commit[] = [];
+  for (const slice of slicesOf(sound)) {
+    const drafts = slice.map(({ draft }) => draft);
+    const committed = await commitInOrder(ports, drafts, signal);
+    for (const { draft, overruled } of committed) if (overruled !== undefined) await reportConflict(ports, draft.key, overruled);
+    commits.push(...committed);
+  }
+  const changed = new Set(commits.map(({ draft }) => draft));
+  const skipped = sound.filter(({ draft }) => !changed.has(draft));
+  const applied = commits.filter(({ draft }) => draft.operation === "store").length;
+  const deleted = commits.filter(({ draft, replaced }) => draft.operation === "delete" && replaced !== undefined).length;
+  const again = skipped.flatMap(({ key }) => (unconfirmed.has(key) ? [key] : []));
+  return { applied, deleted, skipped: sound.length - applied - deleted, again: new Set(again) };
+}
+
+/**
+ * Confirms the queued writes of this browser that are among the messages: their acknowledgements were lost. A write that is being sent gets its
+ * acknowledgement.
+ * @returns the keys with a write that is not confirmed. One that is made from now on gets a newer revision than the messages
+ */
+async function settleOwn({ committer, database, settler }: ApplyPorts, messages: readonly PulledMessage[]): Promise<ReadonlySet<string>> {
+  // From then on, the table of revisions has those of confirmed writes.
+  await committer.caughtUp();
+  const records = await database.run([OUTBOX], "readonly", outboxRecords);
+  if (records.length === 0) return new Set();
+  const unconfirmed = new Map<string, string>();
+  const queued = new Map<string, { readonly instanceId: string; readonly write: OutboxWrite }>();
+  for (const [[instanceId], { state, writes }] of records) {
+    for (const write of writes) {
+      const id = `${instanceId}-${write.sequence}`;
+      unconfirmed.set(id, write.key);
+      if (state === "queued") queued.set(id, { instanceId, write });
+    }
+  }
+  const found = messages.filter(({ id, key }) => queued.get(id)?.write.key === key);
+  if (found.length > 0) {
+    settler.settle(
+      found.map(({ id }) => queued.get(id)!),
+      found.map(({ revision }) => ({ status: "confirmed", revision })),
+    );
+    await committer.caughtUp();
+    for (const { id } of found) unconfirmed.delete(id);
+  }
+  return new Set(unconfirmed.values());
+}
+
+/** Parts that commit in a transaction each. */
+function* slicesOf(messages: readonly PulledMessage[]): Generator<readonly PulledMessage[]> {
+  let slice: PulledMessage[] = [];
+  let bytes = 0;
+  for (const message of messages) {
+    slice.push(message);
+    bytes += message.draft.weight;
+    if (slice.length < SLICE_WRITES && bytes < SLICE_BYTES) continue;
+    yield slice;
+    slice = [];
+    bytes = 0;
+  }
+  if (slice.length > 0) yield slice;
+}
+
+async function reportConflict({ emit, payloadOf }: ApplyPorts, key: string, row: EntryRow): Promise<void> {
+  const decoded = (async () => decode(key, await payloadOf(key, row), row.format))();
+  // A damaged value, or one whose key is gone, is lost all the same.
+  const lost = await decoded.then(({ value }) => value).catch(() => undefined);
+  emit("conflict", { key, lost, metadata: metadataOf(key, row, undefined, false, row.revision) });
+}

@@ -1,0 +1,76 @@
+import { promisifyRequest } from "idb-keyval";
+
+import type { Database } from "../storage/idb/database.ts";
+import { META, PULLED } from "../storage/idb/schema.ts";
+import { isCount } from "../util/count.ts";
+import type { StreamInfo } from "./stream-api.ts";
+
+/** What META remembers of the pulls from a stream. */
+export interface Pulled {
+  readonly stream: string;
+  /** When the stream was created. */
+  readonly created: string;
+  /** Pattern → the stream sequence up to which the entries that match it are in this database. "*" counts for every pattern. */
+  readonly sequences: ReadonlyMap<string, number>;
+  /** Keys whose messages were skipped for an unconfirmed write of this browser. The next pull asks for their last messages. */
+  readonly again: readonly string[];
+}
+
+/** Undefined: nothing was pulled, or what META has is damaged. */
+export function readPulled(database: Pick<Database, "run">): Promise<Pulled | undefined> {
+  return database.run([META], "readonly", inTransaction);
+}
+
+/** The stream sequence up to which a pattern was pulled from this stream. */
+export function pulledTo(pulled: Pulled | undefined, pattern: string): number {
+  return Math.max(pulled?.sequences.get("*") ?? 0, pulled?.sequences.get(pattern) ?? 0);
+}
+
+/** Whether the pulls were from this stream. A stream that was created again begins at 1; one that was restored may lack the last messages. */
+export function isOfStream({ stream, created, sequences }: Pulled, { config, state, created: now }: StreamInfo): boolean {
+  return stream === config.name && created === now && [...sequences.values()].every((sequence) => sequence <= state.last_seq);
+}
+
+export interface PullProgress {
+  readonly pattern: string;
+  readonly upTo: number;
+  /** Keys whose messages were looked at. */
+  readonly seen: ReadonlySet<string>;
+  /** Those of them whose messages were skipped for an unconfirmed write. */
+  readonly again: ReadonlySet<string>;
+}
+
+/**
+ * Remembers a pull's progress. Must follow the commit of its entries: this transaction is strict, and flushes them to the disk too. Other tabs
+ * may pull at the same time: no sequence goes back.
+ */
+export function notePulled(
+  database: Pick<Database, "run">,
+  { config, created }: StreamInfo,
+  { pattern, upTo, seen, again }: PullProgress,
+): Promise<Pulled> {
+  return database.run([META], "readwrite", async (transaction) => {
+    const found = await inTransaction(transaction);
+    const before = found?.stream === config.name && found.created === created ? found : undefined;
+    const all = pattern === "*" ? Math.max(upTo, pulledTo(before, "*")) : pulledTo(before, "*");
+    const sequences = new Map([...(before?.sequences ?? []), [pattern, Math.max(upTo, pulledTo(before, pattern))]]);
+    // Those that "*" has overtaken say nothing.
+    for (const [of, sequence] of sequences) if (of !== "*" && sequence <= all) sequences.delete(of);
+    const left = (before?.again ?? []).filter((key) => !seen.has(key));
+    const pulled: Pulled = { stream: config.name, created, sequences, again: [...new Set([...left, ...again])] };
+    transaction.objectStore(META).put(pulled, PULLED);
+    return pulled;
+  });
+}
+
+async function inTransaction(transaction: IDBTransaction): Promise<Pulled | undefined> {
+  const found = (await promisifyRequest(transaction.objectStore(META).get(PULLED))) as Partial<Pulled> | undefined;
+  const isSound =
+    typeof found?.stream === "string" &&
+    typeof found.created === "string" &&
+    found.sequences instanceof Map &&
+    [...found.sequences.values()].every(isCount) &&
+    Array.isArray(found.again) &&
+    found.again.every((key) => typeof key === "string");
+  return isSound ? (found as Pulled) : undefined;
+}

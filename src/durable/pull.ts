@@ -1,0 +1,160 @@
+import { assertKey } from "../model/key.ts";
+import { compilePattern } from "../model/pattern.ts";
+import { keyOf, streamSubject, subjectOf } from "../model/subject.ts";
+import type { PullOptions } from "../options/types.ts";
+import { abortable } from "../util/abort.ts";
+import { batches } from "../util/batches.ts";
+import { report } from "../util/progress.ts";
+import { applyMessages, prepareMessages, type ApplyPorts, type PreparedMessages } from "./apply-messages.ts";
+import { forgetRevisions } from "./forget-revisions.ts";
+import { isOfStream, notePulled, pulledTo, readPulled, type Pulled } from "./pull-sequence.ts";
+import type { StreamApi, StreamInfo, StreamRequests } from "./stream-api.ts";
+import { streamBatches } from "./stream-batches.ts";
+import { asUnavailable } from "./stream-error.ts";
+import { lastMessage, type StreamMessage } from "./stream-message.ts";
+
+/*
+ * A write side has one function for pulls: `pull(options: PullOptions): Promise<PullResult>`. It checks nothing, and pulls one after another
+ * in an engine.
+ */
+
+export interface PullPorts extends ApplyPorts {
+  readonly api: StreamApi;
+  readonly state: PullState;
+  /** Asks the browser to keep the storage, if the store's options say so. */
+  readonly persist: () => void;
+}
+
+/** What an engine knows of its pulls. */
+export interface PullState {
+  /** The revision up to which the database has all keys. It may have more. */
+  pulledTo: number;
+  /** Resolves when earlier pulls have ended. */
+  turn: Promise<unknown>;
+}
+
+export interface PullResult {
+  applied: number;
+  deleted: number;
+  skipped: number;
+  rejected: number;
+  revision: number;
+}
+
+type Counts = Omit<PullResult, "revision">;
+
+/** @throws KeyStoreError STREAM_UNAVAILABLE, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE and those of the encryption key; the signal's reason */
+export async function pull(ports: PullPorts, options: PullOptions): Promise<PullResult> {
+  const { api, persist, state } = ports;
+  const { signal } = options;
+  signal?.throwIfAborted();
+  persist();
+  const earlier = state.turn;
+  const work = (requests: StreamRequests): Promise<PullResult> => new Pull(ports, requests, options).run();
+  const own = abortable(signal, () => earlier).then(() => api.use(work));
+  state.turn = Promise.allSettled([earlier, own]);
+  try {
+    return await own;
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw asUnavailable(error);
+  }
+}
+
+/** One pull: batch after batch. While one is committed, the next is requested and verified. */
+class Pull {
+  readonly #ports: PullPorts;
+  readonly #requests: StreamRequests;
+  readonly #options: PullOptions;
+  readonly #pattern: string;
+  readonly #counts: Counts = { applied: 0, deleted: 0, skipped: 0, rejected: 0 };
+
+  constructor(ports: PullPorts, requests: StreamRequests, options: PullOptions) {
+    this.#ports = ports;
+    this.#requests = requests;
+    this.#options = options;
+    this.#pattern = options.pattern ?? "*";
+  }
+
+  async run(): Promise<PullResult> {
+    const { api, database, state } = this.#ports;
+    const { full = false, onProgress, signal } = this.#options;
+    const info = await api.findStream(this.#requests);
+    let pulled = await readPulled(database);
+    if (pulled !== undefined && !isOfStream(pulled, info)) {
+      await forgetRevisions(database);
+      state.pulledTo = 0;
+      pulled = undefined;
+    }
+    await this.#pullAgain(info, pulled);
+
+    const from = (full ? 0 : pulledTo(pulled, this.#pattern)) + 1;
+    let revision = Math.max(info.state.last_seq, from - 1);
+    let done = 0;
+    let committing = Promise.resolve();
+    try {
+      for await (const { messages, upTo, pending } of streamBatches(this.#requests, { info, subject: this.#subject, from, signal })) {
+        const wanted = this.#matching(messages);
+        const prepared = await prepareMessages(this.#ports, wanted);
+        await committing;
+        revision = Math.max(revision, upTo);
+        committing = this.#commit(info, prepared, upTo, this.#keysOf(wanted)).then(() => {
+          done += messages.length;
+          report(onProgress, done, done + pending);
+        });
+        // Its error is thrown when it is awaited.
+        committing.catch(() => undefined);
+      }
+    } finally {
+      await committing;
+    }
+    return { ...this.#counts, revision };
+  }
+
+  /** Asks for the last messages of keys that were skipped for an unconfirmed write. */
+  async #pullAgain(info: StreamInfo, pulled: Pulled | undefined): Promise<void> {
+    const { namespace } = this.#ports.settings;
+    for (const keys of batches(pulled?.again ?? [], CONCURRENT_REQUESTS)) {
+      const asked = keys.map((key) => lastMessage(this.#requests, info.config.name, subjectOf(namespace, key)));
+      const messages = (await Promise.all(asked)).filter((message) => message !== undefined);
+      await this.#commit(info, await prepareMessages(this.#ports, messages), pulledTo(pulled, this.#pattern), new Set(keys));
+    }
+  }
+
+  async #commit(info: StreamInfo, prepared: PreparedMessages, upTo: number, seen: ReadonlySet<string>): Promise<void> {
+    const { database, state } = this.#ports;
+    const { again, ...counts } = await applyMessages(this.#ports, prepared, this.#options.signal);
+    this.#counts.rejected += prepared.rejected;
+    for (const name of ["applied", "deleted", "skipped"] as const) this.#counts[name] += counts[name];
+    const noted = await notePulled(database, info, { pattern: this.#pattern, upTo, seen, again });
+    state.pulledTo = pulledTo(noted, "*");
+  }
+
+  #matching(messages: readonly StreamMessage[]): readonly StreamMessage[] {
+    if (this.#pattern === "*") return messages;
+    const { matches } = compilePattern(this.#pattern);
+    return messages.filter(({ subject }) => {
+      const key = keyOf(this.#ports.settings.namespace, subject);
+      return key === undefined || matches(key);
+    });
+  }
+
+  #keysOf(messages: readonly StreamMessage[]): ReadonlySet<string> {
+    return new Set(messages.map(({ subject }) => keyOf(this.#ports.settings.namespace, subject) ?? ""));
+  }
+
+  /** Of one key, or of all of them: a subject has no patterns of characters. */
+  get #subject(): string {
+    const { namespace } = this.#ports.settings;
+    try {
+      if (compilePattern(this.#pattern).prefix !== this.#pattern) return streamSubject(namespace);
+      assertKey(this.#pattern);
+      return subjectOf(namespace, this.#pattern);
+    } catch {
+      return streamSubject(namespace);
+    }
+  }
+}
+
+/** Requests for a single message each. */
+const CONCURRENT_REQUESTS = 64;
