@@ -11,7 +11,7 @@ const configurations = fileURLToPath(new URL("../../../docs/production", import.
 
 export interface ProductionServerOptions {
   /** The name of a configuration in docs/production. */
-  readonly configuration: "nats-server.conf" | "nats-server-token.conf" | "nats-server-jwt.conf";
+  readonly configuration: "nats-server.conf" | "nats-server-token.conf" | "nats-server-jwt.conf" | "nats-server-durable.conf";
   readonly certificates: Certificates;
   /** The allowed origin of pages. */
   readonly origins: readonly string[];
@@ -48,6 +48,8 @@ export async function startProductionServer(options: ProductionServerOptions): P
       NATS_MONITORING: `127.0.0.1:${monitoring}`,
       NATS_TLS_CERT: options.certificates.certFile,
       NATS_TLS_KEY: options.certificates.keyFile,
+      NATS_STORE: join(folder, "jetstream"),
+      NATS_STORE_BYTES: "1G",
       NATS_APP_ORIGINS: JSON.stringify(options.origins),
       ...options.secrets,
     },

@@ -1,6 +1,7 @@
 /** Ways to open a store with credentials, as docs/PRODUCTION.md shows them. Tests call them in the page as `login.…`. */
 import { NASKeyStore, type KeyStoreOptions } from "nas-keystore";
 import { LONG_MS } from "../../deadline.ts";
+export { connectRaw } from "./raw-client.ts";
 
 const { jwtAuthenticator, nkeys, tokenAuthenticator, usernamePasswordAuthenticator, wsconnect } = await import("@nats-io/nats-core");
 
