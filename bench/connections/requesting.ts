@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect } from "nats";
 import { cpuEach, each, hpub, type Row } from "./rows.ts";
@@ -35,7 +36,7 @@ export async function requesting(binary: string, scale: number): Promise<Row[]> 
   await withStream({}, (server) => writes(server, count, "one server"));
   await withStream({ cluster: true }, async (server) => [
     ...(await writes(server, count, "three servers together, R3")),
-    await pull(server, "consumer, nothing new, R3", Math.ceil(500 * scale), (socket, id) => consume(socket, id, count * 10)),
+    await pull(server, "consumer, nothing new, R3", Math.ceil(500 * scale), (socket) => consume(socket, count * 10)),
   ]);
   return rows;
 }
@@ -121,8 +122,8 @@ async function reads(server: Measured, version: string, keys: number, count: num
       "one key, DIRECT.GET",
       await onOpenConnections(server, count, (socket, index) => socket.ask(request("DIRECT.GET", get(index)), /Nats-Sequence/)),
     ),
-    await pull(server, "consumer, nothing new", count, (socket, id) => consume(socket, id, newest + 1)),
-    await pull(server, `consumer, ${CHANGES} changes`, count, (socket, id) => consume(socket, id, newest - CHANGES + 1)),
+    await pull(server, "consumer, nothing new", count, (socket) => consume(socket, newest + 1)),
+    await pull(server, `consumer, ${CHANGES} changes`, count, (socket) => consume(socket, newest - CHANGES + 1)),
   ];
   if (!hasBatchedGet(version)) return rows;
   const batch = (seq: number): string => JSON.stringify({ seq, batch: 1_000, next_by_subj: "_kv.bench.key.>" });
@@ -135,12 +136,13 @@ async function reads(server: Measured, version: string, keys: number, count: num
   ];
 }
 
-async function pull(server: Measured, way: string, count: number, work: (socket: Exchanged, id: number) => Promise<void>): Promise<Row> {
+async function pull(server: Measured, way: string, count: number, work: (socket: Exchanged) => Promise<void>): Promise<Row> {
   return { name: `pull on an open connection: ${way}`, value: await onOpenConnections(server, count, work), unit: "µs of CPU", count };
 }
 
 /** Creates a consumer, asks for a batch, deletes the consumer. */
-async function consume(socket: Exchanged, id: number, from: number): Promise<void> {
+async function consume(socket: Exchanged, from: number): Promise<void> {
+  const name = randomUUID();
   const config = {
     ack_policy: "none",
     deliver_policy: "by_start_sequence",
@@ -149,11 +151,14 @@ async function consume(socket: Exchanged, id: number, from: number): Promise<voi
     mem_storage: true,
     num_replicas: 1,
     filter_subject: "_kv.bench.key.>",
-    name: `c${id}`,
+    name,
   };
-  await socket.ask(request("CONSUMER.CREATE", JSON.stringify({ stream_name: STREAM, config }), `.c${id}._kv.bench.key.>`), /"num_pending"/);
-  await socket.ask(request("CONSUMER.MSG.NEXT", JSON.stringify({ batch: 1_000, no_wait: true }), `.c${id}`), END);
-  await socket.ask(request("CONSUMER.DELETE", "", `.c${id}`), /"success"/);
+  await socket.ask(
+    request("CONSUMER.CREATE", JSON.stringify({ stream_name: STREAM, config }), `.${name}._kv.bench.key.>`),
+    /"num_pending"/,
+  );
+  await socket.ask(request("CONSUMER.MSG.NEXT", JSON.stringify({ batch: 1_000, no_wait: true }), `.${name}`), END);
+  await socket.ask(request("CONSUMER.DELETE", "", `.${name}`), /"success"/);
 }
 
 function request(what: string, body: string, more = ""): string {

@@ -29,6 +29,12 @@ export function openWithPassword(where: Where): void {
   });
 }
 
+/** In durable mode, as the user of `credentials`. */
+export function openDurable(where: Where): void {
+  const { user, pass } = credentials;
+  open({ ...where, durable: true, connection: { user, pass, inboxPrefix: `_INBOX_${user}` } });
+}
+
 export function openWithToken(where: Where): void {
   open({ ...where, connection: { authenticator: tokenAuthenticator(() => credentials.token) } });
 }
