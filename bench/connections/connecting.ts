@@ -21,11 +21,14 @@ export async function connecting(binary: string, scale: number): Promise<Row[]> 
 
   /** A connection for each message. */
   const oneShot = async (name: string, server: Measured, wire: Partial<Wire>, times = count): Promise<void> => {
+    let bytes = 0;
     const value = await cpuEach(server, { count: times, parallel: 8 }, async (index) => {
       const open = await exchange({ port: server.websocket, lines: PUBLISH(index), until: /PONG/, ...wire });
       await open.close();
+      bytes = open.wireBytes;
     });
     rows.push({ name: `connection, one message, close: ${name}`, value, unit: "µs of CPU", count: times });
+    rows.push({ name: `connection, one message, close: ${name}`, value: bytes, unit: "bytes on the wire", count: 1 });
   };
   const idling = async (name: string, server: Measured, wire: Partial<Wire>): Promise<void> => {
     const before = server.residentBytes();

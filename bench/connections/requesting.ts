@@ -23,7 +23,7 @@ export async function requesting(binary: string, scale: number): Promise<Row[]> 
   const withStream = async (options: Partial<ServerOptions>, use: (server: Measured, version: string) => Promise<Row[]>): Promise<void> => {
     const server = await startMeasured({ binary, ...options });
     try {
-      const version = await createStream(server, options.cluster === true ? 3 : 1);
+      const version = await createStream(server, STREAM, options.cluster === true ? 3 : 1);
       rows.push(...(await use(server, version)));
     } finally {
       await server.stop();
@@ -33,24 +33,28 @@ export async function requesting(binary: string, scale: number): Promise<Row[]> 
     ...(await storage(server, keys)),
     ...(await reads(server, version, keys, Math.ceil(2_000 * scale))),
   ]);
-  await withStream({}, (server) => writes(server, count, "one server"));
+  await withStream({}, async (server) => [
+    ...(await writes(server, count, "one server")),
+    ...(await streams(server, Math.ceil(200 * scale), 1, "one server")),
+  ]);
   await withStream({ cluster: true }, async (server) => [
     ...(await writes(server, count, "three servers together, R3")),
+    ...(await streams(server, Math.ceil(200 * scale), 3, "three servers together, R3")),
     await pull(server, "consumer, nothing new, R3", Math.ceil(500 * scale), (socket) => consume(socket, count * 10)),
   ]);
   return rows;
 }
 
 /** Resolves to the version of the server. */
-async function createStream(server: Measured, replicas: number): Promise<string> {
+async function createStream(server: Measured, name: string, replicas: number): Promise<string> {
   const client = await connect({ servers: `127.0.0.1:${server.client}` });
   try {
     for (let attempt = 1; ; attempt++) {
       try {
         const manager = await client.jetstreamManager();
         await manager.streams.add({
-          name: STREAM,
-          subjects: ["_kv.bench.key.>"],
+          name,
+          subjects: [`_kv.${name.slice("NAS_".length)}.key.>`],
           max_msgs_per_subject: 1,
           allow_direct: true,
           num_replicas: replicas,
@@ -78,6 +82,18 @@ async function writes(server: Measured, count: number, where: string): Promise<R
   return [
     { name: `durable write on an open connection: ${where}`, value: open, unit: "µs of CPU", count },
     { name: `connection, one durable write, close: ${where}`, value: own, unit: "µs of CPU", count },
+  ];
+}
+
+/** What streams without messages cost. */
+async function streams(server: Measured, count: number, replicas: number, where: string): Promise<Row[]> {
+  const memory = server.residentBytes();
+  const disk = server.diskBytes();
+  await each(count, 1, async (index) => void (await createStream(server, `NAS_empty${index}`, replicas)));
+  const name = `an empty stream: ${where}`;
+  return [
+    { name, value: (server.residentBytes() - memory) / 1024 / count, unit: "KB of memory", count },
+    { name, value: (server.diskBytes() - disk) / count, unit: "bytes on the disk", count },
   ];
 }
 

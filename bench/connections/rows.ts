@@ -3,7 +3,7 @@ import type { Measured } from "./server.ts";
 export interface Row {
   readonly name: string;
   readonly value: number;
-  readonly unit: "µs of CPU" | "KB of memory" | "bytes of memory" | "bytes on the disk";
+  readonly unit: "µs of CPU" | "KB of memory" | "bytes of memory" | "bytes on the disk" | "bytes on the wire";
   readonly count: number;
 }
 

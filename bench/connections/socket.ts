@@ -24,12 +24,10 @@ export interface Wire {
  * Resolves when the server has sent `until`.
  */
 export async function exchange({ port, ca, session, login = {}, lines, until }: Wire): Promise<Exchanged> {
-  const socket =
-    ca === undefined
-      ? connectTcp(port, "127.0.0.1")
-      : connectTls({ port, host: "127.0.0.1", ca, ALPNProtocols: ["http/1.1"], ...(session && { session }) });
-  socket.setNoDelay(true);
-  const exchanged = new Exchanged(socket);
+  const tcp = connectTcp(port, "127.0.0.1");
+  const socket = ca === undefined ? tcp : connectTls({ socket: tcp, ca, ALPNProtocols: ["http/1.1"], ...(session && { session }) });
+  tcp.setNoDelay(true);
+  const exchanged = new Exchanged(socket, tcp);
   await once(socket, ca === undefined ? "connect" : "secureConnect");
   socket.write(
     `GET / HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n` +
@@ -55,12 +53,14 @@ export class Exchanged {
   session: Buffer | undefined;
   readonly #inbox = `_INBOX.${randomUUID()}`;
   readonly #socket: Socket;
+  readonly #tcp: Socket;
   #received = "";
   #arrived: () => void = () => undefined;
   #ended: Error | undefined;
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, tcp: Socket) {
     this.#socket = socket;
+    this.#tcp = tcp;
     const end = (error: Error): void => {
       this.#ended ??= error;
       this.#arrived();
@@ -85,6 +85,11 @@ export class Exchanged {
       if (this.#ended) throw this.#ended;
       await new Promise<void>((resolve) => (this.#arrived = resolve));
     }
+  }
+
+  /** Bytes in both directions, without the headers of TCP and IP. */
+  get wireBytes(): number {
+    return this.#tcp.bytesRead + this.#tcp.bytesWritten;
   }
 
   async close(): Promise<void> {
