@@ -10,6 +10,8 @@ import type { Certificates } from "./certificates.ts";
 const configurations = fileURLToPath(new URL("../../../docs/production", import.meta.url));
 
 export interface ProductionServerOptions {
+  /** The program. Default: the nats-server of the machine. */
+  readonly binary?: string | undefined;
   /** The name of a configuration in docs/production. */
   readonly configuration: "nats-server.conf" | "nats-server-token.conf" | "nats-server-jwt.conf" | "nats-server-durable.conf";
   readonly certificates: Certificates;
