@@ -133,6 +133,10 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
       const accountSeed = nkeys.createAccount();`,
     after: `check(jwt.split(".").length, 3);`,
   },
+  "docs/PRODUCTION.md › What a page may request": {
+    runs: "page",
+    before: `${SETTINGS} const credentials = { user: "ada", pass: "secret" };`,
+  },
   "docs/PRODUCTION.md › Service workers": {
     runs: "page",
     before: `${SETTINGS} interface ExtendableEvent extends Event { waitUntil(promise: Promise<unknown>): void }`,

@@ -10,8 +10,10 @@ import type { Certificates } from "./certificates.ts";
 const configurations = fileURLToPath(new URL("../../../docs/production", import.meta.url));
 
 export interface ProductionServerOptions {
+  /** The program. Default: the nats-server of the machine. */
+  readonly binary?: string | undefined;
   /** The name of a configuration in docs/production. */
-  readonly configuration: "nats-server.conf" | "nats-server-token.conf" | "nats-server-jwt.conf";
+  readonly configuration: "nats-server.conf" | "nats-server-token.conf" | "nats-server-jwt.conf" | "nats-server-durable.conf";
   readonly certificates: Certificates;
   /** The allowed origin of pages. */
   readonly origins: readonly string[];
@@ -48,6 +50,8 @@ export async function startProductionServer(options: ProductionServerOptions): P
       NATS_MONITORING: `127.0.0.1:${monitoring}`,
       NATS_TLS_CERT: options.certificates.certFile,
       NATS_TLS_KEY: options.certificates.keyFile,
+      NATS_STORE: join(folder, "jetstream"),
+      NATS_STORE_BYTES: "1G",
       NATS_APP_ORIGINS: JSON.stringify(options.origins),
       ...options.secrets,
     },

@@ -1,6 +1,7 @@
 /** Ways to open a store with credentials, as docs/PRODUCTION.md shows them. Tests call them in the page as `login.…`. */
 import { NASKeyStore, type KeyStoreOptions } from "nas-keystore";
 import { LONG_MS } from "../../deadline.ts";
+export { connectRaw } from "./raw-client.ts";
 
 const { jwtAuthenticator, nkeys, tokenAuthenticator, usernamePasswordAuthenticator, wsconnect } = await import("@nats-io/nats-core");
 
@@ -26,6 +27,12 @@ export function openWithPassword(where: Where): void {
       ),
     },
   });
+}
+
+/** In durable mode, as the user of `credentials`. */
+export function openDurable(where: Where): void {
+  const { user, pass } = credentials;
+  open({ ...where, durable: true, connection: { user, pass, inboxPrefix: `_INBOX_${user}` } });
 }
 
 export function openWithToken(where: Where): void {
