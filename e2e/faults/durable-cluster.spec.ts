@@ -88,34 +88,42 @@ for (const { title, program } of natsServers) {
       }
     });
 
-    test("no write fails when a server goes into lame-duck mode under load", async ({
-      browser,
-      site,
-      namespace,
-      random,
-      startCluster,
-      consoleGuard,
-    }) => {
-      const cluster = await startCluster(program);
-      await createStream(cluster, [namespace], 3);
-      const leader = await cluster.leaderOf(STREAM);
-      const leaving = random.pick(cluster.servers.filter((server) => server !== leader));
-      const { page, settle, results } = await openBrowser(browser, site, consoleGuard, namespace);
-      await openDurableStore(page, namespace, [leaving.wsUrl, ...urlsOf(cluster)], LONG_MS);
-      const load = page.evaluate(storeUntilStopped, CHAINS);
-      await settle(10);
-      leaving.lameDuck();
-      await withDeadline(
-        leaving.ended().then(() => settle(10 * CHAINS)),
-        () => `The server does not end:\n${leaving.log()}`,
-        ELECTION_MS,
-      );
-      await page.evaluate(() => void (stopLoad = true));
-      await load;
-      expect(results.filter(({ result }) => !result)).toEqual([]);
-      const stored = await withStreams(cluster, (manager) => readStream(manager, STREAM));
-      expect(stored).toHaveLength(results.length);
-    });
+    for (const role of ["the leader of the stream", "another server"] as const) {
+      test(`no write fails when ${role} goes into lame-duck mode under load`, async ({
+        browser,
+        site,
+        namespace,
+        random,
+        startCluster,
+        consoleGuard,
+      }) => {
+        const cluster = await startCluster(program);
+        await createStream(cluster, [namespace], 3);
+        const leader = await cluster.leaderOf(STREAM);
+        const isLeader = role === "the leader of the stream";
+        const leaving = isLeader ? leader : random.pick(cluster.servers.filter((server) => server !== leader));
+        const { page, settle, results } = await openBrowser(browser, site, consoleGuard, namespace);
+        // A leader that leaves may not answer the last messages. Those writes wait for another attempt.
+        await openDurableStore(page, namespace, [leaving.wsUrl, ...urlsOf(cluster)], isLeader ? undefined : LONG_MS);
+        const load = page.evaluate(storeUntilStopped, CHAINS);
+        await settle(10);
+        leaving.lameDuck();
+        await withDeadline(
+          leaving.ended().then(() => settle(10 * CHAINS)),
+          () => `The server does not end:\n${leaving.log()}`,
+          ELECTION_MS,
+        );
+        await page.evaluate(() => void (stopLoad = true));
+        await load;
+        expect(results.filter(({ result, error }) => error !== undefined || !(result || isLeader))).toEqual([]);
+        await publishAll(page);
+        const stored = await withStreams(cluster, (manager) => readStream(manager, STREAM));
+        expect(stored).toHaveLength(results.length);
+        test
+          .info()
+          .annotations.push({ type: "acknowledged", description: `${results.filter(({ result }) => result).length} of ${results.length}` });
+      });
+    }
 
     test("writes are confirmed through the third server when two of three are down and another one accepts and never answers", async ({
       browser,
