@@ -1,6 +1,6 @@
 import { connect, headers, type JetStreamManager, type NatsConnection } from "nats";
-import { decode } from "../../e2e/support/wire.ts";
-import type { JetStream, StoredMessage, StreamDescription } from "../environment.ts";
+import { readStream } from "../../e2e/support/stream.ts";
+import type { JetStream, StreamDescription } from "../environment.ts";
 
 /** JetStream for one case. Connects with the first call. `dispose` deletes the streams of the case's namespace. */
 export function jetStreamOf(tcpUrl: string, namespace: string): JetStream & { dispose: () => Promise<void> } {
@@ -28,17 +28,8 @@ export function jetStreamOf(tcpUrl: string, namespace: string): JetStream & { di
       return seq;
     },
     stored: async (stream) => {
-      const { manager } = await opened();
-      const { state } = await manager.streams.info(stream, { deleted_details: true });
-      const deleted = new Set(state.deleted);
-      const messages: StoredMessage[] = [];
-      for (let seq = state.first_seq; seq <= state.last_seq; seq++) {
-        if (deleted.has(seq)) continue;
-        const { subject, header, data } = await manager.streams.getMessage(stream, { seq });
-        const { headers, envelope, text } = decode({ subject, headers: header, data });
-        messages.push({ sequence: seq, subject, headers, envelope, text });
-      }
-      return messages;
+      const stored = await readStream((await opened()).manager, stream);
+      return stored.map(({ sequence, subject, headers, envelope, text }) => ({ sequence, subject, headers, envelope, text }));
     },
     dispose: async () => {
       const { connection, manager } = await opened();

@@ -1,8 +1,10 @@
+import type { NatsCluster } from "../../scripts/lib/nats-cluster.mjs";
 import { startFaultServer, type FaultServer } from "./fault-server.ts";
 import { openCutter, type Cutter } from "./cutter.ts";
 import { givenSeed } from "./fault-run.ts";
 import { expect, test as base, visit } from "./fixtures.ts";
 import { startKillableBrowser, type KillableBrowser } from "./killable-browser.ts";
+import { startNatsCluster } from "./nats-cluster.ts";
 import type { NatsServer } from "./nats-server.ts";
 import { seeded, type Random } from "./random.ts";
 import { installObserver } from "./observer.ts";
@@ -15,6 +17,8 @@ interface FaultFixtures {
   /** A server that fails on request and otherwise forwards to `server`. */
   startFaultServer: (server: NatsServer) => Promise<FaultServer>;
   openCutter: (server: NatsServer) => Promise<Cutter>;
+  /** Three servers of a JetStream cluster. */
+  startCluster: (program: string) => Promise<NatsCluster>;
   /** A browser to be killed. */
   startBrowser: () => Promise<KillableBrowser>;
   observer: void;
@@ -54,6 +58,16 @@ export const test = base.extend<FaultFixtures>({
       return cutter;
     });
     await Promise.all(cutters.map((cutter) => cutter.close()));
+  },
+
+  startCluster: async ({}, use) => {
+    const clusters: Awaited<ReturnType<typeof startNatsCluster>>[] = [];
+    await use(async (program) => {
+      const started = await startNatsCluster(program);
+      clusters.push(started);
+      return started.cluster;
+    });
+    await Promise.all(clusters.map(({ dispose }) => dispose()));
   },
 
   startBrowser: async ({ browserName, launchOptions, consoleGuard }, use) => {

@@ -58,8 +58,8 @@ export class NatsCluster {
     for (const end = Date.now() + ELECTION_MS; Date.now() < end; await sleep(50)) {
       const running = this.servers.filter((server) => server.isRunning);
       const named = await Promise.all(running.map((server) => server.leaderOf(stream)));
-      // During the election, servers name the old leader or none.
-      const leader = running.find(({ name }) => named.every((other) => other === name));
+      // During an election, servers name the old leader or none. A server without a replica names none.
+      const leader = running.find(({ name }, index) => named[index] === name && named.every((other) => !other || other === name));
       if (leader !== undefined) return leader;
     }
     throw new Error(`The stream "${stream}" has no leader after ${ELECTION_MS} ms:\n${this.log()}`);

@@ -36,6 +36,7 @@ export async function findNatsServer() {
       "/usr/local/bin/nats-server",
       COPIED,
       await goBinary(),
+      BUILT,
     ])
   );
 }
