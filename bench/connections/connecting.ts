@@ -14,8 +14,7 @@ const PASSWORD = "$2a$11$abcdefghijklmnopqrstuusNYVvVLTKpko/RBDbHW0v3TJw/p8i0K";
 const PUBLISH = (index: number): string => `${hpub("_kv.bench.key.a", index)}PING\r\n`;
 
 /** What connections cost: opened for one message and closed, and idle. */
-export async function connecting(binary: string, scale: number): Promise<Row[]> {
-  const rows: Row[] = [];
+export async function connecting(binary: string, scale: number, report: (...rows: Row[]) => void): Promise<void> {
   const count = Math.ceil(4_000 * scale);
   const idle = Math.ceil(4_000 * scale);
 
@@ -27,8 +26,8 @@ export async function connecting(binary: string, scale: number): Promise<Row[]> 
       await open.close();
       bytes = open.wireBytes;
     });
-    rows.push({ name: `connection, one message, close: ${name}`, value, unit: "µs of CPU", count: times });
-    rows.push({ name: `connection, one message, close: ${name}`, value: bytes, unit: "bytes on the wire", count: 1 });
+    report({ name: `connection, one message, close: ${name}`, value, unit: "µs of CPU", count: times });
+    report({ name: `connection, one message, close: ${name}`, value: bytes, unit: "bytes on the wire", count: 1 });
   };
   const idling = async (name: string, server: Measured, wire: Partial<Wire>): Promise<void> => {
     const before = server.residentBytes();
@@ -36,7 +35,7 @@ export async function connecting(binary: string, scale: number): Promise<Row[]> 
     await each(idle, 8, async (index) => {
       open.push(await exchange({ port: server.websocket, lines: PUBLISH(index), until: /PONG/, ...wire }));
     });
-    rows.push({
+    report({
       name: `idle connection: ${name}`,
       value: (server.residentBytes() - before) / 1024 / idle,
       unit: "KB of memory",
@@ -57,7 +56,7 @@ export async function connecting(binary: string, scale: number): Promise<Row[]> 
   await withServer({}, async (server) => {
     const kept = await exchange({ port: server.websocket, lines: "PING\r\n", until: /PONG/ });
     const value = await cpuEach(server, { count: count * 4, parallel: 1 }, (index) => kept.ask(PUBLISH(index), /PONG/));
-    rows.push({ name: "one message and its PONG on an open connection: ws", value, unit: "µs of CPU", count: count * 4 });
+    report({ name: "one message and its PONG on an open connection: ws", value, unit: "µs of CPU", count: count * 4 });
     await kept.close();
     await oneShot("ws", server, {});
   });
@@ -87,5 +86,4 @@ export async function connecting(binary: string, scale: number): Promise<Row[]> 
     const jwt = await issuer.sign(pair.getPublicKey(), { namespace: "bench", seconds: 3_600, bearer: true });
     await oneShot("ws, JWT (bearer)", server, { login: { jwt } });
   });
-  return rows;
 }

@@ -16,15 +16,14 @@ const CHANGES = 100;
 const END = /NATS\/1\.0 (?:204|404|408)/;
 
 /** What the requests of durable mode cost, on one server and on three. */
-export async function requesting(binary: string, scale: number): Promise<Row[]> {
-  const rows: Row[] = [];
+export async function requesting(binary: string, scale: number, report: (...rows: Row[]) => void): Promise<void> {
   const count = Math.ceil(10_000 * scale);
   const keys = Math.ceil(100_000 * scale);
   const withStream = async (options: Partial<ServerOptions>, use: (server: Measured, version: string) => Promise<Row[]>): Promise<void> => {
     const server = await startMeasured({ binary, ...options });
     try {
       const version = await createStream(server, STREAM, options.cluster === true ? 3 : 1);
-      rows.push(...(await use(server, version)));
+      report(...(await use(server, version)));
     } finally {
       await server.stop();
     }
@@ -42,7 +41,6 @@ export async function requesting(binary: string, scale: number): Promise<Row[]> 
     ...(await streams(server, Math.ceil(200 * scale), 3, "three servers together, R3")),
     await pull(server, "consumer, nothing new, R3", Math.ceil(500 * scale), (socket) => consume(socket, count * 10)),
   ]);
-  return rows;
 }
 
 /** Resolves to the version of the server. */
