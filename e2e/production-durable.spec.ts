@@ -240,6 +240,23 @@ for (const { title, program } of natsServers) {
       expect((await ear.settled()).map(({ subject }) => subject)).toEqual(["_kv.shop.key.cart", "_kv.shop.key.cart"]);
     });
 
+    test("pulls the messages of its stream", async ({ page, durable }) => {
+      await openStore(page, durable.server);
+      await page.evaluate(() => store.bulkStore({ cart: { items: 2 }, user: "Ada" }));
+      await page.evaluate(() => store.delete("user"));
+      await page.evaluate(() => store.clearCache());
+      expect(await page.evaluate(() => store.pull())).toMatchObject({ applied: 1, rejected: 0, revision: 3 });
+      expect(await page.evaluate(() => store.retrieve("cart"))).toEqual({ items: 2 });
+      // From the sequence that the first pull has reached.
+      await page.evaluate(() => store.store("user", "Bob"));
+      expect(await page.evaluate(() => store.pull())).toMatchObject({ applied: 0, rejected: 0, revision: 4 });
+    });
+
+    test("pull rejects STREAM_UNAVAILABLE for the stream of another user", async ({ page, durable }) => {
+      await openStore(page, durable.server, { user: "billing", pass: BILLING, timeoutMs: 5_000 });
+      expect(await page.evaluate(() => login.outcome(() => store.pull()))).toBe("STREAM_UNAVAILABLE");
+    });
+
     test("rejects a write of another user's namespace", async ({ page, durable }) => {
       await openStore(page, durable.server, { user: "billing", pass: BILLING });
       expect(await page.evaluate(() => login.outcome(() => store.store("cart", 1)))).toBe("PUBLISH_REJECTED");

@@ -129,6 +129,10 @@ async function reads(server: Measured, version: string, keys: number, count: num
   const row = (name: string, value: number): Row => ({ name: `${name} on an open connection`, value, unit: "µs of CPU", count });
   const rows = [
     row(
+      "STREAM.INFO, all of a pull without changes,",
+      await onOpenConnections(server, count, (socket) => socket.ask(request("STREAM.INFO", ""), /"created"/)),
+    ),
+    row(
       "one key, STREAM.MSG.GET",
       await onOpenConnections(server, count, (socket, index) => socket.ask(request("STREAM.MSG.GET", get(index)), /"message"/)),
     ),
