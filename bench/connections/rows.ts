@@ -11,7 +11,7 @@ export interface Row {
 export async function cpuEach(
   server: Measured,
   { count, parallel }: { count: number; parallel: number },
-  work: (index: number, worker: number) => Promise<void>,
+  work: (index: number, worker: number) => Promise<unknown>,
 ): Promise<number> {
   await each(Math.ceil(count / 10), parallel, (index, worker) => work(count + index, worker));
   const before = server.cpuUs();
@@ -20,7 +20,7 @@ export async function cpuEach(
 }
 
 /** Runs `work` with 0, 1 … count - 1, `parallel` of them at once, each in one of as many workers. */
-export async function each(count: number, parallel: number, work: (index: number, worker: number) => Promise<void>): Promise<void> {
+export async function each(count: number, parallel: number, work: (index: number, worker: number) => Promise<unknown>): Promise<void> {
   let next = 0;
   const run = async (worker: number): Promise<void> => {
     while (next < count) await work(next++, worker);

@@ -74,14 +74,17 @@ export class Exchanged {
     socket.on("close", () => end(new Error(`The server closed the connection: ${this.#received.slice(-300)}`)));
   }
 
-  async ask(lines: string, until: RegExp): Promise<void> {
+  /** Resolves to the text that `until` has matched. */
+  async ask(lines: string, until: RegExp): Promise<string> {
     this.#received = "";
     this.#socket.write(frame(2, Buffer.from(lines.replaceAll(REPLY, this.#inbox))));
-    await this.until(until);
+    return this.until(until);
   }
 
-  async until(text: RegExp): Promise<void> {
-    while (!text.test(this.#received)) {
+  async until(text: RegExp): Promise<string> {
+    for (;;) {
+      const [found] = text.exec(this.#received) ?? [];
+      if (found !== undefined) return found;
       if (this.#ended) throw this.#ended;
       await new Promise<void>((resolve) => (this.#arrived = resolve));
     }
