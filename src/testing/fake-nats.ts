@@ -1,11 +1,20 @@
 import type { Envelope } from "../model/envelope.ts";
+import type { NatsMessage } from "../network/nats-client.ts";
 import { deferred } from "./fake-connection.ts";
+import { headersIn, type FakeStream } from "./fake-stream.ts";
 
 /** A message as the server has read it. */
 export interface Arrived {
   readonly subject: string;
   readonly id: string;
   readonly envelope: Envelope;
+}
+
+type Callback = (error: unknown, message: NatsMessage) => void;
+
+interface PublishOptions {
+  readonly headers?: { encode(): Uint8Array };
+  readonly reply?: string;
 }
 
 /** A NATS server in memory, and the `connect` of its client. It does what a test says. */
@@ -19,10 +28,19 @@ export class FakeNats {
   /** Connections open now. */
   open = 0;
   maxPayload = 1024 * 1024;
+  version = "2.9.10";
+  /** JetStream with this stream; undefined: nobody answers requests. */
+  stream: FakeStream | undefined;
+  /** Whether clients may not receive replies. */
+  deniesReplies = false;
+  /** Requests, in order. */
+  readonly requests: string[] = [];
   /** How an attempt to connect ends. */
   dialling: "answers" | "refuses" | "hangs" = "answers";
   /** Which subjects nobody may publish to. */
   denies: (subject: string) => boolean = () => false;
+  /** Which messages and requests nobody answers. */
+  isSilent: (subject: string) => boolean = () => false;
   /** Called for each PING that the server does not answer. */
   onUnanswered: () => void = () => undefined;
   readonly #waiting = new Set<() => void>();
@@ -38,7 +56,7 @@ export class FakeNats {
     return Promise.resolve(this.#client());
   };
 
-  /** From now on the server reads messages, but does not answer, until `answer`. */
+  /** From now on the server reads messages, but answers neither PINGs nor requests, until `answer`. */
   hold(): void {
     this.#held = deferred<void>();
   }
@@ -104,24 +122,52 @@ export class FakeNats {
     const closed = deferred<void>();
     const statuses: object[] = [];
     let wake = deferred<void>();
+    let isClosed = false;
     void closed.promise.then(() => {
+      isClosed = true;
       this.open--;
       this.#happened();
     });
     this.#cuts.push(() => closed.resolve());
-    const publish = (subject: string, data: Uint8Array, { headers }: { headers: { encode(): Uint8Array } }): void => {
+    const subscriptions = new Map<string, Callback>();
+    const publish = (subject: string, data: Uint8Array, { headers: given, reply }: PublishOptions = {}): void => {
       if (this.denies(subject)) {
         statuses.push({ type: "error", data: "PERMISSIONS_VIOLATION", permissionContext: { operation: "publish", subject } });
         wake.resolve();
         return;
       }
-      const id = /Nats-Msg-Id: (.*)\r\n/.exec(new TextDecoder().decode(headers.encode()))?.[1] ?? "";
-      this.arrived.push({ subject, id, envelope: JSON.parse(new TextDecoder().decode(data)) as Envelope });
+      const headers = given === undefined ? {} : headersIn(given.encode());
+      const text = new TextDecoder().decode(data);
+      if (subject.startsWith("$")) this.requests.push(subject);
+      else this.arrived.push({ subject, id: headers["Nats-Msg-Id"] ?? "", envelope: JSON.parse(text) as Envelope });
+      const answer = subject.startsWith("$")
+        ? this.stream?.answer(subject, text === "" ? undefined : JSON.parse(text))
+        : this.stream?.publish(subject, headers, data);
       this.#happened();
+      if (reply === undefined) return;
+      const message: NatsMessage =
+        answer === undefined
+          ? { subject: reply, data: new Uint8Array(), headers: { code: 503, get: () => "" } }
+          : { subject: reply, data: new TextEncoder().encode(JSON.stringify(answer)) };
+      const reach = async (): Promise<void> => {
+        // Replies come after the call, even if nothing holds them.
+        await this.#held?.promise;
+        if (isClosed || this.isSilent(subject)) return;
+        for (const [filter, callback] of subscriptions) {
+          if (filter === reply || (filter.endsWith(".*") && reply.startsWith(filter.slice(0, -1)))) callback(null, message);
+        }
+      };
+      void reach();
     };
     return {
-      info: { max_payload: this.maxPayload },
+      info: { max_payload: this.maxPayload, version: this.version },
       publish,
+      subscribe: (subject: string, { callback }: { callback: Callback }) => {
+        subscriptions.set(subject, callback);
+        const denied = new Error(`Permissions Violation for Subscription to "${subject}"`);
+        if (this.deniesReplies) queueMicrotask(() => callback(denied, {} as NatsMessage));
+        return { unsubscribe: () => void subscriptions.delete(subject) };
+      },
       flush: () => {
         this.flushes++;
         this.#happened();
