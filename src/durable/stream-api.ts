@@ -1,4 +1,4 @@
-import type { Connection } from "../network/connection.ts";
+import type { Connection, Receipt } from "../network/connection.ts";
 import type { Reply } from "../network/replies.ts";
 import type { Transport } from "../network/transport.ts";
 import { streamSubject } from "../model/subject.ts";
@@ -56,10 +56,14 @@ export class StreamApi {
   /** Makes requests on one connection. @throws KeyStoreError STREAM_UNAVAILABLE where no connection is open in time */
   async use<T>(work: (requests: StreamRequests) => Promise<T>): Promise<T> {
     const { clock, settings, transport } = this.ports;
+    let isConnected = false;
     try {
-      return await transport.use((connection) => work(new StreamRequests(connection, clock, settings.timeoutMs)));
+      return await transport.use((connection) => {
+        isConnected = true;
+        return work(new StreamRequests(connection, clock, settings.timeoutMs));
+      });
     } catch (error) {
-      throw error instanceof StreamRequestError ? error : asUnavailable(error);
+      throw isConnected ? error : asUnavailable(error);
     }
   }
 
@@ -158,7 +162,9 @@ export class StreamRequests {
     const { connection } = this;
     let end!: (error?: unknown) => void;
     const ended = new Promise<void>((resolve, reject) => (end = (error) => (error === undefined ? resolve() : reject(error))));
+    const fail = (error: unknown): void => end(asUnavailable(error));
     let isFirst = true;
+    let isAlive = false;
     let repliedAt = this.#clock.monotonic();
     const listener = {
       onReply: (reply: Reply): void => {
@@ -171,20 +177,29 @@ export class StreamRequests {
           end(error);
         }
       },
-      onError: end,
+      onError: fail,
     };
     const inbox = areMessages ? connection.replies.expectMessages(listener) : connection.replies.expect(listener);
     const abort = (): void => end(signal?.reason);
     signal?.addEventListener("abort", abort);
     try {
       const data = body === undefined ? EMPTY : bytesOf(JSON.stringify(body));
-      const receipt = connection.publish({ subject, data, id: "" }, { replyTo: inbox.subject, header: undefined });
-      connection.roundTrip().then(() => receipt.refusal && end(receipt.refusal), end);
-      const over = Promise.race([ended, connection.closed]);
+      const receipt = publish(connection, { subject, data, id: "" }, inbox.subject);
+      connection.roundTrip().then(() => {
+        isAlive = true;
+        // No reply follows a refusal for lack of permissions.
+        if (receipt.refusal !== undefined) fail(receipt.refusal);
+      }, fail);
+      const over = Promise.race([ended, connection.closed.catch(throwUnavailable)]);
+      // It may fail while nobody waits for it.
       over.catch(() => undefined);
       // The time begins again with each reply.
       for (let left = this.#timeoutMs; ; left = repliedAt + this.#timeoutMs - this.#clock.monotonic()) {
-        if (left <= 0) throw new Error(`The server did not answer within ${this.#timeoutMs} ms.`);
+        if (left <= 0) {
+          // Others must not use a connection that does not work.
+          if (!isAlive) void connection.close();
+          throw asUnavailable(new Error(`No answer within ${this.#timeoutMs} ms`));
+        }
         if (
           await within(
             this.#clock,
@@ -200,4 +215,17 @@ export class StreamRequests {
       inbox.end();
     }
   }
+}
+
+/** @throws KeyStoreError STREAM_UNAVAILABLE when the connection is closed */
+function publish(connection: Connection, message: Parameters<Connection["publish"]>[0], replyTo: string): Receipt {
+  try {
+    return connection.publish(message, { replyTo, header: undefined });
+  } catch (error) {
+    return throwUnavailable(error);
+  }
+}
+
+function throwUnavailable(error: unknown): never {
+  throw asUnavailable(error);
 }

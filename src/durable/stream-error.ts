@@ -14,8 +14,16 @@ export const ErrorCode = {
   SUBJECTS_OVERLAP: 10065,
   /** The last message of the subject is another one than the message expects. */
   WRONG_LAST_SEQUENCE: 10071,
+  /** The same, where the server does not tell which: a message of the subject is being stored. */
+  WRONG_LAST_SEQUENCE_NOW: 10164,
   /** The stream does not allow messages to have a TTL. */
   TTL_NOT_ALLOWED: 10166,
+  /** The stream does not allow batches. */
+  BATCHES_NOT_ALLOWED: 10174,
+  /** A message of the batch is missing, or the server has given the batch up. */
+  INCOMPLETE_BATCH: 10176,
+  BATCH_TOO_LARGE: 10199,
+  TOO_MANY_BATCHES: 10210,
 } as const;
 
 /** Thrown where JetStream refuses a request. */
@@ -38,7 +46,7 @@ export class StreamRequestError extends Error {
 }
 
 export function streamUnavailable(reason: string, cause?: unknown): KeyStoreError {
-  const remedy = "Writes wait in this browser. Check that the server has JetStream, and create the stream with ensureStream().";
+  const remedy = "Check that the server has JetStream, and create the stream with ensureStream().";
   return new KeyStoreError("STREAM_UNAVAILABLE", `${reason} ${remedy}`, { cause });
 }
 

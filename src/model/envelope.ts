@@ -14,7 +14,11 @@ export interface Message {
   readonly base?: number | undefined;
   /** When the entry expires, in milliseconds since the epoch. Only durable mode tells the server. */
   readonly expiresAt?: number | undefined;
+  /** Durable mode: further headers. Their names and values must be safe in a header. */
+  readonly headers?: Headers;
 }
+
+type Headers = Readonly<Record<string, string | number>>;
 
 export type Envelope = ReturnType<typeof envelopeOf>;
 
@@ -53,7 +57,7 @@ export function headerOf({ id }: Pick<Message, "id">): Uint8Array {
 }
 
 /** Names and values must be safe in a header. */
-export function headerBlock(headers: Readonly<Record<string, string | number>>): Uint8Array {
+export function headerBlock(headers: Headers): Uint8Array {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   return bytesOf(`NATS/1.0\r\n${lines.join("")}\r\n`);
 }
@@ -64,6 +68,9 @@ export function wireSize({ id, data }: Message): number {
 }
 
 const HEADER_BYTES = headerOf({ id: "" }).length;
+
+/** The most that the headers `Nas-Base` and `Nats-TTL` of durable mode take. */
+export const DURABLE_HEADER_BYTES = 2 * "Nats-TTL: 9007199254740991s\r\n".length;
 
 /** Times are ISO 8601 in UTC. */
 export function envelopeOf(key: string, row: Row, origin: string) {

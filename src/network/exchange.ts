@@ -11,7 +11,8 @@ export interface Exchange {
   resultOf(index: number): PublishResult | undefined;
 }
 
-export type BeginExchange = (connection: Connection, messages: readonly Message[]) => Exchange | Promise<Exchange>;
+/** @param deadline the answers must come by then, as `clock.monotonic()` counts */
+export type BeginExchange = (connection: Connection, messages: readonly Message[], deadline: number) => Exchange;
 
 /** Core NATS: messages are confirmed by the PONG to a PING after them. */
 export const publishPlainly: BeginExchange = (connection, messages) => {
@@ -19,11 +20,15 @@ export const publishPlainly: BeginExchange = (connection, messages) => {
   return { done: connection.roundTrip(), resultOf: (index) => rejectedBy(receipts[index]) };
 };
 
-/** Must check subject and id here, whatever was checked before: a client sends CRLF in them as protocol or headers. */
-export function refusalOf(connection: Connection, message: Message): Receipt | undefined {
+/**
+ * Must check subject and id here, whatever was checked before: a client sends CRLF in them as protocol or headers. A server closes the connection
+ * after a message that is too large.
+ * @param header the header block; undefined: that of core NATS
+ */
+export function refusalOf(connection: Connection, message: Message, header?: Uint8Array): Receipt | undefined {
   if (!isSafeSubject(message.subject)) return refuse("The key does not make a valid NATS subject.");
   if (!isSafeId(message.id)) return refuse("The write's id does not make a valid NATS header.");
-  const size = wireSize(message);
+  const size = header === undefined ? wireSize(message) : header.length + message.data.length;
   const max = connection.maxPayloadBytes;
   return size > max ? refuse(`The message has ${size} bytes; the server accepts at most ${max}.`) : undefined;
 }

@@ -2,9 +2,10 @@ import { describe, expect, it, vi } from "vitest";
 import { FakeClock } from "../testing/fake-clock.ts";
 import { deferred, FakeConnection, messageTo } from "../testing/fake-connection.ts";
 import type { Connection } from "./connection.ts";
+import type { BeginExchange } from "./exchange.ts";
 import { NatsTransport } from "./nats-transport.ts";
 
-function setUp(connect?: () => Promise<Connection>, lingerMs = 0) {
+function setUp(connect?: () => Promise<Connection>, lingerMs = 0, begin?: BeginExchange) {
   const clock = new FakeClock();
   const connection = new FakeConnection();
   const listener = {
@@ -13,7 +14,8 @@ function setUp(connect?: () => Promise<Connection>, lingerMs = 0) {
     unreachable: vi.fn<() => void>(),
     broken: vi.fn<(error: Error) => void>(),
   };
-  const transport = new NatsTransport(connect ?? (() => Promise.resolve(connection)), listener, { clock, timeoutMs: 2_000, lingerMs });
+  const options = { clock, timeoutMs: 2_000, lingerMs };
+  const transport = new NatsTransport(connect ?? (() => Promise.resolve(connection)), listener, options, begin);
   return { clock, connection, listener, transport };
 }
 
@@ -178,4 +180,57 @@ it("A ping resolves to whether a server answers", async () => {
   const pinging = silent.transport.ping();
   await silent.clock.advance(2_000);
   expect(await pinging).toBe(false);
+});
+
+describe("A stream that does not take every message", () => {
+  const unavailable = new Error("no stream");
+  const setUpStream = () => {
+    const stream = { isThere: false };
+    const fake = setUp(undefined, 60_000, () => ({
+      done: Promise.resolve(),
+      resultOf: (index) =>
+        index === 0 || stream.isThere ? { status: "confirmed", revision: index + 1 } : { status: "unknown", error: unavailable },
+    }));
+    return { ...fake, stream };
+  };
+
+  it("leaves the connection open, and is reported as the failure of an open connection", async () => {
+    const { clock, connection, transport, listener } = setUpStream();
+    expect(await transport.publish([messageTo("a"), messageTo("b")])).toEqual([
+      { status: "confirmed", revision: 1 },
+      { status: "unknown", error: unavailable },
+    ]);
+    expect(listener.broken).toHaveBeenCalledExactlyOnceWith(unavailable);
+    expect(listener.answered).not.toHaveBeenCalled();
+    await clock.advance(0);
+    expect(connection.closes).toBe(0);
+  });
+
+  it("is not there again because the server answers a ping, unless no write waits, or it takes all messages", async () => {
+    const { transport, listener, stream } = setUpStream();
+    await transport.publish([messageTo("a"), messageTo("b")]);
+    expect(await transport.ping()).toBe(true);
+    expect(listener.answered).not.toHaveBeenCalled();
+    expect(await transport.ping(true)).toBe(true);
+    expect(listener.answered).toHaveBeenCalledTimes(1);
+    await transport.publish([messageTo("a"), messageTo("b")]);
+    stream.isThere = true;
+    await transport.publish([messageTo("a"), messageTo("b")]);
+    expect(listener.answered).toHaveBeenCalledTimes(2);
+    await transport.ping();
+    expect(listener.answered).toHaveBeenCalledTimes(3);
+  });
+});
+
+it("The use of a connection keeps it open, and rejects with what the work throws", async () => {
+  const { clock, connection, transport } = setUp();
+  const working = deferred<string>();
+  const using = transport.use(() => working.promise);
+  await clock.advance(10_000);
+  expect(connection.closes).toBe(0);
+  working.resolve("result");
+  expect(await using).toBe("result");
+  await clock.advance(0);
+  expect(connection.closes).toBe(1);
+  await expect(transport.use(() => Promise.reject(new Error("mistake")))).rejects.toThrow("mistake");
 });

@@ -11,6 +11,8 @@ export class NatsTransport implements Transport {
   readonly #listener: TransportListener;
   readonly #options: SharedConnectionOptions;
   readonly #begin: BeginExchange;
+  /** The server answered the last publication, but the stream did not take every message: it shows nothing that the server answers. */
+  #streamFailed = false;
   /** As the last connection has reported it. */
   maxMessageBytes = Infinity;
 
@@ -28,17 +30,21 @@ export class NatsTransport implements Transport {
 
   async publish(messages: readonly Message[], until = Infinity): Promise<PublishResult[]> {
     let exchange: Exchange | undefined;
-    const failure = await this.#exchange(async (connection) => {
-      exchange = await this.#begin(connection, messages);
-      await exchange.done;
-      return messages.map((_, index) => exchange?.resultOf(index)).find((result) => result?.status === "unknown")?.error;
+    const failure = await this.#exchange(async (connection, deadline) => {
+      const begun = this.#begin(connection, messages, deadline);
+      exchange = begun;
+      await begun.done;
+      const failed = messages.map((_, index) => begun.resultOf(index)).find((result) => result?.status === "unknown");
+      this.#streamFailed = failed !== undefined;
+      return failed?.error;
     }, until);
     return messages.map(
       (_, index) => exchange?.resultOf(index) ?? (failure === undefined ? { status: "confirmed" } : { status: "unknown", error: failure }),
     );
   }
 
-  async ping(): Promise<boolean> {
+  async ping(nothingWaits = false): Promise<boolean> {
+    if (nothingWaits) this.#streamFailed = false;
     return (await this.#exchange((connection) => connection.roundTrip(), Infinity)) === undefined;
   }
 
@@ -60,7 +66,7 @@ export class NatsTransport implements Transport {
   }
 
   /** @param work resolves to an error that does not concern the connection. @returns the failure, unless the server has answered everything */
-  async #exchange(work: (connection: Connection) => Promise<Error | void>, until: number): Promise<Error | undefined> {
+  async #exchange(work: (connection: Connection, deadline: number) => Promise<Error | void>, until: number): Promise<Error | undefined> {
     const { clock, timeoutMs } = this.#options;
     const use = this.#connection.acquire();
     let isConnected = false;
@@ -68,9 +74,9 @@ export class NatsTransport implements Transport {
       const connection = await use.connect();
       if (clock.monotonic() > until) throw new Error("The tab was paused. Another tab may have published its messages.");
       isConnected = true;
-      const failure = await byDeadline(clock, use.deadline, work(connection), timeoutMs);
-      if (failure === undefined) this.#listener.answered();
-      else this.#listener.broken(failure);
+      const failure = await byDeadline(clock, use.deadline, work(connection, use.deadline), timeoutMs);
+      if (failure) this.#listener.broken(failure);
+      else if (!this.#streamFailed) this.#listener.answered();
       return failure ?? undefined;
     } catch (thrown) {
       const error = asError(thrown);

@@ -32,6 +32,8 @@ export class Replies {
   readonly #prefix: string;
   readonly #listeners = new Map<string, ReplyListener>();
   #count = 0;
+  /** Why the client receives no replies. */
+  #refusal: Error | undefined;
 
   /** @param prefix of the subjects on which the client may receive replies */
   constructor(client: NatsClient, prefix: string) {
@@ -40,7 +42,7 @@ export class Replies {
     // One subscription for all: another one for each request would take another message to the server.
     client.subscribe(`${this.#prefix}.*`, {
       callback: (error, message) => {
-        if (error) for (const listener of this.#listeners.values()) listener.onError(asError(error));
+        if (error) this.#refuse(asError(error));
         else this.#listeners.get(message.subject.slice(this.#prefix.length + 1))?.onReply(replyOf(message));
       },
     });
@@ -50,7 +52,15 @@ export class Replies {
   expect(listener: ReplyListener): Inbox {
     const token = String(++this.#count);
     this.#listeners.set(token, listener);
+    const refusal = this.#refusal;
+    if (refusal !== undefined) queueMicrotask(() => listener.onError(refusal));
     return { subject: `${this.#prefix}.${token}`, end: () => void this.#listeners.delete(token) };
+  }
+
+  /** The server reports this once, for the subscription. */
+  #refuse(error: Error): void {
+    this.#refusal = error;
+    for (const listener of [...this.#listeners.values()]) listener.onError(error);
   }
 
   /** For messages of a consumer, which have the subjects of the stream: a subscription of its own. */

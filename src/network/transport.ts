@@ -15,8 +15,11 @@ export interface Transport {
    * @throws Error when no connection is open in time; what `work` throws
    */
   use<T>(work: (connection: Connection) => Promise<T>): Promise<T>;
-  /** Whether a server answers. Never rejects. */
-  ping(): Promise<boolean>;
+  /**
+   * Whether a server answers. Never rejects.
+   * @param nothingWaits no write waits to be published: an answer shows that writes can be published again
+   */
+  ping(nothingWaits?: boolean): Promise<boolean>;
   /** Opens the connection, and keeps it open until the returned function is called. */
   keepConnected(): () => void;
   /** Closes the connection without lingering. Resolves when it is closed. */
@@ -34,10 +37,10 @@ export type PublishResult =
 /** Called by a transport. */
 export interface TransportListener {
   connected(): void;
-  /** The server has read the messages of a call. */
+  /** The server has read the messages of a call; in durable mode, the stream has answered all of them. */
   answered(): void;
   /** No connection could be opened. The next attempt should wait. */
   unreachable(error: Error): void;
-  /** An open connection failed or did not answer in time. */
+  /** An open connection failed or did not answer in time, or the stream did not take a message. */
   broken(error: Error): void;
 }

@@ -33,6 +33,7 @@ function setUp(given: Partial<OutboxDrainPorts> = {}) {
     clock,
     namespace: "test",
     instanceId: "me",
+    isDurable: false,
     database,
     committer,
     settler,

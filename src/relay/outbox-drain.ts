@@ -17,6 +17,8 @@ import type { Settler } from "./settler.ts";
 export interface OutboxDrainPorts {
   readonly namespace: string;
   readonly instanceId: string;
+  /** Messages are confirmed by the stream. */
+  readonly isDurable: boolean;
   readonly database: Pick<Database, "run">;
   readonly committer: Pick<Committer, "caughtUp" | "mayResend">;
   readonly settler: Pick<Settler, "settle" | "supersede">;
@@ -144,12 +146,16 @@ export class OutboxDrain {
 
   /** The messages of the next page of the outbox, and the last record that was read. */
   async #nextPage(after: WriteId | undefined): Promise<{ messages: readonly OutboxMessage[]; next: WriteId | undefined }> {
-    const { instanceId: self, livingInstances, namespace, settler, stores } = this.#ports;
+    const { instanceId: self, isDurable, livingInstances, namespace, settler, stores } = this.#ports;
     const before = await livingInstances();
     const page = await this.#readPage(after, before);
     // An instance that has begun to live since then publishes its own writes.
     const living = await livingInstances();
-    const unsent = page.unsent.filter(({ instanceId }) => instanceId === self || before.has(instanceId) || !living.has(instanceId));
+    const unsent = page.unsent.filter(({ instanceId, row }) => {
+      if (instanceId === self || !living.has(instanceId)) return true;
+      // A call of a durable store may wait for the acknowledgement of the stream.
+      return before.has(instanceId) && (isDurable || row.base === undefined);
+    });
     settler.supersede(page.superseded);
 
     const { ready, damaged, withoutKey, isIncomplete } = await makeMessages(namespace, page.generation, unsent, stores());

@@ -125,7 +125,7 @@ export class Relay {
         const { failed } = drained;
         published += drained.published;
         if (failed || !drained.isComplete) this.#backOff();
-        if (this.#mustPing && !failed && reachability.isReportedOffline && this.#beginAttempt()) await transport.ping();
+        if (this.#mustPing && !failed && reachability.isReportedOffline && this.#beginAttempt()) await transport.ping(true);
         this.#mustPing = false;
         if (failed || signal.aborted || !this.#again) return { published, failed };
         this.#again = false;

@@ -1,11 +1,7 @@
 import type { LocalChange } from "../model/change.ts";
 import type { Emit } from "../model/events.ts";
-import { Failover } from "../network/failover.ts";
 import { isLoopback } from "../network/loopback.ts";
-import type { BeginExchange } from "../network/exchange.ts";
-import { NatsTransport } from "../network/nats-transport.ts";
 import type { PullState } from "../durable/pull.ts";
-import type { StreamPublisher } from "../durable/stream-publisher.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { OutboxDrainPorts } from "../relay/outbox-drain.ts";
 import { Committer } from "../storage/commit/committer.ts";
@@ -17,13 +13,11 @@ import type { SettledWrites } from "../tabs/messages.ts";
 import type { inPageTurns } from "../tabs/locks.ts";
 import { KeyQueue } from "../write/key-queue.ts";
 import { changesOf } from "./changes-of.ts";
-import { durablePart, loadPulled } from "./durable-part.ts";
+import { loadPulled } from "./durable-part.ts";
 import { Housekeeping } from "./housekeeping.ts";
+import { openTransport } from "./open-transport.ts";
 import type { Page, PageStore } from "./page.ts";
 import { openPublishing } from "./publishing.ts";
-
-/** An attempt to connect in the background may take longer than a call: browsers delay handshakes after failures. */
-const CONNECT_TIMEOUT_MS = 6_000;
 
 export interface EnginePorts extends Pick<OutboxDrainPorts, "instanceId" | "livingInstances"> {
   readonly page: Page;
@@ -49,7 +43,7 @@ export type Engine = ReturnType<typeof openEngine>;
  */
 export function openEngine({ page, settings, ...ports }: EnginePorts) {
   const { name, clock, database, inBrowser } = page;
-  const { namespace, timeoutMs, lingerMs, servers, connection, connect, durable } = settings;
+  const { namespace, timeoutMs, servers, durable } = settings;
   const stores = new Set<PageStore>();
   /** The stores that have joined and not left. */
   let users = 0;
@@ -73,13 +67,6 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
   const isInMemory = (key: string): boolean => {
     for (const { cache } of stores) if (cache.held(key) !== undefined) return true;
     return false;
-  };
-
-  let streamPublisher: StreamPublisher | undefined;
-  const publishToStream: BeginExchange = async (...batch) => {
-    const part = await durablePart.load();
-    streamPublisher ??= new part.StreamPublisher(clock);
-    return streamPublisher.begin(...batch);
   };
 
   const pulls: PullState = { pulledTo: 0, turn: Promise.resolve() };
@@ -123,6 +110,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     },
     namespace,
     instanceId: ports.instanceId,
+    isDurable: durable !== undefined,
     database,
     committer,
     timeoutMs,
@@ -131,11 +119,7 @@ export function openEngine({ page, settings, ...ports }: EnginePorts) {
     alone: (work, signal) => ports.exclusively(`${name}/drain`, work, signal),
     livingInstances: ports.livingInstances,
     stores: () => Array.from(page.stores, (store) => store.settings),
-    openTransport: (listener) => {
-      const backgroundMs = Math.max(timeoutMs, CONNECT_TIMEOUT_MS);
-      const { open, hosts } = new Failover({ clock, servers, connection, connect, timeoutMs, backgroundMs });
-      return new NatsTransport(open, listener, { clock, timeoutMs, lingerMs, hosts }, durable && publishToStream);
-    },
+    openTransport: (listener) => openTransport(settings, clock, listener),
     onSettled: ports.onSettled,
     onDiscarded: ports.onEvictable,
     writesCommitted: queue.committed,

@@ -14,7 +14,7 @@ import type { Clock } from "../util/clock.ts";
 
 export interface PublishingPorts
   extends
-    Pick<OutboxDrainPorts, "alone" | "database" | "instanceId" | "livingInstances" | "namespace" | "stores">,
+    Pick<OutboxDrainPorts, "alone" | "database" | "instanceId" | "isDurable" | "livingInstances" | "namespace" | "stores">,
     Pick<OutboxPorts, "onDiscarded" | "writesCommitted">,
     Pick<SettlerPorts, "onSettled"> {
   readonly clock: Clock;

@@ -6,6 +6,7 @@ import type { RetrieveOrStoreOptions } from "../options/types.ts";
 import { Catalog } from "../read/catalog.ts";
 import type { LoadOnce } from "../read/load-once.ts";
 import { loadOncePart } from "../read/load-once-part.ts";
+import { DURABLE_HEADER_BYTES } from "../model/envelope.ts";
 import type { Payload } from "../model/metadata.ts";
 import type { EntryRow } from "../model/row.ts";
 import { LazySchemaChecks } from "../read/lazy-schema-checks.ts";
@@ -112,7 +113,8 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
       settings,
       writer: cache,
       fit: schemaChecks?.fit,
-      maxMessageBytes: () => Math.min(settings.maxPayloadBytes, transport.maxMessageBytes),
+      maxMessageBytes: () =>
+        Math.min(settings.maxPayloadBytes, transport.maxMessageBytes - (settings.durable === undefined ? 0 : DURABLE_HEADER_BYTES)),
       useTime: () => uses.now(),
     }),
     queue,

@@ -28,6 +28,7 @@ export function setUpPublishing(given: Partial<PublishingPorts> = {}) {
     emit,
     namespace: "test",
     instanceId: "me",
+    isDurable: false,
     database,
     committer,
     timeoutMs: 2_000,

@@ -8,6 +8,7 @@ import { gzipPart } from "../values/gzip-part.ts";
 import { structuredPart } from "../values/formats.ts";
 import type { KeyStoreOptions } from "../options/types.ts";
 import { loadOncePart } from "../read/load-once-part.ts";
+import { durablePart } from "../runtime/durable-part.ts";
 import type { Pages } from "../runtime/page.ts";
 import { writeSidePart } from "../runtime/runtime.ts";
 import type { Clock } from "../util/clock.ts";
@@ -103,7 +104,7 @@ export function openStore(options: KeyStoreOptions, clock: Clock, tab: Pages = n
 
 /** Loads the lazy parts of a store from files, so that no test waits for them. */
 export async function preload(): Promise<void> {
-  await Promise.all([structuredPart.load(), gzipPart.load(), loadOncePart.load(), writeSidePart.load()]);
+  await Promise.all([structuredPart.load(), gzipPart.load(), loadOncePart.load(), writeSidePart.load(), durablePart.load()]);
 }
 
 /** Hashes without WebCrypto's threads, whose speed depends on the machine. */

@@ -117,7 +117,7 @@ function planRow(
   now: number,
   { floor, pulledTo }: PlanContext,
 ): NewRow<Row> | undefined {
-  if (revision !== undefined && (slot.unconfirmed || revision <= (slot.revision ?? 0))) return undefined;
+  if (revision !== undefined && (slot.unconfirmed || isKnown(revision, slot))) return undefined;
   const last = lastVersion(slot, floor);
   if (version === "next") {
     const row = next(replaced, last + 1, now);
@@ -128,6 +128,11 @@ function planRow(
   const row = next(replaced, version, now) as NewRow<EntryRow> | undefined;
   if (row === undefined || (revision === undefined && !isNewer(row, slot, now))) return undefined;
   return last > version ? { ...row, floor: last } : row;
+}
+
+/** Whether the key has this revision, or a newer one. An entry that was removed here alone, as an eviction does, may come back. */
+function isKnown(revision: number, { row, revision: known = 0 }: Slot): boolean {
+  return row === undefined ? revision < known : revision <= known;
 }
 
 /** Whether a pulled message was written by somebody who had not seen the row of this browser that it replaces. */
