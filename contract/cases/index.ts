@@ -4,6 +4,7 @@ import { bulkAndLists } from "./bulk-and-lists.ts";
 import { bulkDelete } from "./bulk-delete.ts";
 import { closed } from "./closed.ts";
 import { damage } from "./damage.ts";
+import { durable } from "./durable.ts";
 import { encryption } from "./encryption.ts";
 import { events } from "./events.ts";
 import { ensureStream } from "./ensure-stream.ts";
@@ -69,6 +70,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   streams,
   "ensure stream": ensureStream,
   pull,
+  durable,
   encryption,
   "one page": onePage,
   damage,

@@ -130,7 +130,7 @@ describe("A batch", () => {
     await clock.advance(2_000);
     expect(resultOf(0)).toBeUndefined();
     void connection.close();
-    await expect(done).rejects.toThrow();
+    await expect(done).rejects.toThrow("lost");
     expect(clock.timers).toBe(0);
   });
 

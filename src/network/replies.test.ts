@@ -1,12 +1,12 @@
 import { describe, expect, it, vi } from "vitest";
 import type { NatsClient, NatsMessage } from "./nats-client.ts";
-import { Replies } from "./replies.ts";
+import { Replies, type ReplyListener } from "./replies.ts";
 
 type Receive = (error: unknown, message: NatsMessage) => void;
 
 function setUp() {
   const subscriptions = new Map<string, Receive>();
-  const subscribe = vi.fn((subject: string, { callback }: { callback: Receive }) => {
+  const subscribe = vi.fn<NatsClient["subscribe"]>((subject, { callback }) => {
     subscriptions.set(subject, callback);
     return { unsubscribe: () => void subscriptions.delete(subject) };
   });
@@ -16,7 +16,7 @@ function setUp() {
       if (filter === subject || subject.startsWith(filter.replace("*", ""))) receive(error, { subject, data: new Uint8Array() });
     }
   };
-  const listener = () => ({ onReply: vi.fn(), onError: vi.fn() });
+  const listener = () => ({ onReply: vi.fn<ReplyListener["onReply"]>(), onError: vi.fn<ReplyListener["onError"]>() });
   return { subscriptions, subscribe, replies, reply, listener };
 }
 
