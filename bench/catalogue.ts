@@ -64,6 +64,21 @@ export const GOALS: readonly Goal[] = [
     aim: 0.7,
     ...atOnce,
   },
+  {
+    id: "durable-store",
+    work: "durable store, one after another, connection kept",
+    against: "NATS KV put, on an open connection",
+    target: 1.2,
+    ...sequence,
+    calls: 100,
+  },
+  {
+    id: "durable-stores",
+    work: "1,000 durable stores at once, connection kept",
+    against: "1,000 NATS KV puts at once on an open connection",
+    target: 0.8,
+    ...atOnce,
+  },
   { id: "stores-idb", work: "1,000 stores at once", against: "1,000 idb-keyval sets at once", target: 0.3, aim: 0.2, ...atOnce },
   {
     id: "bulk-idb",

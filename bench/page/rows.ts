@@ -9,7 +9,7 @@ import { openNats, publishAlone, publishAndFlush } from "../peers/nats.ts";
 import { oneShot } from "../peers/websocket.ts";
 import { filledNamespace } from "./filled.ts";
 import { groupedKey, keyOf, pairs, payload } from "./payload.ts";
-import { allConfirmed, allInvalidated, confirmed, freshName, openStore, present } from "./stores.ts";
+import { allConfirmed, allInvalidated, confirmed, freshName, openDurableStore, openStore, present, type OpenStore } from "./stores.ts";
 import { atOnce, atOnceUpTo, inSequence, longestTask, quiet, timed, type Contest, type Turn } from "./turns.ts";
 
 export interface World {
@@ -65,27 +65,36 @@ export const ROWS: Readonly<Record<string, Row>> = {
   },
 
   "stores-connections": async ({ calls }, { servers, mostSockets }) => ({
-    ours: storesAtOnce(servers, calls),
+    ours: storesAtOnce(() => openStore(servers, PATIENT), calls),
     peer: () => atOnceUpTo(mostSockets, calls, (n) => publishAlone(servers, `bench.${keyOf(n)}`, JSON.stringify(payload(n)))),
     end: async () => {},
   }),
 
   "stores-kv": async ({ calls }, { servers }) => ({
-    ours: storesAtOnce(servers, calls),
-    peer: async () => {
-      const { kv, end } = await openBucket(servers, freshName());
-      await kv.put("warm-up", JSON.stringify(payload(0)));
-      await quiet();
-      // Keys of NATS KV may not contain a colon.
-      const ms = await atOnce(calls, (n) => kv.put(`user.${n}`, JSON.stringify(payload(n))));
-      await end();
-      return ms;
-    },
+    ours: storesAtOnce(() => openStore(servers, PATIENT), calls),
+    peer: kvPutsAtOnce(servers, calls),
+    end: async () => {},
+  }),
+
+  "durable-store": async ({ calls }, { servers }) => {
+    const { store, end } = await openDurableStore(servers, { lingerMs: LINGER_MS });
+    const bucket = await openBucket(servers, freshName());
+    let n = 0;
+    return {
+      ours: storeInSequence(store, calls),
+      peer: () => inSequence(calls, () => bucket.kv.put(`user.${n}`, JSON.stringify(payload(n++)))),
+      end: () => Promise.all([end(), bucket.end()]),
+    };
+  },
+
+  "durable-stores": async ({ calls }, { servers }) => ({
+    ours: storesAtOnce(() => openDurableStore(servers, { ...PATIENT, lingerMs: LINGER_MS }), calls),
+    peer: kvPutsAtOnce(servers, calls),
     end: async () => {},
   }),
 
   "stores-idb": async ({ calls }, { servers }) => ({
-    ours: storesAtOnce(servers, calls),
+    ours: storesAtOnce(() => openStore(servers, PATIENT), calls),
     peer: async () => {
       const { store, end } = openKeyval(freshName());
       await set("warm-up", payload(0), store);
@@ -356,10 +365,23 @@ function storeInSequence(store: NASKeyStore, calls: number): Turn {
   return () => inSequence(calls, () => confirmed(store.store(keyOf(next), payload(next++))));
 }
 
-/** In a new store each turn, whose connection is not open yet. */
-function storesAtOnce(servers: string, calls: number): Turn {
+/** In a new bucket each turn, on an open connection. */
+function kvPutsAtOnce(servers: string, calls: number): Turn {
   return async () => {
-    const { store, end } = await openStore(servers, PATIENT);
+    const { kv, end } = await openBucket(servers, freshName());
+    await kv.put("warm-up", JSON.stringify(payload(0)));
+    await quiet();
+    // Keys of NATS KV may not contain a colon.
+    const ms = await atOnce(calls, (n) => kv.put(`user.${n}`, JSON.stringify(payload(n))));
+    await end();
+    return ms;
+  };
+}
+
+/** In a new store each turn, whose connection is not open yet unless it lingers. */
+function storesAtOnce(open: () => Promise<OpenStore>, calls: number): Turn {
+  return async () => {
+    const { store, end } = await open();
     await quiet();
     const ms = await atOnce(calls, (n) => confirmed(store.store(keyOf(n), payload(n))));
     await end();

@@ -1,4 +1,5 @@
 import { destroyNamespace, NASKeyStore, type KeyStoreOptions } from "nas-keystore";
+import { createStream } from "../peers/nats-kv.ts";
 import { payload } from "./payload.ts";
 
 /** A unique name of a database, bucket or namespace. */
@@ -12,9 +13,22 @@ export interface OpenStore {
   end(): Promise<void>;
 }
 
-/** A store that is ready: its database is open, its lazy chunks are loaded, and nothing is unconfirmed. */
-export async function openStore(servers: string, options: KeyStoreOptions = {}): Promise<OpenStore> {
+/** As `openStore`, in durable mode, with its stream. */
+export async function openDurableStore(servers: string, options: KeyStoreOptions = {}): Promise<OpenStore> {
   const namespace = freshName();
+  const deleteStream = await createStream(servers, namespace);
+  const { store, end } = await openStore(servers, { durable: true, namespace, ...options });
+  return {
+    store,
+    end: async () => {
+      await end();
+      await deleteStream();
+    },
+  };
+}
+
+/** A store that is ready: its database is open, its lazy chunks are loaded, and nothing is unconfirmed. */
+export async function openStore(servers: string, { namespace = freshName(), ...options }: KeyStoreOptions = {}): Promise<OpenStore> {
   const store = new NASKeyStore({ servers, namespace, ...options });
   await confirmed(store.store("warm-up", payload(0)));
   return {

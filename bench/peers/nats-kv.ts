@@ -7,6 +7,26 @@ export interface Bucket {
   end(): Promise<void>;
 }
 
+/** The stream of a durable store, with the settings of a bucket. The returned function deletes it. */
+export async function createStream(servers: string, namespace: string): Promise<() => Promise<void>> {
+  const connection = await wsconnect({ servers });
+  const name = `NAS_${namespace}`;
+  const config = {
+    name,
+    subjects: [`_kv.${namespace}.key.>`],
+    max_msgs_per_subject: 1,
+    storage: "file",
+    allow_direct: true,
+    num_replicas: 1,
+  };
+  const { error } = (await connection.request(`$JS.API.STREAM.CREATE.${name}`, JSON.stringify(config))).json<{ error?: object }>();
+  if (error !== undefined) throw new Error(`The stream was not created: ${JSON.stringify(error)}`);
+  return async () => {
+    await connection.request(`$JS.API.STREAM.DELETE.${name}`);
+    await connection.close();
+  };
+}
+
 /** A bucket with the default settings, on a connection that stays open. */
 export async function openBucket(servers: string, name: string): Promise<Bucket> {
   const connection = await wsconnect({ servers });
