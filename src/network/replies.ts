@@ -60,7 +60,7 @@ export class Replies {
   /** The server reports this once, for the subscription. */
   #refuse(error: Error): void {
     this.#refusal = error;
-    for (const listener of [...this.#listeners.values()]) listener.onError(error);
+    for (const listener of this.#listeners.values()) listener.onError(error);
   }
 
   /** For messages of a consumer, which have the subjects of the stream: a subscription of its own. */
