@@ -54,7 +54,7 @@ export function seenRevision(row: object | undefined): number | undefined {
 }
 
 /** A damaged row may have anything. */
-function countIn(row: object | undefined, field: "revision" | "base"): number | undefined {
-  const count = (row as Partial<EntryRow> | undefined)?.[field];
+function countIn(row: Partial<EntryRow> | undefined, field: "revision" | "base"): number | undefined {
+  const count: unknown = row?.[field];
   return isCount(count) ? count : undefined;
 }
