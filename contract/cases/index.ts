@@ -3,6 +3,7 @@ import { bulkAtomic } from "./bulk-atomic.ts";
 import { bulkAndLists } from "./bulk-and-lists.ts";
 import { bulkDelete } from "./bulk-delete.ts";
 import { closed } from "./closed.ts";
+import { conflicts } from "./conflicts.ts";
 import { damage } from "./damage.ts";
 import { durable } from "./durable.ts";
 import { encryption } from "./encryption.ts";
@@ -71,6 +72,7 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   "ensure stream": ensureStream,
   pull,
   durable,
+  conflicts,
   encryption,
   "one page": onePage,
   damage,
