@@ -1,0 +1,177 @@
+import { describe, expect, it, vi } from "vitest";
+
+import type { EntryRow } from "../model/row.ts";
+import { CONFIRMED, FAILED } from "../testing/committer.ts";
+import { deleteDraft, storeDraft } from "../testing/drafts.ts";
+import { allOutbox, allRows, fillStorage, useFreshIndexedDB } from "../testing/indexeddb.ts";
+import { FakeStream, setUpPull } from "../testing/pulling.ts";
+import { META, PULLED } from "../storage/idb/schema.ts";
+import { caught, codeOf } from "../testing/errors.ts";
+
+useFreshIndexedDB();
+
+const idOf = ({ row }: { row: { writeId: readonly unknown[] } }): string => row.writeId.join("-");
+
+function filled(count: number): FakeStream {
+  const stream = new FakeStream();
+  for (let n = 1; n <= count; n++) stream.store(`k${n}`, n);
+  return stream;
+}
+
+describe("A pull", () => {
+  it("commits batch after batch, and remembers the last one that is committed", async () => {
+    const stream = filled(25);
+    stream.batch = 10;
+    const browser = setUpPull(stream);
+    const progress: number[][] = [];
+    const result = await browser.pull({ onProgress: (...figures) => progress.push(figures) });
+    expect(result).toEqual({ applied: 25, deleted: 0, skipped: 0, rejected: 0, revision: 25 });
+    expect(progress).toEqual([
+      [10, 25],
+      [20, 25],
+      [25, 25],
+    ]);
+    expect(stream.requests).toEqual([{ seq: 1 }, { seq: 11 }, { seq: 21 }]);
+    expect(await browser.remembered()).toMatchObject({ stream: "S", created: "first", sequences: new Map([["*", 25]]), again: [] });
+    expect(browser.ports.state.pulledTo).toBe(25);
+  });
+
+  it("goes on after a lost connection where the last committed batch ended", async () => {
+    const stream = filled(30);
+    stream.batch = 10;
+    const browser = setUpPull(stream);
+    stream.onDelivery = (sequence) => {
+      if (sequence === 25) throw new Error("The connection was lost.");
+    };
+    expect(await codeOf(() => browser.pull())).toBe("STREAM_UNAVAILABLE");
+    expect(Object.keys(await allRows(browser.database))).toHaveLength(20);
+    expect((await browser.remembered())?.sequences.get("*")).toBe(20);
+    stream.onDelivery = () => undefined;
+    expect(await browser.pull()).toMatchObject({ applied: 10, skipped: 0, revision: 30 });
+  });
+
+  it("ends with the signal's reason between and during batches, and keeps what is committed", async () => {
+    for (const at of [11, 15]) {
+      const stream = filled(30);
+      stream.batch = 10;
+      const browser = setUpPull(stream);
+      await browser.database.run([META], "readwrite", (transaction) => void transaction.objectStore(META).delete(PULLED));
+      const controller = new AbortController();
+      const reason = new Error("enough");
+      stream.onDelivery = (sequence) => sequence === at && controller.abort(reason);
+      expect(await caught(() => browser.pull({ signal: controller.signal }))).toBe(reason);
+      expect((await browser.remembered())?.sequences.get("*") ?? 0).toBeLessThanOrEqual(10);
+    }
+  });
+
+  it("remembers nothing of a batch that the disk did not take", async () => {
+    const stream = filled(20);
+    const browser = setUpPull(stream);
+    await browser.remembered();
+    const restore = fillStorage();
+    expect(await codeOf(() => browser.pull())).toBe("QUOTA_EXCEEDED");
+    restore();
+    expect(await browser.remembered()).toBeUndefined();
+    expect(await browser.pull()).toMatchObject({ applied: 20, revision: 20 });
+  });
+
+  it("transfers the changes only, and asks the leader for what a late replica lacks", async () => {
+    const stream = filled(10);
+    const browser = setUpPull(stream);
+    await browser.pull();
+    stream.store("k1", "new");
+    stream.delete("k2", 2);
+    stream.requests.length = 0;
+    stream.replicaHas = 11;
+    expect(await browser.pull()).toMatchObject({ applied: 1, deleted: 1, skipped: 0, revision: 12 });
+    expect(stream.requests[0]).toEqual({ seq: 11 });
+    expect((await browser.remembered())?.sequences.get("*")).toBe(12);
+  });
+
+  it("begins again with a stream that was created again, and forgets the revisions of the old one", async () => {
+    const stream = filled(40);
+    const browser = setUpPull(stream);
+    await browser.pull();
+    stream.createAgain();
+    stream.store("k40", "new", { version: 1 });
+    expect(await browser.pull()).toMatchObject({ applied: 1, revision: 1 });
+    const rows = (await allRows(browser.database)) as Record<string, EntryRow>;
+    expect([rows["k40"]?.revision, rows["k1"]?.revision]).toEqual([1, undefined]);
+    stream.store("k1", "newer", { version: 1 });
+    expect(await browser.pull()).toMatchObject({ applied: 1, revision: 2 });
+  });
+
+  it("treats a marker of the server as a delete, and a delete without a version as the next one", async () => {
+    const stream = filled(2);
+    const browser = setUpPull(stream);
+    await browser.pull();
+    stream.publish("_kv.test.key.k1", "", { "Nats-Marker-Reason": "MaxAge" });
+    stream.delete("k2");
+    expect(await browser.pull()).toMatchObject({ deleted: 2, rejected: 0 });
+    expect(Object.keys(await allRows(browser.database))).toEqual([]);
+  });
+});
+
+describe("A pull and the writes of this browser", () => {
+  it("leaves an unconfirmed write, and looks at its key again with the next pull", async () => {
+    const stream = filled(1);
+    const browser = setUpPull(stream);
+    const commit = await browser.commit(storeDraft("k1", '"mine"'));
+    await browser.settle(commit, FAILED);
+    expect(await browser.pull()).toMatchObject({ applied: 0, skipped: 1 });
+    expect((await browser.remembered())?.again).toEqual(["k1"]);
+    // It had been published before the message that was skipped, and its acknowledgement comes late.
+    await browser.settle(commit, { ...CONFIRMED, state: "confirmed", stored: { key: "k1", revision: 0 } });
+    expect(await browser.pull()).toMatchObject({ applied: 1, skipped: 0 });
+    expect((await browser.remembered())?.again).toEqual([]);
+  });
+
+  it("confirms a queued write that the stream has", async () => {
+    const stream = new FakeStream();
+    const browser = setUpPull(stream);
+    const commits = [await browser.commit(storeDraft("a")), await browser.commit(deleteDraft("b"))];
+    for (const commit of commits) await browser.settle(commit, FAILED);
+    stream.store("a", "value", {}, { "Nats-Msg-Id": idOf(commits[0]!) });
+    stream.delete("b", 1, { "Nats-Msg-Id": idOf(commits[1]!) });
+    browser.groups.length = 0;
+    expect(await browser.pull()).toMatchObject({ applied: 0, deleted: 0, skipped: 2 });
+    expect(await allOutbox(browser.database)).toEqual([]);
+    expect(browser.groups.flat()).toEqual([]);
+    expect(browser.emit.mock.calls.map(([type]) => type)).toEqual(["published", "published"]);
+    expect((await browser.remembered())?.again).toEqual([]);
+  });
+
+  it("reports a conflict once the stream's entry is committed; a value that cannot be read is undefined", async () => {
+    const stream = new FakeStream();
+    const browser = setUpPull(stream);
+    for (const key of ["a", "b"]) {
+      const commit = await browser.commit(storeDraft(key, '"mine"', key === "a" ? {} : { checksum: "0".repeat(64) }));
+      await browser.settle(commit, { state: "confirmed", stored: { key, revision: stream.store(key, "mine") } });
+      stream.store(key, "theirs", {}, { "Nas-Base": "0" });
+    }
+    await browser.pull();
+    const conflicts = vi.mocked(browser.emit).mock.calls.filter(([type]) => type === "conflict");
+    expect(conflicts.map(([, detail]) => detail)).toMatchObject([
+      { key: "a", lost: "mine", metadata: { revision: 1 } },
+      { key: "b", lost: undefined, metadata: { revision: 3 } },
+    ]);
+  });
+
+  it("does not bring back an entry whose delete another tab has pulled", async () => {
+    const stream = new FakeStream();
+    stream.store("a", 1);
+    const browser = setUpPull(stream);
+    const late = setUpPull(stream);
+    // The other tab pulls the delete while this one has read the entry.
+    let others: Promise<unknown> = Promise.resolve();
+    stream.onDelivery = () => {
+      stream.onDelivery = () => undefined;
+      stream.delete("a", 2);
+      others = browser.pull();
+    };
+    await Promise.all([late.pull(), others]);
+    await others;
+    await late.pull();
+    expect(Object.keys(await allRows(browser.database))).toEqual([]);
+  });
+});
