@@ -54,6 +54,26 @@ export const conflicts: readonly ContractCase[] = [
     },
   },
   {
+    title: "A pulled entry replaces one of a higher version, in memory and for watches, and the next write continues above both",
+    jetstream: true,
+    run: async (environment) => {
+      await createStream(environment);
+      const other = otherBrowser(environment);
+      const store = environment.openStore({ durable: true });
+      for (const value of [1, 2, 3]) await store.store("a", value);
+      const changes = watched(store);
+      await other.store("a", "theirs", { version: 1 });
+      await store.pull();
+      assert.equal(await store.retrieve("a"), "theirs");
+      await store.store("a", 4);
+      await other.delete("a", { version: 2 });
+      await store.pull();
+      assert.isFalse(await store.exists("a"));
+      await store.store("a", 5);
+      assert.deepEqual(changes, ["remote store a 1", "local store a 4", "remote delete a 2", "local store a 5"]);
+    },
+  },
+  {
     title: "A delete of another browser that has not seen a write is a conflict, and the lost value of an encrypted entry is decrypted",
     jetstream: true,
     run: async (environment) => {

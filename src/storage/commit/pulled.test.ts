@@ -1,0 +1,143 @@
+import { describe, expect, it } from "vitest";
+import type { EntryRow } from "../../model/row.ts";
+import { commitOne, CONFIRMED, FAILED, setUpCommitter } from "../../testing/committer.ts";
+import { deleteDraft, storeDraft } from "../../testing/drafts.ts";
+import { allRows, useFreshIndexedDB } from "../../testing/indexeddb.ts";
+import { entryRow, NOW, tombstone } from "../../testing/rows.ts";
+import { readRevision } from "../entries/revisions.ts";
+import { REVISIONS } from "../idb/schema.ts";
+import { inStream, type Draft } from "./draft.ts";
+import { commitsOf, planGroup, type Slot } from "./plan.ts";
+
+useFreshIndexedDB();
+
+/** The draft of a message of another browser. */
+function pulled(key: string, revision: number, { version = 1, base }: { version?: number | "next"; base?: number } = {}): Draft {
+  return { ...storeDraft(key, '"theirs"', { revision }), policy: inStream(version, revision, base) };
+}
+
+function pulledDelete(key: string, revision: number, version: number | "next" = "next", base?: number): Draft {
+  return { ...deleteDraft(key), policy: inStream(version, revision, base) };
+}
+
+function plan(draft: Draft, slot: Partial<Slot>, floor = 0) {
+  const slots = new Map([["k", { row: undefined, unconfirmed: false, mustWait: false, waitsFor: undefined, ...slot }]]);
+  let last = 0;
+  const context = {
+    instanceId: "me",
+    generation: "g",
+    mayPublish: true,
+    durability: "relaxed",
+    floor,
+    pulledTo: 40,
+    nextSequence: () => ++last,
+  } as const;
+  return commitsOf(planGroup([[draft]], slots, NOW, context))[0];
+}
+
+const present = (version: number): EntryRow => entryRow({ version });
+
+describe("The plan of a pulled message", () => {
+  it("takes the message of a newer revision only, whatever the versions are", () => {
+    expect(plan(pulled("k", 7), { row: present(9), revision: 6 })?.row).toMatchObject({ version: 1, floor: 9, revision: 7 });
+    expect(plan(pulled("k", 7), { row: present(9), revision: 7 })).toBeUndefined();
+    expect(plan(pulled("k", 7, { version: 20 }), { row: present(9), revision: 8 })).toBeUndefined();
+    expect(plan(pulled("k", 7), { revision: 8 })).toBeUndefined();
+    expect(plan(pulled("k", 7), {})?.row).toMatchObject({ version: 1 });
+  });
+
+  it("leaves an unconfirmed write", () => {
+    expect(plan(pulled("k", 7), { row: present(1), unconfirmed: true, revision: 1 })).toBeUndefined();
+    expect(plan(pulledDelete("k", 7), { row: tombstone(2), unconfirmed: true, revision: 1 })).toBeUndefined();
+  });
+
+  it("is not published and has no base", () => {
+    const commit = plan(pulled("k", 7), { row: present(1), revision: 1 });
+    expect(commit?.state).toBeUndefined();
+    expect(commit?.row).not.toHaveProperty("base");
+  });
+
+  it("gives a delete without a version the next one", () => {
+    expect(plan(pulledDelete("k", 7), { row: present(4), revision: 1 })?.row.version).toBe(5);
+  });
+
+  it("counts a sequence of messages of one key in its order", () => {
+    const slots = new Map<string, Slot>();
+    const context = {
+      instanceId: "me",
+      generation: "g",
+      mayPublish: true,
+      durability: "relaxed",
+      floor: 0,
+      pulledTo: 0,
+      nextSequence: () => 1,
+    } as const;
+    const [commits] = planGroup([[pulled("k", 5), pulled("k", 4), pulledDelete("k", 6)]], slots, NOW, context);
+    expect(commits).toMatchObject([{ draft: { operation: "store" } }, { draft: { operation: "delete" } }]);
+  });
+
+  it("overrules an own write that its writer had not seen: by its base, else by the versions", () => {
+    const own = { row: present(3), revision: 6, ownRevision: 6 };
+    expect(plan(pulled("k", 7, { base: 5 }), own)?.overruled).toMatchObject({ version: 3, revision: 6 });
+    expect(plan(pulled("k", 7, { base: 6 }), own)?.overruled).toBeUndefined();
+    expect(plan(pulled("k", 7, { version: 3 }), own)?.overruled).toMatchObject({ version: 3 });
+    expect(plan(pulled("k", 7, { version: 4 }), own)?.overruled).toBeUndefined();
+    expect(plan(pulledDelete("k", 7, "next", 5), own)?.overruled).toMatchObject({ version: 3 });
+    // Another browser's entry, an expired one, and a delete have no value that is lost here.
+    expect(plan(pulled("k", 7, { base: 0 }), { ...own, ownRevision: undefined })?.overruled).toBeUndefined();
+    expect(plan(pulled("k", 7, { base: 0 }), { ...own, row: entryRow({ expiresAt: NOW - 1 }) })?.overruled).toBeUndefined();
+    expect(plan(pulled("k", 7, { base: 0 }), { ...own, row: tombstone(3) })?.overruled).toBeUndefined();
+  });
+});
+
+describe("The base of a write", () => {
+  const baseOf = (slot: Partial<Slot>): unknown => (plan(storeDraft("k"), slot)?.row as EntryRow).base;
+
+  it("is the revision of the row that it replaces, else how far this browser has pulled", () => {
+    expect(baseOf({ row: entryRow({ revision: 7 }) })).toBe(7);
+    expect(baseOf({})).toBe(40);
+  });
+
+  it("stays that of an own row: others may have written before it", () => {
+    expect(baseOf({ row: entryRow({ base: 3 }), revision: 9, ownRevision: 9 })).toBe(3);
+  });
+});
+
+describe("The table of revisions", () => {
+  const revisionOf = ({ database }: ReturnType<typeof setUpCommitter>, key: string) =>
+    database.run([REVISIONS], "readonly", (transaction) => readRevision(transaction, key));
+
+  it("has the revision of a confirmed write, and the message that comes back changes nothing", async () => {
+    const browser = setUpCommitter({ pulledTo: () => 0 });
+    const commit = await browser.commit(storeDraft("k", '"mine"'));
+    await browser.settle(commit, { ...CONFIRMED, state: "confirmed", stored: { key: "k", revision: 5 } });
+    expect(await revisionOf(browser, "k")).toEqual({ revision: 5, writeId: commit.row.writeId });
+    expect(await browser.committer.commit([pulled("k", 5)])).toEqual([]);
+    expect(await browser.committer.commit([pulled("k", 6)])).toHaveLength(1);
+  });
+
+  it("has that of a pulled delete, so that an older message does not bring the entry back", async () => {
+    const browser = setUpCommitter({ pulledTo: () => 0 });
+    expect(await browser.committer.commit([pulledDelete("k", 9)])).toMatchObject([{ replaced: undefined }]);
+    expect(await revisionOf(browser, "k")).toEqual({ revision: 9, writeId: undefined });
+    expect(await browser.committer.commit([pulled("k", 8), pulled("new", 8)])).toHaveLength(1);
+    expect(Object.keys(await allRows(browser.database))).toEqual(["new"]);
+    expect(await browser.committer.commit([pulled("k", 10)])).toHaveLength(1);
+  });
+
+  it("keeps versions from going back over a pulled delete", async () => {
+    const browser = setUpCommitter({ pulledTo: () => 0 });
+    const commit = await browser.commit(storeDraft("k"));
+    await browser.settle(commit, { ...CONFIRMED, state: "confirmed", stored: { key: "k", revision: 1 } });
+    await commitOne(browser.committer, pulled("k", 2, { version: 30 }));
+    await commitOne(browser.committer, pulledDelete("k", 3, 2));
+    expect((await browser.commit(storeDraft("k"))).row.version).toBe(31);
+  });
+
+  it("does not confirm a write whose acknowledgement is missing", async () => {
+    const browser = setUpCommitter({ pulledTo: () => 0 });
+    await browser.settle(await browser.commit(storeDraft("k")), FAILED);
+    expect(await browser.committer.commit([pulled("k", 6)])).toEqual([]);
+    expect(await revisionOf(browser, "k")).toBeUndefined();
+  });
+});
