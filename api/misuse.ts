@@ -57,6 +57,12 @@ export function misuseOfOptions(store: NASKeyStore): void {
   void store.retrieve("key", { cache: false });
   // @ts-expect-error a delete has no TTL
   void store.delete("key", { ttl: 1 });
+  // @ts-expect-error a pattern is a string
+  void store.pull({ pattern: /user/ });
+  // @ts-expect-error a pull has no `since`: it remembers the sequence
+  void store.pull({ since: 5 });
+  // @ts-expect-error a lost value is unknown: its type has to be checked
+  store.addEventListener("conflict", ({ detail }) => detail.lost.name);
   // @ts-expect-error flush takes a signal only
   void store.flush({ timeoutMs: 100 });
   // @ts-expect-error one tag
