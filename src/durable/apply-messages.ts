@@ -98,7 +98,11 @@ async function settleOwn({ committer, database, settler }: ApplyPorts, messages:
       if (state === "queued") queued.set(id, { instanceId, write });
     }
   }
-  const found = messages.filter(({ id, key }) => queued.get(id)?.write.key === key);
+  // Another client may have sent any id.
+  const found = messages.filter(({ id, key, draft }) => {
+    const write = queued.get(id)?.write;
+    return write?.key === key && write.operation === draft.operation && write.version === draft.policy.version;
+  });
   if (found.length > 0) {
     settler.settle(
       found.map(({ id }) => queued.get(id)!),

@@ -141,6 +141,17 @@ describe("A pull and the writes of this browser", () => {
     expect((await browser.remembered())?.again).toEqual([]);
   });
 
+  it("does not take a message of another client for a queued write, whatever its id is", async () => {
+    const stream = new FakeStream();
+    const browser = setUpPull(stream);
+    const commit = await browser.commit(storeDraft("a"));
+    await browser.settle(commit, FAILED);
+    stream.store("a", "theirs", { version: 7 }, { "Nats-Msg-Id": idOf(commit) });
+    stream.store("b", "theirs", {}, { "Nats-Msg-Id": idOf(commit) });
+    expect(await browser.pull()).toMatchObject({ applied: 1, skipped: 1 });
+    expect(await allOutbox(browser.database)).toHaveLength(1);
+  });
+
   it("reports a conflict once the stream's entry is committed; a value that cannot be read is undefined", async () => {
     const stream = new FakeStream();
     const browser = setUpPull(stream);

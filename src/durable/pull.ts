@@ -3,6 +3,7 @@ import { compilePattern } from "../model/pattern.ts";
 import { keyOf, streamSubject, subjectOf } from "../model/subject.ts";
 import type { PullOptions } from "../options/types.ts";
 import { abortable } from "../util/abort.ts";
+import { ahead } from "../util/ahead.ts";
 import { batches } from "../util/batches.ts";
 import { report } from "../util/progress.ts";
 import { applyMessages, prepareMessages, type ApplyPorts, type PreparedMessages } from "./apply-messages.ts";
@@ -61,7 +62,7 @@ export async function pull(ports: PullPorts, options: PullOptions): Promise<Pull
   }
 }
 
-/** One pull: batch after batch. While one is committed, the next is requested and verified. */
+/** One pull: batch after batch. While one is committed, the next is verified, and the one after it requested. */
 class Pull {
   readonly #ports: PullPorts;
   readonly #requests: StreamRequests;
@@ -93,7 +94,8 @@ class Pull {
     let done = 0;
     let committing = Promise.resolve();
     try {
-      for await (const { messages, upTo, pending } of streamBatches(this.#requests, { info, subject: this.#subject, from, signal })) {
+      const found = streamBatches(this.#requests, { info, subject: this.#subject, from, signal });
+      for await (const { messages, upTo, pending } of ahead(found)) {
         const wanted = this.#matching(messages);
         const prepared = await prepareMessages(this.#ports, wanted);
         await committing;

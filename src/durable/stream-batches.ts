@@ -30,7 +30,7 @@ const INACTIVE_NS = 30_000_000_000;
  * The messages of a stream from a sequence on, up to its last one at present. Of a subject that has several, those before the last one may be
  * left out. @throws KeyStoreError STREAM_UNAVAILABLE, StreamRequestError; Error where messages are lost; the signal's reason
  */
-export async function* streamBatches(requests: StreamRequests, range: BatchRange): AsyncGenerator<StreamBatch> {
+export async function* streamBatches(requests: StreamRequests, range: BatchRange): AsyncGenerator<StreamBatch, void> {
   const { info, subject, signal } = range;
   const { name, max_msgs_per_subject: history, allow_direct: allowsDirect } = info.config;
   const end = info.state.last_seq;
