@@ -41,7 +41,7 @@ export interface AppliedMessages {
   /** Messages that have changed nothing. */
   readonly skipped: number;
   /** Keys whose messages were skipped for an unconfirmed write. */
-  readonly again: ReadonlySet<string>;
+  readonly again: readonly string[];
 }
 
 /** Reads and verifies messages. @throws KeyStoreError STORAGE_UNAVAILABLE, INSECURE_CONTEXT, DECRYPT_FAILED or INVALID_OPTION without a key */
@@ -65,9 +65,11 @@ export async function applyMessages(
 ): Promise<AppliedMessages> {
   const unconfirmed = await settleOwn(ports, sound);
   const commits: Commit[] = [];
-  for (const slice of slicesOf(sound)) {
-    const drafts = slice.map(({ draft }) => draft);
-    const committed = await commitInOrder(ports, drafts, signal);
+  const slices = Array.from(slicesOf(sound), (slice) => slice.map(({ draft }) => draft));
+  // All at once: the committer begins a transaction while the one before ends.
+  const committing = slices.map((drafts) => commitInOrder(ports, drafts, signal));
+  await Promise.allSettled(committing);
+  for (const committed of await Promise.all(committing)) {
     for (const { draft, overruled } of committed) if (overruled !== undefined) await reportConflict(ports, draft.key, overruled);
     commits.push(...committed);
   }
@@ -76,7 +78,7 @@ export async function applyMessages(
   const applied = commits.filter(({ draft }) => draft.operation === "store").length;
   const deleted = commits.filter(({ draft, replaced }) => draft.operation === "delete" && replaced !== undefined).length;
   const again = skipped.flatMap(({ key }) => (unconfirmed.has(key) ? [key] : []));
-  return { applied, deleted, skipped: sound.length - applied - deleted, again: new Set(again) };
+  return { applied, deleted, skipped: sound.length - applied - deleted, again };
 }
 
 /**
@@ -85,10 +87,11 @@ export async function applyMessages(
  * @returns the keys with a write that is not confirmed. One that is made from now on gets a newer revision than the messages
  */
 async function settleOwn({ committer, database, settler }: ApplyPorts, messages: readonly PulledMessage[]): Promise<ReadonlySet<string>> {
-  // From then on, the table of revisions has those of confirmed writes.
+  const readOutbox = () => database.run([OUTBOX], "readonly", outboxRecords);
+  if ((await readOutbox()).length === 0) return new Set();
+  // Writes that are confirmed leave the outbox a moment later, when the table of revisions has theirs.
   await committer.caughtUp();
-  const records = await database.run([OUTBOX], "readonly", outboxRecords);
-  if (records.length === 0) return new Set();
+  const records = await readOutbox();
   const unconfirmed = new Map<string, string>();
   const queued = new Map<string, { readonly instanceId: string; readonly write: OutboxWrite }>();
   for (const [[instanceId], { state, writes }] of records) {

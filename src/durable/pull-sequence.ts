@@ -34,10 +34,10 @@ export function isOfStream({ stream, created, sequences }: Pulled, { config, sta
 export interface PullProgress {
   readonly pattern: string;
   readonly upTo: number;
-  /** Keys whose messages were looked at. */
-  readonly seen: ReadonlySet<string>;
-  /** Those of them whose messages were skipped for an unconfirmed write. */
-  readonly again: ReadonlySet<string>;
+  /** Keys whose last messages were asked for: they were skipped before. */
+  readonly asked: readonly string[];
+  /** Keys whose messages were skipped for an unconfirmed write. */
+  readonly again: readonly string[];
 }
 
 /**
@@ -47,7 +47,7 @@ export interface PullProgress {
 export function notePulled(
   database: Pick<Database, "run">,
   { config, created }: StreamInfo,
-  { pattern, upTo, seen, again }: PullProgress,
+  { pattern, upTo, asked, again }: PullProgress,
 ): Promise<Pulled> {
   return database.run([META], "readwrite", async (transaction) => {
     const found = await inTransaction(transaction);
@@ -56,6 +56,7 @@ export function notePulled(
     const sequences = new Map([...(before?.sequences ?? []), [pattern, Math.max(upTo, pulledTo(before, pattern))]]);
     // Those that "*" has overtaken say nothing.
     for (const [of, sequence] of sequences) if (of !== "*" && sequence <= all) sequences.delete(of);
+    const seen = new Set(asked);
     const left = (before?.again ?? []).filter((key) => !seen.has(key));
     const pulled: Pulled = { stream: config.name, created, sequences, again: [...new Set([...left, ...again])] };
     transaction.objectStore(META).put(pulled, PULLED);

@@ -8,7 +8,7 @@ import { batches } from "../util/batches.ts";
 import { report } from "../util/progress.ts";
 import { applyMessages, prepareMessages, type ApplyPorts, type PreparedMessages } from "./apply-messages.ts";
 import { forgetRevisions } from "./forget-revisions.ts";
-import { isOfStream, notePulled, pulledTo, readPulled, type Pulled } from "./pull-sequence.ts";
+import { isOfStream, notePulled, pulledTo, readPulled, type Pulled, type PullProgress } from "./pull-sequence.ts";
 import type { StreamApi, StreamInfo, StreamRequests } from "./stream-api.ts";
 import { streamBatches } from "./stream-batches.ts";
 import { asUnavailable } from "./stream-error.ts";
@@ -70,6 +70,10 @@ class Pull {
   readonly #pattern: string;
   readonly #counts: Counts = { applied: 0, deleted: 0, skipped: 0, rejected: 0 };
 
+  /** What is committed and not remembered yet. */
+  #unnoted: PullProgress | undefined;
+  #noting = Promise.resolve();
+
   constructor(ports: PullPorts, requests: StreamRequests, options: PullOptions) {
     this.#ports = ports;
     this.#requests = requests;
@@ -100,7 +104,7 @@ class Pull {
         const prepared = await prepareMessages(this.#ports, wanted);
         await committing;
         revision = Math.max(revision, upTo);
-        committing = this.#commit(info, prepared, upTo, this.#keysOf(wanted)).then(() => {
+        committing = this.#commit(info, prepared, upTo).then(() => {
           done += messages.length;
           report(onProgress, done, done + pending);
         });
@@ -108,7 +112,7 @@ class Pull {
         committing.catch(() => undefined);
       }
     } finally {
-      await committing;
+      await committing.finally(() => this.#noting);
     }
     return { ...this.#counts, revision };
   }
@@ -119,17 +123,31 @@ class Pull {
     for (const keys of batches(pulled?.again ?? [], CONCURRENT_REQUESTS)) {
       const asked = keys.map((key) => lastMessage(this.#requests, info.config.name, subjectOf(namespace, key)));
       const messages = (await Promise.all(asked)).filter((message) => message !== undefined);
-      await this.#commit(info, await prepareMessages(this.#ports, messages), pulledTo(pulled, this.#pattern), new Set(keys));
+      await this.#commit(info, await prepareMessages(this.#ports, messages), pulledTo(pulled, this.#pattern), keys);
     }
   }
 
-  async #commit(info: StreamInfo, prepared: PreparedMessages, upTo: number, seen: ReadonlySet<string>): Promise<void> {
-    const { database, state } = this.#ports;
+  async #commit(info: StreamInfo, prepared: PreparedMessages, upTo: number, asked: readonly string[] = []): Promise<void> {
     const { again, ...counts } = await applyMessages(this.#ports, prepared, this.#options.signal);
     this.#counts.rejected += prepared.rejected;
     for (const name of ["applied", "deleted", "skipped"] as const) this.#counts[name] += counts[name];
-    const noted = await notePulled(database, info, { pattern: this.#pattern, upTo, seen, again });
-    state.pulledTo = pulledTo(noted, "*");
+    this.#note(info, { pattern: this.#pattern, upTo, asked, again });
+  }
+
+  /** Remembers the progress once the disk has taken what came before. The next batches do not wait for that. */
+  #note(info: StreamInfo, progress: PullProgress): void {
+    const isWaiting = this.#unnoted !== undefined;
+    const { asked = [], again = [] } = this.#unnoted ?? {};
+    this.#unnoted = { ...progress, asked: [...asked, ...progress.asked], again: [...again, ...progress.again] };
+    if (isWaiting) return;
+    const { database, state } = this.#ports;
+    this.#noting = this.#noting.then(async () => {
+      const unnoted = this.#unnoted as PullProgress;
+      this.#unnoted = undefined;
+      state.pulledTo = pulledTo(await notePulled(database, info, unnoted), "*");
+    });
+    // Its error is thrown when it is awaited.
+    this.#noting.catch(() => undefined);
   }
 
   #matching(messages: readonly StreamMessage[]): readonly StreamMessage[] {
@@ -139,10 +157,6 @@ class Pull {
       const key = keyOf(this.#ports.settings.namespace, subject);
       return key === undefined || matches(key);
     });
-  }
-
-  #keysOf(messages: readonly StreamMessage[]): ReadonlySet<string> {
-    return new Set(messages.map(({ subject }) => keyOf(this.#ports.settings.namespace, subject) ?? ""));
   }
 
   /** Of one key, or of all of them: a subject has no patterns of characters. */

@@ -146,6 +146,9 @@ async function readSlots(transaction: IDBTransaction, drafts: readonly Draft[], 
   const found = await find(transaction, keys, isPageEnding);
   const readingRevisions = Promise.all(Array.from(ofStream, async (key) => [key, await readRevision(transaction, key)] as const));
   const states = await statesOf(Array.from(found.rows.values(), ({ writeId }) => writeId));
+  // A confirmed write whose settlement is not written yet has no revision.
+  const compared = Array.from(ofStream, (key) => found.rows.get(key)?.writeId).filter((id) => id !== undefined);
+  const unsettled = await recordedWrites(transaction, compared);
   const revisions = new Map(await readingRevisions);
   for (const [key, known] of revisions) {
     const empty = { row: undefined, unconfirmed: false, mustWait: false, waitsFor: undefined };
@@ -159,7 +162,7 @@ async function readSlots(transaction: IDBTransaction, drafts: readonly Draft[], 
       row,
       revision: lastRevision(row, known),
       ownRevision: isOwn(row, known) ? known.revision : undefined,
-      unconfirmed: state !== undefined,
+      unconfirmed: state !== undefined || (ofStream.has(key) && unsettled(row.writeId) !== undefined),
       mustWait: state === "queued" || (state === "sending" && isForeign),
       waitsFor: state === "sending" ? row.writeId : state === "queued" ? waitsFor : undefined,
     });

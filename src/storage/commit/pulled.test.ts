@@ -134,6 +134,19 @@ describe("The table of revisions", () => {
     expect((await browser.commit(storeDraft("k"))).row.version).toBe(31);
   });
 
+  it("lets no older message replace a write that is confirmed, while its revision is not in the table yet", async () => {
+    const browser = setUpCommitter({ pulledTo: () => 0 });
+    const { row } = await browser.commit(storeDraft("k", '"mine"'));
+    const settled = browser.committer.settle(
+      row.writeId[0],
+      new Map([[row.writeId[1], { state: "confirmed", stored: { key: "k", revision: 12 } }]]),
+    );
+    expect(await browser.committer.commit([pulled("k", 9)])).toEqual([]);
+    await Promise.all([settled, browser.committer.settled()]);
+    expect(await browser.committer.commit([pulled("k", 12)])).toEqual([]);
+    expect(await browser.committer.commit([pulled("k", 13)])).toHaveLength(1);
+  });
+
   it("does not confirm a write whose acknowledgement is missing", async () => {
     const browser = setUpCommitter({ pulledTo: () => 0 });
     await browser.settle(await browser.commit(storeDraft("k")), FAILED);
