@@ -112,8 +112,11 @@ class Pull {
         committing.catch(() => undefined);
       }
     } finally {
-      await committing.finally(() => this.#noting);
+      // The rest is remembered even if a commit has failed.
+      await Promise.allSettled([committing]);
+      await this.#noting;
     }
+    await committing;
     return { ...this.#counts, revision };
   }
 

@@ -91,7 +91,7 @@ describe("The plan of a pulled message", () => {
 });
 
 describe("The base of a write", () => {
-  const baseOf = (slot: Partial<Slot>): unknown => (plan(storeDraft("k"), slot)?.row as EntryRow).base;
+  const baseOf = (slot: Partial<Slot>): unknown => (plan(storeDraft("k"), slot)?.row as EntryRow | undefined)?.base;
 
   it("is the revision of the row that it replaces, else how far this browser has pulled", () => {
     expect(baseOf({ row: entryRow({ revision: 7 }) })).toBe(7);

@@ -49,7 +49,7 @@ export function lastRevision(row: Row | undefined, known: KnownRevision | undefi
 }
 
 /** The newest revision of a key that the writer of its row had seen. Not those of own writes: others may have written before them. */
-export function seenRevision(row: object | undefined): number | undefined {
+export function seenRevision(row: Partial<EntryRow> | undefined): number | undefined {
   return countIn(row, "revision") ?? countIn(row, "base");
 }
 
