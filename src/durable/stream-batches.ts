@@ -1,5 +1,6 @@
 import { randomId } from "../util/random-id.ts";
 import type { StreamInfo, StreamRequests } from "./stream-api.ts";
+import { isNoResponders } from "./stream-error.ts";
 import { consumerMessage, directMessage, nextMessage, type StreamMessage } from "./stream-message.ts";
 
 /** Messages of a stream, in its order. */
@@ -23,6 +24,8 @@ export interface BatchRange {
 const MAX_MESSAGES = 1_000;
 /** About the bytes of the messages of a batch, unless a single one has more. */
 const MAX_BYTES = 4 * 1024 * 1024;
+/** Each takes a round trip to the server. */
+const MAX_TRIES = 100;
 /** A consumer that is not asked for so long is removed: the tab may die. In nanoseconds. */
 const INACTIVE_NS = 30_000_000_000;
 
@@ -112,17 +115,19 @@ async function* consumerBatches(requests: StreamRequests, { info, subject, from,
     while (pending > 0) {
       const messages: StreamMessage[] = [];
       const batch = Math.min(perBatch, pending);
-      await requests.collect(
-        `${api}.MSG.NEXT.${stream}.${name}`,
-        { batch, no_wait: true },
-        (reply) => {
-          if (reply.status !== 0) return true;
-          const delivered = consumerMessage(reply);
-          pending = delivered.pending;
-          return messages.push(delivered.message) === batch || pending === 0;
-        },
-        { areMessages: true, signal },
-      );
+      const request = (): Promise<void> =>
+        requests.collect(
+          `${api}.MSG.NEXT.${stream}.${name}`,
+          { batch, no_wait: true },
+          (reply) => {
+            if (reply.status !== 0) return true;
+            const delivered = consumerMessage(reply);
+            pending = delivered.pending;
+            return messages.push(delivered.message) === batch || pending === 0;
+          },
+          { areMessages: true, signal },
+        );
+      await onceKnown(request);
       const last = messages.at(-1);
       if (last === undefined) throw new Error("The server does not deliver messages of the stream.");
       yield { messages, upTo: last.sequence, pending };
@@ -130,6 +135,17 @@ async function* consumerBatches(requests: StreamRequests, { info, subject, from,
   } finally {
     // The server removes it otherwise.
     await requests.request(`${api}.DELETE.${stream}.${name}`).catch(() => undefined);
+  }
+}
+
+/** Repeats a request to a new consumer: the other servers of a cluster learn of it a moment later. */
+async function onceKnown(request: () => Promise<void>): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await request();
+    } catch (error) {
+      if (!isNoResponders(error) || tries === MAX_TRIES) throw error;
+    }
   }
 }
 

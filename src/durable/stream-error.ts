@@ -58,8 +58,15 @@ export function asUnavailable(error: unknown): KeyStoreError {
 
 /** The answer where nobody listens to the subject of a request. */
 export function noResponders(): KeyStoreError {
-  const cause = new Error("no responders");
+  const cause = new Error(NO_RESPONDERS);
   return streamUnavailable("No stream takes messages of this namespace, or the server has no JetStream.", cause);
+}
+
+const NO_RESPONDERS = "no responders";
+
+/** Whether an error is the one of `noResponders`. */
+export function isNoResponders(error: unknown): boolean {
+  return error instanceof KeyStoreError && error.cause instanceof Error && error.cause.message === NO_RESPONDERS;
 }
 
 /** Whether the client has no permission for a request. */
