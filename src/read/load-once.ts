@@ -185,7 +185,7 @@ export class LoadOnce {
         return loaded;
       } catch (error) {
         if (hasCode(error, "QUOTA_EXCEEDED", "STORAGE_UNAVAILABLE")) return loaded;
-        if (!hasCode(error, "VERSION_CONFLICT")) throw error;
+        if (!hasCode(error, "VERSION_CONFLICT") || options.ifRevision !== undefined) throw error;
         if (loading.isOvertaken) break;
         if (options.ifVersion !== undefined) throw error;
       }
