@@ -16,7 +16,7 @@ import { KeyStoreError } from "../util/errors.ts";
 import { randomId } from "../util/random-id.ts";
 import type { StreamDraft, StreamWritten, WriteToStream } from "../write/stream-write.ts";
 import { assertBatches, assertBatchSize, batchOf } from "./batch.ts";
-import type { StreamApi } from "./stream-api.ts";
+import type { StreamApi, StreamInfo } from "./stream-api.ts";
 import { batchError, conflict, notAcknowledged, refusalOf } from "./write-error.ts";
 
 export interface StreamWriterPorts {
@@ -84,11 +84,24 @@ export class StreamWriter {
     const messages = all.map(({ message }) => message);
     const results = await transport.publish(batchOf(messages, stream));
     const last = results.at(-1);
-    if (last?.status !== "confirmed" || last.revision === undefined) throw batchError(all, results);
+    if (last?.status !== "confirmed" || last.revision === undefined) {
+      throw await batchError(all, results, (revision) => this.#subjectAt(stream, revision));
+    }
     // The stream stores the messages of a batch one after another.
     const first = last.revision - all.length + 1;
     await this.#commit(all, (index) => first + index);
     return all.map(({ existed }) => ({ status: "fulfilled", value: { existed } }));
+  }
+
+  /** Undefined: not known. */
+  async #subjectAt({ config: { name } }: StreamInfo, sequence: number): Promise<string | undefined> {
+    const asking = this.#ports.api.use((requests) =>
+      requests.request<{ message: { subject: string } }>(`$JS.API.STREAM.MSG.GET.${name}`, { seq: sequence }),
+    );
+    return asking.then(
+      ({ message }) => message.subject,
+      () => undefined,
+    );
   }
 
   /** Commits writes that the stream has, in one transaction. @throws KeyStoreError QUOTA_EXCEEDED, STORAGE_UNAVAILABLE */

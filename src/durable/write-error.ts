@@ -10,6 +10,7 @@ import { ErrorCode, StreamRequestError } from "./stream-error.ts";
 /** A write of a batch. */
 interface Write {
   readonly draft: { readonly key: string };
+  readonly message: { readonly subject: string };
   readonly ifRevision: number | undefined;
 }
 
@@ -43,14 +44,31 @@ export function refusalOf(key: string | undefined, ifRevision: number | undefine
   return new KeyStoreError("PUBLISH_REJECTED", message, { key, cause: error });
 }
 
-/** The error of a batch. The messages after a refused one are refused as an incomplete batch. */
-export function batchError(writes: readonly Write[], results: readonly PublishResult[]): KeyStoreError {
+/**
+ * The error of a batch. The messages after a refused one are refused as an incomplete batch.
+ * @param subjectAt the subject of the message that the stream has under a revision
+ */
+export async function batchError(
+  writes: readonly Write[],
+  results: readonly PublishResult[],
+  subjectAt: (revision: number) => Promise<string | undefined>,
+): Promise<KeyStoreError> {
   const at = results.findIndex(({ status }) => status !== "confirmed");
-  const isLast = at === results.length - 1;
+  const result = results[at];
+  if (at < results.length - 1) return refusalOf(writes[at]?.draft.key, writes[at]?.ifRevision, result);
   // The last message gets the refusal of whichever message has another revision than it expects.
-  const suspects = isLast ? writes.filter(({ ifRevision }) => ifRevision !== undefined) : writes.slice(at, at + 1);
-  const suspect = suspects.length === 1 ? suspects[0] : undefined;
-  return refusalOf(suspect?.draft.key, suspect?.ifRevision, results[at]);
+  const actual = conflictingRevision(result);
+  let suspects = writes.filter(({ ifRevision }) => ifRevision !== undefined && ifRevision !== actual);
+  if (suspects.length > 1 && actual !== undefined && actual > 0) {
+    const subject = await subjectAt(actual);
+    suspects = suspects.filter(({ message }) => message.subject === subject);
+  }
+  const [suspect] = suspects.length === 1 ? suspects : [];
+  return refusalOf(suspect?.draft.key, suspect?.ifRevision, result);
+}
+
+function conflictingRevision(result: PublishResult | undefined): number | undefined {
+  return result?.status === "rejected" ? lastNumber(result.error.message) : undefined;
 }
 
 const BATCH_UNAVAILABLE: readonly number[] = [ErrorCode.BATCHES_NOT_ALLOWED, ErrorCode.INCOMPLETE_BATCH, ErrorCode.TOO_MANY_BATCHES];
