@@ -185,9 +185,9 @@ export class LoadOnce {
         return loaded;
       } catch (error) {
         if (hasCode(error, "QUOTA_EXCEEDED", "STORAGE_UNAVAILABLE")) return loaded;
-        if (!hasCode(error, "VERSION_CONFLICT") || options.ifRevision !== undefined) throw error;
+        if (!hasCode(error, "VERSION_CONFLICT")) throw error;
         if (loading.isOvertaken) break;
-        if (options.ifVersion !== undefined) throw error;
+        if (options.ifVersion !== undefined || options.ifRevision !== undefined) throw error;
       }
       const newer = await this.#look(key);
       if (newer.version !== 0) return newer.fresh ?? loaded;
