@@ -10,7 +10,7 @@ export interface StreamWritingPorts {
   readonly clock: Clock;
   readonly database: Database;
   readonly settings: Settings;
-  readonly engine: Pick<Engine, "commitPublisher" | "committer" | "emit" | "flush" | "transport">;
+  readonly engine: Pick<Engine, "commitPublisher" | "committer" | "emit" | "flush" | "pulls" | "transport">;
 }
 
 /** Writes that are published before they are committed. Their part loads with the first of them. Only for durable mode. */
@@ -19,7 +19,7 @@ export function streamWriting({ clock, database, settings, engine }: StreamWriti
   return async (...call) => {
     const { StreamApi, StreamWriter: Part } = await durablePart.load();
     const { durable, namespace, timeoutMs } = settings;
-    const { commitPublisher, committer, emit, transport } = engine;
+    const { commitPublisher, committer, emit, pulls, transport } = engine;
     writer ??= new Part({
       namespace,
       clock,
@@ -27,7 +27,7 @@ export function streamWriting({ clock, database, settings, engine }: StreamWriti
       committer,
       transport,
       api: new StreamApi({ transport, clock, settings: { namespace, timeoutMs, durable: durable as NonNullable<typeof durable> } }),
-      pulledTo: () => 0,
+      pulledTo: () => pulls.pulledTo,
       flush: () => Promise.all([commitPublisher.idle(), engine.flush()]),
       emit,
     });
