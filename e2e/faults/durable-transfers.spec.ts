@@ -79,7 +79,7 @@ function transfer(page: Page, accounts: readonly string[], transfers: number): P
         const from = below(accounts.length);
         const to = (from + 1 + below(accounts.length - 1)) % accounts.length;
         const [payer, payee] = [accounts[from]!, accounts[to]!];
-        const balances = await store.bulkRetrieve<number>([payer, payee], { pull: "always" });
+        const balances = await store.bulkRetrieve<number>([payer, payee]);
         const [a, b] = await Promise.all([payer, payee].map((account) => store.getMetadata(account)));
         const amount = below(100);
         try {
@@ -94,6 +94,7 @@ function transfer(page: Page, accounts: readonly string[], transfers: number): P
           await transferred?.();
         } catch (error) {
           if ((error as { code?: string }).code !== "VERSION_CONFLICT") throw error;
+          await store.pull();
         }
       }
       return done;
