@@ -45,6 +45,8 @@ export function misuseOfOptions(store: NASKeyStore): void {
   void store.store("key", 1, { tags: "web" });
   // @ts-expect-error the option is ifVersion
   void store.store("key", 1, { version: 1 });
+  // @ts-expect-error a revision is a number
+  void store.store("key", 1, { ifRevision: "7" });
   // @ts-expect-error a signal, not its controller
   void store.store("key", 1, { signal: new AbortController() });
   // @ts-expect-error the TTL is an option
@@ -112,6 +114,8 @@ export function misuseOfArguments(store: NASKeyStore): void {
   void store.bulkDelete([1, 2]);
   // @ts-expect-error the option of a delete alone
   void store.bulkDelete(["a"], { ifVersion: 1 });
+  // @ts-expect-error each delete with a revision is a call of its own
+  void store.bulkDelete(["a"], { ifRevision: 1 });
   // @ts-expect-error the present value may be absent
   void store.update<number>("a", (present) => present + 1);
   // @ts-expect-error a function gets one argument

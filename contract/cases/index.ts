@@ -13,6 +13,7 @@ import { entries } from "./entries.ts";
 import { exportImport } from "./export-import.ts";
 import { formats } from "./formats.ts";
 import { importMerging } from "./import-merging.ts";
+import { ifRevision } from "./if-revision.ts";
 import { indexedDb } from "./indexeddb.ts";
 import { limits } from "./limits.ts";
 import { loadOnce } from "./load-once.ts";
@@ -29,6 +30,7 @@ import { peek } from "./peek.ts";
 import { readYourWrites } from "./read-your-writes.ts";
 import { rejections } from "./rejections.ts";
 import { schemas } from "./schemas.ts";
+import { streamAtomic } from "./stream-atomic.ts";
 import { streams } from "./streams.ts";
 import { servers } from "./servers.ts";
 import { tabs } from "./tabs.ts";
@@ -73,6 +75,8 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   pull,
   durable,
   conflicts,
+  "if revision": ifRevision,
+  "atomic on the stream": streamAtomic,
   encryption,
   "one page": onePage,
   damage,

@@ -4,3 +4,4 @@ export { pull } from "./pull.ts";
 export { pulledTo, readPulled } from "./pull-sequence.ts";
 export { StreamApi } from "./stream-api.ts";
 export { StreamPublisher } from "./stream-publisher.ts";
+export { StreamWriter } from "./stream-writer.ts";

@@ -31,6 +31,7 @@ export interface StreamInfo {
     readonly subjects?: readonly string[];
     readonly allow_direct?: boolean;
     readonly allow_atomic?: boolean;
+    readonly allow_msg_ttl?: boolean;
     readonly max_msgs_per_subject?: number;
   };
   readonly state: { readonly first_seq: number; readonly last_seq: number; readonly messages: number; readonly bytes: number };

@@ -19,6 +19,11 @@ import type {
 export interface BasicOperations<Schema extends object> {
   /**
    * Stores a value under a key, and publishes it.
+   * @param options.ifRevision durable mode: compares and sets on the stream. The write is committed here once the stream has acknowledged it, and is
+   * never queued: true, or an error with which the entry stays as it was. VERSION_CONFLICT: the stream has another revision of the key. Read the key
+   * with `pull: "always"`, or pull, then retry. STREAM_UNAVAILABLE: no acknowledgement came, or the key has an unconfirmed write. PUBLISH_REJECTED:
+   * the server refused the message. After STREAM_UNAVAILABLE, the abort of a signal and QUOTA_EXCEEDED the stream may have the write: the next
+   * `pull` brings it
    * @returns true: committed here, and read by the server. false: committed here and queued; published once the server answers, also
    * after a reload
    * @throws KeyStoreError PUBLISH_REJECTED: committed here, refused by the server. With any other code nothing has changed:
@@ -54,6 +59,8 @@ export interface BasicOperations<Schema extends object> {
    * the call, and nothing has changed.
    * @param compute gets a copy of the present value; undefined when the key is absent or has expired
    * @param options.ifVersion the function runs once, and for this version of the present value only
+   * @param options.ifRevision as for `store`. The function runs once, and the present value must have this revision here too: otherwise
+   * VERSION_CONFLICT
    * @returns as `store` does
    * @throws KeyStoreError as `store` does; CHECKSUM_MISMATCH, DECODE_FAILED: the present value is damaged
    */
@@ -65,6 +72,7 @@ export interface BasicOperations<Schema extends object> {
 
   /**
    * Stores a new value with the key's format, ttl (which starts again) and tags, unless they are given. Creates an absent key.
+   * @param options.ifRevision as for `store`. The present entry must have this revision here too: otherwise VERSION_CONFLICT
    * @returns as `store` does
    * @throws KeyStoreError as `store` does
    */
@@ -74,7 +82,12 @@ export interface BasicOperations<Schema extends object> {
    * Stores many values. Options of an item win over those of the call. One invalid item rejects the call before anything is written. A key
    * given twice is written once, as its last item says.
    * @param items an object, or pairs [key, value], each with options of its own if it needs them: [key, value, options]
-   * @param options.atomic all items or none: a failure, such as VERSION_CONFLICT of one item, changes nothing
+   * @param options.atomic all items or none: a failure, such as VERSION_CONFLICT of one item, changes nothing. In durable mode it is one batch of at
+   * most 1,000 messages on the stream, too, published before it is committed as with `ifRevision`: STREAM_UNAVAILABLE where the server is older
+   * than 2.12, or the stream lacks the setting `allow_atomic`; PAYLOAD_TOO_LARGE for more items. With `ifRevision` of its items it is a transaction
+   * over several keys
+   * @param options.ifRevision of the call or of an item, as for `store`. Without `atomic`, each item is on its own: those that win are committed, and the
+   * call rejects with the first error
    * @returns for each key: true, or false when the write is queued or the server has refused it
    * @throws KeyStoreError as `store` does. Its `results` has the keys that were committed before a failure part-way
    */

@@ -22,6 +22,8 @@ export interface LoadOperations<Schema extends object> {
    *   reported, and the next call tries again. `close` aborts its signal.
    * - `ifVersion` is compared when the loaded value is stored: VERSION_CONFLICT, and nothing is stored. A present value is returned without it.
    *   Calls that wait for the same load share the options of the first.
+   * - `ifRevision` is compared by the stream when the loaded value is stored, as for `store`: VERSION_CONFLICT, STREAM_UNAVAILABLE,
+   *   PUBLISH_REJECTED, and nothing is stored.
    * @param load any value but undefined; null, 0, "" and false are values
    * @throws KeyStoreError INVALID_VALUE, PAYLOAD_TOO_LARGE, VERSION_CONFLICT, INSECURE_CONTEXT, INVALID_KEY, INVALID_OPTION, CLOSED, STORAGE_UNAVAILABLE when a part
    * of the library cannot be loaded; and what `load` throws

@@ -133,8 +133,9 @@ export interface StoreOptions {
   /** Compare-and-set in this browser: the current version of the key. 0: the key must not exist. A version from before a delete never matches again. */
   ifVersion?: number;
   /**
-   * Durable mode: compare-and-set across browsers, with the revision in the metadata of the key. 0: the stream must have no message of the key.
-   * The write is not queued: it is committed once the stream has acknowledged it.
+   * Durable mode: compare-and-set across browsers, with the revision in the metadata of the key. 0: the stream must have no message of the key;
+   * that of a delete is one. The write is not queued: it is committed once the stream has acknowledged it. `ifVersion` beside it is compared
+   * first, in this browser.
    */
   ifRevision?: number;
   signal?: AbortSignal;
@@ -153,7 +154,8 @@ export interface RetrieveOrStoreOptions extends StoreOptions {
 export interface BulkOptions extends StoreOptions {
   /**
    * All items or none, in one transaction: a failure changes nothing. Until it ends, other writes wait, so a large call may exceed the
-   * 50 ms for which other bulk calls block them. It must end within about 20 s, or it fails.
+   * 50 ms for which other bulk calls block them. It must end within about 20 s, or it fails. In durable mode, at most 1,000 items, and the
+   * stream takes all of them or none: nats-server 2.12 or newer, and the setting `allow_atomic` of the stream.
    * @default false
    */
   atomic?: boolean;

@@ -187,7 +187,7 @@ export class LoadOnce {
         if (hasCode(error, "QUOTA_EXCEEDED", "STORAGE_UNAVAILABLE")) return loaded;
         if (!hasCode(error, "VERSION_CONFLICT")) throw error;
         if (loading.isOvertaken) break;
-        if (options.ifVersion !== undefined) throw error;
+        if (options.ifVersion !== undefined || options.ifRevision !== undefined) throw error;
       }
       const newer = await this.#look(key);
       if (newer.version !== 0) return newer.fresh ?? loaded;

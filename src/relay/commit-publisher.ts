@@ -84,7 +84,7 @@ export class CommitPublisher {
   async #send(commits: readonly Commit[], mayPublish: boolean): Promise<PublishResult[]> {
     const { namespace, relay, settler, transport } = this.#ports;
     const messages = commits.map(({ draft, row, generation }) =>
-      messageFor(namespace, draft.key, published(draft, row), generation, draft.quoted),
+      messageFor(namespace, draft.key, publishedRow(draft, row), generation, draft.quoted),
     );
     const results = mayPublish ? await transport.publish(messages) : messages.map(() => UNREACHABLE);
     settler.settle(commits.map(sentWrite), results);
@@ -97,7 +97,8 @@ function ofState(commits: readonly Commit[], state: Commit["state"]): Commit[] {
   return commits.filter((commit) => commit.state === state);
 }
 
-function published({ message }: Draft, row: Row): Row {
+/** The row from which the message of a draft is made. */
+export function publishedRow({ message }: Draft, row: Row): Row {
   return message === undefined || isTombstone(row) ? row : withPayload(row, message);
 }
 

@@ -34,6 +34,7 @@ import type { Page, PageStore } from "./page.ts";
 import { writeSideOf } from "./page-write-side.ts";
 import { persistOnce } from "./persistence.ts";
 import { StreamOperations } from "./stream-operations.ts";
+import { streamWriting } from "./stream-writing.ts";
 
 export { deleteNamespace } from "./delete-namespace.ts";
 
@@ -126,6 +127,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
       return page.inBrowser && !shared.isPageEnding ? commitPublisher.connectAhead() : () => undefined;
     },
     isDurable: settings.durable !== undefined,
+    toStream: streamWriting({ clock, database: page.database, settings, engine }),
     formatOf: (key: string) => catalog.formatOf(key),
     orderWrite: () => staleness.orderWrite(),
   };
@@ -142,6 +144,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     writer,
     updater: new Updater({
       ...writerPorts,
+      writer,
       instanceId: engine.instanceId,
       reader,
       alone: (key, work) => preferablyAlone(`${page.name}/update/${key}`, work, clock, UPDATE_LOCK_PATIENCE_MS),

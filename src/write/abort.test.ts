@@ -70,6 +70,7 @@ it("A writer whose signal is aborted during the wait for the server resolves fal
     publisher: { outcome: () => (waiting.resolve(), new Promise(() => undefined)) },
     connectAhead: () => release,
     isDurable: false,
+    toStream: () => Promise.reject(new Error("not durable")),
     formatOf: async () => undefined,
     orderWrite: () => (draft) => draft,
   });

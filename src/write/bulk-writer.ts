@@ -2,12 +2,13 @@ import { KeyFormat } from "../model/metadata.ts";
 import type { EntryRow } from "../model/row.ts";
 import type { BulkOptions, ProgressOptions, StoreOptions } from "../options/types.ts";
 import { SLICE_BYTES, SLICE_WRITES, type Commit, type Draft } from "../storage/commit/draft.ts";
-import { unlessAborted } from "../util/abort.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { report } from "../util/progress.ts";
 import type { CapturedValue } from "../values/captured-value.ts";
+import { Results } from "./bulk-results.ts";
 import type { PreparedWrite } from "./draft-builder.ts";
 import type { Place } from "./key-queue.ts";
+import { whenPublished } from "./stream-write.ts";
 import type { WriterPorts } from "./writer.ts";
 
 /** A value of a bulk call, and its options: those of the item, then those of the call. */
@@ -16,10 +17,16 @@ export interface BulkValue {
   readonly options: StoreOptions;
 }
 
+/** `ifRevision`: the write is published before it is committed. */
+type BulkWrite = PreparedWrite & Pick<StoreOptions, "ifRevision">;
+
 /** How a bulk call is committed. */
 type CallOptions = Pick<BulkOptions, "atomic" | "onProgress" | "signal">;
 
-/** Writes many keys, slice after slice. A slice that cannot be committed ends the call. An atomic call is one slice. */
+/**
+ * Writes many keys, slice after slice. A slice that cannot be committed ends the call. An atomic call is one slice; in durable mode it is one
+ * batch of the stream.
+ */
 export class BulkWriter {
   readonly #ports: Omit<WriterPorts, "formatOf">;
 
@@ -42,7 +49,13 @@ export class BulkWriter {
       return { key, payload: value(format), format, own };
     });
 
-    const prepare = () => Promise.all(payloads.map(({ key, payload, format, own }) => drafts.prepareStore(key, payload, format, own)));
+    const prepare = () =>
+      Promise.all(
+        payloads.map(async ({ key, payload, format, own }): Promise<BulkWrite> => {
+          const prepared = await drafts.prepareStore(key, payload, format, own);
+          return own.ifRevision === undefined ? prepared : { ...prepared, ifRevision: own.ifRevision };
+        }),
+      );
     const { confirmed } = await this.#write(queue.enter(keys), prepare, options);
     return new Map(keys.map((key) => [key, confirmed.get(key) ?? false]));
   }
@@ -88,24 +101,41 @@ export class BulkWriter {
   }
 
   /** Commits the writes and leaves the place. */
-  async #write(place: Place, prepare: () => Promise<readonly PreparedWrite[]>, options: CallOptions): Promise<Results> {
+  async #write(place: Place, prepare: () => Promise<readonly BulkWrite[]>, options: CallOptions): Promise<Results> {
     const { atomic = false, signal, onProgress } = options;
-    const ordered = this.#ports.orderWrite();
-    const release = this.#ports.connectAhead();
+    const { connectAhead, isDurable, orderWrite } = this.#ports;
+    const ordered = orderWrite();
+    const release = connectAhead();
     const results = new Results(this.#ports, signal);
+    let leave = (): void => place.leave();
     try {
       const prepared = await prepare();
+      const isFirstInStream = ({ ifRevision }: BulkWrite): boolean => ifRevision !== undefined || (atomic && isDurable);
+      const usual = prepared.filter((write) => !isFirstInStream(write));
+      const inStream = prepared.filter(isFirstInStream);
       let done = 0;
+      const committed = (drafts: number): void => report(onProgress, (done += drafts), prepared.length);
+      const parts: Promise<unknown>[] = [];
+      if (inStream.length > 0) {
+        const work = () => this.#writeToStream(inStream, atomic, ordered, results, committed);
+        const ended = new Promise<void>((resolve) => parts.push(whenPublished(place, signal, work, resolve)));
+        leave = () => void ended.then(() => place.leave());
+      }
       await place.turn;
-      await this.#commitSlices(atomic ? [prepared] : slices(prepared), ordered, signal, (commits, drafts) => {
-        results.add(commits);
-        report(onProgress, (done += drafts), prepared.length);
-      });
-      place.leave();
+      if (usual.length > 0) {
+        const commits = this.#commitSlices(atomic ? [usual] : slices(usual), ordered, signal, (made, drafts) => {
+          results.add(made);
+          committed(drafts);
+        });
+        parts.push(commits);
+      }
+      const [failed] = (await Promise.allSettled(parts)).filter(({ status }) => status === "rejected");
+      if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
+      leave();
       await results.settled();
       return results;
     } catch (error) {
-      place.leave();
+      leave();
       await results.settled();
       if (atomic || !(error instanceof KeyStoreError)) throw error;
       const message = `${error.message} Entries committed before: ${results.confirmed.size}, see "results".`;
@@ -113,6 +143,23 @@ export class BulkWriter {
     } finally {
       release();
     }
+  }
+
+  /** @throws the first error of a write */
+  async #writeToStream(
+    writes: readonly BulkWrite[],
+    atomic: boolean,
+    ordered: (draft: Draft) => Draft,
+    results: Results,
+    committed: (drafts: number) => void,
+  ): Promise<void> {
+    const drafts = await Promise.all(writes.map(async ({ finish, ifRevision }) => ({ draft: ordered(await finish()), ifRevision })));
+    const written = await this.#ports.toStream(drafts, atomic);
+    const taken = drafts.filter((_, index) => written[index]?.status === "fulfilled");
+    for (const { draft } of taken) results.confirmed.set(draft.key, true);
+    if (taken.length > 0) committed(taken.length);
+    const failed = written.find(({ status }) => status === "rejected");
+    if (failed !== undefined) throw (failed as PromiseRejectedResult).reason;
   }
 
   /** The drafts of a slice are finished while the slice before it commits, and handed over as soon as that one is written. */
@@ -154,38 +201,6 @@ export class BulkWriter {
       };
       finish(0).then((drafts) => commit(0, drafts), reject);
     });
-  }
-}
-
-/** The results of a bulk call, key by key, as its slices are committed and published. */
-class Results {
-  /** Committed keys → whether the server has confirmed the write. */
-  readonly confirmed = new Map<string, boolean>();
-  readonly #ports: Pick<WriterPorts, "committer" | "publisher">;
-  readonly #signal: AbortSignal | undefined;
-  readonly commits: Commit[] = [];
-  readonly #outcomes: Promise<unknown>[] = [];
-
-  constructor(ports: Pick<WriterPorts, "committer" | "publisher">, signal: AbortSignal | undefined) {
-    this.#ports = ports;
-    this.#signal = signal;
-  }
-
-  add(commits: readonly Commit[]): void {
-    for (const commit of commits) {
-      const { key } = commit.draft;
-      this.confirmed.set(key, false);
-      this.commits.push(commit);
-      const outcome = this.#ports.publisher.outcome(commit).then((isConfirmed) => this.confirmed.set(key, isConfirmed));
-      this.#outcomes.push(outcome.catch(() => undefined));
-    }
-  }
-
-  /** Resolves when each write has its result. An aborted signal ends the wait, once all commits are on the disk. */
-  async settled(): Promise<void> {
-    // One listener for the whole call: a signal must not get one for each key.
-    await unlessAborted<unknown>(Promise.all(this.#outcomes), this.#signal, () => undefined);
-    if (this.#signal?.aborted === true) await Promise.all(this.commits.map((commit) => this.#ports.committer.durable(commit)));
   }
 }
 

@@ -8,10 +8,11 @@ import { abortable } from "../util/abort.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { capture } from "../values/captured-value.ts";
 import { UpdateLines } from "./update-lines.ts";
-import { isConfirmed, type WriterPorts } from "./writer.ts";
+import { isConfirmed, type Writer, type WriterPorts } from "./writer.ts";
 
 export interface UpdaterPorts extends Omit<WriterPorts, "formatOf"> {
   readonly instanceId: string;
+  readonly writer: Pick<Writer, "update">;
   readonly reader: Pick<Reader, "readRow" | "decodeRow">;
   /**
    * Runs work while no other tab updates the key, unless that would take too long. Without it, 8 tabs that count together run each function
@@ -51,8 +52,9 @@ export class Updater {
   /** @throws whatever the function throws */
   async update(key: string, compute: Compute, options: StoreOptions): Promise<boolean> {
     const { alone, connectAhead, orderWrite, queue } = this.#ports;
-    const { ifVersion, signal } = options;
+    const { ifRevision, ifVersion, signal } = options;
     signal?.throwIfAborted();
+    if (ifRevision !== undefined) return this.#updateOnce(key, compute, options);
     const ordered = orderWrite();
     let place = queue.enter([key]);
     const line = this.#lines.join(key);
@@ -97,6 +99,19 @@ export class Updater {
       line.leave();
       release?.();
     }
+  }
+
+  /** For one revision, the function runs once. */
+  async #updateOnce(key: string, compute: Compute, options: StoreOptions): Promise<boolean> {
+    const { queue, writer } = this.#ports;
+    const { ifVersion, signal } = options;
+    const place = queue.enter([key]);
+    // The function may read the key.
+    await place.earlierCommitted.finally(() => place.leave());
+    const { present, next } = await abortable(signal, () => this.#run(key, compute, ifVersion, { overtaken: 0 }));
+    const value = await abortable(signal, async () => next);
+    const format = options.format ?? present?.format ?? KeyFormat.JSON;
+    return writer.update(key, capture(key, value, format), { ...options, format, ifVersion: present?.version ?? 0 });
   }
 
   async #run(key: string, compute: Compute, ifVersion: number | undefined, tries: { overtaken: number }): Promise<Run> {

@@ -8,6 +8,7 @@ import type { CapturedValue } from "../values/captured-value.ts";
 import type { DraftBuilder } from "./draft-builder.ts";
 import type { KeyQueue } from "./key-queue.ts";
 import { FormatChanged, type RowOptions } from "./row-builder.ts";
+import { whenPublished, type StreamDraft, type WriteToStream } from "./stream-write.ts";
 
 export interface WriterPorts {
   readonly drafts: Pick<DraftBuilder, "prepareStore" | "delete">;
@@ -17,6 +18,8 @@ export interface WriterPorts {
   /** Opens the connection while the write is prepared. The returned function is called when the write ends. */
   readonly connectAhead: () => () => void;
   readonly isDurable: boolean;
+  /** Durable mode: publishes before it commits. */
+  readonly toStream: WriteToStream;
   readonly formatOf: (key: string) => Promise<KeyFormat | undefined>;
   /** Called with each write. The returned function orders its draft after the invalidations that were called before. */
   readonly orderWrite: () => (draft: Draft) => Draft;
@@ -32,22 +35,22 @@ export class Writer {
 
   /**
    * @param value captured in `options.format`, or in the default format
-   * @param onCommitted called before the write is published
+   * @param onCommitted called when the write is committed, before it is published; with `ifRevision` it is published by then
    */
-  async store(key: string, value: CapturedValue, options: RowOptions, onCommitted?: (commit: Commit) => void): Promise<boolean> {
+  async store(key: string, value: CapturedValue, options: RowOptions, onCommitted?: () => void): Promise<boolean> {
     const { format = KeyFormat.JSON, signal } = options;
     signal?.throwIfAborted();
     // An invalid value opens no connection.
     const payload = value(format);
     const prepare = async () => (await this.#ports.drafts.prepareStore(key, payload, format, options)).finish();
-    return (await this.#write(key, signal, prepare, onCommitted)).isConfirmed;
+    return (await this.#write(key, options, prepare, onCommitted)).isConfirmed;
   }
 
   /** Stores with the format, ttl and tags that the key has, unless the options give them. */
   async update(key: string, value: CapturedValue, options: RowOptions): Promise<boolean> {
     for (;;) {
       try {
-        const { isConfirmed } = await this.#write(key, options.signal, async (earlierCommitted) => {
+        const { isConfirmed } = await this.#write(key, { ...options, isUpdate: true }, async (earlierCommitted) => {
           let { format } = options;
           if (format === undefined) {
             await earlierCommitted;
@@ -63,39 +66,51 @@ export class Writer {
   }
 
   /** @returns whether the key existed, and in durable mode also whether the stream has acknowledged the delete */
-  async delete(key: string, { ifVersion, signal }: DeleteOptions): Promise<boolean> {
-    const draft = this.#ports.drafts.delete(key, ifVersion);
-    const { commit, isConfirmed: isAcknowledged } = await this.#write(key, signal, async () => draft);
-    return commit.replaced !== undefined && (isAcknowledged || !this.#ports.isDurable);
+  async delete(key: string, options: DeleteOptions): Promise<boolean> {
+    const draft = this.#ports.drafts.delete(key, options.ifVersion);
+    const { existed, isConfirmed: isAcknowledged } = await this.#write(key, options, async () => draft);
+    return existed && (isAcknowledged || !this.#ports.isDurable);
   }
 
   /**
    * @param prepare makes the draft; `earlierCommitted` resolves when earlier writes of the key are committed
-   * @returns the commit, and whether the server has confirmed it
+   * @returns whether the key existed, and whether the server has confirmed the write
    */
   async #write(
     key: string,
-    signal: AbortSignal | undefined,
+    { ifRevision, isUpdate = false, signal }: Pick<RowOptions, "ifRevision" | "signal"> & Pick<StreamDraft, "isUpdate">,
     prepare: (earlierCommitted: Promise<unknown>) => Promise<Draft>,
-    onCommitted?: (commit: Commit) => void,
-  ): Promise<{ commit: Commit; isConfirmed: boolean }> {
-    const { queue, committer, connectAhead, orderWrite } = this.#ports;
+    onCommitted?: () => void,
+  ): Promise<{ existed: boolean; isConfirmed: boolean }> {
+    const { queue, committer, connectAhead, orderWrite, toStream } = this.#ports;
     signal?.throwIfAborted();
     const ordered = orderWrite();
     const release = connectAhead();
     const place = queue.enter([key]);
+    let end = (): void => {
+      place.leave();
+      release();
+    };
     try {
       const draft = ordered(await prepare(place.earlierCommitted));
+      if (ifRevision !== undefined) {
+        const work = () => toStream([{ draft, ifRevision, isUpdate }], false);
+        const published = whenPublished(place, signal, work, end);
+        end = () => undefined;
+        const [result] = await published;
+        if (result?.status !== "fulfilled") throw result?.reason;
+        onCommitted?.();
+        return { ...result.value, isConfirmed: true };
+      }
       await place.turn;
       const committing = committer.commit([draft], signal);
       place.handedOver();
       const [commit] = (await committing) as [Commit];
       place.leave();
-      onCommitted?.(commit);
-      return { commit, isConfirmed: await isConfirmed(this.#ports, commit, signal) };
+      onCommitted?.();
+      return { existed: commit.replaced !== undefined, isConfirmed: await isConfirmed(this.#ports, commit, signal) };
     } finally {
-      place.leave();
-      release();
+      end();
     }
   }
 }
