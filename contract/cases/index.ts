@@ -27,7 +27,9 @@ import { overwriting } from "./overwriting.ts";
 import { pull } from "./pull.ts";
 import { peek } from "./peek.ts";
 import { readYourWrites } from "./read-your-writes.ts";
+import { pullEvery } from "./pull-every.ts";
 import { rejections } from "./rejections.ts";
+import { retrievePull } from "./retrieve-pull.ts";
 import { schemas } from "./schemas.ts";
 import { streams } from "./streams.ts";
 import { servers } from "./servers.ts";
@@ -73,6 +75,8 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   pull,
   durable,
   conflicts,
+  "pull at an interval": pullEvery,
+  "retrieve with pull": retrievePull,
   encryption,
   "one page": onePage,
   damage,
