@@ -1,8 +1,9 @@
 import type { ApplyPorts } from "../durable/apply-messages.ts";
 import type { EnsuredStream } from "../durable/ensure-stream.ts";
 import type { KeyFetcher } from "../durable/key-fetcher.ts";
-import type { PullPorts, PullResult } from "../durable/pull.ts";
+import type { PullPorts } from "../durable/pull.ts";
 import type { StreamApi, StreamApiPorts } from "../durable/stream-api.ts";
+import type { PullResult } from "../model/pull-result.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { PullOptions } from "../options/types.ts";
 import type { Clock } from "../util/clock.ts";
