@@ -57,6 +57,14 @@ export function misuseOfOptions(store: NASKeyStore): void {
   void store.retrieveOrStore("key", () => 1, { staleWhileRevalidate: "60s" });
   // @ts-expect-error the option is useCache
   void store.retrieve("key", { cache: false });
+  // @ts-expect-error pull is "never", "missing" or "always"
+  void store.retrieve("key", { pull: true });
+  // @ts-expect-error pull is "never", "missing" or "always"
+  void store.bulkRetrieve(["key"], { pull: "sometimes" });
+  // @ts-expect-error the interval is a number of milliseconds
+  new NASKeyStore({ durable: { pullEveryMs: "10s" } });
+  // @ts-expect-error the stream is an option of the store
+  void store.ensureStream("NAS_app");
   // @ts-expect-error a delete has no TTL
   void store.delete("key", { ttl: 1 });
   // @ts-expect-error a pattern is a string

@@ -4,12 +4,25 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { build, runnerImport } from "vite";
 import { builtLibraryIn } from "./support/build-page.ts";
-import { expect, test } from "./support/fixtures.ts";
+import { expect, test as base } from "./support/fixtures.ts";
+import { startNatsServer, type NatsServer } from "./support/nats-server.ts";
 import { startPageServer, type PageServer } from "./support/page-server.ts";
 import { moduleOf, readSnippets, runnableSnippets } from "./support/snippets.ts";
 import type { runSnippet } from "./snippets/host.ts";
 
 /** Every snippet of the documents. Each runs with the built library and a real server, between the lines that e2e/snippets/setups.ts adds. */
+
+const test = base.extend<object, { nats: NatsServer }>({
+  nats: [
+    async ({}, use) => {
+      // Durable mode needs JetStream.
+      const server = await startNatsServer({ jetstream: true });
+      await use(server);
+      await server.dispose();
+    },
+    { scope: "worker" },
+  ],
+});
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const snippets = runnableSnippets();

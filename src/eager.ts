@@ -1,7 +1,7 @@
 /** The same exports as `nas-keystore`, with every part imported statically: for places without `import()`. */
 import { connect } from "nats.ws";
 
-import { ensureStream, pull, pulledTo, readPulled, StreamApi, StreamPublisher, StreamWriter } from "./durable/durable.ts";
+import { ensureStream, KeyFetcher, pull, pulledTo, readPulled, StreamApi, StreamPublisher, StreamWriter } from "./durable/durable.ts";
 import { natsClient } from "./network/nats-client.ts";
 import { LoadOnce } from "./read/load-once.ts";
 import { loadOncePart } from "./read/load-once-part.ts";
@@ -24,7 +24,7 @@ encryptionPart.loaded = { decrypt, decryptIfLoaded, encrypterOf, endKeyWaits, fi
 gzipPart.loaded = { decompress, gzip, readCompressed };
 schemaPart.loaded = { SchemaChecks };
 structuredPart.loaded = { decodeStructured, encodeStructured };
-durablePart.loaded = { ensureStream, pull, pulledTo, readPulled, StreamApi, StreamPublisher, StreamWriter };
+durablePart.loaded = { ensureStream, KeyFetcher, pull, pulledTo, readPulled, StreamApi, StreamPublisher, StreamWriter };
 transferPart.loaded = { exportEntries, importEnvelopes };
 loadOncePart.loaded = { LoadOnce };
 writeSidePart.loaded = { deleteNamespace, deriveKey, openWriteSide };

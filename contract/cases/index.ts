@@ -28,7 +28,9 @@ import { overwriting } from "./overwriting.ts";
 import { pull } from "./pull.ts";
 import { peek } from "./peek.ts";
 import { readYourWrites } from "./read-your-writes.ts";
+import { pullEvery } from "./pull-every.ts";
 import { rejections } from "./rejections.ts";
+import { retrievePull } from "./retrieve-pull.ts";
 import { schemas } from "./schemas.ts";
 import { streamAtomic } from "./stream-atomic.ts";
 import { streams } from "./streams.ts";
@@ -77,6 +79,8 @@ export const contract: Readonly<Record<string, readonly ContractCase[]>> = {
   conflicts,
   "if revision": ifRevision,
   "atomic on the stream": streamAtomic,
+  "pull at an interval": pullEvery,
+  "retrieve with pull": retrievePull,
   encryption,
   "one page": onePage,
   damage,

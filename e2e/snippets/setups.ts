@@ -105,6 +105,15 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
       await tokens.close();
       await destroyNamespace("tokens");`,
   },
+  "README.md › Durable mode": {
+    runs: "page",
+    before: SETTINGS,
+    after: `
+      check(note, { text: "from here" });
+      check((await store.getMetadata("note:1"))?.pending, false);
+      await store.close();
+      await destroyNamespace("notes");`,
+  },
   "README.md › Compare-and-set": {
     runs: "page",
     before: `${STORE} const cart = ["tea"];`,

@@ -1,5 +1,6 @@
 /** What durable mode loads with its first write, pull or request. */
 export { ensureStream } from "./ensure-stream.ts";
+export { KeyFetcher } from "./key-fetcher.ts";
 export { pull } from "./pull.ts";
 export { pulledTo, readPulled } from "./pull-sequence.ts";
 export { StreamApi } from "./stream-api.ts";

@@ -1,3 +1,4 @@
+import type { PullResult } from "../model/pull-result.ts";
 import { assertKey } from "../model/key.ts";
 import { compilePattern } from "../model/pattern.ts";
 import { keyOf, streamSubject, subjectOf } from "../model/subject.ts";
@@ -32,14 +33,6 @@ export interface PullState {
   pulledTo: number;
   /** Resolves when earlier pulls have ended. */
   turn: Promise<unknown>;
-}
-
-export interface PullResult {
-  applied: number;
-  deleted: number;
-  skipped: number;
-  rejected: number;
-  revision: number;
 }
 
 type Counts = Omit<PullResult, "revision">;

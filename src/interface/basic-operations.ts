@@ -33,9 +33,10 @@ export interface BasicOperations<Schema extends object> {
   store<Key extends KeyOf<Schema>>(key: Key, value: StorableValue<Schema, Key>, options?: StoreOptions): Promise<boolean>;
 
   /**
-   * The value under a key, a fresh copy at each call; undefined when the key is absent or has expired. Never uses the network.
+   * The value under a key, a fresh copy at each call; undefined when the key is absent or has expired. Uses the network only with `pull`: then it
+   * stores what the stream has, and returns the value of this browser where the stream does not answer within `timeoutMs`.
    * @throws KeyStoreError CHECKSUM_MISMATCH, DECODE_FAILED, DECRYPT_FAILED (the store does not have the key of an encrypted entry: the entry
-   * is kept), SCHEMA_MISMATCH, STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED
+   * is kept), SCHEMA_MISMATCH, STORAGE_UNAVAILABLE, INVALID_KEY, INVALID_OPTION, CLOSED; with `pull` also QUOTA_EXCEEDED
    */
   retrieve<T extends Asked<Schema> = Asked<Schema>>(
     key: AskedKey<Schema, T>,
@@ -108,7 +109,8 @@ export interface BasicOperations<Schema extends object> {
   bulkDelete(keys: Iterable<KeyOf<Schema>>, options?: ProgressOptions): Promise<Map<KeyOf<Schema>, boolean>>;
 
   /**
-   * The values under many keys: those found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each.
+   * The values under many keys: those found, in the order of the keys. Damaged entries are left out, with a `corrupt` event each. With `pull` as
+   * `retrieve` does; several keys may be answered by a server of a cluster that lacks the last moments.
    * @throws KeyStoreError DECRYPT_FAILED for an entry whose encryption key the store does not have; SCHEMA_MISMATCH, STORAGE_UNAVAILABLE, INVALID_KEY,
    * INVALID_OPTION, CLOSED
    */

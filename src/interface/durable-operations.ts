@@ -1,4 +1,4 @@
-import type { PullResult } from "../durable/pull.ts";
+import type { PullResult } from "../model/pull-result.ts";
 import type { PullOptions } from "../options/types.ts";
 import type { PatternOf } from "./typed-keys.ts";
 

@@ -24,7 +24,7 @@ export interface NatsMessage {
   readonly subject: string;
   readonly reply?: string;
   readonly data: Uint8Array;
-  readonly headers?: { readonly code: number; get(name: string): string } | undefined;
+  readonly headers?: { readonly code: number; last(name: string): string } | undefined;
 }
 
 /** A status event of nats.ws (`data`, `permissionContext`) or of nats-core (`error`). */

@@ -8,9 +8,9 @@ export interface Reply {
   /** The subject to which an answer to the reply would go; empty: none. */
   readonly replyTo: string;
   readonly data: Uint8Array;
-  /** The code in its header; 0: none. 503: nobody answers requests on this subject. */
+  /** The code in its header; 0: none, or the reply is a message of a stream, whose publisher may have written any. 503: nobody answers requests on this subject. */
   readonly status: number;
-  /** Empty: the reply has no such header. */
+  /** Empty: the reply has no such header. The last one of several: the server adds its own ones after those of the publisher. */
   header(name: string): string;
 }
 
@@ -73,6 +73,9 @@ export class Replies {
   }
 }
 
-function replyOf({ subject, reply, data, headers }: NatsMessage): Reply {
-  return { subject, replyTo: reply ?? "", data, status: headers?.code ?? 0, header: (name) => headers?.get(name) ?? "" };
+function replyOf({ subject, reply = "", data, headers }: NatsMessage): Reply {
+  const header = (name: string): string => headers?.last(name) ?? "";
+  // Consumers deliver messages with a subject for the acknowledgement, direct gets with a sequence.
+  const isMessage = reply !== "" || header("Nats-Sequence") !== "";
+  return { subject, replyTo: reply, data, status: isMessage ? 0 : (headers?.code ?? 0), header };
 }

@@ -22,9 +22,9 @@ import {
 import type { GivenItem } from "../options/arguments.ts";
 import type { RetrieveOptions, RetrieveOrStoreOptions, StoreOptions } from "../options/types.ts";
 import type { Catalog } from "../read/catalog.ts";
-import { readMany, readOne } from "../read/bulk-reader.ts";
 import type { Load } from "../read/load-once.ts";
 import type { Reader } from "../read/reader.ts";
+import { Retrieval } from "../read/retrieval.ts";
 import type { Staleness } from "../read/staleness.ts";
 import type { Outbox } from "../relay/outbox.ts";
 import type { ImportPorts } from "../transfer/import-envelopes.ts";
@@ -57,7 +57,7 @@ export interface LateOperationsPorts {
   readonly flush: LateOperations["flush"];
   readonly importPorts: ImportPorts;
   readonly durable: Settings["durable"];
-  readonly stream: Pick<StreamOperations, "ensure" | "pull">;
+  readonly stream: Pick<StreamOperations, "ensure" | "fetch" | "pull">;
 }
 
 /** The options of calls that need durable mode. */
@@ -92,6 +92,7 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
     durable,
     stream,
   } = ports;
+  const retrieval = new Retrieval({ reader, writesCommitted, fetch: (...call) => stream.fetch(...call) });
   /** @throws KeyStoreError INVALID_OPTION for an option that needs durable mode, where it is off */
   const supported = <Options extends DurableCallOptions>(options: Options): Options => {
     if (options.ifRevision !== undefined) assertDurable(durable, "ifRevision");
@@ -119,20 +120,12 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
     },
     async retrieve<T>(key: string, options: unknown) {
       assertKey(key);
-      const { useCache = true, signal } = supported(readRetrieveOptions(options));
-      const found = await abortable(signal, async () => {
-        await writesCommitted([key]);
-        return readOne(reader, key, useCache);
-      });
+      const found = await retrieval.one(key, supported(readRetrieveOptions(options)));
       return found?.value as T | undefined;
     },
     bulkRetrieve<T>(keys: Iterable<string>, options: unknown) {
       const list = assertKeys(keys);
-      const { useCache = true, signal } = supported(readRetrieveOptions(options));
-      return abortable(signal, async () => {
-        await writesCommitted(list);
-        return readMany(reader, list, useCache) as Promise<Map<string, T>>;
-      });
+      return retrieval.many(list, supported(readRetrieveOptions(options))) as Promise<Map<string, T>>;
     },
     async exists(key) {
       assertKey(key);

@@ -1,7 +1,9 @@
 import type { ApplyPorts } from "../durable/apply-messages.ts";
 import type { EnsuredStream } from "../durable/ensure-stream.ts";
-import type { PullPorts, PullResult } from "../durable/pull.ts";
+import type { KeyFetcher } from "../durable/key-fetcher.ts";
+import type { PullPorts } from "../durable/pull.ts";
 import type { StreamApi, StreamApiPorts } from "../durable/stream-api.ts";
+import type { PullResult } from "../model/pull-result.ts";
 import type { Settings } from "../options/defaults.ts";
 import type { PullOptions } from "../options/types.ts";
 import type { Clock } from "../util/clock.ts";
@@ -17,6 +19,7 @@ export interface StreamOperationsPorts extends Omit<ApplyPorts, "settings" | "cl
 /** The operations that ask the stream. Must be called in durable mode only. */
 export class StreamOperations {
   readonly #ports: StreamOperationsPorts;
+  #fetcher: KeyFetcher | undefined;
 
   constructor(ports: StreamOperationsPorts) {
     this.#ports = ports;
@@ -33,8 +36,20 @@ export class StreamOperations {
   /** The options must be checked. Pulls of an engine come one after another. */
   async pull(options: PullOptions): Promise<PullResult> {
     const { pull } = await durablePart.load();
-    const { emit, pulls: state, settler } = this.#ports.engine;
-    return pull({ ...this.#ports, emit, settler, state, api: await this.#api() }, options);
+    return pull({ ...this.#applyPorts, state: this.#ports.engine.pulls, api: await this.#api() }, options);
+  }
+
+  /** See KeyFetcher. Where its part cannot be loaded, nor can the stream be asked. */
+  async fetch(keys: readonly string[], signal: AbortSignal | undefined): Promise<void> {
+    const part = await durablePart.load().catch(() => undefined);
+    if (part === undefined) return;
+    this.#fetcher ??= new part.KeyFetcher(this.#applyPorts, await this.#api());
+    await this.#fetcher.fetch(keys, signal);
+  }
+
+  get #applyPorts() {
+    const { emit, settler } = this.#ports.engine;
+    return { ...this.#ports, emit, settler };
   }
 
   async #api(): Promise<StreamApi> {

@@ -28,6 +28,7 @@ import { DraftBuilder } from "../write/draft-builder.ts";
 import { Toucher } from "../write/toucher.ts";
 import { Updater } from "../write/updater.ts";
 import { Writer } from "../write/writer.ts";
+import { BackgroundPull } from "./background-pull.ts";
 import { inSteps, lateIterations, type LateIterations, type Runner } from "./late-iterations.ts";
 import { lateOperations } from "./late-operations.ts";
 import type { Page, PageStore } from "./page.ts";
@@ -133,6 +134,9 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
   };
 
   const importPorts = { settings, clock, committer, queue, useTime: () => uses.now(), persist };
+  const stream = new StreamOperations({ ...importPorts, engine, database: page.database, payloadOf });
+  const { pullEveryMs: everyMs = 0 } = settings.durable ?? {};
+  const backgroundPull = new BackgroundPull({ clock, lock: `${page.name}/pull`, everyMs, pull: (signal) => stream.pull({ signal }) });
 
   const writer = new Writer(writerPorts);
   // An invalidation that was called before the write covers it: nothing was loaded.
@@ -178,7 +182,7 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
       return { published, ...(await outbox.count()) };
     },
     durable: settings.durable,
-    stream: new StreamOperations({ ...importPorts, engine, database: page.database, payloadOf }),
+    stream,
     importPorts,
   });
 
@@ -211,9 +215,11 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     start(): void {
       shared.begin();
       engine.start();
+      if (everyMs > 0) backgroundPull.start();
     },
     /** Ends what no other store needs. Operations under way must have ended. */
     async close(): Promise<void> {
+      await backgroundPull.stop();
       await loadOnce?.close(new KeyStoreError("CLOSED", "The store is closed, and no call waits for the value."));
       await schemaChecks?.end();
       await engine.leave(store);

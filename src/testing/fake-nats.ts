@@ -147,7 +147,7 @@ export class FakeNats {
       if (reply === undefined) return;
       const message: NatsMessage =
         answer === undefined
-          ? { subject: reply, data: new Uint8Array(), headers: { code: 503, get: () => "" } }
+          ? { subject: reply, data: new Uint8Array(), headers: { code: 503, last: () => "" } }
           : { subject: reply, data: new TextEncoder().encode(JSON.stringify(answer)) };
       const reach = async (): Promise<void> => {
         // Replies come after the call, even if nothing holds them.

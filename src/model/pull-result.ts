@@ -1,0 +1,7 @@
+export interface PullResult {
+  applied: number;
+  deleted: number;
+  skipped: number;
+  rejected: number;
+  revision: number;
+}
