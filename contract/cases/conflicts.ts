@@ -4,30 +4,31 @@ import { details } from "../support/events.ts";
 import { watched } from "../support/changes.ts";
 import { createStream, otherBrowser } from "../support/other-browser.ts";
 
+export const conflictEvent: ContractCase = {
+  title: "`conflict` is dispatched when another browser overrules a write of this one that it had not seen, after its change",
+  jetstream: true,
+  run: async (environment) => {
+    await createStream(environment);
+    const store = environment.openStore({ durable: true });
+    const second = environment.openStore({ durable: true });
+    const order: string[] = [];
+    store.addEventListener("conflict", ({ detail }) => order.push(`conflict ${detail.key}`));
+    store.watch("*", ({ source, type }) => order.push(`${source} ${type}`));
+    const lost = details(second, "conflict");
+    assert.isTrue(await store.store("a", { mine: 1 }, { tags: ["t"] }));
+    await otherBrowser(environment).store("a", "theirs", { version: 1 }, 0);
+    assert.deepInclude(await store.pull(), { applied: 1, revision: 2 });
+    assert.deepEqual(order, ["local store", "remote store", "conflict a"]);
+    assert.equal(await store.retrieve("a"), "theirs");
+    const [conflict, ...others] = lost;
+    assert.deepEqual(others, []);
+    assert.deepEqual([conflict?.key, conflict?.lost], ["a", { mine: 1 }]);
+    assert.deepInclude(conflict?.metadata, { key: "a", version: 1, revision: 1, tags: ["t"], pending: false });
+  },
+};
+
 /** Two browsers write one key: the order of the stream decides. */
 export const conflicts: readonly ContractCase[] = [
-  {
-    title: "A write that another browser has overruled without having seen it goes to a `conflict` event, after its change",
-    jetstream: true,
-    run: async (environment) => {
-      await createStream(environment);
-      const store = environment.openStore({ durable: true });
-      const second = environment.openStore({ durable: true });
-      const order: string[] = [];
-      store.addEventListener("conflict", ({ detail }) => order.push(`conflict ${detail.key}`));
-      store.watch("*", ({ source, type }) => order.push(`${source} ${type}`));
-      const lost = details(second, "conflict");
-      assert.isTrue(await store.store("a", { mine: 1 }, { tags: ["t"] }));
-      await otherBrowser(environment).store("a", "theirs", { version: 1 }, 0);
-      assert.deepInclude(await store.pull(), { applied: 1, revision: 2 });
-      assert.deepEqual(order, ["local store", "remote store", "conflict a"]);
-      assert.equal(await store.retrieve("a"), "theirs");
-      const [conflict, ...others] = lost;
-      assert.deepEqual(others, []);
-      assert.deepEqual([conflict?.key, conflict?.lost], ["a", { mine: 1 }]);
-      assert.deepInclude(conflict?.metadata, { key: "a", version: 1, revision: 1, tags: ["t"], pending: false });
-    },
-  },
   {
     title: "A write that has seen the present one is no conflict",
     jetstream: true,

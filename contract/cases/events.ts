@@ -1,5 +1,6 @@
 import { assert } from "chai";
 import type { ContractCase } from "../environment.ts";
+import { conflictEvent } from "./conflicts.ts";
 import { assertRejects } from "../support/assertions.ts";
 import { lineOf } from "../support/changes.ts";
 import { details, nextEvent } from "../support/events.ts";
@@ -105,6 +106,7 @@ export const events: readonly ContractCase[] = [
       assert.isEmpty(others);
     },
   },
+  conflictEvent,
   {
     title:
       "`reset` is dispatched once by every store that opens the new database after its own was deleted, after a `change` of the type clear",

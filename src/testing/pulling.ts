@@ -1,10 +1,11 @@
 import { vi } from "vitest";
 
-import { pull, type PullPorts, type PullResult } from "../durable/pull.ts";
+import { pull, type PullPorts } from "../durable/pull.ts";
 import { readPulled, type Pulled } from "../durable/pull-sequence.ts";
 import type { StreamInfo, StreamRequests } from "../durable/stream-api.ts";
 import type { StreamApi } from "../durable/stream-api.ts";
 import type { Emit } from "../model/events.ts";
+import type { PullResult } from "../model/pull-result.ts";
 import type { EntryRow } from "../model/row.ts";
 import type { Reply } from "../network/replies.ts";
 import type { PullOptions } from "../options/types.ts";
