@@ -46,6 +46,8 @@ export interface NatsServer {
   /** Begins lame-duck mode: the server accepts no new connection, and asks its clients to leave. */
   leave(): void;
   connections(): Promise<Connections>;
+  /** The number of messages that the server has sent to WebSocket connections, closed ones included. */
+  sentToWebSockets(): Promise<number>;
   /** The output since the last start. */
   log(): string;
   /** Ends the process and removes its files. */
@@ -108,6 +110,7 @@ function running(folder: string, ports: Ports, first: NatsServerOptions, launche
     resume: () => void current.child.kill("SIGCONT"),
     leave: () => void current.child.kill("SIGUSR2"),
     connections: () => countConnections(monitorUrl),
+    sentToWebSockets: async () => (await webSocketsOf(monitorUrl)).reduce((sum, connection) => sum + connection.out_msgs, 0),
     log: () => current.log(),
     dispose: async () => {
       await end("SIGKILL");
@@ -134,17 +137,29 @@ function configuration(folder: string, ports: Ports, { config = "", jetstream = 
 }
 
 async function countConnections(monitorUrl: string): Promise<Connections> {
-  const [all, general] = await Promise.all([
-    monitor<{ connections: { type?: string; stop?: string }[] }>(`${monitorUrl}/connz?state=all&limit=100000`),
+  const [webSockets, general] = await Promise.all([
+    webSocketsOf(monitorUrl),
     monitor<{ connections: number; total_connections: number }>(`${monitorUrl}/varz`),
   ]);
-  const webSockets = all.connections.filter((connection) => connection.type === "websocket");
   return {
     open: general.connections,
     total: general.total_connections,
     openWebSockets: webSockets.filter((connection) => connection.stop === undefined).length,
     totalWebSockets: webSockets.length,
   };
+}
+
+/** The entry of a connection on the monitoring page. */
+interface MonitoredConnection {
+  readonly type?: string;
+  /** When it was closed. */
+  readonly stop?: string;
+  readonly out_msgs: number;
+}
+
+async function webSocketsOf(monitorUrl: string): Promise<MonitoredConnection[]> {
+  const { connections } = await monitor<{ connections: MonitoredConnection[] }>(`${monitorUrl}/connz?state=all&limit=100000`);
+  return connections.filter(({ type }) => type === "websocket");
 }
 
 async function monitor<T>(url: string): Promise<T> {
