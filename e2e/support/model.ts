@@ -1,6 +1,6 @@
 import type { Random } from "./random.ts";
 import type { StoredEntry } from "./stored-entries.ts";
-import type { StreamedMessage } from "./stream-client.ts";
+import type { StoredMessage } from "./stream.ts";
 
 /** Few keys, so that browsers write the same ones; some with characters that a subject escapes. */
 export const MODEL_KEYS: readonly string[] = ["a", "b", "user:1", "user:2", "x.y", "50%", "ä ö", "__proto__", "*", "last"];
@@ -51,7 +51,7 @@ export async function runSteps(steps: readonly ModelStep[]): Promise<string[]> {
   const calls: Record<Operation, (step: ModelStep) => Promise<unknown>> = {
     store: ({ key, n }) => store.store(key, { n }, { tags: [n] }),
     text: ({ key, n }) => store.store(key, n, { format: "text" }),
-    update: ({ key, n }) => store.update(key, { n }),
+    update: ({ key, n }) => store.update(key, { n }, { format: "json" }),
     delete: ({ key }) => store.delete(key),
     bulkStore: ({ keys, n }) => store.bulkStore(keys.map((key) => [key, { n }] as const)),
     short: ({ key, n }) => store.store(key, { n }, { ttl: 1 }),
@@ -74,7 +74,7 @@ export function isExpected(error: string): boolean {
 }
 
 /** The entries of a store that is up to date with these last messages. */
-export function entriesOf(messages: Iterable<StreamedMessage>): ReadonlyMap<string, StoredEntry> {
+export function entriesOf(messages: Iterable<StoredMessage>): ReadonlyMap<string, StoredEntry> {
   const entries = new Map<string, StoredEntry>();
   for (const { envelope, sequence } of messages) {
     if (envelope?.operation !== "store" || envelope.metadata === undefined || isExpired(envelope.metadata)) continue;

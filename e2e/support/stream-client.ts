@@ -1,12 +1,7 @@
 import { connect, headers, type StreamState } from "nats";
 import type { NatsServer } from "./nats-server.ts";
 import { expectedSubject } from "./messages.ts";
-import { decode, type WireMessage } from "./wire.ts";
-
-/** A message of a stream. */
-export interface StreamedMessage extends WireMessage {
-  readonly sequence: number;
-}
+import { readStream, type StoredMessage } from "./stream.ts";
 
 /** The stream of a namespace, for a client of another kind: over TCP, with another library. */
 export interface Stream {
@@ -16,7 +11,7 @@ export interface Stream {
   publishAll(envelopes: readonly { readonly key: string }[]): Promise<void>;
   subjectOf(key: string): string;
   /** The last message of each subject, by subject. */
-  lastMessages(): Promise<ReadonlyMap<string, StreamedMessage>>;
+  lastMessages(): Promise<ReadonlyMap<string, StoredMessage>>;
   /** `last_seq`, `messages`, `consumer_count` … */
   state(): Promise<StreamState>;
   close(): Promise<void>;
@@ -30,7 +25,7 @@ export async function openStream(server: NatsServer, namespace: string): Promise
   const name = `NAS_${namespace}`;
   const connection = await connect({ servers: server.tcpUrl });
   const jetstream = connection.jetstream();
-  const { streams } = await connection.jetstreamManager();
+  const manager = await connection.jetstreamManager();
   const publish = async (subject: string, data: string | Uint8Array, fields: Readonly<Record<string, string>> = {}): Promise<number> => {
     const header = headers();
     for (const [field, value] of Object.entries(fields)) header.set(field, value);
@@ -47,17 +42,10 @@ export async function openStream(server: NatsServer, namespace: string): Promise
       }
     },
     lastMessages: async () => {
-      const { state } = await streams.info(name, { subjects_filter: ">" });
-      const last = new Map<string, StreamedMessage>();
-      for (const subjects of batches(Object.keys(state.subjects ?? {}), AT_ONCE)) {
-        const messages = await Promise.all(subjects.map((subject) => streams.getMessage(name, { last_by_subj: subject })));
-        for (const { subject, header, data, seq } of messages) {
-          last.set(subject, { ...decode({ subject, headers: header, data }), sequence: seq });
-        }
-      }
-      return last;
+      const messages = await readStream(manager, name);
+      return new Map(messages.map((message) => [message.subject, message]));
     },
-    state: async () => (await streams.info(name)).state,
+    state: async () => (await manager.streams.info(name)).state,
     close: () => connection.close(),
   };
 }
