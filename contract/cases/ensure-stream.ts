@@ -38,7 +38,7 @@ export const ensureStream: readonly ContractCase[] = [
         storage: "file",
         num_replicas: 1,
         allow_direct: true,
-        ...(isAtLeast(version, 11) && { allow_msg_ttl: true }),
+        ...(isAtLeast(version, 11) && { allow_msg_ttl: true, subject_delete_marker_ttl: 10 * 365 * 86_400e9 }),
         ...(isAtLeast(version, 12) && { allow_atomic: true }),
       };
       assert.deepInclude(found?.config, expected);

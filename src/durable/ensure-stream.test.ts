@@ -6,6 +6,8 @@ import { ensureStream } from "./ensure-stream.ts";
 const NO_STREAM = { error: { code: 404, err_code: 10059, description: "stream not found" } };
 const present = (name: string, ...subjects: string[]) => ({ config: { name, subjects } });
 
+const TEN_YEARS_NS = 315_360_000_000_000_000;
+
 describe("ensureStream", () => {
   it.each([
     ["_kv.app.key.>", true],
@@ -68,9 +70,9 @@ describe("ensureStream", () => {
   it.each([
     ["2.9.10", {}],
     ["2.10.29", {}],
-    ["2.11.0", { allow_msg_ttl: true }],
-    ["2.12.0-RC.1", { allow_msg_ttl: true, allow_atomic: true }],
-    ["3.0.0", { allow_msg_ttl: true, allow_atomic: true }],
+    ["2.11.0", { allow_msg_ttl: true, subject_delete_marker_ttl: TEN_YEARS_NS }],
+    ["2.12.0-RC.1", { allow_msg_ttl: true, subject_delete_marker_ttl: TEN_YEARS_NS, allow_atomic: true }],
+    ["3.0.0", { allow_msg_ttl: true, subject_delete_marker_ttl: TEN_YEARS_NS, allow_atomic: true }],
     ["", {}],
   ])("asks a server of version %s for what it has", async (version, extra) => {
     const streams = new FakeStreams({

@@ -3,6 +3,9 @@ import { KeyStoreError, messageOf } from "../util/errors.ts";
 import type { StreamApi, StreamInfo, StreamRequests } from "./stream-api.ts";
 import { ErrorCode, isForbidden, StreamRequestError } from "./stream-error.ts";
 
+/** How long a marker stays: 10 years, in nanoseconds. */
+const MARKER_NS = 10 * 365 * 86_400e9;
+
 export interface EnsuredStream {
   readonly stream: string;
   readonly created: boolean;
@@ -48,7 +51,8 @@ async function create(api: StreamApi, requests: StreamRequests): Promise<Ensured
       storage: "file",
       num_replicas: replicas,
       allow_direct: true,
-      ...(requests.isAtLeast(2, 11) && { allow_msg_ttl: true }),
+      // A message that expires leaves a marker, from which other browsers learn that their older entry of the key is gone.
+      ...(requests.isAtLeast(2, 11) && { allow_msg_ttl: true, subject_delete_marker_ttl: MARKER_NS }),
       ...(requests.isAtLeast(2, 12) && { allow_atomic: true }),
     });
     return { stream, created: true };

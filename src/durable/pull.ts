@@ -9,7 +9,7 @@ import { batches } from "../util/batches.ts";
 import { report } from "../util/progress.ts";
 import { applyMessages, prepareMessages, type ApplyPorts, type PreparedMessages } from "./apply-messages.ts";
 import { forgetRevisions } from "./forget-revisions.ts";
-import { isOfStream, notePulled, pulledTo, readPulled, type Pulled, type PullProgress } from "./pull-sequence.ts";
+import { beginPull, isOfStream, notePulled, pulledTo, readPulled, type Pulled, type PullProgress } from "./pull-sequence.ts";
 import type { StreamApi, StreamInfo, StreamRequests } from "./stream-api.ts";
 import { streamBatches } from "./stream-batches.ts";
 import { asUnavailable } from "./stream-error.ts";
@@ -77,13 +77,15 @@ class Pull {
   async run(): Promise<PullResult> {
     const { api, database, state } = this.#ports;
     const { full = false, onProgress, signal } = this.#options;
+    // Must be read first: other tabs pull on.
+    const earlier = await readPulled(database);
     const info = await api.findStream(this.#requests);
-    let pulled = await readPulled(database);
-    if (pulled !== undefined && !isOfStream(pulled, info)) {
+    const gone = earlier !== undefined && !isOfStream(earlier, info) ? earlier.id : undefined;
+    if (gone !== undefined) {
       await forgetRevisions(database);
       state.pulledTo = 0;
-      pulled = undefined;
     }
+    const pulled = await beginPull(database, info, gone);
     await this.#pullAgain(info, pulled);
 
     const from = (full ? 0 : pulledTo(pulled, this.#pattern)) + 1;
@@ -97,7 +99,7 @@ class Pull {
         const prepared = await prepareMessages(this.#ports, wanted);
         await committing;
         revision = Math.max(revision, upTo);
-        committing = this.#commit(info, prepared, upTo).then(() => {
+        committing = this.#commit(pulled, prepared, upTo).then(() => {
           done += messages.length;
           report(onProgress, done, done + pending);
         });
@@ -114,24 +116,24 @@ class Pull {
   }
 
   /** Asks for the last messages of keys that were skipped for an unconfirmed write. */
-  async #pullAgain(info: StreamInfo, pulled: Pulled | undefined): Promise<void> {
+  async #pullAgain(info: StreamInfo, pulled: Pulled): Promise<void> {
     const { namespace } = this.#ports.settings;
-    for (const keys of batches(pulled?.again ?? [], CONCURRENT_REQUESTS)) {
+    for (const keys of batches(pulled.again, CONCURRENT_REQUESTS)) {
       const asked = keys.map((key) => lastMessage(this.#requests, info.config.name, subjectOf(namespace, key)));
       const messages = (await Promise.all(asked)).filter((message) => message !== undefined);
-      await this.#commit(info, await prepareMessages(this.#ports, messages), pulledTo(pulled, this.#pattern), keys);
+      await this.#commit(pulled, await prepareMessages(this.#ports, messages), pulledTo(pulled, this.#pattern), keys);
     }
   }
 
-  async #commit(info: StreamInfo, prepared: PreparedMessages, upTo: number, asked: readonly string[] = []): Promise<void> {
+  async #commit(pulled: Pulled, prepared: PreparedMessages, upTo: number, asked: readonly string[] = []): Promise<void> {
     const { again, ...counts } = await applyMessages(this.#ports, prepared, this.#options.signal);
     this.#counts.rejected += prepared.rejected;
     for (const name of ["applied", "deleted", "skipped"] as const) this.#counts[name] += counts[name];
-    this.#note(info, { pattern: this.#pattern, upTo, asked, again });
+    this.#note(pulled, { pattern: this.#pattern, upTo, asked, again });
   }
 
   /** Remembers the progress once the disk has taken what came before. The next batches do not wait for that. */
-  #note(info: StreamInfo, progress: PullProgress): void {
+  #note(pulled: Pulled, progress: PullProgress): void {
     const isWaiting = this.#unnoted !== undefined;
     const { asked = [], again = [] } = this.#unnoted ?? {};
     this.#unnoted = { ...progress, asked: [...asked, ...progress.asked], again: [...again, ...progress.again] };
@@ -140,7 +142,8 @@ class Pull {
     this.#noting = this.#noting.then(async () => {
       const unnoted = this.#unnoted as PullProgress;
       this.#unnoted = undefined;
-      state.pulledTo = pulledTo(await notePulled(database, info, unnoted), "*");
+      const noted = await notePulled(database, pulled, unnoted);
+      if (noted !== undefined) state.pulledTo = pulledTo(noted, "*");
     });
     // Its error is thrown when it is awaited.
     this.#noting.catch(() => undefined);
