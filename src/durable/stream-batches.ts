@@ -26,6 +26,8 @@ const MAX_MESSAGES = 1_000;
 const MAX_BYTES = 4 * 1024 * 1024;
 /** Each takes a round trip to the server. */
 const MAX_TRIES = 100;
+/** Then the server ends a batch that is not full: messages that were pending may be removed. In nanoseconds. */
+const EXPIRES_NS = 500_000_000;
 /** A consumer that is not asked for so long is removed: the tab may die. In nanoseconds. */
 const INACTIVE_NS = 30_000_000_000;
 
@@ -118,7 +120,7 @@ async function* consumerBatches(requests: StreamRequests, { info, subject, from,
       const request = (): Promise<void> =>
         requests.collect(
           `${api}.MSG.NEXT.${stream}.${name}`,
-          { batch, no_wait: true },
+          { batch, no_wait: true, expires: EXPIRES_NS },
           (reply) => {
             if (reply.status !== 0) return true;
             const delivered = consumerMessage(reply);
@@ -129,7 +131,8 @@ async function* consumerBatches(requests: StreamRequests, { info, subject, from,
         );
       await onceKnown(request);
       const last = messages.at(-1);
-      if (last === undefined) throw new Error("The server does not deliver messages of the stream.");
+      // Newer messages of their keys have replaced those that were pending.
+      if (last === undefined) return;
       yield { messages, upTo: last.sequence, pending };
     }
   } finally {
