@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
@@ -34,7 +34,9 @@ export async function writeChunks(folder: string, lazyFolder: string): Promise<v
     await mkdir(path, { recursive: true });
   }
   for (const { fileName, name, code } of chunks) {
-    await writeFile(atStart.has(fileName) ? join(folder, basename(fileName)) : join(lazyFolder, `${name}.js`), code);
+    // The start of a lazy part and the chunk that it shares with another part have one name.
+    if (atStart.has(fileName)) await writeFile(join(folder, basename(fileName)), code);
+    else await appendFile(join(lazyFolder, `${name}.js`), code);
   }
 }
 
@@ -77,6 +79,7 @@ function measure(chunks: readonly Rolldown.OutputChunk[]): AppSize {
   const atStart = startOf(chunks);
   const sizes = chunks.map((chunk) => [chunk, gzipSync(chunk.code).length / 1000] as const);
   const entry = sizes.filter(([{ fileName }]) => atStart.has(fileName)).reduce((sum, [, size]) => sum + size, 0);
-  const lazy = sizes.filter(([{ fileName }]) => !atStart.has(fileName)).map(([{ name }, size]) => [name, size] as const);
-  return { entry, lazy: Object.fromEntries(lazy) };
+  const lazy: Record<string, number> = {};
+  for (const [{ fileName, name }, size] of sizes) if (!atStart.has(fileName)) lazy[name] = (lazy[name] ?? 0) + size;
+  return { entry, lazy };
 }

@@ -20,16 +20,32 @@ export function chunksOf(src) {
     chunks.set(path, chunk);
     const code = readFileSync(path, "utf8");
     for (const [, part = ""] of code.matchAll(/\bimport\("(\.[^"]+)"\)/g)) parts.add(join(dirname(path), part));
-    for (const [, named = "", target = ""] of code.matchAll(/^(?:import|export) ([^;]*?)\s*from "(\.[^"]+)";/gm)) {
-      if (!isTypeOnly(named)) assign(join(dirname(path), target), chunk);
-    }
+    for (const target of staticImports(path)) assign(target, chunk);
   };
   assign(join(src, "index.ts"), "core");
   // Parts may name further parts.
   assign(join(src, FIRST_PART), `parts/${basename(FIRST_PART, ".ts")}`);
-  for (const part of parts) assign(part, `parts/${basename(part, ".ts")}`);
+  // What several parts import belongs to the one that imports the least: a page that loads only that one loads no more.
+  for (const part of [...parts].toSorted((a, b) => importedBy(a).size - importedBy(b).size)) assign(part, `parts/${basename(part, ".ts")}`);
   for (const entry of [join(src, "index.ts"), ...parts]) chunks.delete(entry);
   return chunks;
+}
+
+/**
+ * The files that a file imports, with their imports.
+ * @param {string} path @param {Set<string>} [found]
+ */
+function importedBy(path, found = new Set()) {
+  if (found.has(path)) return found;
+  found.add(path);
+  for (const target of staticImports(path)) importedBy(target, found);
+  return found;
+}
+
+/** @param {string} path @returns {string[]} without those of types only */
+function staticImports(path) {
+  const found = readFileSync(path, "utf8").matchAll(/^(?:import|export) ([^;]*?)\s*from "(\.[^"]+)";/gm);
+  return [...found].flatMap(([, named = "", target = ""]) => (isTypeOnly(named) ? [] : [join(dirname(path), target)]));
 }
 
 /** @param {string} named what an import or export names */
