@@ -14,6 +14,8 @@ export interface SessionSettings extends DemoSettings {
 
 const EVENTS: readonly EventName[] = ["published", "rejected", "offline", "online", "corrupt", "conflict", "reset"];
 
+const PULL_EVERY_MS = 5_000;
+
 /** The open store. New settings replace it by another one. */
 export class Session {
   readonly #onEvent: (event: StoreEvent) => void;
@@ -55,7 +57,7 @@ export class Session {
     const store = new NASKeyStore({
       servers: server,
       namespace,
-      durable,
+      durable: durable && { pullEveryMs: PULL_EVERY_MS },
       ...(passphrase === "" ? undefined : { encryption: { key: () => deriveKey(passphrase, `nas-keystore demo ${namespace}`) } }),
     });
     for (const type of EVENTS) {
