@@ -10,6 +10,8 @@ export interface Goal {
   readonly aim?: number;
   /** The number of calls in one turn, one after another or at once. */
   readonly calls: number;
+  /** Measured on a nats-server with batched direct get (2.11), and left out where the machine has none. */
+  readonly directGet?: true;
   /** Turns of each side that count, after the warm-up turns. */
   readonly rounds: number;
   readonly warmUps: number;
@@ -206,6 +208,36 @@ export const GOALS: readonly Goal[] = [
     target: 1.1,
     ...sequence,
     calls: 100,
+  },
+  {
+    id: "pull",
+    work: "pull of 100,000 keys into a new database, by a consumer",
+    against: "NATS KV watch of as many into memory",
+    target: 1.5,
+    ...atOnce,
+    calls: 100_000,
+    rounds: 3,
+    warmUps: 1,
+  },
+  {
+    id: "pull-direct",
+    work: "the same, by batched direct get (nats-server 2.11)",
+    against: "NATS KV watch of as many into memory",
+    directGet: true,
+    target: 1.5,
+    ...atOnce,
+    calls: 100_000,
+    rounds: 3,
+    warmUps: 1,
+  },
+  {
+    id: "pull-again",
+    work: "pull of 100 changes, in 100,000 entries",
+    against: "the same in 1,000",
+    target: 2,
+    ...atOnce,
+    calls: 100,
+    rounds: 15,
   },
   {
     id: "open",

@@ -1,6 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { startNatsServer } from "../e2e/support/nats-server.ts";
+import { natsServers } from "../e2e/support/nats-servers.ts";
 import { root } from "../scripts/lib/root.mjs";
 import { npm } from "../scripts/lib/run.mjs";
 import { launch, type BenchPage, type Browser } from "./browsers/browser.ts";
@@ -46,11 +47,15 @@ export async function main(args: readonly string[]): Promise<number> {
 
   const site = await servePage();
   const server = await startNatsServer({ jetstream: true });
+  const program = natsServers.find(({ version }) => hasDirectGet(version))?.program;
+  const direct = program === undefined ? undefined : await startNatsServer({ jetstream: true, program });
   const browser = await launch(options.engine, site.url, options.incognito);
   try {
     const { mostSockets, leftOut } = TRAITS[options.engine];
-    const world: World = { servers: server.wsUrl, sizes: options.quick ? QUICK_SIZES : SIZES, mostSockets };
-    const goals = GOALS.filter(({ id }) => wanted(id, options) && !(id in leftOut)).map((goal) => (options.quick ? quick(goal) : goal));
+    const sizes = options.quick ? QUICK_SIZES : SIZES;
+    const world: World = { servers: server.wsUrl, directServers: direct?.wsUrl, sizes, mostSockets };
+    const canMeasure = ({ id, directGet }: Goal): boolean => !(id in leftOut) && (!directGet || direct !== undefined);
+    const goals = GOALS.filter((goal) => wanted(goal.id, options) && canMeasure(goal)).map((goal) => (options.quick ? quick(goal) : goal));
     if (options.profile) return await profileAll(browser, goals, world, options);
     const measured = await measureAll(browser, goals, world, options);
     await report(measured, options);
@@ -58,8 +63,15 @@ export async function main(args: readonly string[]): Promise<number> {
   } finally {
     await browser.close();
     await server.dispose();
+    await direct?.dispose();
     await site.stop();
   }
+}
+
+/** Whether a nats-server sends several messages for one request, since 2.11. */
+function hasDirectGet(version: string): boolean {
+  const [major = 0, minor = 0] = version.split(".").map(Number);
+  return major > 2 || (major === 2 && minor >= 11);
 }
 
 function wanted(id: string, { only }: Options): boolean {

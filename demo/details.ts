@@ -136,9 +136,10 @@ function shorten(text: string): string {
 }
 
 function rowsOf(metadata: KeyMetadata, now: number): [term: string, value: string][] {
-  const { version, createdAt, updatedAt, ttl, expiresAt, tags, checksum, pending, rejected, stale, encrypted } = metadata;
+  const { version, revision, createdAt, updatedAt, ttl, expiresAt, tags, checksum, pending, rejected, stale, encrypted } = metadata;
   return [
     ["Version", String(version)],
+    ["Revision", revision === undefined ? "–" : String(revision)],
     ["Pending", pending ? "yes: not confirmed by the server" : "no"],
     ["Rejected", rejected ? "yes: the server refused this version" : "no"],
     ["Stale", stale ? "yes: invalidated, and not written since" : "no"],

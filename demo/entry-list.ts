@@ -21,6 +21,7 @@ export class EntryList {
   readonly #knownTags = find("known-tags", HTMLDataListElement);
   readonly #pattern = find("pattern", HTMLInputElement);
   readonly #tag = find("tag", HTMLInputElement);
+  readonly #pull = find("pull", HTMLButtonElement);
   readonly #deleteByTag = find("delete-by-tag", HTMLButtonElement);
   readonly #onSelect: (key: string) => void;
   #rows: readonly KeyMetadata[] = [];
@@ -43,15 +44,17 @@ export class EntryList {
   }
 
   /** @param total the number of keys that match; the rows may be fewer */
-  show(rows: readonly KeyMetadata[], total: number): void {
+  show(rows: readonly KeyMetadata[], total: number, isDurable: boolean): void {
     this.#rows = rows;
     setText(this.#count, rows.length < total ? `first ${rows.length} of ${total.toLocaleString("en")}` : String(total));
     const { pattern, tag } = this.filter;
     const isFiltered = pattern !== "*" || tag !== "";
     setEnabled(this.#deleteByTag, tag !== "");
+    setEnabled(this.#pull, isDurable);
     this.#empty.hidden = total > 0;
     this.#samples.hidden = isFiltered;
-    setText(this.#emptyText, isFiltered ? "No key matches." : "No keys yet. Store one with the form, or import a file.");
+    const orPull = isDurable ? "import a file, or pull those of other browsers." : "or import a file.";
+    setText(this.#emptyText, isFiltered ? "No key matches." : `No keys yet. Store one with the form, ${orPull}`);
     this.#list.replaceChildren(...rows.map(optionOf));
     this.#markSelected();
     this.#suggestTags();

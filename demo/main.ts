@@ -14,6 +14,7 @@ const form = find("settings", HTMLFormElement);
 const server = find("server", HTMLInputElement);
 const namespace = find("namespace", HTMLInputElement);
 const passphrase = find("passphrase", HTMLInputElement);
+const durable = find("durable", HTMLInputElement);
 
 wireWriting(screen);
 wireMatches(screen);
@@ -22,8 +23,16 @@ wireUpkeep(screen);
 form.addEventListener("submit", (event) => {
   event.preventDefault();
   void run(form, notices.settings, async () => {
-    await open({ server: server.value.trim(), namespace: namespace.value, passphrase: passphrase.value });
-    notices.settings.say(`Opened “${namespace.value}”${passphrase.value === "" ? "" : " with the passphrase"}.`, "success");
+    const settings = {
+      server: server.value.trim(),
+      namespace: namespace.value,
+      passphrase: passphrase.value,
+      durable: durable.checked,
+    };
+    await open(settings);
+    const opened = `Opened “${settings.namespace}”${settings.passphrase === "" ? "" : " with the passphrase"}.`;
+    const stream = settings.durable ? ` ${await ensureStream()}` : "";
+    notices.settings.say(opened + stream, "success");
   });
 });
 
@@ -42,7 +51,11 @@ onClick(
 const settings = readSettings();
 server.value = settings.server;
 namespace.value = settings.namespace;
-void run(form, notices.settings, () => open({ ...settings, passphrase: "" }));
+durable.checked = settings.durable;
+void run(form, notices.settings, async () => {
+  await open({ ...settings, passphrase: "" });
+  if (settings.durable) notices.settings.say(await ensureStream(), "success");
+});
 
 async function open(settings: SessionSettings): Promise<void> {
   markInvalid(undefined);
@@ -53,6 +66,12 @@ async function open(settings: SessionSettings): Promise<void> {
     throw error;
   }
   keepSettings(settings);
+}
+
+/** Creates the stream of the open store, if there is none. @returns a sentence about it */
+async function ensureStream(): Promise<string> {
+  const { stream, created } = await screen.store.ensureStream();
+  return created ? `Created the stream “${stream}”.` : `The stream is “${stream}”.`;
 }
 
 /** Marks the field that an error is about; `undefined` clears the marks. */

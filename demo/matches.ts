@@ -14,6 +14,8 @@ export function wireMatches(screen: Screen): void {
   const notice = screen.notices.keys;
   const file = find("import-file", HTMLInputElement);
 
+  onClick("pull", (button) => void run(button, notice, () => pull(screen)));
+
   onClick(
     "invalidate",
     (button) =>
@@ -66,6 +68,17 @@ export function wireMatches(screen: Screen): void {
     file.value = "";
     if (chosen !== undefined) void run(importButton, notice, () => importFile(screen, chosen));
   });
+}
+
+async function pull(screen: Screen): Promise<void> {
+  const notice = screen.notices.keys;
+  const onProgress = progress(notice, (done) => `Pulling … ${count(done, "message")}`);
+  const { applied, deleted, skipped, rejected, revision } = await screen.store.pull({ onProgress });
+  await screen.afterWrite();
+  if (applied + deleted + skipped + rejected === 0) return notice.say(`Nothing is newer in the stream, up to revision ${revision}.`);
+  const changed = `Pulled up to revision ${revision}: ${entries(applied)} written, ${deleted.toLocaleString("en")} deleted`;
+  const left = `${count(skipped, "message")} skipped, ${rejected.toLocaleString("en")} rejected.`;
+  notice.say(`${changed}; ${left}`, rejected === 0 ? "success" : "waiting");
 }
 
 async function importFile(screen: Screen, file: File): Promise<void> {

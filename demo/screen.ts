@@ -70,6 +70,10 @@ export class Screen {
     return this.#list.filter;
   }
 
+  get isDurable(): boolean {
+    return this.#session.isDurable;
+  }
+
   /** @throws KeyStoreError INVALID_OPTION; then nothing has changed */
   async open(settings: SessionSettings): Promise<void> {
     try {
@@ -146,7 +150,7 @@ export class Screen {
       await this.details.refresh(store);
       const [storage, pending] = await Promise.all([store.getStorageStats(), store.pendingWrites()]);
       if (!this.#session.isCurrent(store)) return;
-      this.#list.show(rows, keys.length > MAX_ROWS ? keys.length : rows.length);
+      this.#list.show(rows, keys.length > MAX_ROWS ? keys.length : rows.length, this.isDurable);
       this.#figures.show(store.getCacheStats(), storage);
       this.#outbox.show(pending);
       for (const notice of Object.values(this.notices)) notice.settle(pending);

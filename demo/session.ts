@@ -12,7 +12,9 @@ export interface SessionSettings extends DemoSettings {
   readonly passphrase: string;
 }
 
-const EVENTS: readonly EventName[] = ["published", "rejected", "offline", "online", "corrupt", "reset"];
+const EVENTS: readonly EventName[] = ["published", "rejected", "offline", "online", "corrupt", "conflict", "reset"];
+
+const PULL_EVERY_MS = 5_000;
 
 /** The open store. New settings replace it by another one. */
 export class Session {
@@ -37,6 +39,11 @@ export class Session {
     return this.#store !== undefined;
   }
 
+  /** Whether the open store is in durable mode. */
+  get isDurable(): boolean {
+    return this.isOpen && this.#settings?.durable === true;
+  }
+
   isCurrent(store: NASKeyStore): boolean {
     return store === this.#store;
   }
@@ -46,10 +53,11 @@ export class Session {
    * @throws KeyStoreError INVALID_OPTION; then nothing has changed
    */
   async open(settings: SessionSettings): Promise<void> {
-    const { server, namespace, passphrase } = settings;
+    const { server, namespace, durable, passphrase } = settings;
     const store = new NASKeyStore({
       servers: server,
       namespace,
+      durable: durable && { pullEveryMs: PULL_EVERY_MS },
       ...(passphrase === "" ? undefined : { encryption: { key: () => deriveKey(passphrase, `nas-keystore demo ${namespace}`) } }),
     });
     for (const type of EVENTS) {

@@ -68,7 +68,9 @@ export function wireUpkeep(screen: Screen): void {
       void run(button, notices.figures, async () => {
         const yes = await confirm({
           title: "Destroy the namespace?",
-          text: `This deletes the database of “${readSettings().namespace}” with its queued writes. It cannot be undone.`,
+          text:
+            `This deletes the database of “${readSettings().namespace}” with its queued writes. It cannot be undone.` +
+            (screen.isDurable ? " The stream keeps its entries." : ""),
           yes: "Destroy",
         });
         if (!yes) return;

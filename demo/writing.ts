@@ -116,7 +116,9 @@ export function wireWriting(screen: Screen): void {
 
   async function remove(key: string, notice: Notice): Promise<void> {
     const { store } = screen;
-    const existed = await store.delete(key);
+    // In durable mode, delete() returns false for a queued delete too.
+    const existed = await store.exists(key);
+    await store.delete(key);
     const isQueued = (await store.pendingWrites()).some((write) => write.key === key);
     await screen.afterWrite(key);
     const here = existed ? `Deleted “${key}”` : `“${key}” does not exist here`;

@@ -9,12 +9,15 @@ import { openNats, publishAlone, publishAndFlush } from "../peers/nats.ts";
 import { oneShot } from "../peers/websocket.ts";
 import { filledNamespace } from "./filled.ts";
 import { groupedKey, keyOf, pairs, payload } from "./payload.ts";
+import { pullsAgain, pullsAll } from "./pulls.ts";
 import { allConfirmed, allInvalidated, confirmed, freshName, openDurableStore, openStore, present, type OpenStore } from "./stores.ts";
 import { atOnce, atOnceUpTo, inSequence, longestTask, quiet, timed, type Contest, type Turn } from "./turns.ts";
 
 export interface World {
   /** The WebSocket URL of the server. */
   readonly servers: string;
+  /** The URL of a server with batched direct get. */
+  readonly directServers: string | undefined;
   readonly sizes: Sizes;
   /** WebSockets that a page may open at the same time. */
   readonly mostSockets: number;
@@ -331,6 +334,10 @@ export const ROWS: Readonly<Record<string, Row>> = {
       end: () => Promise.all([watched.end(), unwatched.end()]),
     };
   },
+
+  pull: ({ calls }, { servers }) => pullsAll(servers, calls),
+  "pull-direct": ({ calls }, { directServers }) => pullsAll(present(directServers), calls),
+  "pull-again": ({ calls }, { servers, sizes }) => pullsAgain(servers, calls, sizes.large),
 
   open: async ({ calls }, world) => {
     const { servers, sizes } = world;

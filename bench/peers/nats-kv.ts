@@ -39,3 +39,16 @@ export async function openBucket(servers: string, name: string): Promise<Bucket>
     },
   };
 }
+
+/** Watches a bucket, on a new connection, until as many values as it has are in memory. */
+export async function watchIntoMemory(servers: string, name: string, count: number): Promise<Map<string, Uint8Array>> {
+  const connection = await wsconnect({ servers });
+  const kv = await new Kvm(connection).open(name);
+  const values = new Map<string, Uint8Array>();
+  for await (const { key, value } of await kv.watch()) {
+    values.set(key, value);
+    if (values.size === count) break;
+  }
+  void connection.close();
+  return values;
+}

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Page } from "@playwright/test";
+import type { BrowserContext, Page } from "@playwright/test";
 import axe, { type AxeResults } from "axe-core";
 import { test as base } from "./fixtures.ts";
 import { buildSite, startSite, type Site } from "./production/site.ts";
@@ -11,8 +11,10 @@ const root = fileURLToPath(new URL("../../demo", import.meta.url));
 const config = fileURLToPath(new URL("../../vite.config.ts", import.meta.url));
 
 interface DemoFixtures {
-  /** Opens the demo in a new tab of the context. */
-  openDemo: (settings?: { server?: string; namespace?: string }) => Promise<Page>;
+  /** Opens the demo in a new tab: of the test's context, or of another browser's. `durable` is durable mode. */
+  openDemo: (settings?: { server?: string; namespace?: string; durable?: "" }, browser?: BrowserContext) => Promise<Page>;
+  /** A context that shares nothing with the test's, as that of another browser. */
+  otherBrowser: BrowserContext;
 }
 
 export const test = base.extend<DemoFixtures, { demo: Site }>({
@@ -30,11 +32,18 @@ export const test = base.extend<DemoFixtures, { demo: Site }>({
 
   // `context`, not `page`: the fixture of that name is on another page.
   openDemo: async ({ context, demo, nats, namespace }, use) => {
-    await use(async (settings) => {
-      const page = await context.newPage();
+    await use(async (settings, browser = context) => {
+      const page = await browser.newPage();
       await page.goto(`${demo.origin}/?${new URLSearchParams({ server: nats.wsUrl, namespace, ...settings })}`);
       return page;
     });
+  },
+
+  otherBrowser: async ({ browser, consoleGuard }, use) => {
+    const context = await browser.newContext();
+    consoleGuard.watch(context);
+    await use(context);
+    await context.close();
   },
 });
 

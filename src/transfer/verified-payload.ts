@@ -46,10 +46,9 @@ export async function verify(key: string, stored: StoredPayload): Promise<Payloa
 async function storedPayload({ format, encoding, encryption, value, checksum, size }: ReadEnvelope): Promise<StoredPayload> {
   const isBinary = format === KeyFormat.BINARY || encoding !== undefined || encryption !== undefined;
   const payload = isBinary ? bytesOfBase64(value) : value;
-  const bytes = bytesOf(payload);
   if (encoding === undefined && encryption === undefined) {
     // An MD5 of the sender is not verified: WebCrypto has none.
-    return { format, payload, checksum: checksum ?? (await sha256(bytes)), size: size ?? bytes.length };
+    return { format, payload, checksum: checksum ?? (await sha256(bytesOf(payload))), size: size ?? bytesOf(payload).length };
   }
   if (checksum === undefined || size === undefined) throw new Malformed();
   return {
@@ -58,7 +57,7 @@ async function storedPayload({ format, encoding, encryption, value, checksum, si
     checksum,
     size,
     ...(encoding === undefined ? undefined : { encoding }),
-    ...(encryption === undefined ? { storedChecksum: await sha256(bytes) } : { encryption }),
+    ...(encryption === undefined ? { storedChecksum: await sha256(bytesOf(payload)) } : { encryption }),
   };
 }
 
