@@ -64,15 +64,18 @@ export async function applyMessages(
   signal: AbortSignal | undefined,
 ): Promise<AppliedMessages> {
   const unconfirmed = await settleOwn(ports, sound);
-  const commits: Commit[] = [];
-  const slices = Array.from(slicesOf(sound), (slice) => slice.map(({ draft }) => draft));
-  // All at once: the committer begins a transaction while the one before ends.
-  const committing = slices.map((drafts) => commitInOrder(ports, drafts, signal));
-  await Promise.allSettled(committing);
-  for (const committed of await Promise.all(committing)) {
-    for (const { draft, overruled } of committed) if (overruled !== undefined) await reportConflict(ports, draft.key, overruled);
-    commits.push(...committed);
-  }
+  // Together, so that the committer begins the next transaction while the last one ends.
+  const slices = Array.from(slicesOf(sound), (slice) =>
+    commitInOrder(
+      ports,
+      slice.map(({ draft }) => draft),
+      signal,
+    ),
+  );
+  const outcomes = await Promise.allSettled(slices);
+  const commits = outcomes.flatMap((outcome): readonly Commit[] => (outcome.status === "fulfilled" ? outcome.value : []));
+  for (const { draft, overruled } of commits) if (overruled !== undefined) await reportConflict(ports, draft.key, overruled);
+  for (const outcome of outcomes) if (outcome.status === "rejected") throw outcome.reason;
   const changed = new Set(commits.map(({ draft }) => draft));
   const skipped = sound.filter(({ draft }) => !changed.has(draft));
   const applied = commits.filter(({ draft }) => draft.operation === "store").length;
