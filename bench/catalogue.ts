@@ -68,7 +68,14 @@ export const GOALS: readonly Goal[] = [
   },
   {
     id: "durable-store",
-    work: "durable store, one after another, connection kept",
+    work: "durable store, one after another",
+    against: "NATS KV: connect, put, close",
+    target: 1.2,
+    ...sequence,
+  },
+  {
+    id: "durable-store-linger",
+    work: "durable store with lingerMs, one after another",
     against: "NATS KV put, on an open connection",
     target: 1.2,
     ...sequence,

@@ -4,7 +4,7 @@ import { NASKeyStore } from "nas-keystore";
 import type { Goal, Sizes } from "../catalogue.ts";
 import { openDexie } from "../peers/dexie.ts";
 import { openKeyval } from "../peers/idb-keyval.ts";
-import { openBucket } from "../peers/nats-kv.ts";
+import { openBucket, putAlone } from "../peers/nats-kv.ts";
 import { openNats, publishAlone, publishAndFlush } from "../peers/nats.ts";
 import { oneShot } from "../peers/websocket.ts";
 import { filledNamespace } from "./filled.ts";
@@ -80,6 +80,17 @@ export const ROWS: Readonly<Record<string, Row>> = {
   }),
 
   "durable-store": async ({ calls }, { servers }) => {
+    const { store, end } = await openDurableStore(servers);
+    const name = freshName();
+    const bucket = await openBucket(servers, name);
+    return {
+      ours: storeInSequence(store, calls),
+      peer: () => inSequence(calls, (n) => putAlone(servers, name, `user.${n}`, JSON.stringify(payload(n)))),
+      end: () => Promise.all([end(), bucket.end()]),
+    };
+  },
+
+  "durable-store-linger": async ({ calls }, { servers }) => {
     const { store, end } = await openDurableStore(servers, { lingerMs: LINGER_MS });
     const bucket = await openBucket(servers, freshName());
     let n = 0;

@@ -40,6 +40,14 @@ export async function openBucket(servers: string, name: string): Promise<Bucket>
   };
 }
 
+/** Puts one value into a bucket that exists, on a connection of its own. */
+export async function putAlone(servers: string, name: string, key: string, value: string): Promise<void> {
+  const connection = await wsconnect({ servers });
+  const kv = await new Kvm(connection).open(name);
+  await kv.put(key, value);
+  await connection.close();
+}
+
 /** Watches a bucket, on a new connection, until as many values as it has are in memory. */
 export async function watchIntoMemory(servers: string, name: string, count: number): Promise<Map<string, Uint8Array>> {
   const connection = await wsconnect({ servers });
