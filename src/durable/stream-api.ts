@@ -6,6 +6,7 @@ import type { Durable, Settings } from "../options/defaults.ts";
 import type { Clock } from "../util/clock.ts";
 import { within } from "../util/deadline.ts";
 import { bytesOf } from "../util/utf8.ts";
+import { readAnswer } from "./stream-answer.ts";
 import {
   asUnavailable,
   ErrorCode,
@@ -15,7 +16,6 @@ import {
   streamUnavailable,
   type ApiError,
 } from "./stream-error.ts";
-import { readAnswer } from "./stream-publisher.ts";
 import { isAtLeast } from "./server-version.ts";
 
 export interface StreamApiPorts {

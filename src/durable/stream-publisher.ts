@@ -8,6 +8,7 @@ import { asError } from "../util/as-error.ts";
 import type { KeyStoreError } from "../util/errors.ts";
 import { asUnavailable, ErrorCode, noResponders, StreamRequestError, streamUnavailable, type ApiError } from "./stream-error.ts";
 import { isAtLeast } from "./server-version.ts";
+import { readAnswer } from "./stream-answer.ts";
 
 /** What JetStream answers to a message. */
 interface Acknowledgement {
@@ -136,13 +137,4 @@ function resultOf({ headers }: Message, reply: Reply): PublishResult {
 
 function isTtlRefused(result: PublishResult): boolean {
   return result.status === "rejected" && (result.error as Partial<StreamRequestError>).errorCode === ErrorCode.TTL_NOT_ALLOWED;
-}
-
-/** The JSON of a reply; an empty object where it has none. */
-export function readAnswer<T extends object>({ data }: Reply): Partial<T> {
-  try {
-    return Object(JSON.parse(new TextDecoder().decode(data))) as Partial<T>;
-  } catch {
-    return {};
-  }
 }
