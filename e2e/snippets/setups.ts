@@ -42,7 +42,6 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
     runs: "page",
     after: `
       check(await shared.retrieve("plan"), { step: 1 });
-      check((await shared.getMetadata("plan"))?.revision, 1);
       await shared.close();
       await destroyNamespace("team");`,
   },
@@ -124,7 +123,7 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
   },
   "README.md › Durable mode (3)": {
     runs: "page",
-    before: `const store = new NASKeyStore({ namespace: "counts", durable: true }); await store.ensureStream();`,
+    before: `const store = new NASKeyStore({ namespace: "counts", durable: true, timeoutMs: 60_000 }); await store.ensureStream();`,
     after: `
       check(await store.retrieve("count"), 1);
       await store.close();
