@@ -5,6 +5,7 @@ import type { Inbox, Reply } from "../network/replies.ts";
 import type { PublishResult } from "../network/transport.ts";
 import type { Clock } from "../util/clock.ts";
 import { asError } from "../util/as-error.ts";
+import { isCount } from "../util/count.ts";
 import type { KeyStoreError } from "../util/errors.ts";
 import { asUnavailable, ErrorCode, noResponders, StreamRequestError, streamUnavailable, type ApiError } from "./stream-error.ts";
 import { isAtLeast } from "./server-version.ts";
@@ -111,7 +112,8 @@ type Headers = Readonly<Record<string, string | number>>;
 function headersOf({ id, base, headers }: Message): Headers {
   return {
     ...(id === "" ? undefined : { "Nats-Msg-Id": id }),
-    ...(base === undefined ? undefined : { [BASE_HEADER]: base }),
+    // A row of the database may have anything. A client sends CRLF as more headers.
+    ...(isCount(base) ? { [BASE_HEADER]: base } : undefined),
     ...headers,
   };
 }
