@@ -2,6 +2,7 @@ import { assert } from "chai";
 import type { NASKeyStore } from "nas-keystore";
 import type { ContractCase, Environment } from "../environment.ts";
 import { assertRejects } from "../support/assertions.ts";
+import { hasServer } from "../support/durable.ts";
 import { nextEvent } from "../support/events.ts";
 import { until, untilPublished } from "../support/waiting.ts";
 
@@ -23,10 +24,6 @@ async function stored({ jetstream }: Environment): Promise<[sequence: number, me
     const version = envelope?.metadata?.version ?? envelope?.version;
     return [sequence, `${envelope?.key} ${envelope?.operation} ${version}`];
   });
-}
-
-function has(version: string, minor: number): boolean {
-  return Number(version.split(".")[1]) >= minor;
 }
 
 /** The acknowledgement of the stream. */
@@ -117,7 +114,7 @@ export const durable: readonly ContractCase[] = [
     jetstream: true,
     run: async (environment) => {
       const { jetstream } = environment;
-      const hasTtl = has(await jetstream.serverVersion(), 11);
+      const hasTtl = await hasServer({ jetstream }, 11);
       const store = await withStream(environment, hasTtl ? { allow_msg_ttl: true } : {});
       assert.isTrue(await store.store("brief", 1, { ttl: 1 }));
       assert.isTrue(await store.store("lasting", 1, { ttl: 600 }));

@@ -2,6 +2,7 @@ import { assert } from "chai";
 import type { ContractCase } from "../environment.ts";
 import { assertRejects, rejection } from "../support/assertions.ts";
 import { watched } from "../support/changes.ts";
+import { hasServer } from "../support/durable.ts";
 import { envelopeOf } from "../support/envelopes.ts";
 import { createStream, otherBrowser } from "../support/other-browser.ts";
 import { until } from "../support/waiting.ts";
@@ -238,13 +239,13 @@ export const retrievePull: readonly ContractCase[] = [
     serverConfig: DENIES_SINGLE_REQUESTS,
     run: async (environment) => {
       await createStream(environment);
-      const { jetstream, openStore } = environment;
+      const { openStore } = environment;
       const other = otherBrowser(environment);
       const large = "x".repeat(900_000);
       for (const key of ["a", "b", "c", "d", "e", "f"]) await other.store(key, key + large);
       const store = openStore({ ...DURABLE, connection: { user: "limited", pass: "right" }, timeoutMs: 30_000 });
       const keys = ["a", "absent", "b", "c", "d", "e", "f"];
-      const isOne = Number((await jetstream.serverVersion()).split(".")[1]) >= 11;
+      const isOne = await hasServer(environment, 11);
       assert.deepEqual([...(await store.bulkRetrieve(keys, missing)).keys()], isOne ? keys.filter((key) => key !== "absent") : []);
       assert.isUndefined(await store.retrieve("absent", always));
     },

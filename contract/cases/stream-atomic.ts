@@ -2,7 +2,7 @@ import { assert } from "chai";
 import type { BulkItem, NASKeyStore } from "nas-keystore";
 import type { ContractCase, Environment } from "../environment.ts";
 import { assertRejects } from "../support/assertions.ts";
-import { envelopeOfAnother, openDurable, type DurableStore } from "../support/durable.ts";
+import { envelopeOfAnother, hasServer, openDurable, type DurableStore } from "../support/durable.ts";
 
 const BATCHES = { allow_atomic: true, allow_msg_ttl: true };
 
@@ -105,7 +105,10 @@ export const streamAtomic: readonly ContractCase[] = [
     run: async (environment) => {
       const { store } = await openDurable(environment);
       const error = await assertRejects(store.bulkStore({ a: 1, b: 2 }, { atomic: true }), "STREAM_UNAVAILABLE");
-      assert.match(error.message, (await hasBatches(environment)) ? /allow_atomic/ : /nats-server 2\.12 or newer; this one is 2\.\d+\.\d+/);
+      assert.match(
+        error.message,
+        (await hasServer(environment, 12)) ? /allow_atomic/ : /nats-server 2\.12 or newer; this one is 2\.\d+\.\d+/,
+      );
       assert.isUndefined(error.results);
       assert.equal((await environment.jetstream.streams())[0]?.state.messages, 0);
       assert.isFalse(await store.exists("a"));
@@ -133,12 +136,7 @@ function onNewServers(title: string, run: (durable: DurableStore, environment: E
     title,
     jetstream: true,
     run: async (environment) => {
-      if (await hasBatches(environment)) await run(await openDurable(environment, {}, BATCHES), environment);
+      if (await hasServer(environment, 12)) await run(await openDurable(environment, {}, BATCHES), environment);
     },
   };
-}
-
-async function hasBatches({ jetstream }: Environment): Promise<boolean> {
-  const [major = 0, minor = 0] = (await jetstream.serverVersion()).split(".").map(Number);
-  return major > 2 || (major === 2 && minor >= 12);
 }

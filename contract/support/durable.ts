@@ -25,6 +25,11 @@ export async function openDurable(
   };
 }
 
+/** Whether the server has what came with nats-server 2.<minor>. */
+export async function hasServer({ jetstream }: Pick<Environment, "jetstream">, minor: number): Promise<boolean> {
+  return Number((await jetstream.serverVersion()).split(".")[1]) >= minor;
+}
+
 /** A message of another client, with the fields that the Python original has. */
 export function envelopeOfAnother(key: string, value: unknown, version: number): string {
   const now = new Date().toISOString();

@@ -38,6 +38,13 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
       await store.close();
       await destroyNamespace("my_app");`,
   },
+  "README.md › nas-keystore (2)": {
+    runs: "page",
+    after: `
+      check(await shared.retrieve("plan"), { step: 1 });
+      await shared.close();
+      await destroyNamespace("team");`,
+  },
   "README.md › Quick start": {
     runs: "page",
     before: `${STORE} await store.store("user:123", { name: "Alice", age: 30 });`,
@@ -113,6 +120,14 @@ export const SETUPS: Readonly<Record<string, Setup>> = {
       check((await store.getMetadata("note:1"))?.pending, false);
       await store.close();
       await destroyNamespace("notes");`,
+  },
+  "README.md › Durable mode (3)": {
+    runs: "page",
+    before: `const store = new NASKeyStore({ namespace: "counts", durable: true, timeoutMs: 60_000 }); await store.ensureStream();`,
+    after: `
+      check(await store.retrieve("count"), 1);
+      await store.close();
+      await destroyNamespace("counts");`,
   },
   "README.md › Compare-and-set": {
     runs: "page",

@@ -12,7 +12,7 @@ const MAX_REQUEST_BYTES = 256 * 1024;
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
 /** Requests at the same time: a server answers some hundreds in less than `timeoutMs`. */
-const CONCURRENT_REQUESTS = 256;
+export const CONCURRENT_REQUESTS = 256;
 
 /** Asks the stream for the last messages of keys. */
 export class LastMessages {
@@ -53,8 +53,8 @@ export class LastMessages {
   }
 }
 
-/** The stream's leader answers, so that no message is older than the request. */
-async function oneByOne(requests: StreamRequests, stream: string, subjects: readonly string[]): Promise<StreamMessage[]> {
+/** The messages of those subjects that have one. The stream's leader answers, so that no message is older than the request. */
+export async function oneByOne(requests: StreamRequests, stream: string, subjects: readonly string[]): Promise<StreamMessage[]> {
   const messages: (StreamMessage | undefined)[] = [];
   for (const batch of batches(subjects, CONCURRENT_REQUESTS)) {
     messages.push(...(await Promise.all(batch.map((subject) => lastMessage(requests, stream, subject)))));

@@ -9,16 +9,12 @@ import { batches } from "../util/batches.ts";
 import { report } from "../util/progress.ts";
 import { applyMessages, prepareMessages, type ApplyPorts, type PreparedMessages } from "./apply-messages.ts";
 import { forgetRevisions } from "./forget-revisions.ts";
+import { CONCURRENT_REQUESTS, oneByOne } from "./last-messages.ts";
 import { beginPull, isOfStream, notePulled, pulledTo, readPulled, type Pulled, type PullProgress } from "./pull-sequence.ts";
 import type { StreamApi, StreamInfo, StreamRequests } from "./stream-api.ts";
 import { streamBatches } from "./stream-batches.ts";
 import { asUnavailable } from "./stream-error.ts";
-import { lastMessage, type StreamMessage } from "./stream-message.ts";
-
-/*
- * A write side has one function for pulls: `pull(options: PullOptions): Promise<PullResult>`. It checks nothing, and pulls one after another
- * in an engine.
- */
+import type { StreamMessage } from "./stream-message.ts";
 
 export interface PullPorts extends ApplyPorts {
   readonly api: StreamApi;
@@ -119,8 +115,8 @@ class Pull {
   async #pullAgain(info: StreamInfo, pulled: Pulled): Promise<void> {
     const { namespace } = this.#ports.settings;
     for (const keys of batches(pulled.again, CONCURRENT_REQUESTS)) {
-      const asked = keys.map((key) => lastMessage(this.#requests, info.config.name, subjectOf(namespace, key)));
-      const messages = (await Promise.all(asked)).filter((message) => message !== undefined);
+      const subjects = keys.map((key) => subjectOf(namespace, key));
+      const messages = await oneByOne(this.#requests, info.config.name, subjects);
       await this.#commit(pulled, await prepareMessages(this.#ports, messages), pulledTo(pulled, this.#pattern), keys);
     }
   }
@@ -170,6 +166,3 @@ class Pull {
     }
   }
 }
-
-/** Requests for a single message each. */
-const CONCURRENT_REQUESTS = 64;

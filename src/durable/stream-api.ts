@@ -2,10 +2,11 @@ import type { Connection, Receipt } from "../network/connection.ts";
 import type { Reply } from "../network/replies.ts";
 import type { Transport } from "../network/transport.ts";
 import { streamSubject } from "../model/subject.ts";
-import type { Settings } from "../options/defaults.ts";
+import type { Durable, Settings } from "../options/defaults.ts";
 import type { Clock } from "../util/clock.ts";
 import { within } from "../util/deadline.ts";
 import { bytesOf } from "../util/utf8.ts";
+import { readAnswer } from "./stream-answer.ts";
 import {
   asUnavailable,
   ErrorCode,
@@ -15,13 +16,12 @@ import {
   streamUnavailable,
   type ApiError,
 } from "./stream-error.ts";
-import { readAnswer } from "./stream-publisher.ts";
 import { isAtLeast } from "./server-version.ts";
 
 export interface StreamApiPorts {
   readonly transport: Pick<Transport, "use">;
   readonly clock: Clock;
-  readonly settings: Pick<Settings, "namespace" | "timeoutMs"> & { readonly durable: NonNullable<Settings["durable"]> };
+  readonly settings: Pick<Settings, "namespace" | "timeoutMs"> & { readonly durable: Durable };
 }
 
 /** A stream, as far as it is used. */
@@ -132,19 +132,14 @@ export class StreamRequests {
    * @throws KeyStoreError STREAM_UNAVAILABLE where nobody answers
    */
   async request<T extends object>(subject: string, body?: object): Promise<T> {
-    const { error, ...answer } = readAnswer<T & { error?: ApiError }>(await this.requestReply(subject, body));
-    if (error !== undefined) throw new StreamRequestError(error);
-    return answer as T;
-  }
-
-  /** A request with one reply of any kind. @throws KeyStoreError STREAM_UNAVAILABLE where nobody answers */
-  async requestReply(subject: string, body?: object): Promise<Reply> {
-    let first: Reply | undefined;
+    let first: Partial<T & { error: ApiError }> | undefined;
     await this.collect(subject, body, (reply) => {
-      first ??= reply;
+      first ??= readAnswer(reply);
       return true;
     });
-    return first as unknown as Reply;
+    const { error, ...answer } = first ?? {};
+    if (error !== undefined) throw new StreamRequestError(error);
+    return answer as T;
   }
 
   /**

@@ -43,6 +43,12 @@ describe("A message to the stream", () => {
     expect(headers()).toEqual([{ "Nats-Msg-Id": "id-a", "Nas-Base": "7" }, { "Nats-Msg-Id": "id-b" }]);
   });
 
+  it("has no base that is no revision: a row of the database may have been written by anybody", async () => {
+    const { publish, headers } = await setUp();
+    await publish(messageTo("a", { base: "7\r\nNats-Rollup: all" as unknown as number }), messageTo("b", { base: -1 }));
+    expect(headers()).toEqual([{ "Nats-Msg-Id": "id-a" }, { "Nats-Msg-Id": "id-b" }]);
+  });
+
   it("that the stream has already is confirmed with the sequence that it has", async () => {
     const { publish, stream } = await setUp();
     await publish(messageTo("a"), messageTo("b"));

@@ -5,9 +5,11 @@ import type { Inbox, Reply } from "../network/replies.ts";
 import type { PublishResult } from "../network/transport.ts";
 import type { Clock } from "../util/clock.ts";
 import { asError } from "../util/as-error.ts";
+import { isCount } from "../util/count.ts";
 import type { KeyStoreError } from "../util/errors.ts";
 import { asUnavailable, ErrorCode, noResponders, StreamRequestError, streamUnavailable, type ApiError } from "./stream-error.ts";
 import { isAtLeast } from "./server-version.ts";
+import { readAnswer } from "./stream-answer.ts";
 
 /** What JetStream answers to a message. */
 interface Acknowledgement {
@@ -110,7 +112,8 @@ type Headers = Readonly<Record<string, string | number>>;
 function headersOf({ id, base, headers }: Message): Headers {
   return {
     ...(id === "" ? undefined : { "Nats-Msg-Id": id }),
-    ...(base === undefined ? undefined : { [BASE_HEADER]: base }),
+    // A row of the database may have anything. A client sends CRLF as more headers.
+    ...(isCount(base) ? { [BASE_HEADER]: base } : undefined),
     ...headers,
   };
 }
@@ -136,13 +139,4 @@ function resultOf({ headers }: Message, reply: Reply): PublishResult {
 
 function isTtlRefused(result: PublishResult): boolean {
   return result.status === "rejected" && (result.error as Partial<StreamRequestError>).errorCode === ErrorCode.TTL_NOT_ALLOWED;
-}
-
-/** The JSON of a reply; an empty object where it has none. */
-export function readAnswer<T extends object>({ data }: Reply): Partial<T> {
-  try {
-    return Object(JSON.parse(new TextDecoder().decode(data))) as Partial<T>;
-  } catch {
-    return {};
-  }
 }

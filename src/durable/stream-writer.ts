@@ -7,7 +7,7 @@ import type { Committer } from "../storage/commit/committer.ts";
 import { inStream, type Draft, type NewRow } from "../storage/commit/draft.ts";
 import { lastVersion } from "../storage/commit/given-version.ts";
 import { find } from "../storage/entries/find.ts";
-import { readRevision, revisionOf } from "../storage/entries/revisions.ts";
+import { readRevision, revisionOf, seenRevision } from "../storage/entries/revisions.ts";
 import { readFloor } from "../storage/entries/version-floor.ts";
 import type { Database } from "../storage/idb/database.ts";
 import { ENTRIES, OUTBOX, REVISIONS } from "../storage/idb/schema.ts";
@@ -171,8 +171,8 @@ export class StreamWriter {
     const { namespace, pulledTo } = this.#ports;
     const replaced = liveEntry(present, now);
     const row = draft.next(replaced, lastVersion({ row: present }, floor) + 1, now) as NewRow<Row>;
-    const { revision, base = pulledTo() } = (present ?? {}) as { revision?: number; base?: number };
-    const published = publishedRow(draft, { ...row, key: draft.key, writeId: ["", 0], base: ifRevision ?? revision ?? base });
+    const base = ifRevision ?? seenRevision(present) ?? pulledTo();
+    const published = publishedRow(draft, { ...row, key: draft.key, writeId: ["", 0], base });
     const condition = ifRevision === undefined ? undefined : { headers: { "Nats-Expected-Last-Subject-Sequence": ifRevision } };
     // Must not be the id of another message: the stream would take it for that one, whatever it expects.
     const message = { ...messageFor(namespace, draft.key, published, generation, draft.quoted), id: randomId(), ...condition };

@@ -24,8 +24,8 @@ export interface BasicOperations<Schema extends object> {
    * with `pull: "always"`, or pull, then retry. STREAM_UNAVAILABLE: no acknowledgement came, or the key has an unconfirmed write. PUBLISH_REJECTED:
    * the server refused the message. After STREAM_UNAVAILABLE, the abort of a signal and QUOTA_EXCEEDED the stream may have the write: the next
    * `pull` brings it
-   * @returns true: committed here, and read by the server. false: committed here and queued; published once the server answers, also
-   * after a reload
+   * @returns true: committed here, and read by the server; in durable mode, stored by the stream. false: committed here and queued; published
+   * once the server or the stream answers, also after a reload
    * @throws KeyStoreError PUBLISH_REJECTED: committed here, refused by the server. With any other code nothing has changed:
    * INVALID_KEY, INVALID_VALUE, INVALID_OPTION, SCHEMA_MISMATCH, PAYLOAD_TOO_LARGE, VERSION_CONFLICT, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE,
    * INSECURE_CONTEXT, DECRYPT_FAILED (the function of the option `encryption` that returns the key has failed), CLOSED

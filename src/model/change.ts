@@ -12,10 +12,10 @@ export type LocalChange =
       | Marking
       | Removal
     ))
-  | Imported;
+  | Received;
 
 /** An import or a pull in this page has brought the entry or the delete. */
-interface Imported extends Omit<Written, "writer"> {
+interface Received extends Omit<Written, "writer"> {
   readonly source: "remote";
   readonly type: "store" | "delete";
   readonly floor: number | undefined;

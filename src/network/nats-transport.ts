@@ -11,7 +11,7 @@ export class NatsTransport implements Transport {
   readonly #listener: TransportListener;
   readonly #options: SharedConnectionOptions;
   readonly #begin: BeginExchange;
-  /** The server answered the last publication, but the stream did not take every message: it shows nothing that the server answers. */
+  /** The stream did not take every message of the last publication. Until it does, an answer of the server does not mean that writes can be published. */
   #streamFailed = false;
   /** As the last connection has reported it. */
   maxMessageBytes = Infinity;

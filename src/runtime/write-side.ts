@@ -35,7 +35,6 @@ import type { Page, PageStore } from "./page.ts";
 import { writeSideOf } from "./page-write-side.ts";
 import { persistOnce } from "./persistence.ts";
 import { StreamOperations } from "./stream-operations.ts";
-import { streamWriting } from "./stream-writing.ts";
 
 export { deleteNamespace } from "./delete-namespace.ts";
 
@@ -110,6 +109,8 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
     });
   const check = (...read: Parameters<LazySchemaChecks["check"]>): Checked => schemaChecks?.check(...read) ?? read[2];
   const persist = settings.persist ? persistOnce() : () => undefined;
+  const importPorts = { settings, clock, committer, queue, useTime: () => uses.now(), persist };
+  const stream = new StreamOperations({ ...importPorts, engine, database: page.database, payloadOf });
   const writerPorts = {
     drafts: new DraftBuilder({
       settings,
@@ -128,13 +129,11 @@ export function openWriteSide({ options, clock, page, store, reader, earlyUses }
       return page.inBrowser && !shared.isPageEnding ? commitPublisher.connectAhead() : () => undefined;
     },
     isDurable: settings.durable !== undefined,
-    toStream: streamWriting({ clock, database: page.database, settings, engine }),
+    toStream: stream.write,
     formatOf: (key: string) => catalog.formatOf(key),
     orderWrite: () => staleness.orderWrite(),
   };
 
-  const importPorts = { settings, clock, committer, queue, useTime: () => uses.now(), persist };
-  const stream = new StreamOperations({ ...importPorts, engine, database: page.database, payloadOf });
   const { pullEveryMs: everyMs = 0 } = settings.durable ?? {};
   const backgroundPull = new BackgroundPull({ clock, lock: `${page.name}/pull`, everyMs, pull: (signal) => stream.pull({ signal }) });
 

@@ -4,9 +4,10 @@ import { commitOne, CONFIRMED, newCommitter, setUpCommitter } from "../../testin
 import { deleteDraft, storeDraft } from "../../testing/drafts.ts";
 import { change } from "../../testing/entries.ts";
 import { allRows, putRows, useFreshIndexedDB } from "../../testing/indexeddb.ts";
+import { planOne } from "../../testing/planning.ts";
 import { entryRow, NOW, tombstone } from "../../testing/rows.ts";
 import { imported, type Draft } from "./draft.ts";
-import { commitsOf, planGroup, type Slot } from "./plan.ts";
+import type { Slot } from "./plan.ts";
 
 useFreshIndexedDB();
 
@@ -16,18 +17,7 @@ function importDraft(key: string, version: number, given: Partial<EntryRow> = {}
 }
 
 function plan(draft: Draft, slot: Partial<Slot>, floor = 0) {
-  const slots = new Map([["k", { row: undefined, unconfirmed: false, mustWait: false, waitsFor: undefined, ...slot }]]);
-  let last = 0;
-  const context = {
-    instanceId: "me",
-    generation: "g",
-    mayPublish: true,
-    durability: "relaxed",
-    floor,
-    pulledTo: undefined,
-    nextSequence: () => ++last,
-  } as const;
-  return commitsOf(planGroup([[draft]], slots, NOW, context))[0];
+  return planOne(draft, slot, { floor, pulledTo: undefined });
 }
 
 describe("A row with a given version", () => {

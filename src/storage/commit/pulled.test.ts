@@ -3,11 +3,12 @@ import type { EntryRow } from "../../model/row.ts";
 import { commitOne, CONFIRMED, FAILED, setUpCommitter } from "../../testing/committer.ts";
 import { deleteDraft, storeDraft } from "../../testing/drafts.ts";
 import { allRows, useFreshIndexedDB } from "../../testing/indexeddb.ts";
+import { planOne } from "../../testing/planning.ts";
 import { entryRow, NOW, tombstone } from "../../testing/rows.ts";
 import { readRevision } from "../entries/revisions.ts";
 import { REVISIONS } from "../idb/schema.ts";
 import { inStream, type Draft } from "./draft.ts";
-import { commitsOf, planGroup, type Slot } from "./plan.ts";
+import { planGroup, type Slot } from "./plan.ts";
 
 useFreshIndexedDB();
 
@@ -20,19 +21,8 @@ function pulledDelete(key: string, revision: number, version: number | "next" = 
   return { ...deleteDraft(key), policy: inStream(version, revision, base) };
 }
 
-function plan(draft: Draft, slot: Partial<Slot>, floor = 0) {
-  const slots = new Map([["k", { row: undefined, unconfirmed: false, mustWait: false, waitsFor: undefined, ...slot }]]);
-  let last = 0;
-  const context = {
-    instanceId: "me",
-    generation: "g",
-    mayPublish: true,
-    durability: "relaxed",
-    floor,
-    pulledTo: 40,
-    nextSequence: () => ++last,
-  } as const;
-  return commitsOf(planGroup([[draft]], slots, NOW, context))[0];
+function plan(draft: Draft, slot: Partial<Slot>) {
+  return planOne(draft, slot, { floor: 0, pulledTo: 40 });
 }
 
 const present = (version: number): EntryRow => entryRow({ version });
