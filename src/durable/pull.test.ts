@@ -7,6 +7,7 @@ import { allOutbox, allRows, fillStorage, useFreshIndexedDB } from "../testing/i
 import { FakeStream, setUpPull } from "../testing/pulling.ts";
 import { META, PULLED } from "../storage/idb/schema.ts";
 import { caught, codeOf } from "../testing/errors.ts";
+import { KeyStoreError } from "../util/errors.ts";
 
 useFreshIndexedDB();
 
@@ -167,6 +168,24 @@ describe("A pull and the writes of this browser", () => {
       { key: "a", lost: "mine", metadata: { revision: 1 } },
       { key: "b", lost: undefined, metadata: { revision: 3 } },
     ]);
+  });
+
+  it("reports the conflicts of what is committed, though the disk does not take the rest", async () => {
+    const stream = new FakeStream();
+    const browser = setUpPull(stream);
+    const commit = await browser.commit(storeDraft("a", '"mine"'));
+    await browser.settle(commit, { state: "confirmed", stored: { key: "a", revision: stream.store("a", "mine") } });
+    stream.store("a", "theirs", {}, { "Nas-Base": "0" });
+    for (let n = 1; n < 300; n++) stream.store(`k${n}`, n);
+    const { committer } = browser.ports;
+    const commitDrafts = committer.commit.bind(committer);
+    const full = new KeyStoreError("QUOTA_EXCEEDED", "full");
+    vi.spyOn(committer, "commit").mockImplementation(async (drafts, ...rest) => {
+      if (drafts.some(({ key }) => key === "k299")) throw full;
+      return commitDrafts(drafts, ...rest);
+    });
+    expect(await caught(() => browser.pull())).toBe(full);
+    expect(browser.emit.mock.calls.filter(([type]) => type === "conflict")).toMatchObject([["conflict", { key: "a", lost: "mine" }]]);
   });
 
   it("does not bring back an entry whose delete another tab has pulled", async () => {

@@ -137,6 +137,15 @@ describe("The table of revisions", () => {
     expect(await browser.committer.commit([pulled("k", 13)])).toHaveLength(1);
   });
 
+  it("lets no older message bring back an entry whose delete the stream has acknowledged", async () => {
+    const browser = setUpCommitter({ pulledTo: () => 0 });
+    await browser.committer.commit([pulled("k", 10)]);
+    const commit = await browser.commit(deleteDraft("k"));
+    await browser.settle(commit, { ...CONFIRMED, state: "confirmed", stored: { key: "k", revision: 11 } });
+    expect(await browser.committer.commit([pulled("k", 10)])).toEqual([]);
+    expect(await browser.committer.commit([pulled("k", 12)])).toHaveLength(1);
+  });
+
   it("does not confirm a write whose acknowledgement is missing", async () => {
     const browser = setUpCommitter({ pulledTo: () => 0 });
     await browser.settle(await browser.commit(storeDraft("k")), FAILED);
