@@ -68,6 +68,7 @@ async function together(requests: StreamRequests, stream: string, subjects: read
   const open = new Set(subjects);
   for (let isWhole = false; !isWhole && open.size > 0;) {
     let last = 0;
+    const before = open.size;
     await requests.collect(`$JS.API.DIRECT.GET.${stream}`, { multi_last: [...open], max_bytes: MAX_ANSWER_BYTES }, (reply) => {
       const { status } = reply;
       isWhole = status === 404 || (status === 204 && reply.header("Nats-Num-Pending") === "0");
@@ -80,8 +81,8 @@ async function together(requests: StreamRequests, stream: string, subjects: read
       if (open.delete(message.subject)) messages.push(message);
       return false;
     });
-    // Without any message, another request would have the same answer.
-    if (!isWhole && last === 0) throw new Error("The server gives no messages.");
+    // Otherwise another request would have the same answer.
+    if (!isWhole && open.size === before) throw new Error("The server gives no messages.");
   }
   return messages;
 }

@@ -60,3 +60,31 @@ it("A consumer whose messages were removed since it was created delivers none, a
   expect((await all(requests)).map(({ upTo }) => upTo)).toEqual([3]);
   expect(log).toEqual(["CONSUMER.CREATE", "next", "CONSUMER.DELETE", "STREAM.MSG"]);
 });
+
+it("A server that answers each request with the same message ends the pull with an error", async () => {
+  for (const isDirect of [true, false]) {
+    let requested = 0;
+    const counted = (): void => {
+      if (++requested > 9) throw new Error("This would never end.");
+    };
+    const headers: Record<string, string> = { "Nats-Subject": "_kv.test.key.k1", "Nats-Sequence": "1", "Nats-Last-Sequence": "0" };
+    const message: Reply = { ...delivered(1, 0), header: (name) => headers[name] ?? "" };
+    const requests = {
+      isAtLeast: () => isDirect,
+      request: async () => {
+        counted();
+        return { num_pending: 0, message: { subject: "_kv.test.key.k1", seq: 1 } };
+      },
+      collect: async (_subject: string, _body: object, onReply: (reply: Reply) => boolean) => {
+        counted();
+        onReply(message);
+        onReply({
+          ...message,
+          status: 204,
+          header: (name) => (name === "Nats-Num-Pending" ? "1" : name === "Nats-Last-Sequence" ? "1" : ""),
+        });
+      },
+    };
+    await expect(all(requests as unknown as StreamRequests)).rejects.toThrow("before the requested ones");
+  }
+});

@@ -74,6 +74,8 @@ async function* directBatches(requests: StreamRequests, { info, subject, from, s
         else if (isEnd) pending = Number(reply.header("Nats-Num-Pending"));
         else {
           const message = directMessage(reply);
+          // Otherwise the pull would never end.
+          if (message.sequence < Math.max(next, last + 1)) throw new Error("The server sent a message that is before the requested ones.");
           last = message.sequence;
           messages.push(message);
         }

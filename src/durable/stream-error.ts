@@ -41,7 +41,7 @@ export class StreamRequestError extends Error {
 
   /** Whether a later attempt may succeed without a change of the request. */
   get isTemporary(): boolean {
-    return this.code >= 500;
+    return !(this.code >= 400 && this.code < 500);
   }
 }
 

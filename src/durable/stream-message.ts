@@ -40,13 +40,15 @@ export function lastMessage(requests: StreamRequests, stream: string, subject: s
 }
 
 /** The first message of subjects from a sequence on, as the stream's leader has it. Undefined: there is none. @throws KeyStoreError STREAM_UNAVAILABLE */
-export function nextMessage(
+export async function nextMessage(
   requests: StreamRequests,
   stream: string,
   sequence: number,
   subject: string,
 ): Promise<StreamMessage | undefined> {
-  return leaderMessage(requests, stream, { seq: sequence, next_by_subj: subject });
+  const next = await leaderMessage(requests, stream, { seq: sequence, next_by_subj: subject });
+  if (next !== undefined && next.sequence < sequence) throw new Error("The server sent a message that is before the requested ones.");
+  return next;
 }
 
 interface StoredMessage {
@@ -57,7 +59,12 @@ async function leaderMessage(requests: StreamRequests, stream: string, what: obj
   try {
     const { message } = await requests.request<StoredMessage>(`$JS.API.STREAM.MSG.GET.${stream}`, what);
     const { subject, seq, data = "", hdrs = "" } = message;
-    return { subject, sequence: seq, data: toUint8Array(data), header: headersOf(new TextDecoder().decode(toUint8Array(hdrs))) };
+    return {
+      subject,
+      sequence: countOf(seq, 1),
+      data: toUint8Array(data),
+      header: headersOf(new TextDecoder().decode(toUint8Array(hdrs))),
+    };
   } catch (error) {
     if (error instanceof StreamRequestError && error.errorCode === ErrorCode.MESSAGE_NOT_FOUND) return undefined;
     throw error;
@@ -70,8 +77,8 @@ function headersOf(block: string): (name: string) => string {
   return (name) => lines.find(([of]) => of === name)?.[1] ?? "";
 }
 
-function countOf(text: string | undefined, least: number): number {
-  const count = Number(text);
+function countOf(given: string | number | undefined, least: number): number {
+  const count = Number(given);
   if (!isCount(count) || count < least) throw new Error("The server sent a message without its stream sequence.");
   return count;
 }

@@ -74,6 +74,26 @@ describe("A message to the stream", () => {
     ]);
   });
 
+  it.each([
+    ["no JSON", "+OK"],
+    ["no acknowledgement", {}],
+    ["no object", null],
+    ["the sequence 0", { seq: 0 }],
+    ["a negative sequence", { seq: -1 }],
+    ["a sequence as text", { seq: "1" }],
+    ["a broken sequence", { seq: 1.5 }],
+    ["no sequence", { seq: null }],
+    ["a sequence that numbers cannot hold", { seq: 2 ** 53 }],
+    ["an error that says nothing", { error: {} }],
+    ["an error that is no object", { error: "no" }],
+    ["an error whose code is none", { error: { code: "bad" }, seq: 1 }],
+    ["an error with the code of a success", { error: { code: 200 } }],
+  ])("has an unknown result where the answer is garbage: %s", async (_, answer) => {
+    const { publish, stream } = await setUp();
+    stream.publish = () => answer as ReturnType<typeof stream.publish>;
+    expect(await publish(messageTo("a"))).toMatchObject([{ status: "unknown", error: { code: "STREAM_UNAVAILABLE" } }]);
+  });
+
   it("is rejected where the stream refuses it for good", async () => {
     const { publish, stream } = await setUp();
     stream.refuses = () => ({ code: 400, err_code: 10054, description: "message size exceeds maximum allowed" });

@@ -13,7 +13,7 @@ import { readAnswer } from "./stream-answer.ts";
 
 /** What JetStream answers to a message. */
 interface Acknowledgement {
-  readonly seq?: number;
+  readonly seq?: unknown;
   readonly error?: ApiError;
 }
 
@@ -129,12 +129,17 @@ function resultOf({ headers }: Message, reply: Reply): PublishResult {
   // The server has a message of a batch. The batch is stored with its last message.
   if (reply.data.length === 0 && headers?.[BATCH_ID_HEADER] !== undefined) return { status: "confirmed" };
   const { seq, error } = readAnswer<Acknowledgement>(reply);
-  if (error === undefined && seq !== undefined) return { status: "confirmed", revision: seq };
+  if (error === undefined && isRevision(seq)) return { status: "confirmed", revision: seq };
   const refusal = new StreamRequestError(error ?? {});
   if (refusal.isTemporary) {
     return { status: "unknown", error: streamUnavailable(`The stream did not take the message (${refusal.message}).`, refusal) };
   }
   return { status: "rejected", error: refusal };
+}
+
+/** Streams begin with 1. Another client may have sent the answer. */
+export function isRevision(sequence: unknown): sequence is number {
+  return isCount(sequence) && sequence > 0;
 }
 
 function isTtlRefused(result: PublishResult): boolean {

@@ -1,4 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
+import { FakeStream } from "../testing/fake-stream.ts";
 import { usePage } from "../testing/stores.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { durablePart } from "./durable-part.ts";
@@ -31,4 +32,19 @@ it("A store without `pullEveryMs` does not ask for the lock of the tab that pull
   page.nats.dialling = "refuses";
   await pulling.close();
   await page.locks.free("nas-keystore/test/pull");
+});
+
+it.each([
+  {},
+  { message: null },
+  { message: { subject: "_kv.test.key.k", seq: "x", data: "e30=" } },
+  { message: { subject: 7, seq: 1 } },
+  { message: { subject: "_kv.test.key.k", seq: 9, data: 1, hdrs: 2 } },
+  { error: { code: "?" } },
+])("retrieve with pull reads this browser where the answer is garbage: %j", async (answer) => {
+  page.nats.stream = new FakeStream();
+  const store = page.open({ durable: true });
+  await store.store("k", 1);
+  page.nats.stream.api = (subject) => (subject.startsWith("$JS.API.STREAM.MSG.GET.") ? answer : undefined);
+  expect(await store.retrieve("k", { pull: "always" })).toBe(1);
 });
