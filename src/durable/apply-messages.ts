@@ -10,6 +10,7 @@ import { OUTBOX } from "../storage/idb/schema.ts";
 import type { OutboxWrite } from "../storage/outbox/outbox-record.ts";
 import { outboxRecords } from "../storage/outbox/outbox-table.ts";
 import { commitInOrder, encrypterFor, type EnvelopePorts, type OrderPorts } from "../transfer/envelope-drafts.ts";
+import { abortable } from "../util/abort.ts";
 import type { Clock } from "../util/clock.ts";
 import { decode } from "../values/formats.ts";
 import { readMessage, type PulledMessage } from "./read-message.ts";
@@ -44,9 +45,17 @@ export interface AppliedMessages {
   readonly again: readonly string[];
 }
 
-/** Reads and verifies messages. @throws KeyStoreError STORAGE_UNAVAILABLE, INSECURE_CONTEXT, DECRYPT_FAILED or INVALID_OPTION without a key */
-export async function prepareMessages(ports: ApplyPorts, messages: readonly StreamMessage[]): Promise<PreparedMessages> {
-  const encrypter = await encrypterFor(ports.settings);
+/**
+ * Reads and verifies messages.
+ * @throws KeyStoreError STORAGE_UNAVAILABLE, INSECURE_CONTEXT, DECRYPT_FAILED or INVALID_OPTION without a key; the signal's reason
+ */
+export async function prepareMessages(
+  ports: ApplyPorts,
+  messages: readonly StreamMessage[],
+  signal: AbortSignal | undefined,
+): Promise<PreparedMessages> {
+  // The app's function that returns the key may wait for a person.
+  const encrypter = await abortable(signal, () => encrypterFor(ports.settings));
   const now = ports.clock.now();
   const read = await Promise.all(messages.map((message) => readMessage(ports, message, now, encrypter)));
   const sound = read.filter((message) => message !== undefined);

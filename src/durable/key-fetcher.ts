@@ -20,6 +20,6 @@ export class KeyFetcher {
   async fetch(keys: readonly string[], signal: AbortSignal | undefined): Promise<void> {
     // Anything may be answered, also by others than the stream.
     const messages = await abortable(signal, () => this.#lastMessages.of(keys).catch(() => []));
-    if (messages.length > 0) await applyMessages(this.#ports, await prepareMessages(this.#ports, messages), signal);
+    if (messages.length > 0) await applyMessages(this.#ports, await prepareMessages(this.#ports, messages, signal), signal);
   }
 }

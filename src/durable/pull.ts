@@ -44,7 +44,8 @@ export async function pull(ports: PullPorts, options: PullOptions): Promise<Pull
   const own = abortable(signal, () => earlier).then(() => api.use(work));
   state.turn = Promise.allSettled([earlier, own]);
   try {
-    return await own;
+    // What is under way ends at its next step.
+    return await abortable(signal, () => own);
   } catch (error) {
     signal?.throwIfAborted();
     throw asUnavailable(error);
@@ -92,7 +93,7 @@ class Pull {
       const found = streamBatches(this.#requests, { info, subject: this.#subject, from, signal });
       for await (const { messages, upTo, pending } of ahead(found)) {
         const wanted = this.#matching(messages);
-        const prepared = await prepareMessages(this.#ports, wanted);
+        const prepared = await prepareMessages(this.#ports, wanted, signal);
         await committing;
         revision = Math.max(revision, upTo);
         committing = this.#commit(pulled, prepared, upTo).then(() => {
@@ -117,7 +118,7 @@ class Pull {
     for (const keys of batches(pulled.again, CONCURRENT_REQUESTS)) {
       const subjects = keys.map((key) => subjectOf(namespace, key));
       const messages = await oneByOne(this.#requests, info.config.name, subjects);
-      await this.#commit(pulled, await prepareMessages(this.#ports, messages), pulledTo(pulled, this.#pattern), keys);
+      await this.#commit(pulled, await prepareMessages(this.#ports, messages, this.#options.signal), pulledTo(pulled, this.#pattern), keys);
     }
   }
 
