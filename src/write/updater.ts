@@ -124,7 +124,7 @@ export class Updater {
     return { present: read?.row, next: compute(read?.decoded.value) };
   }
 
-  /** @returns undefined: the key no longer has the version for which the value was computed */
+  /** @returns undefined: the key no longer has the entry for which the value was computed */
   async #commit(
     key: string,
     { present, next }: Run,
@@ -137,7 +137,7 @@ export class Updater {
     const ifVersion = options.ifVersion ?? present?.version ?? 0;
     const payload = capture(key, next, format)(format);
     const prepared = await drafts.prepareStore(key, payload, format, { ...options, ifVersion }, true);
-    const draft = ordered(await prepared.finish());
+    const draft = ordered(over(present, await prepared.finish()));
     await turn;
     try {
       const [commit] = await committer.commit([draft], options.signal);
@@ -148,6 +148,17 @@ export class Updater {
       return undefined;
     }
   }
+}
+
+/** A draft that replaces no other entry. One that was pulled or imported may have the version of the one before. */
+function over(present: EntryRow | undefined, draft: Draft): Draft {
+  const next: Draft["next"] = (current, ...facts) => {
+    if (current?.writeId.join() === present?.writeId.join()) return draft.next(current, ...facts);
+    throw new KeyStoreError("VERSION_CONFLICT", "The entry changed while its update was computed. Read the key again, then retry.", {
+      key: draft.key,
+    });
+  };
+  return { ...draft, next };
 }
 
 function isPromise(value: unknown): boolean {
