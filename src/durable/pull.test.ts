@@ -102,6 +102,16 @@ describe("A pull", () => {
     expect(await browser.pull()).toMatchObject({ applied: 1, revision: 2 });
   });
 
+  it("forgets the revisions of a stream that was created again before the first pull", async () => {
+    const stream = filled(40);
+    const browser = setUpPull(stream);
+    const commit = await browser.commit(storeDraft("k1", '"mine"'));
+    await browser.settle(commit, { state: "confirmed", stored: { key: "k1", revision: 40 } });
+    stream.createAgain();
+    stream.store("k1", "theirs", { version: 1 });
+    expect(await browser.pull()).toMatchObject({ applied: 1, skipped: 0 });
+  });
+
   it("treats a marker of the server as a delete, and a delete without a version as the next one", async () => {
     const stream = filled(2);
     const browser = setUpPull(stream);

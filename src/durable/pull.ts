@@ -3,6 +3,8 @@ import { assertKey } from "../model/key.ts";
 import { compilePattern } from "../model/pattern.ts";
 import { keyOf, streamSubject, subjectOf } from "../model/subject.ts";
 import type { PullOptions } from "../options/types.ts";
+import { newestRevision } from "../storage/entries/revisions.ts";
+import { REVISIONS } from "../storage/idb/schema.ts";
 import { abortable } from "../util/abort.ts";
 import { ahead } from "../util/ahead.ts";
 import { batches } from "../util/batches.ts";
@@ -76,13 +78,14 @@ class Pull {
     const { full = false, onProgress, signal } = this.#options;
     // Must be read first: other tabs pull on.
     const earlier = await readPulled(database);
+    const newest = earlier === undefined ? await database.run([REVISIONS], "readonly", newestRevision) : 0;
     const info = await api.findStream(this.#requests);
-    const gone = earlier !== undefined && !isOfStream(earlier, info) ? earlier.id : undefined;
-    if (gone !== undefined) {
+    const isGone = earlier === undefined ? newest > info.state.last_seq : !isOfStream(earlier, info);
+    if (isGone) {
       await forgetRevisions(database);
       state.pulledTo = 0;
     }
-    const pulled = await beginPull(database, info, gone);
+    const pulled = await beginPull(database, info, isGone ? earlier?.id : undefined);
     await this.#pullAgain(info, pulled);
 
     const from = (full ? 0 : pulledTo(pulled, this.#pattern)) + 1;

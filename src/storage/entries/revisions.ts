@@ -19,7 +19,17 @@ export interface KnownRevision {
 }
 
 export async function readRevision(transaction: IDBTransaction, key: string): Promise<KnownRevision | undefined> {
-  const found: unknown = await promisifyRequest(transaction.objectStore(REVISIONS).get(key));
+  return knownRevision(await promisifyRequest(transaction.objectStore(REVISIONS).get(key)));
+}
+
+/** The newest revision of the table; 0: it is empty. */
+export async function newestRevision(transaction: IDBTransaction): Promise<number> {
+  const all: unknown[] = await promisifyRequest(transaction.objectStore(REVISIONS).getAll());
+  return all.reduce<number>((newest, found) => Math.max(newest, knownRevision(found)?.revision ?? 0), 0);
+}
+
+/** What the table has may be damaged. */
+function knownRevision(found: unknown): KnownRevision | undefined {
   const [revision, ...writeId] = Array.isArray(found) ? (found as unknown[]) : [];
   return isCount(revision) ? { revision, writeId: isWriteId(writeId) ? writeId : undefined } : undefined;
 }
