@@ -1,3 +1,4 @@
+import { promisifyRequest } from "idb-keyval";
 import { describe, expect, it, vi } from "vitest";
 
 import type { EntryRow } from "../model/row.ts";
@@ -74,6 +75,21 @@ describe("A pull", () => {
     restore();
     expect(await browser.remembered()).toBeUndefined();
     expect(await browser.pull()).toMatchObject({ applied: 20, revision: 20 });
+  });
+
+  it("remembers nothing where the database was deleted meanwhile: the next pull brings everything", async () => {
+    const stream = filled(30);
+    stream.batch = 10;
+    const browser = setUpPull(stream);
+    let deleted: Promise<unknown> | undefined;
+    stream.onDelivery = (sequence) => {
+      if (sequence === 25) deleted = promisifyRequest(indexedDB.deleteDatabase("nas-keystore/test") as unknown as IDBRequest);
+    };
+    await browser.pull().catch(() => undefined);
+    await deleted;
+    stream.onDelivery = () => undefined;
+    await browser.pull();
+    expect(Object.keys(await allRows(browser.database))).toHaveLength(30);
   });
 
   it("transfers the changes only, and asks the leader for what a late replica lacks", async () => {
