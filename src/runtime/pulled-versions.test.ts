@@ -25,3 +25,17 @@ it("update runs its function again when a pull has replaced the entry meanwhile,
   expect(await updating).toBe(true);
   expect(await store.retrieve("k")).toEqual(["theirs", "more"]);
 });
+
+it("retrieve with pull reads a stream that was created again, whose revisions are smaller", async () => {
+  const first = new FakeStream();
+  page.nats.stream = first;
+  const store = page.open({ durable: true });
+  await store.bulkStore({ other: 0, k: "mine" });
+  await store.store("k", "mine again");
+  const again = new FakeStream();
+  page.nats.stream = again;
+  again.publish("_kv.test.key.k", {}, bytesOf(JSON.stringify(storeEnvelope("k", '"theirs"'))));
+  expect(await store.retrieve("k", { pull: "always" })).toBe("theirs");
+  expect(await store.getMetadata("k")).toMatchObject({ revision: 1 });
+  expect(await store.store("k", "mine at last", { ifRevision: 1 })).toBe(true);
+});
