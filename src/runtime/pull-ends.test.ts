@@ -69,4 +69,5 @@ it("A pull in the background that waits for the encryption key does not keep a s
   await asked;
   await store.close();
   await page.nats.closed();
+  expect(page.nats.open).toBe(0);
 });
