@@ -6,7 +6,7 @@ import { allRows, useFreshIndexedDB } from "../../testing/indexeddb.ts";
 import { planOne } from "../../testing/planning.ts";
 import { entryRow, NOW, tombstone } from "../../testing/rows.ts";
 import { readRevision } from "../entries/revisions.ts";
-import { REVISIONS } from "../idb/schema.ts";
+import { ENTRIES, REVISIONS } from "../idb/schema.ts";
 import { inStream, type Draft } from "./draft.ts";
 import { planGroup, type Slot } from "./plan.ts";
 
@@ -135,6 +135,27 @@ describe("The table of revisions", () => {
     await Promise.all([settled, browser.committer.settled()]);
     expect(await browser.committer.commit([pulled("k", 12)])).toEqual([]);
     expect(await browser.committer.commit([pulled("k", 13)])).toHaveLength(1);
+  });
+
+  it("lets the message of an own entry that was removed here come back, and none before it", async () => {
+    const browser = setUpCommitter({ pulledTo: () => 0 });
+    await browser.settle(await browser.commit(storeDraft("k")), { ...CONFIRMED, state: "confirmed", stored: { key: "k", revision: 5 } });
+    // As an eviction does.
+    await browser.database.run([ENTRIES], "readwrite", (transaction) => void transaction.objectStore(ENTRIES).clear());
+    expect(await browser.committer.commit([pulled("k", 4)])).toEqual([]);
+    expect(await browser.committer.commit([pulled("k", 5)])).toHaveLength(1);
+  });
+
+  it("lets no message before an own delete bring the entry back", async () => {
+    const browser = setUpCommitter({ pulledTo: () => 0 });
+    for (const [draft, revision] of [
+      [storeDraft("k"), 4],
+      [deleteDraft("k"), 5],
+    ] as const) {
+      await browser.settle(await browser.commit(draft), { ...CONFIRMED, state: "confirmed", stored: { key: "k", revision } });
+    }
+    expect(await browser.committer.commit([pulled("k", 4)])).toEqual([]);
+    expect(await browser.committer.commit([pulled("k", 6)])).toHaveLength(1);
   });
 
   it("does not confirm a write whose acknowledgement is missing", async () => {

@@ -43,10 +43,8 @@ export function isOwn({ writeId }: Pick<Row, "writeId">, known: KnownRevision | 
   return known?.writeId?.every((part, index) => part === writeId[index]) === true;
 }
 
-/** The revision of a key above which messages are newer than what this browser has. */
+/** The newest revision of a key that this browser knows. */
 export function lastRevision(row: Row | undefined, known: KnownRevision | undefined): number {
-  // An entry that was removed here, to stay within limits for example, comes back with its own message.
-  if (row === undefined && known?.writeId !== undefined) return known.revision - 1;
   return Math.max(countIn(row, "revision") ?? 0, known?.revision ?? 0);
 }
 
