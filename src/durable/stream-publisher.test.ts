@@ -59,6 +59,13 @@ describe("A message to the stream", () => {
   it("has an unknown result with STREAM_UNAVAILABLE where no stream takes it", async () => {
     const { nats, publish } = await setUp();
     nats.stream = undefined;
+    const error = { code: "STREAM_UNAVAILABLE", message: expect.stringContaining("No stream takes messages") as string };
+    expect(await publish(messageTo("a"))).toMatchObject([{ status: "unknown", error }]);
+  });
+
+  it.each([{}, { seq: undefined, stream: "S" }, { error: {} }])("has an unknown result where the answer is %j", async (answer) => {
+    const { publish, stream } = await setUp();
+    stream.publish = () => answer;
     expect(await publish(messageTo("a"))).toMatchObject([{ status: "unknown", error: { code: "STREAM_UNAVAILABLE" } }]);
   });
 
