@@ -18,8 +18,14 @@ async function read(data: Uint8Array | object, headers: Readonly<Record<string, 
   return (await readMessage(ports, message, NOW, undefined))?.draft;
 }
 
-const stored = (metadata: object = {}, value = "1"): object => storeEnvelope("k", value, metadata);
-const deleted = (fields: object = {}): object => ({ operation: "delete", key: "k", timestamp: DELETED_AT, version: 3, ...fields });
+const stored = (metadata: Readonly<Record<string, unknown>> = {}, value = "1"): object => storeEnvelope("k", value, metadata);
+const deleted = (fields: Readonly<Record<string, unknown>> = {}): object => ({
+  operation: "delete",
+  key: "k",
+  timestamp: DELETED_AT,
+  version: 3,
+  ...fields,
+});
 
 describe("A message of the stream", () => {
   it("has its version, its revision, and the base that its writer tells", async () => {
