@@ -1,5 +1,6 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { storeEnvelope } from "../testing/envelopes.ts";
+import { codeOf } from "../testing/errors.ts";
 import { NOW } from "../testing/rows.ts";
 import { bytesOf } from "../util/utf8.ts";
 import { readMessage } from "./read-message.ts";
@@ -47,6 +48,12 @@ describe("A message of the stream", () => {
     const bytes = bytesOf(JSON.stringify(stored({ format: "text", checksum: undefined, size: undefined }, "?")));
     bytes[bytes.indexOf(0x3f)] = 0xff;
     expect(await read(bytes)).toBeUndefined();
+  });
+
+  it("cannot be verified on a page without WebCrypto: that is no fault of the message", async () => {
+    vi.stubGlobal("crypto", { getRandomValues: crypto.getRandomValues.bind(crypto) });
+    expect(await codeOf(() => read(stored()))).toBe("INSECURE_CONTEXT");
+    vi.unstubAllGlobals();
   });
 
   it("is a delete of its version where it has expired", async () => {
