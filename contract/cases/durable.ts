@@ -166,6 +166,26 @@ export const durable: readonly ContractCase[] = [
     },
   },
   {
+    title: "delete and bulkDelete of a durable store resolve true once the stream has the delete",
+    jetstream: true,
+    outage: true,
+    run: async (environment) => {
+      await createStream(environment);
+      const { openStore, server } = environment;
+      const store = openStore({ durable: true, timeoutMs: 1_500 });
+      await store.bulkStore({ a: 1, b: 1, c: 1, d: 1 });
+      assert.isTrue(await store.delete("a"));
+      assert.deepEqual([...(await store.bulkDelete(["b", "absent"]))], [["b", true], ["absent", false]]); // prettier-ignore
+      await server.disconnect();
+      assert.isFalse(await store.delete("c"));
+      assert.deepEqual([...(await store.bulkDelete(["d", "absent"]))], [["d", false], ["absent", false]]); // prettier-ignore
+      assert.isEmpty(await store.listKeys());
+      await server.restore();
+      await untilPublished(store);
+      assert.equal((await stored(environment)).filter(([, message]) => message.includes(" delete ")).length, 5);
+    },
+  },
+  {
     title: "clearCache forgets the revisions",
     jetstream: true,
     run: async (environment) => {

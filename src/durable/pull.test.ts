@@ -1,16 +1,18 @@
 import { promisifyRequest } from "idb-keyval";
-import { describe, expect, it, vi } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
 import type { EntryRow } from "../model/row.ts";
 import { CONFIRMED, FAILED } from "../testing/committer.ts";
 import { deleteDraft, storeDraft } from "../testing/drafts.ts";
 import { allOutbox, allRows, fillStorage, useFreshIndexedDB } from "../testing/indexeddb.ts";
 import { FakeStream, setUpPull } from "../testing/pulling.ts";
-import { META, PULLED } from "../storage/idb/schema.ts";
-import { caught, codeOf } from "../testing/errors.ts";
 import { KeyStoreError } from "../util/errors.ts";
+import { META, PULLED } from "../storage/idb/schema.ts";
+import { pull } from "./pull.ts";
+import { caught, codeOf } from "../testing/errors.ts";
 
 useFreshIndexedDB();
+afterEach(() => vi.restoreAllMocks());
 
 const idOf = ({ row }: { row: { writeId: readonly unknown[] } }): string => row.writeId.join("-");
 
@@ -92,6 +94,57 @@ describe("A pull", () => {
     expect(Object.keys(await allRows(browser.database))).toHaveLength(30);
   });
 
+  it("rejects when one batch cannot be committed, and remembers none after it", async () => {
+    const stream = filled(30);
+    stream.batch = 10;
+    const browser = setUpPull(stream);
+    const full = new KeyStoreError("QUOTA_EXCEEDED", "The disk is full.");
+    vi.spyOn(browser.committer, "commit").mockRejectedValueOnce(full);
+    expect(await caught(() => browser.pull())).toBe(full);
+    expect((await browser.remembered())?.sequences.get("*") ?? 0).toBe(0);
+    expect(await browser.pull()).toMatchObject({ revision: 30 });
+    expect(Object.keys(await allRows(browser.database))).toHaveLength(30);
+  });
+
+  it("rejects when its progress cannot be remembered", async () => {
+    const stream = filled(1);
+    const browser = setUpPull(stream);
+    const lost = new KeyStoreError("STORAGE_UNAVAILABLE", "The database is gone.");
+    const run = browser.database.run.bind(browser.database);
+    stream.onDelivery = () => {
+      vi.spyOn(browser.database, "run").mockImplementation((tables, mode, ...rest) =>
+        tables.includes(META) && mode === "readwrite" ? Promise.reject(lost) : run(tables, mode, ...rest),
+      );
+    };
+    expect(await caught(() => browser.pull())).toBe(lost);
+  });
+
+  it("of a pattern counts foreign messages, and does not say that this browser has all keys", async () => {
+    const stream = filled(3);
+    stream.publish("_kv.test.key.two.tokens", "foreign");
+    const browser = setUpPull(stream);
+    expect(await browser.pull({ pattern: "k[12]" })).toEqual({ applied: 2, deleted: 0, skipped: 0, rejected: 1, revision: 4 });
+    expect(browser.ports.state.pulledTo).toBe(0);
+    expect(await browser.pull({ full: true })).toMatchObject({ applied: 1, skipped: 2, rejected: 1 });
+    expect(await browser.pull({ full: true })).toMatchObject({ applied: 0, skipped: 3, rejected: 1 });
+  });
+
+  it("has the revision of a message that was published meanwhile, if it has brought that", async () => {
+    const stream = filled(2);
+    stream.batch = 1;
+    const browser = setUpPull(stream);
+    stream.onDelivery = (sequence) => void (sequence === 1 && stream.store("late", 1));
+    expect(await browser.pull()).toMatchObject({ applied: 3, revision: 3 });
+  });
+
+  it("comes after an earlier one of the page, and asks the browser to keep the storage", async () => {
+    const browser = setUpPull(filled(3));
+    const persist = vi.fn<() => void>();
+    const pulls = [1, 2].map(() => pull({ ...browser.ports, persist }, {}));
+    expect(await Promise.all(pulls)).toMatchObject([{ applied: 3 }, { applied: 0, skipped: 0 }]);
+    expect(persist).toHaveBeenCalledTimes(2);
+  });
+
   it("transfers the changes only, and asks the leader for what a late replica lacks", async () => {
     const stream = filled(10);
     const browser = setUpPull(stream);
@@ -110,6 +163,8 @@ describe("A pull", () => {
     const browser = setUpPull(stream);
     await browser.pull();
     stream.createAgain();
+    expect(await browser.pull()).toMatchObject({ skipped: 0, revision: 0 });
+    expect(browser.ports.state.pulledTo).toBe(0);
     stream.store("k40", "new", { version: 1 });
     expect(await browser.pull()).toMatchObject({ applied: 1, revision: 1 });
     const rows = (await allRows(browser.database)) as Record<string, EntryRow>;
@@ -153,6 +208,35 @@ describe("A pull and the writes of this browser", () => {
     expect((await browser.remembered())?.again).toEqual([]);
   });
 
+  it("remembers the keys of all batches that it looks at again", async () => {
+    const stream = filled(4);
+    stream.batch = 1;
+    const browser = setUpPull(stream);
+    const keys = ["k1", "k2", "k3", "k4"];
+    for (const key of keys) await browser.settle(await browser.commit(storeDraft(key, '"mine"')), FAILED);
+    // The progress of the first batch is written once the last one is committed.
+    let committed!: () => void;
+    const allCommitted = new Promise<void>((resolve) => (committed = resolve));
+    const run = browser.database.run.bind(browser.database);
+    stream.onDelivery = () => {
+      vi.spyOn(browser.database, "run").mockImplementation((tables, mode, ...rest) =>
+        tables.includes(META) && mode === "readwrite" ? allCommitted.then(() => run(tables, mode, ...rest)) : run(tables, mode, ...rest),
+      );
+    };
+    await browser.pull({ onProgress: (done) => done === 4 && committed() });
+    expect((await browser.remembered())?.again).toEqual(keys);
+  });
+
+  it("leaves a write that is being sent to its acknowledgement, though the stream has it", async () => {
+    const stream = new FakeStream();
+    const browser = setUpPull(stream);
+    const commit = await browser.commit(storeDraft("a"));
+    stream.store("a", "value", {}, { "Nats-Msg-Id": idOf(commit) });
+    expect(await browser.pull()).toMatchObject({ applied: 0, skipped: 1 });
+    expect(await allOutbox(browser.database)).toHaveLength(1);
+    expect(browser.emit).not.toHaveBeenCalled();
+  });
+
   it("confirms a queued write that the stream has", async () => {
     const stream = new FakeStream();
     const browser = setUpPull(stream);
@@ -177,6 +261,8 @@ describe("A pull and the writes of this browser", () => {
     stream.store("a", "theirs", { version: 7 }, { "Nats-Msg-Id": idOf(commit) });
     stream.store("b", "theirs", {}, { "Nats-Msg-Id": idOf(commit) });
     expect(await browser.pull()).toMatchObject({ applied: 1, skipped: 1 });
+    stream.delete("a", 1, { "Nats-Msg-Id": idOf(commit) });
+    expect(await browser.pull()).toMatchObject({ deleted: 0 });
     expect(await allOutbox(browser.database)).toHaveLength(1);
   });
 

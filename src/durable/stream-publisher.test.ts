@@ -1,4 +1,4 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { NatsConnection } from "../network/nats-connection.ts";
 import type { NatsClient } from "../network/nats-client.ts";
 import { FakeClock } from "../testing/fake-clock.ts";
@@ -59,6 +59,13 @@ describe("A message to the stream", () => {
   it("has an unknown result with STREAM_UNAVAILABLE where no stream takes it", async () => {
     const { nats, publish } = await setUp();
     nats.stream = undefined;
+    const error = { code: "STREAM_UNAVAILABLE", message: expect.stringContaining("No stream takes messages") as string };
+    expect(await publish(messageTo("a"))).toMatchObject([{ status: "unknown", error }]);
+  });
+
+  it.each([{}, { seq: undefined, stream: "S" }, { error: {} }])("has an unknown result where the answer is %j", async (answer) => {
+    const { publish, stream } = await setUp();
+    stream.publish = () => answer;
     expect(await publish(messageTo("a"))).toMatchObject([{ status: "unknown", error: { code: "STREAM_UNAVAILABLE" } }]);
   });
 
@@ -126,11 +133,28 @@ describe("A message to the stream", () => {
     expect(nats.arrived).toEqual([]);
   });
 
+  it("that is the last of a batch has the sequence of its acknowledgement", async () => {
+    const { publish } = await setUp();
+    expect(await publish(messageTo("a", { headers: { "Nats-Batch-Id": "b" } }))).toEqual([{ status: "confirmed", revision: 1 }]);
+  });
+
   it("may be one of 1,000 at once, and no inbox is left over", async () => {
-    const { publish, stream } = await setUp();
-    const results = await publish(...Array.from({ length: 1_000 }, (_, n) => messageTo(`k${n}`)));
-    expect(results.every((result) => result?.status === "confirmed")).toBe(true);
+    const { begin, clock, stream } = await setUp();
+    const { connection } = await begin();
+    const expectReply = connection.replies.expect.bind(connection.replies);
+    let inboxes = 0;
+    vi.spyOn(connection.replies, "expect").mockImplementation((listener) => {
+      const inbox = expectReply(listener);
+      inboxes++;
+      return { ...inbox, end: () => void (inboxes--, inbox.end()) };
+    });
+    const messages = Array.from({ length: 1_000 }, (_, n) => messageTo(`k${n}`));
+    const { done, resultOf } = new StreamPublisher(clock, { mayExpire: true }).begin(connection, messages, 2_000);
+    expect(inboxes).toBe(1_000);
+    await done;
+    expect(messages.every((_, index) => resultOf(index)?.status === "confirmed")).toBe(true);
     expect(stream.lastSequence).toBe(1_000);
+    expect(inboxes).toBe(0);
   });
 });
 
@@ -168,6 +192,17 @@ describe("A batch", () => {
     nats.cut();
     await expect(done).rejects.toThrow("lost");
     expect([resultOf(0), resultOf(1)]).toEqual([{ status: "confirmed", revision: 1 }, undefined]);
+  });
+
+  it("keeps the refusal of a message when the connection is lost before the server has answered", async () => {
+    const { nats, begin } = await setUp();
+    nats.denies = () => true;
+    nats.hold();
+    const { done, resultOf } = await begin(messageTo("a"));
+    await new Promise(setImmediate);
+    nats.cut();
+    await expect(done).rejects.toThrow("lost");
+    expect(resultOf(0)).toMatchObject({ status: "rejected" });
   });
 
   it("of no messages is done at once", async () => {

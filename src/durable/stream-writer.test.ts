@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from "vitest";
 import { lastRevisionOf, rowOf, setUp, stored, WRONG_SEQUENCE, refused } from "../testing/stream-writing.ts";
 import { failTransactions } from "../testing/committer.ts";
 import { deleteDraft, refusal, storeDraft } from "../testing/drafts.ts";
+import { inStream, type Commit } from "../storage/commit/draft.ts";
 import { useFreshIndexedDB } from "../testing/indexeddb.ts";
 
 useFreshIndexedDB();
@@ -103,11 +104,44 @@ describe("A write that is published first", () => {
     const [queued] = await committer.commit([storeDraft("a", "1")]);
     flush.mockImplementationOnce(async () => {
       const writeId = queued?.row.writeId ?? ["", 0];
-      await committer.settle(writeId[0], new Map([[writeId[1], { state: "confirmed", stored: { key: "a", revision: 4 } }]]));
+      // The settlement is written a moment later.
+      void committer.settle(writeId[0], new Map([[writeId[1], { state: "confirmed", stored: { key: "a", revision: 4 } }]]));
     });
     transport.answer = () => ({ status: "confirmed", revision: 5 });
     expect(await write({ draft: storeDraft("a", "2"), ifRevision: 4, isUpdate: true })).toMatchObject({ value: { existed: true } });
     expect(flush).toHaveBeenCalledOnce();
+  });
+
+  it("of an entry whose own write was just confirmed has that revision to compare", async () => {
+    const { committer, write } = setUp();
+    const [{ row }] = (await committer.commit([storeDraft("a")])) as [Commit];
+    void committer.settle(row.writeId[0], new Map([[row.writeId[1], { state: "confirmed", stored: { key: "a", revision: 4 } }]]));
+    expect(await write({ draft: storeDraft("a", "2"), ifRevision: 4, isUpdate: true })).toMatchObject({ status: "fulfilled" });
+  });
+
+  it("of a deleted key has the revision of the delete to compare", async () => {
+    const { write } = setUp();
+    await write({ draft: storeDraft("a"), ifRevision: 0 });
+    await write({ draft: deleteDraft("a"), ifRevision: 1 });
+    expect(await write({ draft: storeDraft("a"), ifRevision: 1, isUpdate: true })).toMatchObject({ reason: { code: "VERSION_CONFLICT" } });
+    expect(await write({ draft: storeDraft("a"), ifRevision: 2, isUpdate: true })).toEqual(stored(false));
+  });
+
+  it("has the revision that it expects as its base, else that of the entry that it replaces", async () => {
+    const { committer, transport, write, writeBatch } = setUp();
+    const pulled = { ...storeDraft("a", "1", { revision: 3 }), policy: inStream(1, 3) };
+    await committer.commit([pulled]);
+    await writeBatch([storeDraft("a")]);
+    expect(transport.batches.at(-1)).toMatchObject([{ base: 3 }]);
+    await committer.commit([{ ...pulled, policy: inStream(1, 8) }]);
+    await write({ draft: storeDraft("a"), ifRevision: 9 });
+    expect(transport.batches.at(-1)).toMatchObject([{ base: 9 }]);
+  });
+
+  it("of an entry that has expired did not find it", async () => {
+    const { committer, write } = setUp();
+    await committer.commit([{ ...storeDraft("a", "1", { expiresAt: 1_000, revision: 3 }), policy: inStream(1, 3) }]);
+    expect(await write({ draft: deleteDraft("a"), ifRevision: 3 })).toEqual(stored(false));
   });
 
   it("rejects STREAM_UNAVAILABLE while a write of its key stays unconfirmed", async () => {

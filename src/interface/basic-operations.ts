@@ -45,7 +45,8 @@ export interface BasicOperations<Schema extends object> {
 
   /**
    * Deletes a key, and publishes that, also for an absent key: the network may have it.
-   * @returns whether the key existed. `pendingWrites()` shows whether the delete is confirmed
+   * @returns whether the key existed; in durable mode true only once the stream has acknowledged the delete. `pendingWrites()` shows whether the
+   * delete is confirmed
    * @throws KeyStoreError as `store` does
    */
   delete(key: KeyOf<Schema>, options?: DeleteOptions): Promise<boolean>;

@@ -17,7 +17,8 @@ export interface DurableOperations<Schema extends object> {
    * browser that are not confirmed stay, and are published afterwards. Can be repeated after any failure: what was applied stays.
    * @returns how many entries were written (`applied`) and removed (`deleted`), how many messages were not newer than what this browser
    * has (`skipped`), how many were malformed, damaged or foreign (`rejected`), and up to which revision the store is now up to date
-   * @throws KeyStoreError STREAM_UNAVAILABLE, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE, INVALID_OPTION, CLOSED; the signal's reason
+   * @throws KeyStoreError STREAM_UNAVAILABLE, QUOTA_EXCEEDED, STORAGE_UNAVAILABLE, INSECURE_CONTEXT, DECRYPT_FAILED (as `store`), INVALID_OPTION, CLOSED;
+   * the signal's reason
    */
   pull<Pattern extends string = string>(options?: PullOptions<PatternOf<Schema, Pattern>>): Promise<PullResult>;
 }

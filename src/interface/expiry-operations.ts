@@ -27,7 +27,8 @@ export interface ExpiryOperations<Schema extends object> {
 
   /**
    * Restarts the ttl of an entry now. Changes neither its value, its version nor `updatedAt`, and publishes nothing. An unconfirmed write is
-   * published with the new ttl.
+   * published with the new ttl. In durable mode the stream does not learn of it: where the stream expires messages, the next pull removes the entry
+   * once its message has expired. An `update` keeps it everywhere.
    * @param ttl in seconds; null: the entry never expires. The default is the ttl that the entry has
    * @returns false: there is no such entry, or it has expired
    * @throws KeyStoreError INVALID_KEY, INVALID_OPTION, CHECKSUM_MISMATCH when the row is damaged so that it has no metadata,

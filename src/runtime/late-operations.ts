@@ -154,11 +154,7 @@ export function lateOperations(ports: LateOperationsPorts): LateOperations & Cap
       assertKey(key);
       return catalog.metadata(key);
     },
-    async bulkDelete(keys, options) {
-      const distinct = [...new Set(assertKeys(keys))];
-      const commits = await bulkWriter.delete(distinct, readProgressOptions(options));
-      return new Map(commits.map(({ draft, replaced }) => [draft.key, replaced !== undefined]));
-    },
+    bulkDelete: (keys, options) => bulkWriter.delete([...new Set(assertKeys(keys))], readProgressOptions(options)),
     clearCache: () => housekeeping.clear(),
     async deleteByTag(tag, options) {
       assertTag(tag);

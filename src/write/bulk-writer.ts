@@ -60,13 +60,20 @@ export class BulkWriter {
     return new Map(keys.map((key) => [key, confirmed.get(key) ?? false]));
   }
 
-  /** Deletes keys, absent ones too. @returns the commits, in the order of the keys. @throws KeyStoreError as `store` does */
-  async delete(keys: readonly string[], options: ProgressOptions): Promise<readonly Commit[]> {
+  /**
+   * Deletes keys, absent ones too.
+   * @returns for each key, in their order, whether it existed, and in durable mode also whether the stream has acknowledged the delete
+   * @throws KeyStoreError as `store` does
+   */
+  async delete(keys: readonly string[], options: ProgressOptions): Promise<Map<string, boolean>> {
     options.signal?.throwIfAborted();
-    if (keys.length === 0) return [];
-    const { drafts, queue } = this.#ports;
+    if (keys.length === 0) return new Map();
+    const { drafts, isDurable, queue } = this.#ports;
     const prepared = keys.map((key) => withoutPayload(drafts.delete(key, undefined)));
-    return (await this.#write(queue.enter(keys), async () => prepared, options)).commits;
+    const { commits, confirmed } = await this.#write(queue.enter(keys), async () => prepared, options);
+    return new Map(
+      commits.map(({ draft: { key }, replaced }) => [key, replaced !== undefined && (!isDurable || confirmed.get(key) === true)]),
+    );
   }
 
   /**

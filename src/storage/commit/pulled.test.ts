@@ -6,9 +6,9 @@ import { allRows, useFreshIndexedDB } from "../../testing/indexeddb.ts";
 import { planOne } from "../../testing/planning.ts";
 import { entryRow, NOW, tombstone } from "../../testing/rows.ts";
 import { readRevision } from "../entries/revisions.ts";
-import { REVISIONS } from "../idb/schema.ts";
-import { inStream, type Draft } from "./draft.ts";
-import { planGroup, type Slot } from "./plan.ts";
+import { ENTRIES, REVISIONS } from "../idb/schema.ts";
+import { inStream, type Commit, type Draft } from "./draft.ts";
+import { commitsOf, planGroup, type Slot } from "./plan.ts";
 
 useFreshIndexedDB();
 
@@ -23,6 +23,23 @@ function pulledDelete(key: string, revision: number, version: number | "next" = 
 
 function plan(draft: Draft, slot: Partial<Slot>) {
   return planOne(draft, slot, { floor: 0, pulledTo: 40 });
+}
+
+const EMPTY: Slot = { row: undefined, unconfirmed: false, mustWait: false, waitsFor: undefined };
+
+/** The commits of drafts of "k" that are committed together. */
+function planAll(drafts: readonly Draft[], slot = EMPTY): readonly Commit[] {
+  let last = 0;
+  const context = {
+    instanceId: "me",
+    generation: "g",
+    mayPublish: true,
+    durability: "relaxed",
+    floor: 0,
+    pulledTo: 0,
+    nextSequence: () => ++last,
+  } as const;
+  return commitsOf(planGroup([drafts], new Map([["k", slot]]), NOW, context));
 }
 
 const present = (version: number): EntryRow => entryRow({ version });
@@ -52,18 +69,24 @@ describe("The plan of a pulled message", () => {
   });
 
   it("counts a sequence of messages of one key in its order", () => {
-    const slots = new Map<string, Slot>();
-    const context = {
-      instanceId: "me",
-      generation: "g",
-      mayPublish: true,
-      durability: "relaxed",
-      floor: 0,
-      pulledTo: 0,
-      nextSequence: () => 1,
-    } as const;
-    const [commits] = planGroup([[pulled("k", 5), pulled("k", 4), pulledDelete("k", 6)]], slots, NOW, context);
+    const commits = planAll([pulled("k", 5), pulled("k", 4), pulledDelete("k", 6)]);
     expect(commits).toMatchObject([{ draft: { operation: "store" } }, { draft: { operation: "delete" } }]);
+  });
+
+  it("leaves a write of this browser that comes before it in the group", () => {
+    expect(planAll([storeDraft("k", '"mine"'), pulled("k", 9)])).toMatchObject([{ draft: { payload: '"mine"' } }]);
+  });
+
+  it("overrules an own write once: what a second message replaces is another browser's", () => {
+    const own = { ...EMPTY, row: present(3), revision: 6, ownRevision: 6 };
+    const commits = planAll([pulled("k", 7, { base: 0 }), pulled("k", 8, { base: 0 })], own);
+    expect(commits.map(({ overruled }) => overruled?.version)).toEqual([3, undefined]);
+  });
+
+  it("overrules nothing where it is an own write that was published first", () => {
+    const writer = { beginCommit: () => undefined };
+    const own = { row: present(3), revision: 6, ownRevision: 6 };
+    expect(plan({ ...pulled("k", 7, { version: 3 }), writer }, own)?.overruled).toBeUndefined();
   });
 
   it("overrules an own write that its writer had not seen: by its base, else by the versions", () => {
@@ -137,13 +160,25 @@ describe("The table of revisions", () => {
     expect(await browser.committer.commit([pulled("k", 13)])).toHaveLength(1);
   });
 
-  it("lets no older message bring back an entry whose delete the stream has acknowledged", async () => {
+  it("lets the message of an own entry that was removed here come back, and none before it", async () => {
     const browser = setUpCommitter({ pulledTo: () => 0 });
-    await browser.committer.commit([pulled("k", 10)]);
-    const commit = await browser.commit(deleteDraft("k"));
-    await browser.settle(commit, { ...CONFIRMED, state: "confirmed", stored: { key: "k", revision: 11 } });
-    expect(await browser.committer.commit([pulled("k", 10)])).toEqual([]);
-    expect(await browser.committer.commit([pulled("k", 12)])).toHaveLength(1);
+    await browser.settle(await browser.commit(storeDraft("k")), { ...CONFIRMED, state: "confirmed", stored: { key: "k", revision: 5 } });
+    // As an eviction does.
+    await browser.database.run([ENTRIES], "readwrite", (transaction) => void transaction.objectStore(ENTRIES).clear());
+    expect(await browser.committer.commit([pulled("k", 4)])).toEqual([]);
+    expect(await browser.committer.commit([pulled("k", 5)])).toHaveLength(1);
+  });
+
+  it("lets no message before an own delete bring the entry back", async () => {
+    const browser = setUpCommitter({ pulledTo: () => 0 });
+    for (const [draft, revision] of [
+      [storeDraft("k"), 4],
+      [deleteDraft("k"), 5],
+    ] as const) {
+      await browser.settle(await browser.commit(draft), { ...CONFIRMED, state: "confirmed", stored: { key: "k", revision } });
+    }
+    expect(await browser.committer.commit([pulled("k", 4)])).toEqual([]);
+    expect(await browser.committer.commit([pulled("k", 6)])).toHaveLength(1);
   });
 
   it("does not confirm a write whose acknowledgement is missing", async () => {
