@@ -38,7 +38,12 @@ export function outcomesOfOperations(page: Pick<Page, "evaluate">, namespace: st
 
 const NEED_NO_STORAGE: ReadonlySet<string> = new Set(["ping", "close", "retrieveOrStore", "peek", "watch", "import"]);
 
+/** They check first that the store is in durable mode. */
+const NEED_DURABLE: ReadonlySet<string> = new Set(["ensureStream", "pull"]);
+
 /** The outcomes where the browser gives the page no storage: all but those that need none; `retrieveOrStore` loads, and `import` has no envelopes. */
 export function withoutStorage(outcomes: Readonly<Record<string, string>>): Record<string, string> {
-  return Object.fromEntries(Object.keys(outcomes).map((name) => [name, NEED_NO_STORAGE.has(name) ? "resolved" : "STORAGE_UNAVAILABLE"]));
+  const expected = (name: string): string =>
+    NEED_NO_STORAGE.has(name) ? "resolved" : NEED_DURABLE.has(name) ? "INVALID_OPTION" : "STORAGE_UNAVAILABLE";
+  return Object.fromEntries(Object.keys(outcomes).map((name) => [name, expected(name)]));
 }
