@@ -146,7 +146,13 @@ describe("A message to the stream", () => {
     vi.spyOn(connection.replies, "expect").mockImplementation((listener) => {
       const inbox = expectReply(listener);
       inboxes++;
-      return { ...inbox, end: () => void (inboxes--, inbox.end()) };
+      return {
+        ...inbox,
+        end: () => {
+          inboxes--;
+          inbox.end();
+        },
+      };
     });
     const messages = Array.from({ length: 1_000 }, (_, n) => messageTo(`k${n}`));
     const { done, resultOf } = new StreamPublisher(clock, { mayExpire: true }).begin(connection, messages, 2_000);

@@ -55,6 +55,10 @@ describe("An envelope", () => {
     expect(await caught(() => readEnvelope(storeEnvelope("k", "1", { updated_at: time })))).toBeInstanceOf(Malformed);
   });
 
+  it.each([undefined, null])("may have the tags %s, as the Python original does", (tags) => {
+    expect(readEnvelope(storeEnvelope("k", "1", { tags: tags as never })).tags).toEqual([]);
+  });
+
   it("is read once: a getter that changes its answer changes nothing", () => {
     let reads = 0;
     const metadata = {

@@ -63,7 +63,8 @@ export function readEnvelope(envelope: unknown): ReadEnvelope {
     createdAt: created_at === undefined ? updatedAt : timeOf(created_at),
     updatedAt,
     ...expiryOf(ttl, expires_at, updatedAt),
-    tags: tags === undefined ? [] : Array.from(valid<unknown[]>(tags, Array.isArray(tags)), (tag) => valid<string>(tag, isTag(tag))),
+    // Python's None is null.
+    tags: tags === undefined || tags === null ? [] : Array.from(valid<unknown[]>(tags, Array.isArray(tags)), (tag) => valid<string>(tag, isTag(tag))),
   };
 }
 
