@@ -64,7 +64,10 @@ export function readEnvelope(envelope: unknown): ReadEnvelope {
     updatedAt,
     ...expiryOf(ttl, expires_at, updatedAt),
     // Python's None is null.
-    tags: tags === undefined || tags === null ? [] : Array.from(valid<unknown[]>(tags, Array.isArray(tags)), (tag) => valid<string>(tag, isTag(tag))),
+    tags:
+      tags === undefined || tags === null
+        ? []
+        : Array.from(valid<unknown[]>(tags, Array.isArray(tags)), (tag) => valid<string>(tag, isTag(tag))),
   };
 }
 
