@@ -106,7 +106,7 @@ export interface RetrieveOptions {
 
 export interface PullOptions<Pattern extends string = string> {
   pattern?: Pattern;
-  full?: boolean; // the last message of every key, not only what has changed since the last pull
+  full?: boolean; // true: reads the last message of every key again; else only the messages that are new since the last pull
   onProgress?: (done: number, total: number) => void;
   signal?: AbortSignal;
 }

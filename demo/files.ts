@@ -40,7 +40,7 @@ export async function exportFile(
   return { blob: new Blob([...parts, ...lines], { type: "application/x-ndjson" }), entries };
 }
 
-/** The envelopes of a file, and undefined, which an import skips, for a line that is no JSON. Counts what it reads. */
+/** The envelopes of a file, one for each line. A line that is not JSON gives undefined, which an import skips. Counts characters and envelopes. */
 export async function* envelopesOf(file: Blob, progress: ReadProgress): AsyncGenerator<object> {
   const reader = file.stream().pipeThrough(new TextDecoderStream()).getReader();
   const parse = (line: string): object => {

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePorts } from "../../e2e/support/ports.ts";
 
-/** One nats-server, or the three of a cluster, and what they have used. */
+/** One nats-server, or the three servers of a cluster, and what they use: CPU time, memory, disk. */
 export interface Measured {
   /** Of the first server. */
   readonly websocket: number;

@@ -100,7 +100,7 @@ export const ensureStream: readonly ContractCase[] = [
     },
   },
   {
-    title: "ensureStream rejects STREAM_UNAVAILABLE when a stream of this name does not have the subjects, and names what it has",
+    title: "ensureStream rejects STREAM_UNAVAILABLE when the stream of this name has other subjects, and the error lists them",
     jetstream: true,
     run: async ({ openStore, jetstream, namespace }) => {
       await jetstream.createStream({ name: `NAS_${namespace}`, subjects: [`_kv.${namespace}.key.a`] });

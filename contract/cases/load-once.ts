@@ -88,8 +88,7 @@ export const loadOnce: readonly ContractCase[] = [
     },
   },
   {
-    title:
-      "retrieveOrStore with ifVersion stores what it loads only if the key has that version, and returns a present value without comparing",
+    title: "retrieveOrStore with ifVersion compares the version when it stores a loaded value, and not when it returns a present one",
     run: async ({ openStore }) => {
       const store = openStore();
       const expecting = (ifVersion: number) => store.retrieveOrStore<unknown>("k", () => `expected ${ifVersion}`, { ifVersion });

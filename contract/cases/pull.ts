@@ -8,7 +8,7 @@ import { createStream, otherBrowser } from "../support/other-browser.ts";
 /** Pulls from a stream: durable mode. */
 export const pull: readonly ContractCase[] = [
   {
-    title: "A first pull brings the last message of each key, the next one only what has changed since",
+    title: "The first pull reads the last message of each key. The next pull reads only newer messages",
     jetstream: true,
     run: async (environment) => {
       await createStream(environment);
@@ -32,7 +32,7 @@ export const pull: readonly ContractCase[] = [
     },
   },
   {
-    title: "A pull with `full` reads the whole stream again, and what is not newer is skipped",
+    title: "A pull with `full` reads every message again, and skips those that are not newer than the entry",
     jetstream: true,
     run: async (environment) => {
       await createStream(environment);
@@ -45,7 +45,7 @@ export const pull: readonly ContractCase[] = [
     },
   },
   {
-    title: "clearCache forgets what was pulled: the next pull brings everything again",
+    title: "After clearCache, the next pull reads every message again",
     jetstream: true,
     run: async (environment) => {
       await createStream(environment);
@@ -112,7 +112,7 @@ export const pull: readonly ContractCase[] = [
     },
   },
   {
-    title: "What is malformed, damaged or foreign is counted, and never stored",
+    title: "pull counts malformed, damaged and foreign messages as rejected, and does not store them",
     jetstream: true,
     run: async (environment) => {
       await createStream(environment);
@@ -216,7 +216,7 @@ export const pull: readonly ContractCase[] = [
     },
   },
   {
-    title: "A store with encryption encrypts what it pulls in plain text",
+    title: "A store with encryption encrypts the messages in plain text that it pulls",
     jetstream: true,
     run: async (environment) => {
       await createStream(environment);
