@@ -81,15 +81,19 @@ export const retrievePull: readonly ContractCase[] = [
   {
     title: "A write that waits for the stream is read by retrieve with pull, and is not overwritten",
     jetstream: true,
+    outage: true,
     run: async (environment) => {
-      const store = environment.openStore(DURABLE);
-      assert.isFalse(await store.store("k", "mine"));
-      assert.isFalse(await store.store("deleted", 1));
-      assert.isFalse(await store.delete("deleted"));
       await createStream(environment);
       const other = otherBrowser(environment);
       await other.store("k", "theirs", { version: 7 });
       await other.store("deleted", "theirs", { version: 7 });
+      const store = environment.openStore(DURABLE);
+      // From here on only this store writes: whenever it tries again, its writes are the last ones of the stream.
+      await environment.server.disconnect();
+      assert.isFalse(await store.store("k", "mine"));
+      assert.isFalse(await store.store("deleted", 1));
+      assert.isFalse(await store.delete("deleted"));
+      await environment.server.restore();
       assert.equal(await store.retrieve("k", always), "mine");
       assert.isUndefined(await store.retrieve("deleted", missing));
       await until("the writes are published", async () => (await store.flush()).pending === 0);
