@@ -89,7 +89,7 @@ export async function applyMessages(
   const skipped = sound.filter(({ draft }) => !changed.has(draft));
   const applied = commits.filter(({ draft }) => draft.operation === "store").length;
   const deleted = commits.filter(({ draft, replaced }) => draft.operation === "delete" && replaced !== undefined).length;
-  const again = skipped.flatMap(({ key }) => (unconfirmed.has(key) ? [key] : []));
+  const again = skipped.flatMap(({ draft: { key } }) => (unconfirmed.has(key) ? [key] : []));
   return { applied, deleted, skipped: sound.length - applied - deleted, again };
 }
 
@@ -114,19 +114,23 @@ async function settleOwn({ committer, database, settler }: ApplyPorts, messages:
     }
   }
   // Another client may have sent any id.
-  const found = messages.filter(({ id, key, draft }) => {
-    const write = queued.get(id)?.write;
-    return write?.key === key && write.operation === draft.operation && write.version === draft.policy.version;
+  const found = messages.filter(({ message, draft: { key, operation, policy } }) => {
+    const write = queued.get(idOf(message))?.write;
+    return write?.key === key && write.operation === operation && write.version === policy.version;
   });
   if (found.length > 0) {
     settler.settle(
-      found.map(({ id }) => queued.get(id)!),
-      found.map(({ revision }) => ({ status: "confirmed", revision })),
+      found.map(({ message }) => queued.get(idOf(message))!),
+      found.map(({ message: { sequence } }) => ({ status: "confirmed", revision: sequence })),
     );
     await committer.caughtUp();
-    for (const { id } of found) unconfirmed.delete(id);
+    for (const { message } of found) unconfirmed.delete(idOf(message));
   }
   return new Set(unconfirmed.values());
+}
+
+function idOf(message: StreamMessage): string {
+  return message.header("Nats-Msg-Id");
 }
 
 /** Parts that commit in a transaction each. */

@@ -37,13 +37,11 @@ export class KeyFetcher {
   /** Whether this browser has revisions of a stream that was created again since: they are greater than the last one of the stream. */
   async #isStreamGone({ sound }: PreparedMessages): Promise<boolean> {
     const known = await this.#ports.database.run([ENTRIES, REVISIONS], "readonly", async (transaction) => {
-      const { rows } = await find(
-        transaction,
-        sound.map(({ key }) => key),
-      );
-      return Promise.all(sound.map(async ({ key }) => lastRevision(rows.get(key), await readRevision(transaction, key))));
+      const keys = sound.map(({ draft }) => draft.key);
+      const { rows } = await find(transaction, keys);
+      return Promise.all(keys.map(async (key) => lastRevision(rows.get(key), await readRevision(transaction, key))));
     });
-    const newest = Math.max(...known.filter((revision, index) => revision > (sound[index]?.revision ?? 0)), 0);
+    const newest = Math.max(...known.filter((revision, index) => revision > (sound[index]?.message.sequence ?? 0)), 0);
     if (newest === 0) return false;
     const asking = this.#api.use((requests) => this.#api.findStream(requests));
     return asking.then(

@@ -66,4 +66,8 @@ describe("A message of the stream", () => {
     const marker = await read(new Uint8Array(), { "Nats-Marker-Reason": "MaxAge" });
     expect(marker).toMatchObject({ operation: "delete", policy: { version: "next", revision: 7 } });
   });
+
+  it("is no marker of the server where it has an envelope", async () => {
+    expect(await read(stored(), { "Nats-Marker-Reason": "MaxAge" })).toMatchObject({ operation: "store", policy: { version: 1 } });
+  });
 });

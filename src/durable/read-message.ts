@@ -1,18 +1,15 @@
 import { LONG_AGO, isExpired } from "../model/row.ts";
 import { keyOf } from "../model/subject.ts";
-import { inStream, type Draft } from "../storage/commit/draft.ts";
+import { inStream, type CommitPolicy, type Draft } from "../storage/commit/draft.ts";
 import { draftOf, isUnable, type EnvelopePorts } from "../transfer/envelope-drafts.ts";
 import { readDelete, readEnvelope } from "../transfer/read-envelope.ts";
 import type { Encrypter } from "../values/encryption.ts";
 import type { StreamMessage } from "./stream-message.ts";
 import { BASE_HEADER } from "./stream-publisher.ts";
 
-/** A message whose envelope is sound, before its commit. */
+/** A message whose envelope is sound, before its commit. Its headers are not read before they are needed: to parse them takes a while. */
 export interface PulledMessage {
-  readonly key: string;
-  readonly revision: number;
-  /** Its `Nats-Msg-Id`. */
-  readonly id: string;
+  readonly message: StreamMessage;
   readonly draft: Draft;
 }
 
@@ -29,7 +26,7 @@ export async function readMessage(
 ): Promise<PulledMessage | undefined> {
   const key = keyOf(ports.settings.namespace, message.subject);
   const draft = key === undefined ? undefined : await draftOfMessage(ports, key, message, now, encrypter);
-  return draft && { key: draft.key, revision: message.sequence, id: message.header("Nats-Msg-Id"), draft };
+  return draft && { message, draft };
 }
 
 async function draftOfMessage(
@@ -40,7 +37,7 @@ async function draftOfMessage(
   encrypter: Encrypter | undefined,
 ): Promise<Draft | undefined> {
   // The server has removed the last message of the subject, and says so.
-  if (message.header("Nats-Marker-Reason") !== "") return removal(message, key, undefined, now);
+  if (message.data.length === 0 && message.header("Nats-Marker-Reason") !== "") return removal(message, key, undefined, now);
   try {
     const envelope: unknown = JSON.parse(text.decode(message.data));
     const deleted = readDelete(envelope);
@@ -49,7 +46,7 @@ async function draftOfMessage(
     if (read.key !== key) return undefined;
     // The key has no entry any more, whatever it had before.
     if (isExpired(read, now)) return removal(message, key, read.version, now);
-    return await draftOf(ports, read, encrypter, inStream(read.version, message.sequence, baseOf(message)));
+    return await draftOf(ports, read, encrypter, policyOf(message, read.version));
   } catch (error) {
     if (isUnable(error)) throw error;
     return undefined;
@@ -62,14 +59,19 @@ function removal(message: StreamMessage, key: string, version: number | undefine
   return {
     key,
     operation: "delete",
-    policy: inStream(version ?? "next", message.sequence, baseOf(message)),
+    policy: policyOf(message, version ?? "next"),
     weight: 0,
     next: (_current, given) => ({ deletedAt, version: given, expiresAt: LONG_AGO }),
   };
 }
 
-/** Undefined: the writer does not tell. */
-function baseOf(message: StreamMessage): number | undefined {
-  const base = message.header(BASE_HEADER);
-  return /^\d{1,15}$/.test(base) ? Number(base) : undefined;
+function policyOf(message: StreamMessage, version: CommitPolicy["version"]): CommitPolicy {
+  return {
+    ...inStream(version, message.sequence),
+    // Undefined: the writer does not tell.
+    get base() {
+      const base = message.header(BASE_HEADER);
+      return /^\d{1,15}$/.test(base) ? Number(base) : undefined;
+    },
+  };
 }

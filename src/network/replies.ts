@@ -73,9 +73,11 @@ export class Replies {
   }
 }
 
-function replyOf({ subject, reply = "", data, headers }: NatsMessage): Reply {
-  const header = (name: string): string => headers?.last(name) ?? "";
+function replyOf(message: NatsMessage): Reply {
+  const { subject, reply = "", data } = message;
+  // Must be asked for only where they are needed: the client parses them then, which takes longer than the rest.
+  const header = (name: string): string => message.headers?.last(name) ?? "";
   // Consumers deliver messages with a subject for the acknowledgement, direct gets with a sequence.
   const isMessage = reply !== "" || header("Nats-Sequence") !== "";
-  return { subject, replyTo: reply, data, status: isMessage ? 0 : (headers?.code ?? 0), header };
+  return { subject, replyTo: reply, data, status: isMessage ? 0 : (message.headers?.code ?? 0), header };
 }

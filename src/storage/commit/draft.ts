@@ -35,9 +35,9 @@ export function imported(version: number): CommitPolicy {
   return { version, isPublished: false, durability: "relaxed" };
 }
 
-/** The policy of a write whose message the stream has. @param base undefined: not known */
-export function inStream(version: CommitPolicy["version"], revision: number, base?: number): CommitPolicy {
-  return { version, isPublished: false, durability: "relaxed", revision, base };
+/** The policy of a write whose message the stream has. */
+export function inStream(version: CommitPolicy["version"], revision: number): CommitPolicy {
+  return { version, isPublished: false, durability: "relaxed", revision };
 }
 
 /** The policy of a write that its caller makes. */

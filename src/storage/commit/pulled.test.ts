@@ -14,11 +14,11 @@ useFreshIndexedDB();
 
 /** The draft of a message of another browser. */
 function pulled(key: string, revision: number, { version = 1, base }: { version?: number | "next"; base?: number } = {}): Draft {
-  return { ...storeDraft(key, '"theirs"', { revision }), policy: inStream(version, revision, base) };
+  return { ...storeDraft(key, '"theirs"', { revision }), policy: { ...inStream(version, revision), base } };
 }
 
 function pulledDelete(key: string, revision: number, version: number | "next" = "next", base?: number): Draft {
-  return { ...deleteDraft(key), policy: inStream(version, revision, base) };
+  return { ...deleteDraft(key), policy: { ...inStream(version, revision), base } };
 }
 
 function plan(draft: Draft, slot: Partial<Slot>) {

@@ -56,33 +56,37 @@ export function entriesAt(place: IDBValidKey): number {
 
 function blockRecord(block: Block): BlockRecord {
   const rows = inOneBuffer([...block.values()]);
-  // Must leave out damaged figures: with one, the index would lose the whole block.
-  const figures = (name: "lastUsed" | "size" | "version"): number[] =>
-    rows.flatMap((row) => {
-      const figure = (Object(row) as Partial<EntryRow>)[name];
-      return typeof figure === "number" && figure >= 0 ? [figure] : [];
-    });
-  return {
-    keys: [...block.keys()],
-    rows,
-    lastUsed: Math.min(...figures("lastUsed")),
-    size: figures("size").reduce((sum, size) => sum + size, 0),
-    version: Math.max(0, ...figures("version")),
-  };
+  const use = { lastUsed: Infinity, size: 0, version: 0 };
+  for (const row of rows) {
+    const { lastUsed, size, version } = Object(row) as Partial<EntryRow>;
+    // Must leave out damaged figures: with one, the index would lose the whole block.
+    if (isFigure(lastUsed)) use.lastUsed = Math.min(use.lastUsed, lastUsed);
+    if (isFigure(size)) use.size += size;
+    if (isFigure(version)) use.version = Math.max(use.version, version);
+  }
+  return { keys: [...block.keys()], rows, ...use };
+}
+
+function isFigure(figure: unknown): figure is number {
+  return typeof figure === "number" && figure >= 0;
 }
 
 /** The rows with their ciphertexts in one buffer. To read sixteen buffers takes longer, and makes more garbage. */
-function inOneBuffer(rows: readonly unknown[]): unknown[] {
-  const ciphertextOf = (row: unknown): Uint8Array | undefined => {
-    const { encryption, payload } = Object(row) as Partial<EntryRow>;
-    return encryption !== undefined && payload instanceof Uint8Array ? payload : undefined;
-  };
-  const buffer = new Uint8Array(rows.reduce<number>((sum, row) => sum + (ciphertextOf(row)?.length ?? 0), 0));
+function inOneBuffer(rows: readonly unknown[]): readonly unknown[] {
+  const ciphertexts = rows.map(ciphertextOf);
+  const length = ciphertexts.reduce((sum, ciphertext) => sum + (ciphertext?.length ?? 0), 0);
+  if (length === 0) return rows;
+  const buffer = new Uint8Array(length);
   let end = 0;
-  return rows.map((row) => {
-    const ciphertext = ciphertextOf(row);
+  return rows.map((row, index) => {
+    const ciphertext = ciphertexts[index];
     if (ciphertext === undefined) return row;
     buffer.set(ciphertext, end);
     return { ...(row as EntryRow), payload: buffer.subarray(end, (end += ciphertext.length)) };
   });
+}
+
+function ciphertextOf(row: unknown): Uint8Array | undefined {
+  const { encryption, payload } = Object(row) as Partial<EntryRow>;
+  return encryption !== undefined && payload instanceof Uint8Array ? payload : undefined;
 }
