@@ -1,13 +1,14 @@
 import { spread } from "../measure.ts";
 import { oneShot } from "../peers/websocket.ts";
 import { keyOf, pairs, payload } from "./payload.ts";
-import { allConfirmed, confirmed, openStore } from "./stores.ts";
+import { allConfirmed, confirmed, openDurableStore, openStore } from "./stores.ts";
 import { atOnce, quiet } from "./turns.ts";
 
 /** The timeline of a single store, of a bare one-shot and of larger calls: medians of milliseconds since the call. */
 export async function timeline(servers: string): Promise<string> {
   const plain = await openStore(servers, { timeoutMs: 60_000 });
   const kept = await openStore(servers, { lingerMs: 60_000 });
+  const durable = await openDurableStore(servers, { lingerMs: 60_000 });
   const store = (n: number): Promise<void> => confirmed(plain.store.store(keyOf(n), payload(n)));
   const works: { name: string; runs: number; work: (n: number) => Promise<unknown> }[] = [
     { name: "store, alone", runs: 25, work: store },
@@ -19,11 +20,17 @@ export async function timeline(servers: string): Promise<string> {
       runs: 3,
       work: (n) => allConfirmed(plain.store.bulkStore(pairs(10_000, (k) => `bulk:${n}:${k}`)), 10_000),
     },
+    { name: "durable store with lingerMs, alone", runs: 25, work: (n) => confirmed(durable.store.store(keyOf(n), payload(n))) },
+    {
+      name: "1,000 durable stores at once, connection kept",
+      runs: 5,
+      work: (n) => atOnce(1000, (k) => confirmed(durable.store.store(keyOf(1_000_000 + n * 1000 + k), payload(k)))),
+    },
     { name: "retrieve from IndexedDB", runs: 25, work: (n) => kept.store.retrieve(keyOf(n), { useCache: false }) },
   ];
   const lines: string[] = [];
   for (const { name, runs, work } of works) lines.push(`\n${name}:`, ...(await watch(work, runs)));
-  await Promise.all([plain.end(), kept.end()]);
+  await Promise.all([plain.end(), kept.end(), durable.end()]);
   return lines.join("\n");
 }
 
