@@ -3,6 +3,7 @@ import type { ContractCase } from "../environment.ts";
 import { assertRejects, rejection } from "../support/assertions.ts";
 import { watched } from "../support/changes.ts";
 import { envelopeOf } from "../support/envelopes.ts";
+import { details } from "../support/events.ts";
 import { createStream, otherBrowser } from "../support/other-browser.ts";
 
 /** Pulls from a stream: durable mode. */
@@ -134,6 +135,31 @@ export const pull: readonly ContractCase[] = [
       const store = environment.openStore({ durable: true });
       assert.deepEqual(await store.pull(), { applied: 1, deleted: 0, skipped: 0, rejected: 11, revision: 12 });
       assert.deepEqual(await store.listKeys(), ["good"]);
+    },
+  },
+  {
+    title: "A damaged entry is repaired by a full pull, or when it is retrieved with pull",
+    jetstream: true,
+    run: async (environment) => {
+      await createStream(environment);
+      const store = environment.openStore({ durable: true });
+      const lost = details(store, "conflict");
+      await store.store("mine", 1);
+      await otherBrowser(environment).store("theirs", 2);
+      await store.pull();
+      const read = (options: object = {}) =>
+        Promise.all(["mine", "theirs"].map((key) => store.retrieve(key, { ...options, useCache: false })));
+      const damage = async (): Promise<void> => {
+        for (const key of ["mine", "theirs"]) await environment.database.flipBit(key);
+        await assertRejects(read(), "CHECKSUM_MISMATCH");
+      };
+      await damage();
+      assert.deepInclude(await store.pull({ full: true }), { applied: 2, skipped: 0 });
+      assert.deepEqual(await read(), [1, 2]);
+      assert.deepInclude(await store.pull({ full: true }), { applied: 0, skipped: 2 });
+      await damage();
+      assert.deepEqual(await read({ pull: "always" }), [1, 2]);
+      assert.deepEqual(lost, []);
     },
   },
   {

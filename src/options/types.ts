@@ -231,7 +231,7 @@ export interface PullOptions<Pattern extends string = string> {
    * @default "*"
    */
   pattern?: Pattern;
-  /** True: reads the last message of every key again. Otherwise only the messages that are new since the last pull. */
+  /** True: reads the last message of every key again, and repairs damaged entries. Otherwise only the messages that are new since the last pull. */
   full?: boolean;
   /** Called with the number of messages that are done, and of all that are to come. */
   onProgress?: (done: number, total: number) => void;

@@ -18,10 +18,10 @@ export function isNewer(row: NewRow<EntryRow>, { row: present, unconfirmed }: Pr
   return isDamaged(entry, row);
 }
 
-/** Whether an entry has another payload than a sound copy of it. */
-function isDamaged(entry: EntryRow, copy: NewRow<EntryRow>): boolean {
-  if (entry.checksum !== copy.checksum || entry.encoding !== copy.encoding) return false;
+/** Whether an entry has another payload than a sound copy of it. Not known where it was encrypted anew. */
+export function isDamaged(entry: Partial<EntryRow>, copy: Partial<NewRow<EntryRow>>): boolean {
   const [a, b] = [entry.payload, copy.payload];
+  if (a === undefined || b === undefined || entry.checksum !== copy.checksum || entry.encoding !== copy.encoding) return false;
   if (typeof a === "string" || typeof b === "string") return a !== b;
   return a.length !== b.length || a.some((byte, index) => byte !== b[index]);
 }

@@ -7,7 +7,7 @@ import { seenRevision } from "../entries/revisions.ts";
 import type { Durability } from "../idb/transaction.ts";
 import type { OutboxRecord } from "../outbox/outbox-record.ts";
 import type { Commit, Draft, NewRow } from "./draft.ts";
-import { isNewer, lastVersion } from "./given-version.ts";
+import { isDamaged, isNewer, lastVersion } from "./given-version.ts";
 
 /** The state of a key in the transaction, while a group is planned. */
 export interface Slot {
@@ -117,27 +117,27 @@ function planRow(
   now: number,
   { floor, pulledTo }: PlanContext,
 ): NewRow<Row> | undefined {
-  if (revision !== undefined && (slot.unconfirmed || isKnown(revision, slot))) return undefined;
+  const { revision: known = 0, row: present } = slot;
+  if (revision !== undefined && (slot.unconfirmed || revision < known)) return undefined;
+  // An entry that was removed here alone, as an eviction does, may come back.
+  const isPresent = revision === known && present !== undefined;
   const last = lastVersion(slot, floor);
   if (version === "next") {
-    const row = next(replaced, last + 1, now);
+    const row = isPresent ? undefined : next(replaced, last + 1, now);
     return row === undefined || revision !== undefined || pulledTo === undefined
       ? row
       : { ...row, base: seenRevision(slot.row) ?? pulledTo };
   }
   const row = next(replaced, version, now) as NewRow<EntryRow> | undefined;
-  if (row === undefined || (revision === undefined && !isNewer(row, slot, now))) return undefined;
+  if (row === undefined || (isPresent && !isDamaged(present, row))) return undefined;
+  if (revision === undefined && !isNewer(row, slot, now)) return undefined;
   return last > version ? { ...row, floor: last } : row;
-}
-
-/** Whether the key has this revision, or a newer one. An entry that was removed here alone, as an eviction does, may come back. */
-function isKnown(revision: number, { row, revision: known = 0 }: Slot): boolean {
-  return row === undefined ? revision < known : revision <= known;
 }
 
 /** Whether a pulled message was written by somebody who had not seen the row of this browser that it replaces. */
 function overrules({ policy, writer }: Draft, { ownRevision }: Slot, replaced: EntryRow | undefined): boolean {
   if (policy.revision === undefined || writer !== undefined || ownRevision === undefined || replaced === undefined) return false;
+  if (policy.revision === ownRevision) return false;
   if (policy.base !== undefined) return policy.base < ownRevision;
   return policy.version !== "next" && policy.version <= replaced.version;
 }
