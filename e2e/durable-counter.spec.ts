@@ -1,7 +1,6 @@
 import type { Page } from "@playwright/test";
 import { expect, openStoreIn, test } from "./support/fixtures.ts";
 import { natsServers } from "./support/nats-servers.ts";
-import { openElsewhere } from "./support/two-browsers.ts";
 
 const INCREMENTS = 1_000;
 
@@ -27,14 +26,12 @@ function increment(page: Page, increments: number): Promise<number> {
 for (const { title, program } of natsServers) {
   test(`Two browsers that make 1,000 increments each with ifRevision count to 2,000 (${title})`, async ({
     page,
-    browser,
-    site,
+    openElsewhere,
     startNats,
     namespace,
-    consoleGuard,
   }) => {
     const server = await startNats({ jetstream: true, program });
-    const pages = [page, await openElsewhere(browser, site.url, consoleGuard)];
+    const pages = [page, await openElsewhere()];
     for (const each of pages) await openStoreIn(each, { servers: server.wsUrl, namespace, durable: true, lingerMs: 60_000 });
     await page.evaluate(() => store.ensureStream());
     const lost = await Promise.all(pages.map((each) => increment(each, INCREMENTS)));

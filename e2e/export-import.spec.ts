@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import type { Page } from "@playwright/test";
 import type { NASKeyStore } from "nas-keystore";
-import { expect, openStoreIn, reload, test, visit } from "./support/fixtures.ts";
+import { expect, openStoreIn, reload, test } from "./support/fixtures.ts";
 
 /** The functions of the documentation. They are globals of a page once `addRecipe` has run. */
 declare function exportToBlob(store: NASKeyStore, pattern?: string): Promise<Blob>;
@@ -33,8 +33,7 @@ test.describe("export and import", () => {
   test("a file carries the entries to another browser, which publishes none of them, and keeps them across a reload", async ({
     page,
     openStore,
-    browser,
-    site,
+    openElsewhere,
     startNats,
     openWire,
     namespace,
@@ -47,8 +46,7 @@ test.describe("export and import", () => {
 
     const server = await startNats();
     const before = await openWire(server);
-    const context = await browser.newContext();
-    const other = await visit(await context.newPage(), site.url);
+    const other = await openElsewhere();
     const options = { servers: server.wsUrl, namespace };
     await openStoreIn(other, options);
     await addRecipe(other);
@@ -70,7 +68,6 @@ test.describe("export and import", () => {
     expect(await other.evaluate(() => store.store("k5", "new"))).toBe(true);
     const messages = await wire.waitFor(1);
     expect(messages.map(({ envelope }) => [envelope?.key, envelope?.metadata?.version])).toEqual([["k5", 2]]);
-    await context.close();
   });
 
   test("another tab reads an imported entry in place of what it has in memory", async ({ page, openPage, openStore, nats, namespace }) => {

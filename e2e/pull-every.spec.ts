@@ -1,5 +1,5 @@
 import type { Page } from "@playwright/test";
-import { expect, openStoreIn, reload, test, visit } from "./support/fixtures.ts";
+import { expect, openStoreIn, reload, test } from "./support/fixtures.ts";
 import { natsServers } from "./support/nats-servers.ts";
 import { shown, showIn, told } from "./support/view.ts";
 
@@ -24,17 +24,14 @@ for (const { title, program } of natsServers) {
   test.describe(title, () => {
     test("what one browser writes appears in the watch of another, without any call, also after a restart of the server and a reload", async ({
       page: reader,
-      browser,
-      site,
+      openElsewhere,
       startNats,
       namespace,
       consoleGuard,
     }) => {
       consoleGuard.allowFailedSockets();
       const server = await startNats({ jetstream: true, program });
-      const elsewhere = await browser.newContext();
-      consoleGuard.watch(elsewhere);
-      const writer = await visit(await elsewhere.newPage(), site.url);
+      const writer = await openElsewhere();
       const options = { servers: server.wsUrl, namespace, durable: OFTEN };
       for (const page of [reader, writer]) await openStoreIn(page, options);
       expect(await writer.evaluate(() => store.ensureStream())).toEqual({ stream: `NAS_${namespace}`, created: true });
@@ -56,7 +53,6 @@ for (const { title, program } of natsServers) {
       await openStoreIn(reader, options);
       await showIn(reader);
       await expect.poll(() => shown(reader)).toEqual({ b: 2 });
-      await elsewhere.close();
     });
   });
 }
@@ -64,15 +60,13 @@ for (const { title, program } of natsServers) {
 test("one visible tab pulls, a hidden one leaves it to another, and each of them shows what another browser writes", async ({
   page: first,
   openPage,
-  browser,
-  site,
+  openElsewhere,
   startNats,
   namespace,
 }) => {
   const server = await startNats({ jetstream: true });
   const second = await openPage();
-  const elsewhere = await browser.newContext();
-  const writer = await visit(await elsewhere.newPage(), site.url);
+  const writer = await openElsewhere();
   await openStoreIn(writer, { servers: server.wsUrl, namespace, durable: true });
   await writer.evaluate(() => store.ensureStream());
   const options = { servers: server.wsUrl, namespace, durable: OFTEN };
@@ -104,5 +98,4 @@ test("one visible tab pulls, a hidden one leaves it to another, and each of them
   await expect.poll(() => puller(second, namespace)).toBe(two);
   await writer.evaluate(() => store.store("a", 3));
   await expect.poll(() => shown(second)).toEqual({ a: 3 });
-  await elsewhere.close();
 });

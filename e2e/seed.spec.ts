@@ -82,26 +82,12 @@ test.describe("store", () => {
     expect(third?.envelope?.timestamp).toBe(later);
   });
 
-  test("messages of two browsers have different origins", async ({
-    page,
-    openStore,
-    nats,
-    browser,
-    site,
-    namespace,
-    wire,
-    consoleGuard,
-  }) => {
+  test("messages of two browsers have different origins", async ({ page, openStore, nats, openElsewhere, namespace, wire }) => {
     await openStore();
     await page.evaluate(() => store.bulkStore({ a: 1, b: 2 }));
-    const elsewhere = await browser.newContext();
-    consoleGuard.watch(elsewhere);
-    const other = await elsewhere.newPage();
-    await other.goto(site.url);
-    await other.locator("body[data-ready]").waitFor({ state: "attached" });
+    const other = await openElsewhere();
     await openStoreIn(other, { servers: nats.wsUrl, namespace });
     await other.evaluate(() => store.store("c", 3));
-    await elsewhere.close();
 
     const [a, b, c] = (await wire.waitFor(3)).map(({ envelope }) => envelope?.metadata?.origin);
     expect(a).toBe(b);

@@ -31,12 +31,15 @@ export const test = base.extend<DemoFixtures, { demo: Site }>({
   ],
 
   // `context`, not `page`: the fixture of that name is on another page.
-  openDemo: async ({ context, demo, nats, namespace }, use) => {
+  openDemo: async ({ context, demo, nats, namespace, consoleGuard: _guard, startNats: _servers, openLink: _links }, use) => {
+    const pages: Page[] = [];
     await use(async (settings, browser = context) => {
       const page = await browser.newPage();
+      pages.push(page);
       await page.goto(`${demo.origin}/?${new URLSearchParams({ server: nats.wsUrl, namespace, ...settings })}`);
       return page;
     });
+    await Promise.all(pages.map((page) => page.close()));
   },
 
   otherBrowser: async ({ browser, consoleGuard }, use) => {

@@ -11,8 +11,6 @@ export { expect, visit };
 interface DurableFixtures {
   /** A server with JetStream, and the stream of the namespace that `ensureStream()` has created. */
   startStream: (tested: TestedServer) => Promise<{ server: NatsServer; stream: Stream }>;
-  /** A page of another browser: it shares no storage with the others. */
-  openElsewhere: () => Promise<Page>;
 }
 
 /** The fixtures of the fault tests, and those for durable mode. */
@@ -30,17 +28,6 @@ export const test = base.extend<DurableFixtures>({
       return { server, stream };
     });
     await Promise.all(streams.map((stream) => stream.close()));
-  },
-
-  openElsewhere: async ({ browser, site, consoleGuard }, use) => {
-    const contexts: { close(): Promise<void> }[] = [];
-    await use(async () => {
-      const context = await browser.newContext();
-      contexts.push(context);
-      consoleGuard.watch(context);
-      return visit(await context.newPage(), site.url);
-    });
-    await Promise.all(contexts.map((context) => context.close()));
   },
 });
 

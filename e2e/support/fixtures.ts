@@ -1,4 +1,4 @@
-import { test as base, expect, type Page } from "@playwright/test";
+import { test as base, expect, type BrowserContext, type Page } from "@playwright/test";
 import type { KeyStoreOptions } from "nas-keystore";
 import type { ConnectionOptions } from "nats";
 import { createConsoleGuard, type ConsoleGuard } from "./console-guard.ts";
@@ -22,6 +22,8 @@ interface TestFixtures {
   page: Page;
   /** Opens another such page in the same context. */
   openPage: () => Promise<Page>;
+  /** A page of another browser: it shares no storage with the others. */
+  openElsewhere: () => Promise<Page>;
   /** Makes a store in `page`, there called `store`, on `nats` and in `namespace` unless the options differ. */
   openStore: (options?: KeyStoreOptions) => Promise<void>;
   /** The messages that `nats` delivers. */
@@ -68,9 +70,27 @@ export const test = base.extend<TestFixtures, WorkerFixtures>({
     { auto: true },
   ],
 
-  // Depends on the guard, so that the guard listens before the page opens and checks after it closes.
-  openPage: async ({ context, site, consoleGuard: _guard }, use) => {
-    await use(async () => visit(await context.newPage(), site.url));
+  // Depends on the guard, so that the guard listens before the page opens and checks after it closes, and on servers and links: a page may
+  // connect at any time, and they must be there until it closes.
+  openPage: async ({ context, site, consoleGuard: _guard, startNats: _servers, openLink: _links }, use) => {
+    const pages: Page[] = [];
+    await use(async () => {
+      const page = await context.newPage();
+      pages.push(page);
+      return visit(page, site.url);
+    });
+    await Promise.all(pages.map((page) => page.close()));
+  },
+
+  openElsewhere: async ({ browser, site, consoleGuard, startNats: _servers, openLink: _links }, use) => {
+    const contexts: BrowserContext[] = [];
+    await use(async () => {
+      const context = await browser.newContext();
+      contexts.push(context);
+      consoleGuard.watch(context);
+      return visit(await context.newPage(), site.url);
+    });
+    await Promise.all(contexts.map((context) => context.close()));
   },
 
   page: async ({ openPage }, use) => {

@@ -5,7 +5,7 @@ import type { EntryRow } from "../model/row.ts";
 import { CONFIRMED, FAILED } from "../testing/committer.ts";
 import { deleteDraft, storeDraft } from "../testing/drafts.ts";
 import { allOutbox, allRows, fillStorage, useFreshIndexedDB } from "../testing/indexeddb.ts";
-import { FakeStream, setUpPull } from "../testing/pulling.ts";
+import { DirectGetStream, setUpPull } from "../testing/pulling.ts";
 import { KeyStoreError } from "../util/errors.ts";
 import { META, PULLED } from "../storage/idb/schema.ts";
 import { pull } from "./pull.ts";
@@ -16,8 +16,8 @@ afterEach(() => vi.restoreAllMocks());
 
 const idOf = ({ row }: { row: { writeId: readonly unknown[] } }): string => row.writeId.join("-");
 
-function filled(count: number): FakeStream {
-  const stream = new FakeStream();
+function filled(count: number): DirectGetStream {
+  const stream = new DirectGetStream();
   for (let n = 1; n <= count; n++) stream.store(`k${n}`, n);
   return stream;
 }
@@ -228,7 +228,7 @@ describe("A pull and the writes of this browser", () => {
   });
 
   it("leaves a write that is being sent to its acknowledgement, though the stream has it", async () => {
-    const stream = new FakeStream();
+    const stream = new DirectGetStream();
     const browser = setUpPull(stream);
     const commit = await browser.commit(storeDraft("a"));
     stream.store("a", "value", {}, { "Nats-Msg-Id": idOf(commit) });
@@ -238,7 +238,7 @@ describe("A pull and the writes of this browser", () => {
   });
 
   it("confirms a queued write that the stream has", async () => {
-    const stream = new FakeStream();
+    const stream = new DirectGetStream();
     const browser = setUpPull(stream);
     const commits = [await browser.commit(storeDraft("a")), await browser.commit(deleteDraft("b"))];
     for (const commit of commits) await browser.settle(commit, FAILED);
@@ -254,7 +254,7 @@ describe("A pull and the writes of this browser", () => {
   });
 
   it("does not take a message of another client for a queued write, whatever its id is", async () => {
-    const stream = new FakeStream();
+    const stream = new DirectGetStream();
     const browser = setUpPull(stream);
     const commit = await browser.commit(storeDraft("a"));
     await browser.settle(commit, FAILED);
@@ -267,7 +267,7 @@ describe("A pull and the writes of this browser", () => {
   });
 
   it("reports a conflict once the stream's entry is committed; a value that cannot be read is undefined", async () => {
-    const stream = new FakeStream();
+    const stream = new DirectGetStream();
     const browser = setUpPull(stream);
     for (const key of ["a", "b"]) {
       const commit = await browser.commit(storeDraft(key, '"mine"', key === "a" ? {} : { checksum: "0".repeat(64) }));
@@ -283,7 +283,7 @@ describe("A pull and the writes of this browser", () => {
   });
 
   it("reports the conflicts of what is committed, though the disk does not take the rest", async () => {
-    const stream = new FakeStream();
+    const stream = new DirectGetStream();
     const browser = setUpPull(stream);
     const commit = await browser.commit(storeDraft("a", '"mine"'));
     await browser.settle(commit, { state: "confirmed", stored: { key: "a", revision: stream.store("a", "mine") } });
@@ -301,7 +301,7 @@ describe("A pull and the writes of this browser", () => {
   });
 
   it("does not bring back an entry whose delete another tab has pulled", async () => {
-    const stream = new FakeStream();
+    const stream = new DirectGetStream();
     stream.store("a", 1);
     const browser = setUpPull(stream);
     const late = setUpPull(stream);

@@ -24,7 +24,7 @@ export interface FakeMessage {
 }
 
 /** A stream in memory with the last message of each subject, and batched direct get. */
-export class FakeStream {
+export class DirectGetStream {
   readonly messages = new Map<number, FakeMessage>();
   created = "first";
   lastSequence = 0;
@@ -109,7 +109,7 @@ export class FakeStream {
 }
 
 /** A browser that pulls from a stream in memory. */
-export function setUpPull(stream: FakeStream) {
+export function setUpPull(stream: DirectGetStream) {
   const own = setUpCommitter({ pulledTo: () => 0 });
   const { committer, database } = own;
   const emit = vi.fn<Emit>();
