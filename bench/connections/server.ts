@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { freePorts } from "../../e2e/support/ports.ts";
 
-/** One nats-server, or the three servers of a cluster, and what they use: CPU time, memory, disk. */
+/** One nats-server, or the three servers of a cluster. Tells how much CPU time, memory and disk they use. */
 export interface Measured {
   /** Of the first server. */
   readonly websocket: number;

@@ -130,8 +130,10 @@ export interface StoreOptions {
   ttl?: number | null;
   /** @default [] */
   tags?: readonly string[];
-  /** Compare-and-set in this browser: the current version of the key. 0: the key must not exist. A version from before a delete never matches again. In durable mode an entry
-   * that was pulled has the version of its writer: use `ifRevision` where other browsers write the key. */
+  /**
+   * Compare-and-set in this browser: the current version of the key. 0: the key must not exist. A version from before a delete never matches again.
+   * In durable mode an entry that was pulled has the version of its writer: use `ifRevision` where other browsers write the key.
+   */
   ifVersion?: number;
   /**
    * Durable mode: compare-and-set across browsers, with the revision in the metadata of the key. 0: the stream must have no message of the key;

@@ -18,7 +18,7 @@ export function isNewer(row: NewRow<EntryRow>, { row: present, unconfirmed }: Pr
   return isDamaged(entry, row);
 }
 
-/** Whether an entry has another payload than a sound copy of it. Not known where it was encrypted anew. */
+/** Whether the payload of an entry differs from that of a sound copy. False where the two cannot be compared: one is a delete, or was encrypted again. */
 export function isDamaged(entry: Partial<EntryRow>, copy: Partial<NewRow<EntryRow>>): boolean {
   const [a, b] = [entry.payload, copy.payload];
   if (a === undefined || b === undefined || entry.checksum !== copy.checksum || entry.encoding !== copy.encoding) return false;
